@@ -1,0 +1,65 @@
+"""Everything that emberkeep raises or warns about.
+
+::
+
+    EmberkeepError
+    ├── Unkeyable          a value that cannot be an ingredient; names the path to it and the way out
+    ├── InvalidSetting     a setting that is unknown or has an impossible value; names its origin
+    ├── InvalidBuild       what a build function returned cannot be kept
+    ├── BuildFailed        the build one waited for, in another process or thread, raised
+    └── StoreProblem       a store could not do its work; never raised to a solving user
+
+    EmberkeepWarning (UserWarning)
+    ├── StoreWarning       the keep is degraded: a compile is paid, the result is right
+    └── ToolchainWarning   what was really imported differs from what the key said
+
+Trouble with the cache costs a compile and one warning; it is never raised by `Keep.get_or_build`.
+"""
+
+
+class EmberkeepError(Exception):
+    """Base of all errors of emberkeep."""
+
+
+class Unkeyable(EmberkeepError, TypeError):  # noqa: N818 - reads as what it says of the value
+    """A value has no exact key.
+
+    Attributes:
+        path: how the value is reached, e.g. ``ingredients['rhs'] → global 'table'``.
+        problem: what it is and why that cannot be keyed.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, path: str, problem: str, remedy: str) -> None:
+        self.path = path
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{path}: {problem}. {remedy}")
+
+
+class InvalidSetting(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
+    """A setting is unknown or its value cannot be used."""
+
+
+class InvalidBuild(EmberkeepError, TypeError):  # noqa: N818 - reads as what it says
+    """A build function returned something that is no mapping from role to bytes."""
+
+
+class BuildFailed(EmberkeepError):  # noqa: N818 - reads as what it says
+    """The build that this caller waited for raised in the process or thread that ran it."""
+
+
+class StoreProblem(EmberkeepError):  # noqa: N818 - reads as what it says
+    """A store could not read, write or list; the message names the place and the cause."""
+
+
+class EmberkeepWarning(UserWarning):
+    """Base of all warnings of emberkeep."""
+
+
+class StoreWarning(EmberkeepWarning):
+    """The keep is degraded; results stay right, compiles may be paid again."""
+
+
+class ToolchainWarning(EmberkeepWarning):
+    """What was really imported for a build differs from what the key said; nothing was kept."""

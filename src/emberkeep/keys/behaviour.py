@@ -1,0 +1,195 @@
+"""Callables by what they do.
+
+A function is its code (instructions, constants, names; no file, no line), its defaults, the cells
+it captured and everything its code reaches through global names and module attributes, each again
+by what it is. Functions of installed libraries that are reached under their own names go by name,
+version and own code: a replaced one is seen and keyed by its behaviour.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+
+from emberkeep.errors import Unkeyable
+from emberkeep.keys.classes import describe_class, describe_instance
+from emberkeep.keys.code import describe_code, reached_attributes, reached_names
+from emberkeep.keys.fingerprint import branch, leaf
+from emberkeep.keys.numba_objects import describe_numba, implicit_registrations, registrations
+from emberkeep.keys.origin import library_method, library_object, library_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from emberkeep.keys.fingerprint import Fingerprint
+    from emberkeep.keys.ingredients import Walk
+
+DESCRIPTORS = (
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+)
+IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, range)
+# Attributes that decorators and test frameworks leave on a function and its code cannot reach
+# except by their names, in which case the function itself is a global that the code reads.
+IGNORED_ATTRIBUTES = frozenset({"__wrapped__", "__signature__", "__text_signature__"})
+UNREADABLE = (eval, exec, globals, __import__)  # compared by identity, never called
+
+
+def describe(value: Any, path: str, walk: Walk) -> Fingerprint | None:
+    """The fingerprint of a callable, class or captured object; None where it has none."""
+    if isinstance(value, types.ModuleType):
+        return _module(value, path)
+    named = library_object(value)
+    if named is not None:
+        return _with_registrations(named, value, path, walk)
+    compiled = describe_numba(value, path, walk)
+    if compiled is not None:
+        return compiled
+    if isinstance(value, types.FunctionType):
+        return walk.met(value) or _function(value, path, walk)
+    if isinstance(value, types.MethodType):
+        held = library_method(value.__self__, value.__name__)
+        if held is not None:
+            return held
+        children = [
+            ("function", walk.compile_time(value.__func__, f"{path}.__func__")),
+            ("self", walk.compile_time(value.__self__, f"{path}.__self__")),
+        ]
+        return branch("method", children)
+    if isinstance(value, type):
+        return walk.met(value) or describe_class(value, path, walk)
+    return _wrapper(value, path, walk) or _c_callable(value, path, walk)
+
+
+def _wrapper(value: Any, path: str, walk: Walk) -> Fingerprint | None:
+    """Partials, cached functions and the descriptors that classes hold."""
+    if isinstance(value, functools.partial) and type(value) is functools.partial:
+        children = [
+            ("function", walk.compile_time(value.func, f"{path}.func")),
+            ("arguments", walk.compile_time(value.args, f"{path}.args")),
+            ("keywords", walk.compile_time(value.keywords, f"{path}.keywords")),
+        ]
+        return branch("partial", children)
+    if type(value).__name__ == "_lru_cache_wrapper":
+        return branch("cached", [("function", walk.visit(value.__wrapped__, f"{path}.__wrapped__"))])
+    if isinstance(value, (staticmethod, classmethod)):
+        inner: Any = value.__func__
+        return branch(type(value).__name__, [("function", walk.visit(inner, path))])
+    if isinstance(value, property):
+        parts = (("get", value.fget), ("set", value.fset), ("delete", value.fdel))
+        return branch("property", [(name, walk.visit(part, path)) for name, part in parts])
+    if isinstance(value, functools.cached_property):
+        return branch("cached property", [("function", walk.visit(value.func, path))])
+    return None
+
+
+def _function(function: types.FunctionType, path: str, walk: Walk) -> Fingerprint:
+    code = function.__code__
+    children = [
+        ("python", leaf("bytecode", _bytecode_tag(), _bytecode_tag().decode())),
+        ("code", describe_code(code, path, walk)),
+        ("defaults", walk.compile_time(function.__defaults__, f"{path} default")),
+        ("keyword defaults", walk.compile_time(function.__kwdefaults__, f"{path} default")),
+    ]
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        children.append((f"captured {name}", _cell(cell, f"{path} → captured {name!r}", walk)))
+    for name, found in sorted(reached_names(function, path).items()):
+        below = f"{path} → global {name!r}"
+        if found is None:
+            child = leaf("missing", b"", "(not defined)")
+        elif any(found.value is unreadable for unreadable in UNREADABLE):
+            raise Unkeyable(
+                below,
+                f"is {name}(), which reaches code that cannot be seen from here",
+                "Write what it does as plain code, or pass its result as an ingredient",
+            )
+        else:
+            child = walk.compile_time(found.value, below)
+        children.append((f"global {name}", child))
+    for label, extension in implicit_registrations(reached_attributes(code)):
+        children.append((label, walk.compile_time(extension, f"{path} → numba {label}")))
+    own = {key: item for key, item in vars(function).items() if key not in IGNORED_ATTRIBUTES}
+    if own:
+        children.append(("attributes", walk.compile_time(own, f"{path} attributes")))
+    return _with_registrations(branch("function", children), function, path, walk)
+
+
+def _cell(cell: types.CellType, path: str, walk: Walk) -> Fingerprint:
+    try:
+        contents = cell.cell_contents
+    except ValueError:  # not assigned yet
+        return leaf("empty cell", b"", "(empty)")
+    return walk.compile_time(contents, path)
+
+
+def _with_registrations(
+    own: Fingerprint, value: object, path: str, walk: Walk
+) -> Fingerprint:
+    """Add what users registered with numba in place of a callable: it is compiled instead."""
+    found = registrations(value)
+    if not found:
+        return own
+    children = [("itself", own)]
+    for label, extension in found:
+        children.append((label, walk.compile_time(extension, f"{path} → numba {label}")))
+    return branch("overloaded", children)
+
+
+def _bytecode_tag() -> bytes:
+    """Bytecode means something only to the version of Python that made it."""
+    return (sys.implementation.cache_tag or sys.implementation.name).encode()
+
+
+def _module(module: types.ModuleType, path: str) -> Fingerprint:
+    library = library_of(module)
+    if library is None:
+        raise Unkeyable(
+            path,
+            f"is the module {module.__name__!r} used as a value, so what is read from it cannot be seen",
+            f"Name what is used where it is used ({module.__name__}.something), or import that",
+        )
+    return leaf("module", f"{module.__name__}|{library}".encode(), f"{module.__name__} ({library})")
+
+
+def _c_callable(value: Any, path: str, walk: Walk) -> Fingerprint | None:
+    """Callables written in C, and instances of users' classes."""
+    if isinstance(value, DESCRIPTORS):
+        children = [("class", walk.compile_time(value.__objclass__, f"{path}.__objclass__"))]
+        return branch(f"descriptor {value.__name__}", children)
+    if isinstance(value, (types.BuiltinMethodType, types.MethodWrapperType)):
+        return _bound_builtin(value, path, walk)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.ufunc):
+        raise Unkeyable(
+            path,
+            f"is the ufunc {value.__name__!r}, which no installed library holds under that name",
+            "Capture the Python function it was made from instead, or decorate it with "
+            "@emberkeep.ingredient(version='1', name=…)",
+        )
+    if type(value).__module__ == "operator":  # itemgetter and its like: made of their arguments
+        _, arguments = value.__reduce__()[:2]
+        name = type(value).__qualname__
+        return branch(name, [("arguments", walk.compile_time(arguments, f"{path} arguments"))])
+    return describe_instance(value, path, walk)
+
+
+def _bound_builtin(value: Any, path: str, walk: Walk) -> Fingerprint:
+    owner = value.__self__
+    if type(owner) in IMMUTABLE:
+        children = [("self", walk.compile_time(owner, f"{path}.__self__"))]
+        return branch(f"method {value.__name__}", children)
+    held = library_method(owner, value.__name__)
+    if held is not None:
+        return held
+    raise Unkeyable(
+        path,
+        f"is the method {value.__name__!r} of a {type(owner).__qualname__}, an object written in C "
+        "whose state can change after it was keyed",
+        "Capture plain values instead and call the method inside the function, or decorate it with "
+        "@emberkeep.ingredient(version='1', name=…)",
+    )

@@ -1,0 +1,365 @@
+# ruff: noqa: PTH - pathlib costs an import of 3 ms on the way to a kept artifact
+"""Which installed distribution a name or a module's file belongs to, from folder listings.
+
+`importlib.metadata` costs 11 to 19 ms to import; a listing of each folder on ``sys.path`` costs one.
+What is read is remembered for as long as no such folder changes, so that an installation in the
+middle of a process is seen.
+"""
+
+import binascii
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Final, final
+
+from emberkeep.keys.libraries import SETTLED_NS, file_digest
+
+_METADATA_SUFFIXES: Final = (".dist-info", ".egg-info")
+_SITE_FOLDERS: Final = ("site-packages", "dist-packages")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """An installed distribution.
+
+    Attributes:
+        name: normalised as PEP 503 says: ``ruamel-yaml``.
+        version: as its metadata names it.
+        folder: the folder on ``sys.path`` that holds its metadata and, unless it is editable,
+            its packages.
+        metadata: its ``.dist-info`` or ``.egg-info``.
+        editable: its code lies in somebody's checkout: the version says nothing about it.
+    """
+
+    name: str
+    version: str
+    folder: str
+    metadata: str
+    editable: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Location:
+    """What ``import name`` gives in this process.
+
+    Attributes:
+        name: the name that is imported.
+        file: the file that runs first; None for a namespace package and for built-in modules.
+        folders: the package's own folders; empty for a plain module, several for a namespace.
+    """
+
+    name: str
+    file: str | None
+    folders: tuple[str, ...]
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The folders that hold it: as a rule one entry of ``sys.path``."""
+        if self.folders:
+            return tuple(dict.fromkeys(os.path.dirname(folder) for folder in self.folders))
+        return () if self.file is None else (os.path.dirname(self.file),)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The metadata in one folder: normalised name → entry; and marks of editable installs."""
+
+    stamp: int
+    settled: bool
+    metadata: Mapping[str, str]
+    marks: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One look at ``sys.path``: what is found is remembered as long as nothing in it changes."""
+
+    folders: tuple[str, ...]
+    finders: tuple[object, ...]
+    stamps: tuple[int, ...]
+    settled: bool = field(compare=False)
+    _distributions: dict[str, Distribution | None] = field(
+        default_factory=dict[str, Distribution | None], compare=False
+    )
+    _locations: dict[str, Location | None] = field(
+        default_factory=dict[str, Location | None], compare=False
+    )
+    _records: dict[str, bytes] = field(default_factory=dict[str, bytes], compare=False)
+
+    @classmethod
+    def now(cls) -> "Installation":
+        """Look: the same object as before while the folders are as they were."""
+        folders = _search_folders()
+        stamps = tuple(_stamp(folder) for folder in folders)
+        settled = time.time_ns() - max(stamps, default=0) > SETTLED_NS
+        seen = cls(folders, tuple(sys.meta_path), stamps, settled)
+        last = _last_look.get("")
+        if last is not None and last.settled and last == seen:
+            return last
+        _last_look[""] = seen
+        return seen
+
+    def distribution(self, name: str) -> Distribution | None:
+        """The distribution of this name that comes first on ``sys.path``."""
+        wanted = normalised(name)
+        if wanted not in self._distributions:
+            self._distributions[wanted] = self._find(wanted)
+        return self._distributions[wanted]
+
+    def location(self, name: str) -> Location | None:
+        """What is imported under this name, or would be; nothing is imported to find out."""
+        if name in sys.modules:
+            return _location_of_loaded(sys.modules[name], name)
+        if name not in self._locations:
+            self._locations[name] = _locate_unloaded(name)
+        return self._locations[name]
+
+    def owner(self, file: str) -> Distribution | None:
+        """The non-editable distribution whose record names this file as it is now."""
+        for folder, relative in self._relative_names(file):
+            for distribution in self._candidates(folder, relative):
+                if not distribution.editable and self._records_file(distribution, relative, file):
+                    return distribution
+        return None
+
+    def _find(self, wanted: str) -> Distribution | None:
+        for folder, stamp in zip(self.folders, self.stamps, strict=True):
+            listing = _listing(folder, stamp)
+            entry = listing.metadata.get(wanted)
+            if entry is not None:
+                return _distribution(folder, entry, listing)
+        return None
+
+    def _relative_names(self, file: str) -> Iterator[tuple[str, str]]:
+        """The folders that the file lies in, and its name from there; links are followed."""
+        path = os.path.abspath(file)
+        real = os.path.realpath(path)
+        for folder in self.folders:
+            if path.startswith(folder + os.sep):
+                yield folder, path[len(folder) + 1 :]
+            else:
+                beginning = os.path.realpath(folder) + os.sep
+                if real.startswith(beginning):
+                    yield folder, real[len(beginning) :]
+
+    def _candidates(self, folder: str, relative: str) -> Iterator[Distribution]:
+        """All distributions in a folder: the one with the package's own name first."""
+        listing = _listing(folder, _stamp(folder))
+        top = normalised(relative.partition(os.sep)[0].partition(".")[0])
+        names = sorted(listing.metadata, key=lambda name: (name != top, name))
+        return (_distribution(folder, listing.metadata[name], listing) for name in names)
+
+    def _records_file(self, distribution: Distribution, relative: str, file: str) -> bool:
+        record = self._records.get(distribution.metadata)
+        if record is None:
+            record = self._records[distribution.metadata] = _read_record(distribution.metadata)
+        # PEP 376 writes names as CSV with forward slashes.
+        name = relative.replace(os.sep, "/")
+        if "," in name or '"' in name:
+            name = '"' + name.replace('"', '""') + '"'
+        start = record.find(os.fsencode(f"\n{name},"))
+        if start < 0:
+            return False
+        line = record[start + 1 : record.find(b"\n", start + 1)]
+        checksum = line[len(os.fsencode(name)) + 1 :].partition(b",")[0].strip()
+        if not checksum.startswith(b"sha256="):
+            return True
+        # Somebody who edits an installed file in place has made it their own code.
+        return checksum[len(b"sha256=") :] == _record_form(file_digest(file))
+
+
+# Rebound by key, so that no function needs `global`.
+_last_look: dict[str, Installation] = {}
+_listings: dict[str, _Listing] = {}
+
+
+def normalised(name: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    name = name.lower().replace("_", "-").replace(".", "-")
+    while "--" in name:
+        name = name.replace("--", "-")
+    return name
+
+
+def find_distribution(name: str) -> Distribution | None:
+    """The installed distribution of this name; the first on ``sys.path`` wins."""
+    return Installation.now().distribution(name)
+
+
+def locate_package(import_name: str) -> Location | None:
+    """What ``import import_name`` would run, asked of the interpreter's own finders."""
+    return Installation.now().location(import_name)
+
+
+def distribution_of_module_file(file: str) -> Distribution | None:
+    """The installed, non-editable distribution that a module's file belongs to.
+
+    Decided by the file's own name in the distribution's record, and by the checksum beside it:
+    packages with a name of their own (PyYAML's ``yaml``), namespace packages and files that were
+    put or edited in a site folder by hand are told apart. None: treat it as the user's code.
+    """
+    return Installation.now().owner(file)
+
+
+def distribution_of_module(module_name: str, file: str | None) -> Distribution | None:
+    """As `distribution_of_module_file`; a module of the standard library has no distribution."""
+    if file is None or is_standard_library(module_name, file):
+        return None
+    return distribution_of_module_file(file)
+
+
+def is_standard_library(module_name: str, file: str | None) -> bool:
+    """Whether a module is Python's own: by its name and by where its file lies.
+
+    A user's ``random.py`` has the name, but lies elsewhere.
+    """
+    top = module_name.partition(".")[0]
+    if top not in sys.stdlib_module_names:
+        return False
+    if file is None:
+        return module_name in sys.builtin_module_names
+    path = os.path.realpath(file)
+    for folder in _standard_folders():
+        if path.startswith(folder + os.sep):
+            first, _, rest = path[len(folder) + 1 :].partition(os.sep)
+            if first == "lib-dynload":
+                first = rest
+            return first not in _SITE_FOLDERS and first.partition(".")[0] == top
+    return False
+
+
+def _standard_folders() -> tuple[str, ...]:
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    # Extension modules may lie below another prefix (lib64) than the modules in Python.
+    binary = os.path.join(sys.base_exec_prefix, sys.platlibdir, version)
+    return os.path.realpath(os.path.dirname(os.__file__)), os.path.realpath(binary)
+
+
+def _search_folders() -> tuple[str, ...]:
+    try:
+        here = os.getcwd()
+    except OSError:
+        # The working directory was removed: the interpreter's own finders skip it too.
+        here = os.devnull
+    return tuple(dict.fromkeys(os.path.normpath(os.path.join(here, entry)) for entry in sys.path))
+
+
+def _stamp(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _listing(folder: str, stamp: int) -> _Listing:
+    known = _listings.get(folder)
+    if known is not None and known.settled and known.stamp == stamp:
+        return known
+    settled = time.time_ns() - stamp > SETTLED_NS
+    try:
+        entries = sorted(os.listdir(folder))
+    except OSError:
+        entries = []
+    metadata = {
+        normalised(entry.rpartition(".")[0].partition("-")[0]): entry
+        for entry in entries
+        if entry.endswith(_METADATA_SUFFIXES)
+    }
+    marks = tuple(entry for entry in entries if entry.startswith(("__editable__", "_editable_")))
+    found = _Listing(stamp, settled, metadata, marks)
+    _listings[folder] = found
+    return found
+
+
+def _distribution(folder: str, entry: str, listing: _Listing) -> Distribution:
+    metadata = os.path.join(folder, entry)
+    parts = entry.rpartition(".")[0].split("-")
+    version = parts[1] if len(parts) > 1 else _version_within(metadata)
+    name = normalised(parts[0])
+    return Distribution(name, version, folder, metadata, _is_editable(name, metadata, listing))
+
+
+def _version_within(metadata: str) -> str:
+    """The version from the metadata's text, for folders whose name has none."""
+    for path in (os.path.join(metadata, "METADATA"), os.path.join(metadata, "PKG-INFO"), metadata):
+        for line in _content(path).split(b"\n"):
+            if line.lower().startswith(b"version:"):
+                return line.partition(b":")[2].strip().decode("utf-8", "replace")
+    return "unknown"
+
+
+def _is_editable(name: str, metadata: str, listing: _Listing) -> bool:
+    # PEP 610, told from its bytes: json is one import less on the way to a kept artifact.
+    origin = b"".join(_content(os.path.join(metadata, "direct_url.json")).split())
+    if b'"editable":true' in origin:
+        return True
+    folder = os.path.dirname(metadata)
+    if metadata.endswith(".egg-info") and os.path.basename(folder) not in _SITE_FOLDERS:
+        # `setup.py develop` leaves its metadata in the checkout, and the checkout on sys.path.
+        return os.path.isdir(metadata)
+    return any(_mark_names(mark, name) for mark in listing.marks)
+
+
+def _mark_names(mark: str, name: str) -> bool:
+    """Whether ``__editable__.foo-1.0.pth``, ``__editable___foo_1_0_finder.py`` is about foo."""
+    about = normalised(mark.removeprefix("__editable__").removeprefix("_editable_impl_"))
+    about = about.strip("-.")
+    rest = about.removeprefix(name)
+    return rest != about and (rest in ("-pth", "-finder-py") or rest[1:2].isdigit())
+
+
+def _read_record(metadata: str) -> bytes:
+    """The list of a distribution's files, each after a newline; empty where there is none."""
+    record = _content(os.path.join(metadata, "RECORD"))
+    if record:
+        return b"\n" + record.replace(b"\r\n", b"\n") + b"\n"
+    # setuptools before wheels: names relative to the metadata's folder, without checksums.
+    lines = _content(os.path.join(metadata, "installed-files.txt")).split(b"\n")
+    names = (line.strip() for line in lines)
+    return b"\n" + b"".join(name[3:] + b",,\n" for name in names if name.startswith(b"../"))
+
+
+def _record_form(digest: str) -> bytes:
+    """A hexadecimal digest as PEP 376 writes it: URL-safe base64 without padding."""
+    encoded = binascii.b2a_base64(bytes.fromhex(digest), newline=False)
+    return encoded.rstrip(b"=").replace(b"+", b"-").replace(b"/", b"_")
+
+
+def _content(path: str) -> bytes:
+    """A file's bytes; none where there is no such file."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _location_of_loaded(module: ModuleType | None, name: str) -> Location | None:
+    if module is None:  # how Python marks an import that is forbidden
+        return None
+    file = getattr(module, "__file__", None)
+    folders: tuple[str, ...] = tuple(getattr(module, "__path__", ()))
+    return Location(name, os.path.abspath(file) if file else None, _absolute(folders))
+
+
+def _locate_unloaded(name: str) -> Location | None:
+    # As `import` does it, editable installs' own finders included; no module is run for a name
+    # without dots.
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        spec = None if find is None else find(name, None)
+        if spec is not None:
+            file = os.path.abspath(spec.origin) if spec.has_location and spec.origin else None
+            return Location(name, file, _absolute(spec.submodule_search_locations or ()))
+    return None
+
+
+def _absolute(folders: object) -> tuple[str, ...]:
+    return tuple(os.path.abspath(str(folder)) for folder in folders)  # type: ignore[attr-defined]

@@ -1,0 +1,285 @@
+"""Any value that a plan can hold → its fingerprint.
+
+`fingerprint` walks a value. Plain values and arrays are leaves (`encode`); containers, enums and
+frozen dataclasses are branches; callables and classes go by what they do (`behaviour`,
+`classes`). What has no exact key is refused with the path to it and the way out.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from emberkeep.errors import Unkeyable
+from emberkeep.keys import encode
+from emberkeep.keys.fingerprint import Fingerprint, branch, leaf
+from emberkeep.records import final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+CONTAINERS = (tuple, list)
+DECLARE = (
+    "Decorate it with @emberkeep.ingredient(version='1') and raise the version whenever what it "
+    "does changes, or leave it out of the ingredients"
+)
+
+# What users vouch for by a version of their own. A list, compared by identity: the values need
+# be neither hashable nor able to hold an attribute, and a copy does not inherit the promise.
+_declared: list[tuple[object, str, str]] = []
+
+
+def ingredient(*, version: str, name: str | None = None) -> Callable[[T], T]:
+    """Declare a version for a value that has no exact key, such as a pointer or a C object.
+
+    The user vouches for it: the key holds the name and the version, and nothing of the value.
+
+    Args:
+        version: raise it whenever what the value does changes.
+        name: defaults to the module and name of a function or class; other values need one.
+    """
+
+    def declare(value: T) -> T:
+        qualname = getattr(value, "__qualname__", None)
+        if name is None and qualname is None:
+            raise Unkeyable(
+                repr(value),
+                "is declared as an ingredient but has no name of its own",
+                "Pass one: ingredient(version=…, name='my table')",
+            )
+        label = name if name is not None else f"{getattr(value, '__module__', '')}.{qualname}"
+        _declared[:] = [known for known in _declared if known[0] is not value]
+        _declared.append((value, label, version))
+        return value
+
+    return declare
+
+
+def fingerprint(value: object, *, label: str = "ingredients") -> Fingerprint:
+    """The fingerprint of one value; equal values have equal fingerprints, in every process.
+
+    Raises:
+        Unkeyable: where something in it has no exact key; the message names the path to it.
+    """
+    return Walk().visit(value, label)
+
+
+def fingerprint_mapping(values: Mapping[str, object], *, label: str) -> Fingerprint:
+    """The fingerprint of named ingredients; their order does not count."""
+    for name in values:
+        if type(name) is not str:
+            raise Unkeyable(
+                label,
+                f"has the name {name!r}, which is no text",
+                "Names of ingredients are of type str",
+            )
+    # A walk each: a change in one ingredient leaves the digests of the others alone.
+    return branch(
+        "ingredients",
+        [(name, Walk().visit(values[name], f"{label}[{name!r}]")) for name in sorted(values)],
+    )
+
+
+@final
+class Walk:
+    """One walk over a value: remembers what it has met, so that recursion ends.
+
+    Attributes:
+        compiled: whether the walk is inside something that gets compiled. There, the order of a
+            dictionary and the memory layout of an array can change the code, so they count.
+    """
+
+    def __init__(self) -> None:
+        self.compiled = False
+        self._met: list[object] = []  # callables and classes, in the order of the walk
+        self._open: list[object] = []  # containers that are being walked
+
+    def visit(self, value: object, path: str) -> Fingerprint:
+        """The fingerprint of a value that is reached by `path`."""
+        found = encode.atom(value)
+        if found is not None:
+            return found
+        kind = type(value)
+        if kind is dict:
+            return self._once(value, path, self._dict)
+        if kind in CONTAINERS:
+            return self._once(value, path, self._sequence)
+        return self._rarer(value, path)
+
+    def _rarer(self, value: object, path: str) -> Fingerprint:
+        for known, name, version in _declared:
+            if known is value:
+                return leaf("declared", f"{len(name)}:{name}{version}".encode(), f"{name} {version}")
+        if encode.is_numpy(value):
+            return self._numpy(value, path)
+        if isinstance(value, (set, frozenset)) and type(value) in (set, frozenset):
+            return self._once(value, path, self._set)
+        if type(value) in (range, slice):
+            return self._range(value, path)
+        if _is_enum(value):
+            return self._enum(value, path)
+        if hasattr(type(value), "__dataclass_fields__") and not isinstance(value, type):
+            return self._once(value, path, self._dataclass)
+        if isinstance(value, tuple) and hasattr(type(value), "_fields"):
+            return self._once(value, path, self._named_tuple)
+        return self._behaviour(value, path)
+
+    def _behaviour(self, value: object, path: str) -> Fingerprint:
+        from emberkeep.keys import behaviour
+
+        found = behaviour.describe(value, path, self)
+        if found is None:
+            raise refusal(value, path)
+        return found
+
+    def compile_time(self, value: object, path: str) -> Fingerprint:
+        """The fingerprint of a value that code captures."""
+        before, self.compiled = self.compiled, True
+        try:
+            return self.visit(value, path)
+        finally:
+            self.compiled = before
+
+    def met(self, value: object) -> Fingerprint | None:
+        """A reference to a callable or class met before in this walk; else remembers it.
+
+        The number counts in the order of the walk, which is the same in every process.
+        """
+        for index, known in enumerate(self._met):
+            if known is value:
+                return leaf("again", b"%d" % index, f"(the same as #{index})")
+        self._met.append(value)
+        return None
+
+    def _once(
+        self, value: object, path: str, walk: Callable[[Any, str], Fingerprint]
+    ) -> Fingerprint:
+        for depth, open_ in enumerate(self._open):
+            if open_ is value:
+                return leaf("open", b"%d" % depth, f"(the value itself, {depth} levels down)")
+        self._open.append(value)
+        try:
+            return walk(value, path)
+        finally:
+            self._open.pop()
+
+    def _sequence(self, value: tuple[object, ...] | list[object], path: str) -> Fingerprint:
+        children = [
+            (str(index), self.visit(item, f"{path}[{index}]")) for index, item in enumerate(value)
+        ]
+        return branch(type(value).__name__, children)
+
+    def _dict(self, value: dict[object, object], path: str) -> Fingerprint:
+        names = list(value)
+        if all(type(name) is str for name in names):
+            if not self.compiled:
+                names.sort()  # type: ignore[reportCallIssue] # all are str
+            return branch(
+                "ordered dict" if self.compiled else "dict",
+                [(str(name), self.visit(value[name], f"{path}[{name!r}]")) for name in names],
+            )
+        items: list[tuple[str, Fingerprint]] = []
+        for name, item in value.items():
+            key = self.visit(name, f"{path} key {name!r}")
+            pair = [("key", key), ("value", self.visit(item, f"{path}[{name!r}]"))]
+            items.append((key.text or key.digest[:12], branch("item", pair)))
+        if not self.compiled:
+            items.sort(key=lambda labelled: labelled[1].children[0][1].digest)
+        return branch("ordered items" if self.compiled else "items", items)
+
+    def _set(self, value: set[object] | frozenset[object], path: str) -> Fingerprint:
+        members = [self.visit(member, f"{path} member {member!r}") for member in value]
+        members.sort(key=lambda member: member.digest)
+        return branch(type(value).__name__, [(m.text or m.digest[:12], m) for m in members])
+
+    def _range(self, value: Any, path: str) -> Fingerprint:
+        parts = ("start", "stop", "step")
+        children = [(part, self.visit(getattr(value, part), f"{path}.{part}")) for part in parts]
+        return branch(type(value).__name__, children)
+
+    def _numpy(self, value: Any, path: str) -> Fingerprint:
+        import numpy as np
+
+        dtype: np.dtype[Any] = value if isinstance(value, np.dtype) else value.dtype
+        if dtype.metadata:
+            raise Unkeyable(path, "has a dtype with metadata", "Remove the metadata from the dtype")
+        if isinstance(value, np.dtype):
+            return encode.dtype_leaf(dtype)
+        if dtype.hasobject or dtype.char == "T":
+            raise Unkeyable(
+                path,
+                f"is a NumPy value of dtype {dtype}, which holds references instead of values",
+                "Convert it to a numeric or fixed-width dtype, or to a tuple",
+            )
+        if isinstance(value, np.generic):
+            return encode.scalar_leaf(value)
+        if type(value) is not np.ndarray:
+            raise Unkeyable(
+                path,
+                f"is a {type(value).__qualname__}, a subclass of numpy.ndarray with state of its own",
+                "Pass numpy.array(value), and what else matters about it beside it",
+            )
+        return encode.array_leaf(value, layout=self.compiled)
+
+    def _enum(self, value: Any, path: str) -> Fingerprint:
+        children = [
+            ("class", self._behaviour(type(value), f"{path}.__class__")),
+            ("name", self.visit(value.name, path)),
+            ("value", self.visit(value.value, f"{path}.value")),
+        ]
+        return branch("enum", children)
+
+    def _dataclass(self, value: Any, path: str) -> Fingerprint:
+        cls = type(value)
+        if not (cls.__dataclass_params__.frozen or self.compiled):
+            raise Unkeyable(
+                path,
+                f"is a {cls.__qualname__}, a dataclass that can change after it was keyed",
+                "Declare it @dataclass(frozen=True)",
+            )
+        children = [("class", self._behaviour(cls, f"{path}.__class__"))]
+        for name, field in cls.__dataclass_fields__.items():
+            if field._field_type.name == "_FIELD":  # noqa: SLF001 - leaves ClassVar and InitVar out
+                children.append((name, self.visit(getattr(value, name), f"{path}.{name}")))
+        return branch(cls.__qualname__, children)
+
+    def _named_tuple(self, value: Any, path: str) -> Fingerprint:
+        cls = type(value)
+        children = [("class", self._behaviour(cls, f"{path}.__class__"))]
+        for name, item in zip(cls._fields, value, strict=True):
+            children.append((name, self.visit(item, f"{path}.{name}")))
+        return branch(cls.__qualname__, children)
+
+
+def _is_enum(value: object) -> bool:
+    enum = sys.modules.get("enum")
+    return enum is not None and isinstance(value, enum.Enum)
+
+
+def refusal(value: object, path: str) -> Unkeyable:
+    """The error for a value of a type that has no exact key."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    if any(base.__name__ == "PurePath" for base in type(value).__mro__):
+        return Unkeyable(
+            path,
+            f"is the path {str(value)!r}; a path names a place, and what lies there can change",
+            "Pass the contents (path.read_bytes()), or str(path) if only the name matters",
+        )
+    if type(value).__module__.startswith("ctypes") or type(value).__module__ == "_ctypes":
+        return Unkeyable(path, f"is a {kind}, an address that means something else in every process",
+                         DECLARE)
+    for plain in (bool, int, float, complex, str, bytes, tuple, list, dict, set):
+        if isinstance(value, plain):
+            return Unkeyable(
+                path,
+                f"is a {kind}, a subclass of {plain.__name__} that may behave differently",
+                f"Pass {plain.__name__}(value)",
+            )
+    return Unkeyable(
+        path,
+        f"is a {kind}, whose state cannot be read exactly",
+        f"Pass what matters of it as plain values, arrays or frozen dataclasses. {DECLARE}",
+    )

@@ -1,0 +1,1 @@
+"""Where spans go: a console, lines of JSON, a trace for Perfetto."""
