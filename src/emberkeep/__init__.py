@@ -1,1 +1,74 @@
+"""emberkeep: a model is compiled once, ever, anywhere.
+
+Names are loaded when they are first used, so that a start pays only for what it needs.
+"""
+
 __version__ = "0.1.0.dev0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from emberkeep.cache import Artifact, Keep
+    from emberkeep.errors import (
+        BuildFailed,
+        EmberkeepError,
+        EmberkeepWarning,
+        InvalidBuild,
+        InvalidSetting,
+        StoreProblem,
+        StoreWarning,
+        ToolchainWarning,
+        Unkeyable,
+    )
+    from emberkeep.keys import Difference, Fingerprint, explain, fingerprint, ingredient
+    from emberkeep.keys.toolchain import Toolchain, toolchain
+    from emberkeep.telemetry import TimeLogger
+
+__all__ = [
+    "Artifact",
+    "BuildFailed",
+    "Difference",
+    "EmberkeepError",
+    "EmberkeepWarning",
+    "Fingerprint",
+    "InvalidBuild",
+    "InvalidSetting",
+    "Keep",
+    "StoreProblem",
+    "StoreWarning",
+    "TimeLogger",
+    "Toolchain",
+    "ToolchainWarning",
+    "Unkeyable",
+    "explain",
+    "fingerprint",
+    "ingredient",
+    "toolchain",
+]
+
+_HOMES = {
+    "Artifact": "cache",
+    "Keep": "cache",
+    "Difference": "keys",
+    "Fingerprint": "keys",
+    "explain": "keys",
+    "fingerprint": "keys",
+    "ingredient": "keys",
+    "Toolchain": "keys.toolchain",
+    "toolchain": "keys.toolchain",
+    "TimeLogger": "telemetry",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'emberkeep' has no attribute {name!r}")
+    # `importlib` is imported at the start of every Python; `import_module` alone loads nothing.
+    from importlib import import_module
+
+    value = getattr(import_module(f"emberkeep.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

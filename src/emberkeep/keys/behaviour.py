@@ -76,7 +76,9 @@ def _wrapper(value: Any, path: str, walk: Walk) -> Fingerprint | None:
         ]
         return branch("partial", children)
     if type(value).__name__ == "_lru_cache_wrapper":
-        return branch("cached", [("function", walk.visit(value.__wrapped__, f"{path}.__wrapped__"))])
+        return branch(
+            "cached", [("function", walk.visit(value.__wrapped__, f"{path}.__wrapped__"))]
+        )
     if isinstance(value, (staticmethod, classmethod)):
         inner: Any = value.__func__
         return branch(type(value).__name__, [("function", walk.visit(inner, path))])
@@ -127,9 +129,7 @@ def _cell(cell: types.CellType, path: str, walk: Walk) -> Fingerprint:
     return walk.compile_time(contents, path)
 
 
-def _with_registrations(
-    own: Fingerprint, value: object, path: str, walk: Walk
-) -> Fingerprint:
+def _with_registrations(own: Fingerprint, value: object, path: str, walk: Walk) -> Fingerprint:
     """Add what users registered with numba in place of a callable: it is compiled instead."""
     found = registrations(value)
     if not found:

@@ -29,6 +29,8 @@ BOOKKEEPING = frozenset(
 NAMED_TUPLE_METHODS = frozenset(
     "__new__ __slots__ __repr__ __getnewargs__ __replace__ _make _replace _asdict".split()
 )
+
+
 def describe_class(cls: type, path: str, walk: Walk) -> Fingerprint:
     """A user's class: its bases, methods and attributes; not where it stands."""
     if type(cls).__module__.partition(".")[0] == "numba":

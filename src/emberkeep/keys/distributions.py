@@ -1,28 +1,32 @@
-# ruff: noqa: PTH - pathlib costs an import of 3 ms on the way to a kept artifact
+# pathlib costs an import of 3 ms on the way to a kept artifact:
+# ruff: noqa: PTH100, PTH109, PTH112, PTH116, PTH118, PTH119, PTH120, PTH123, PTH208
 """Which installed distribution a name or a module's file belongs to, from folder listings.
 
-`importlib.metadata` costs 11 to 19 ms to import; a listing of each folder on ``sys.path`` costs one.
+`importlib.metadata` costs 11 to 19 ms to import; a listing of all folders on ``sys.path``, one.
 What is read is remembered for as long as no such folder changes, so that an installation in the
 middle of a process is seen.
 """
 
-import binascii
+from __future__ import annotations
+
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from types import ModuleType
-from typing import Final, final
 
 from emberkeep.keys.libraries import SETTLED_NS, file_digest
+from emberkeep.records import final, frozen
 
-_METADATA_SUFFIXES: Final = (".dist-info", ".egg-info")
-_SITE_FOLDERS: Final = ("site-packages", "dist-packages")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from types import ModuleType
+
+_METADATA_SUFFIXES = (".dist-info", ".egg-info")
+_SITE_FOLDERS = ("site-packages", "dist-packages")
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@frozen
 class Distribution:
     """An installed distribution.
 
@@ -43,7 +47,7 @@ class Distribution:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@frozen
 class Location:
     """What ``import name`` gives in this process.
 
@@ -59,14 +63,16 @@ class Location:
 
     @property
     def roots(self) -> tuple[str, ...]:
-        """The folders that hold it: as a rule one entry of ``sys.path``."""
-        if self.folders:
-            return tuple(dict.fromkeys(os.path.dirname(folder) for folder in self.folders))
-        return () if self.file is None else (os.path.dirname(self.file),)
+        """The folders that its import starts from: as a rule one entry of ``sys.path``."""
+        roots = self.folders or (() if self.file is None else (self.file,))
+        # cuda.bindings starts where cuda lies.
+        for _ in self.name.split("."):
+            roots = tuple(os.path.dirname(root) for root in roots)
+        return tuple(dict.fromkeys(roots))
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Listing:
     """The metadata in one folder: normalised name → entry; and marks of editable installs."""
 
@@ -77,32 +83,34 @@ class _Listing:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@frozen
 class Installation:
     """One look at ``sys.path``: what is found is remembered as long as nothing in it changes."""
 
     folders: tuple[str, ...]
     finders: tuple[object, ...]
     stamps: tuple[int, ...]
-    settled: bool = field(compare=False)
-    _distributions: dict[str, Distribution | None] = field(
-        default_factory=dict[str, Distribution | None], compare=False
-    )
-    _locations: dict[str, Location | None] = field(
-        default_factory=dict[str, Location | None], compare=False
-    )
-    _records: dict[str, bytes] = field(default_factory=dict[str, bytes], compare=False)
+    settled: bool
+    # What was found out so far: the one thing here that grows.
+    _distributions: dict[str, Distribution | None]
+    _locations: dict[str, Location | None]
+    _listings: dict[str, _Listing]
+    _records: dict[str, bytes]
 
     @classmethod
-    def now(cls) -> "Installation":
+    def now(cls) -> Installation:
         """Look: the same object as before while the folders are as they were."""
         folders = _search_folders()
+        finders = tuple(sys.meta_path)
         stamps = tuple(_stamp(folder) for folder in folders)
-        settled = time.time_ns() - max(stamps, default=0) > SETTLED_NS
-        seen = cls(folders, tuple(sys.meta_path), stamps, settled)
         last = _last_look.get("")
-        if last is not None and last.settled and last == seen:
-            return last
+        if last is not None and last.settled:
+            # Folders that are younger may have changed again within one tick of the clock.
+            before = (last.folders, last.finders, last.stamps)
+            if before == (folders, finders, stamps):
+                return last
+        settled = time.time_ns() - max(stamps, default=0) > SETTLED_NS
+        seen = cls(folders, finders, stamps, settled, {}, {}, {}, {})
         _last_look[""] = seen
         return seen
 
@@ -118,7 +126,12 @@ class Installation:
         if name in sys.modules:
             return _location_of_loaded(sys.modules[name], name)
         if name not in self._locations:
-            self._locations[name] = _locate_unloaded(name)
+            parent = name.rpartition(".")[0]
+            within = self.location(parent) if parent else None
+            missing = bool(parent) and (within is None or not within.folders)
+            self._locations[name] = (
+                None if missing else _locate_unloaded(name, within.folders if within else None)
+            )
         return self._locations[name]
 
     def owner(self, file: str) -> Distribution | None:
@@ -130,12 +143,17 @@ class Installation:
         return None
 
     def _find(self, wanted: str) -> Distribution | None:
-        for folder, stamp in zip(self.folders, self.stamps, strict=True):
-            listing = _listing(folder, stamp)
+        for folder in self.folders:
+            listing = self._listing(folder)
             entry = listing.metadata.get(wanted)
             if entry is not None:
                 return _distribution(folder, entry, listing)
         return None
+
+    def _listing(self, folder: str) -> _Listing:
+        if folder not in self._listings:
+            self._listings[folder] = _listing(folder, _stamp(folder))
+        return self._listings[folder]
 
     def _relative_names(self, file: str) -> Iterator[tuple[str, str]]:
         """The folders that the file lies in, and its name from there; links are followed."""
@@ -151,7 +169,7 @@ class Installation:
 
     def _candidates(self, folder: str, relative: str) -> Iterator[Distribution]:
         """All distributions in a folder: the one with the package's own name first."""
-        listing = _listing(folder, _stamp(folder))
+        listing = self._listing(folder)
         top = normalised(relative.partition(os.sep)[0].partition(".")[0])
         names = sorted(listing.metadata, key=lambda name: (name != top, name))
         return (_distribution(folder, listing.metadata[name], listing) for name in names)
@@ -268,7 +286,7 @@ def _listing(folder: str, stamp: int) -> _Listing:
     except OSError:
         entries = []
     metadata = {
-        normalised(entry.rpartition(".")[0].partition("-")[0]): entry
+        normalised(_name_and_version(entry)[0]): entry
         for entry in entries
         if entry.endswith(_METADATA_SUFFIXES)
     }
@@ -280,10 +298,21 @@ def _listing(folder: str, stamp: int) -> _Listing:
 
 def _distribution(folder: str, entry: str, listing: _Listing) -> Distribution:
     metadata = os.path.join(folder, entry)
-    parts = entry.rpartition(".")[0].split("-")
-    version = parts[1] if len(parts) > 1 else _version_within(metadata)
-    name = normalised(parts[0])
+    spelled, version = _name_and_version(entry)
+    name = normalised(spelled)
+    version = version or _version_within(metadata)
     return Distribution(name, version, folder, metadata, _is_editable(name, metadata, listing))
+
+
+def _name_and_version(entry: str) -> tuple[str, str]:
+    """From ``name-1.0.dist-info`` or ``name-1.0-py3.11.egg-info``; the version may be missing."""
+    stem, _, suffix = entry.rpartition(".")
+    if suffix == "dist-info":
+        # Old tools left dashes in names; versions have never had any.
+        name, _, version = stem.rpartition("-")
+        return (name, version) if name else (version, "")
+    name, _, rest = stem.partition("-")
+    return name, rest.partition("-")[0]
 
 
 def _version_within(metadata: str) -> str:
@@ -328,6 +357,8 @@ def _read_record(metadata: str) -> bytes:
 
 def _record_form(digest: str) -> bytes:
     """A hexadecimal digest as PEP 376 writes it: URL-safe base64 without padding."""
+    import binascii
+
     encoded = binascii.b2a_base64(bytes.fromhex(digest), newline=False)
     return encoded.rstrip(b"=").replace(b"+", b"-").replace(b"/", b"_")
 
@@ -349,17 +380,16 @@ def _location_of_loaded(module: ModuleType | None, name: str) -> Location | None
     return Location(name, os.path.abspath(file) if file else None, _absolute(folders))
 
 
-def _locate_unloaded(name: str) -> Location | None:
-    # As `import` does it, editable installs' own finders included; no module is run for a name
-    # without dots.
+def _locate_unloaded(name: str, folders: tuple[str, ...] | None) -> Location | None:
+    """As `import` looks for it, with editable installs' own finders; no module is run."""
     for finder in sys.meta_path:
         find = getattr(finder, "find_spec", None)
-        spec = None if find is None else find(name, None)
+        spec = None if find is None else find(name, folders)
         if spec is not None:
             file = os.path.abspath(spec.origin) if spec.has_location and spec.origin else None
             return Location(name, file, _absolute(spec.submodule_search_locations or ()))
     return None
 
 
-def _absolute(folders: object) -> tuple[str, ...]:
-    return tuple(os.path.abspath(str(folder)) for folder in folders)  # type: ignore[attr-defined]
+def _absolute(folders: Iterable[object]) -> tuple[str, ...]:
+    return tuple(os.path.abspath(str(folder)) for folder in folders)

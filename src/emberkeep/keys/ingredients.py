@@ -112,7 +112,9 @@ class Walk:
     def _rarer(self, value: object, path: str) -> Fingerprint:
         for known, name, version in _declared:
             if known is value:
-                return leaf("declared", f"{len(name)}:{name}{version}".encode(), f"{name} {version}")
+                return leaf(
+                    "declared", f"{len(name)}:{name}{version}".encode(), f"{name} {version}"
+                )
         if encode.is_numpy(value):
             return self._numpy(value, path)
         if isinstance(value, (set, frozenset)) and type(value) in (set, frozenset):
@@ -269,8 +271,9 @@ def refusal(value: object, path: str) -> Unkeyable:
             "Pass the contents (path.read_bytes()), or str(path) if only the name matters",
         )
     if type(value).__module__.startswith("ctypes") or type(value).__module__ == "_ctypes":
-        return Unkeyable(path, f"is a {kind}, an address that means something else in every process",
-                         DECLARE)
+        return Unkeyable(
+            path, f"is a {kind}, an address that means something else in every process", DECLARE
+        )
     for plain in (bool, int, float, complex, str, bytes, tuple, list, dict, set):
         if isinstance(value, plain):
             return Unkeyable(

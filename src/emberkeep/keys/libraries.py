@@ -1,4 +1,5 @@
-# ruff: noqa: PTH - pathlib costs an import of 3 ms on the way to a kept artifact
+# pathlib costs an import of 3 ms on the way to a kept artifact:
+# ruff: noqa: PTH112, PTH113, PTH116, PTH118, PTH119, PTH123, PTH202, PTH208
 """What a native library is, without hashing hundreds of megabytes each time.
 
 A library's identity is its GNU build-id with its size, or the SHA-256 of its bytes where the
@@ -7,20 +8,28 @@ which one wins is not guessed, *all* candidates are ingredients, in search order
 paths, so that keys agree between machines.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
-import struct
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, final
+
+from emberkeep.records import final, frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Literal
+
+    ByteOrder = Literal["little", "big"]
+    Stamp = tuple[int, int, int, int, int]
 
 SYSTEM_CUDA = "/usr/local/cuda"
 LINKER_CACHE = "/etc/ld.so.cache"
-UNREADABLE: Final = "unreadable"
+UNREADABLE = "unreadable"
 
-CUDA_ROLES: Final = {
+CUDA_ROLES = {
     "nvvm": "libnvvm.so",
     "libdevice": "libdevice.",
     "nvjitlink": "libnvJitLink.so",
@@ -30,7 +39,7 @@ CUDA_ROLES: Final = {
 }
 """Role → how the names of its files begin."""
 
-SVML_ROLES: Final = {"svml": "libsvml.so"}
+SVML_ROLES = {"svml": "libsvml.so"}
 
 _CUDA_SUBFOLDERS = ("lib64", "lib", "nvvm/lib64", "nvvm/lib", "nvvm/bin", "nvvm/libdevice", "bin")
 
@@ -46,7 +55,7 @@ _LINKER_VARIABLES = (
 
 # A file written twice within one tick of the file system's clock keeps its times: what is
 # younger than this is not remembered.
-SETTLED_NS: Final = 2_000_000_000
+SETTLED_NS = 2_000_000_000
 
 _PT_NOTE = 4
 _NT_GNU_BUILD_ID = 3
@@ -54,12 +63,11 @@ _NOTES_LIMIT_BYTES = 65_536
 # Shorter ones are placeholders (`--build-id=0x00`), not names of what was linked.
 _SHORTEST_BUILD_ID_BYTES = 8
 
-_Stamp = tuple[int, int, int, int, int]
-_remembered: dict[tuple[str, str], tuple[_Stamp, str]] = {}
+_remembered: dict[tuple[str, str], tuple[Stamp, str]] = {}
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@frozen
 class Library:
     """A native file that takes part in building.
 
@@ -97,15 +105,18 @@ def read_build_id(path: str) -> str | None:
     """The GNU build-id in an ELF file's notes, in hexadecimal; None where there is none."""
     with open(path, "rb", buffering=0) as file:
         header = file.read(64)
+        form = _elf_form(header)
+        if form is None:
+            return None
+        order, wide = form
         try:
-            order, wide = _elf_form(header)
-            for offset, size, alignment in _note_segments(header, order, wide, file.fileno()):
+            for offset, size, alignment in _note_segments(header, file.fileno(), order, wide=wide):
                 notes = os.pread(file.fileno(), min(size, _NOTES_LIMIT_BYTES), offset)
                 found = _build_id_among(notes, order, alignment)
                 if found is not None:
                     return found
-        except (ValueError, OverflowError, OSError, struct.error):
-            # No ELF file, or a damaged one: its content will be hashed.
+        except (OSError, OverflowError):
+            # A damaged file: its offsets lead nowhere. Its content will be hashed.
             return None
     return None
 
@@ -193,42 +204,40 @@ def _identify_now(path: str) -> str:
     return f"gnu-build-id:{build_id}:{os.path.getsize(path)}"
 
 
-def _elf_form(header: bytes) -> tuple[str, bool]:
-    """Byte order (as `struct` writes it) and whether the file is of the 64-bit class."""
-    if header[:4] != b"\x7fELF" or header[4] not in (1, 2) or header[5] not in (1, 2):
-        raise ValueError("no ELF file")
-    return ("<" if header[5] == 1 else ">"), header[4] == 2  # noqa: PLR2004 - as the format says
+def _elf_form(header: bytes) -> tuple[ByteOrder, bool] | None:
+    """Byte order, and whether the file is of the 64-bit class; None for other formats."""
+    if header[:4] != b"\x7fELF" or header[4:5] not in b"\1\2" or header[5:6] not in b"\1\2":
+        return None
+    return ("little" if header[5:6] == b"\1" else "big"), header[4:5] == b"\2"
 
 
 def _note_segments(
-    header: bytes, order: str, wide: bool, descriptor: int
+    header: bytes, descriptor: int, order: ByteOrder, *, wide: bool
 ) -> Iterator[tuple[int, int, int]]:
     """Offset, size and alignment of each segment that holds notes."""
-    if wide:
-        start, _, _, _, entry_size, count = struct.unpack_from(f"{order}QQIHHH", header, 32)
-    else:
-        start, _, _, _, entry_size, count = struct.unpack_from(f"{order}IIIHHH", header, 28)
+    # Where the fields of the header and of a segment's entry lie: in a 64-bit file, in a 32-bit.
+    word, table_at, entry_size_at = (8, 32, 54) if wide else (4, 28, 42)
+    offset_at, size_at, alignment_at = (8, 32, 48) if wide else (4, 16, 28)
+    start = _number(header, table_at, word, order)
+    entry_size = _number(header, entry_size_at, 2, order)
+    count = _number(header, entry_size_at + 2, 2, order)
     table = os.pread(descriptor, entry_size * count, start)
-    for index in range(count):
-        position = index * entry_size
-        if struct.unpack_from(f"{order}I", table, position)[0] != _PT_NOTE:
-            continue
-        if wide:
-            offset, _, _, size, _, alignment = struct.unpack_from(
-                f"{order}QQQQQQ", table, position + 8
+    for position in range(0, len(table), entry_size or 1):
+        if _number(table, position, 4, order) == _PT_NOTE:
+            yield (
+                _number(table, position + offset_at, word, order),
+                _number(table, position + size_at, word, order),
+                _number(table, position + alignment_at, word, order),
             )
-        else:
-            offset, _, _, size, _, _, alignment = struct.unpack_from(
-                f"{order}IIIIIII", table, position + 4
-            )
-        yield offset, size, alignment
 
 
-def _build_id_among(notes: bytes, order: str, alignment: int) -> str | None:
+def _build_id_among(notes: bytes, order: ByteOrder, alignment: int) -> str | None:
     step = 8 if alignment == 8 else 4  # noqa: PLR2004 - the only two that notes have
     position = 0
     while position + 12 <= len(notes):
-        name_size, size, kind = struct.unpack_from(f"{order}III", notes, position)
+        name_size = _number(notes, position, 4, order)
+        size = _number(notes, position + 4, 4, order)
+        kind = _number(notes, position + 8, 4, order)
         name = notes[position + 12 : position + 12 + name_size]
         start = position + _aligned(12 + name_size, step)
         content = notes[start : start + size]
@@ -236,6 +245,10 @@ def _build_id_among(notes: bytes, order: str, alignment: int) -> str | None:
             return content.hex() if size >= _SHORTEST_BUILD_ID_BYTES else None
         position = start + _aligned(size, step)
     return None
+
+
+def _number(content: bytes, position: int, size: int, order: ByteOrder) -> int:
+    return int.from_bytes(content[position : position + size], order)
 
 
 def _aligned(size: int, step: int) -> int:
@@ -319,16 +332,16 @@ def _paths_in_linker_cache(path: str) -> str:
     """The paths of interest, joined by NUL: the cache is a table of NUL-terminated strings."""
     with open(path, "rb", buffering=0) as file:
         content = file.read()
-    beginnings = tuple(
-        os.fsencode(beginning) for beginning in (*CUDA_ROLES.values(), *SVML_ROLES.values())
-    )
-    if not any(beginning in content for beginning in beginnings):
-        return ""
-    return "\0".join(
-        os.fsdecode(text)
-        for text in content.split(b"\0")
-        if text.startswith(b"/") and os.path.basename(text).startswith(beginnings)
-    )
+    found: list[str] = []
+    for beginning in (*CUDA_ROLES.values(), *SVML_ROLES.values()):
+        wanted = os.fsencode(f"/{beginning}")
+        position = content.find(wanted)
+        while position >= 0:
+            start = content.rfind(b"\0", 0, position) + 1
+            end = content.find(b"\0", position)
+            found.append(os.fsdecode(content[start:end]))
+            position = content.find(wanted, position + 1)
+    return "\0".join(found)
 
 
 def _environment_paths(variable: str) -> Iterator[str]:

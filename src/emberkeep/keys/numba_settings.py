@@ -1,4 +1,5 @@
-# ruff: noqa: PTH - pathlib costs an import of 3 ms on the way to a kept artifact
+# pathlib costs an import of 3 ms on the way to a kept artifact:
+# ruff: noqa: PTH100, PTH123
 """numba's settings as numba will resolve them, told without importing numba.
 
 numba reads ``.numba_config.yaml`` in the working directory (where PyYAML is installed), then the
@@ -8,21 +9,25 @@ an ingredient; when unsure a name stays in, because a key with too much compiles
 key with too little runs stale code.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Mapping
-from types import CodeType, ModuleType
-from typing import Final
 
 from emberkeep.keys.libraries import file_digest
 
-CONFIG_FILE: Final = ".numba_config.yaml"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import CodeType, ModuleType
+
+CONFIG_FILE = ".numba_config.yaml"
 
 # Each was looked up in the sources of numba 0.68 and numba-cuda 0.30. Not here, though they look
 # harmless: FULL_TRACEBACKS and DEVELOPER_MODE (bounds checks then print), DIFF_IR (symbol names),
 # DEBUG_JIT, DEBUG_NRT and DEBUG_ARRAY_OPT_RUNTIME (code that prints), GDB_BINARY (its path is
 # compiled in), ENABLE_PROFILING (debug information).
-IGNORED: Final = frozenset(
+IGNORED = frozenset(
     {
         # where numba keeps its own cache
         "NUMBA_CACHE_DIR",
@@ -103,8 +108,23 @@ _DERIVED_BY_NUMBA_CUDA = (
     ("CUDA_DEBUG_POLY_USE_TYPED_CONST", "DEBUG_POLY_USE_TYPED_CONST"),
 )
 
+# What numba's code generator takes over when it is made, once a process, at the first decorator:
+# numba/core/codegen.py, CPUCodegen._init. Later changes reach only a part of the compiler.
+_TAKEN_OVER = (
+    "CPU_FEATURES",
+    "CPU_NAME",
+    "ENABLE_AVX",
+    "ENABLE_PROFILING",
+    "OPT",
+    "USE_LLVMLITE_MEMORY_MANAGER",
+)
+_GENERATOR = "numba's code generator"
+
 _parsed_files: dict[tuple[str, str], dict[str, object] | None] = {}
 _fresh_values: dict[str, dict[str, str]] = {}
+# The settings when no code generator had been made yet, and those that one was made with.
+_before_generator: dict[str, dict[str, str]] = {}
+_made_with: dict[str, str] = {}
 
 
 def numba_settings() -> Mapping[str, str]:
@@ -121,6 +141,7 @@ def numba_settings() -> Mapping[str, str]:
     if digest is not None and from_file is None:
         settings[CONFIG_FILE] = f"sha256:{digest}"
     settings.update(_set_in_process(merged))
+    settings.update(_generator_made_otherwise(settings, merged))
     return dict(sorted(settings.items()))
 
 
@@ -171,16 +192,46 @@ def _set_in_process(merged: Mapping[str, object]) -> dict[str, str]:
     if live is None or not hasattr(live, "_env_reloader"):
         return {}
     expected = _freshly_resolved(live, merged)
-    added = _added_by_numba_cuda()
-    # numba resolves everything anew before a compile if file or environment have changed: what
-    # the program had set is then lost, except what numba does not resolve at all.
-    reloads: bool = live._env_reloader.old_environ != merged  # noqa: SLF001 - has no public name
-    expected = added if reloads else {**expected, **added}
+    added = _added_later()
+    # What the program has set is lost in a reload, except what numba does not resolve at all.
+    expected = added if _will_reload(live, merged) else {**expected, **added}
     return {
         f"numba.config.{name}": value
         for name, value in _attributes(vars(live)).items()
         if name in expected and value != expected[name]
     }
+
+
+def _will_reload(live: ModuleType, merged: Mapping[str, object]) -> bool:
+    """Whether numba will resolve everything anew before it compiles."""
+    resolved: object = live._env_reloader.old_environ  # noqa: SLF001 - has no public name
+    return resolved != merged
+
+
+def _generator_made_otherwise(
+    settings: dict[str, str], merged: Mapping[str, object]
+) -> dict[str, str]:
+    """An ingredient, if numba's code generator was made with other settings than hold now.
+
+    Known from looking at it each time that a key is made. If it exists at the first look, it is
+    taken to be made with what holds then.
+    """
+    registry = sys.modules.get("numba.core.registry")
+    target = getattr(registry, "cpu_target", None)
+    if target is None or "_toplevel_target_context" not in vars(target):
+        _before_generator[""] = dict(settings)
+        return {}
+    live = sys.modules.get("numba.core.config")
+    if live is None or not hasattr(live, "_env_reloader"):
+        return {}
+    reloads = _will_reload(live, merged)
+    values = _freshly_resolved(live, merged) if reloads else _attributes(vars(live))
+    now = ", ".join(f"{name}={values.get(name)}" for name in _TAKEN_OVER)
+    if "" not in _made_with:
+        before = _before_generator.get("", settings)
+        # Made before or after the change? Nobody knows: a token that no other key has.
+        _made_with[""] = now if before == settings else f"unknown: {os.urandom(16).hex()}"
+    return {} if _made_with[""] == now else {_GENERATOR: _made_with[""]}
 
 
 def _freshly_resolved(live: ModuleType, merged: Mapping[str, object]) -> dict[str, str]:
@@ -200,7 +251,7 @@ def _run_private_copy(live: ModuleType) -> dict[str, str]:
     code = None if live.__spec__ is None else _code_of(live)
     if code is None:
         return {}
-    copy = ModuleType("emberkeep_private_copy_of_numba_config")
+    copy = type(live)("emberkeep_private_copy_of_numba_config")
     with warnings.catch_warnings():
         # numba has said it to the user before.
         warnings.simplefilter("ignore")
@@ -228,13 +279,20 @@ def _attributes(namespace: Mapping[str, object]) -> dict[str, str]:
     }
 
 
-def _added_by_numba_cuda() -> dict[str, str]:
-    """What numba-cuda itself sets on numba's module; without this, importing it would be keyed."""
+def _added_later() -> dict[str, str]:
+    """What numba and numba-cuda set on that module themselves: importing them is no change."""
     added: dict[str, str] = {}
     for name in _FLAGS_OF_NUMBA_CUDA:
         added[name] = repr(os.environ.get(f"NUMBA_{name}", "").lower() in {"1", "true"})
     for name in _TEXTS_OF_NUMBA_CUDA:
         added[name] = repr(os.environ.get(f"NUMBA_{name}", ""))
+    if os.environ.get("NUMBA_DISABLE_INTEL_SVML", "0") not in {"", "0"}:
+        # Decided as numba is imported: set later, the variable comes too late.
+        added["USING_SVML"] = "False"
+    # numba-cuda raises numba's default, and a reload would lower it again.
+    default = getattr(sys.modules.get("numba.cuda"), "numba_cuda_default_ptx_cc", None)
+    if default is not None and "NUMBA_CUDA_DEFAULT_PTX_CC" not in os.environ:
+        added["CUDA_DEFAULT_PTX_CC"] = repr(default)
     debug = sys.modules.get("numba.cuda.debuginfo")
     for name, source in _DERIVED_BY_NUMBA_CUDA:
         if debug is not None and hasattr(debug, source):

@@ -76,8 +76,10 @@ def _own_code(value: Any) -> bytes:
         return b""
     defaults = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
     # Sentinels and the like by their type: their repr is an address.
-    known = [found.digest if (found := atom(default)) else type(default).__qualname__
-             for default in defaults]
+    known = [
+        found.digest if (found := atom(default)) else type(default).__qualname__
+        for default in defaults
+    ]
     return value.__code__.co_code + " ".join(known).encode()
 
 

@@ -1,22 +1,23 @@
-# ruff: noqa: PTH - pathlib costs an import of 3 ms on the way to a kept artifact
+# pathlib costs an import of 3 ms on the way to a kept artifact:
+# ruff: noqa: PTH100, PTH112, PTH113, PTH118, PTH119, PTH120
 """The compilers and libraries that a build uses, as ingredients of its key.
 
 Nothing of it is imported to find out. After a build, `Toolchain.drift` compares what was really
 imported with what the key said: on a difference nothing may be kept.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.machinery import EXTENSION_SUFFIXES
-from typing import Final, cast, final
+from _imp import extension_suffixes
 
 from emberkeep.errors import Unkeyable
-from emberkeep.keys.distributions import Distribution, Installation, Location
+from emberkeep.keys.distributions import Installation
 from emberkeep.keys.libraries import (
     CUDA_ROLES,
+    UNREADABLE,
     cuda_libraries,
     file_digest,
     identify,
@@ -26,8 +27,16 @@ from emberkeep.keys.libraries import (
     svml_libraries,
 )
 from emberkeep.keys.numba_settings import numba_settings
+from emberkeep.records import final, frozen
 
-ABSENT: Final = "absent"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from emberkeep.keys.distributions import Distribution, Location
+
+ABSENT = "absent"
 
 # What a package compiles from or with, besides Python: numba-cuda brings CUDA sources.
 _SOURCE_SUFFIXES = (
@@ -53,7 +62,7 @@ _NUMBA = frozenset({"numba", "numba_cuda"})
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Request:
     """What `toolchain` was asked for, to ask again after the build."""
 
@@ -64,7 +73,7 @@ class _Request:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@frozen
 class Toolchain:
     """What can change the bytes that a build gives, besides the plan.
 
@@ -74,8 +83,8 @@ class Toolchain:
     """
 
     ingredients: Mapping[str, object]
-    _request: _Request = field(repr=False)
-    _locations: Mapping[str, Location | None] = field(repr=False)
+    _request: _Request
+    _locations: Mapping[str, Location | None]
 
     def drift(self) -> tuple[str, ...]:
         """After a build: what was really imported, against what the key said.
@@ -86,8 +95,8 @@ class Toolchain:
         now = _toolchain(self._request)
         return (
             *_differences("", self.ingredients, now.ingredients),
-            *_import_drift(self),
-            *_mapped_drift(self),
+            *_import_drift(self.ingredients, self._locations),
+            *_mapped_drift(self.ingredients),
         )
 
 
@@ -148,7 +157,7 @@ def _python() -> dict[str, str]:
         "implementation": implementation.name,
         "bytecode": implementation.cache_tag or f"hexversion {sys.hexversion:#x}",
         # Also tells debug and free-threaded builds, the machine and the C library apart.
-        "extensions": EXTENSION_SUFFIXES[0],
+        "extensions": extension_suffixes()[0],
         "platform": sys.platform,
         "machine": os.uname().machine,
         "byte order": sys.byteorder,
@@ -243,10 +252,18 @@ def _files_below(folder: str) -> Iterator[tuple[str, str]]:
 def _digest(files: Sequence[tuple[str, str]]) -> str:
     total = hashlib.sha256()
     for name, path in files:
-        # Neither a name nor a digest can contain a newline's worth of doubt: names are measured.
+        # A name may contain anything, so its length goes before it.
         encoded = os.fsencode(name)
-        total.update(b"%d:%b %b\n" % (len(encoded), encoded, file_digest(path).encode()))
+        total.update(b"%d:%b %b\n" % (len(encoded), encoded, _bytes_of(path).encode()))
     return f"sha256:{total.hexdigest()}"
+
+
+def _bytes_of(path: str) -> str:
+    try:
+        return file_digest(path)
+    except OSError:
+        # It vanished, or was never there: generated modules name files that do not exist.
+        return UNREADABLE
 
 
 def _own_digest(name: str) -> str:
@@ -271,13 +288,11 @@ def _cuda() -> dict[str, tuple[str, ...]]:
     }
 
 
-def _differences(path: str, said: object, found: object) -> Iterator[str]:
-    if isinstance(said, Mapping) and isinstance(found, Mapping):
-        before = cast("Mapping[str, object]", said)
-        after = cast("Mapping[str, object]", found)
-        for name in sorted({*before, *after}):
+def _differences(path: str, said: Any, found: Any) -> Iterator[str]:
+    if _is_branch(said) and _is_branch(found):
+        for name in sorted({*said, *found}):
             inner = f"{path} → {name}" if path else name
-            yield from _differences(inner, before.get(name, ABSENT), after.get(name, ABSENT))
+            yield from _differences(inner, said.get(name, ABSENT), found.get(name, ABSENT))
     elif said != found:
         yield (
             f"{path}: the key said {said!r}, after the build it is {found!r}. Both must agree for "
@@ -285,9 +300,15 @@ def _differences(path: str, said: object, found: object) -> Iterator[str]:
         )
 
 
-def _import_drift(keyed: Toolchain) -> Iterator[str]:
-    packages = cast("Mapping[str, Mapping[str, object]]", keyed.ingredients["packages"])
-    for name, location in keyed._locations.items():  # noqa: SLF001 - a function of this class
+def _is_branch(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _import_drift(
+    ingredients: Mapping[str, Any], locations: Mapping[str, Location | None]
+) -> Iterator[str]:
+    packages: Mapping[str, Mapping[str, object]] = ingredients["packages"]
+    for name, location in locations.items():
         module = sys.modules.get(_import_name(name))
         if module is None:
             continue
@@ -302,13 +323,14 @@ def _import_drift(keyed: Toolchain) -> Iterator[str]:
         version: object = getattr(module, "__version__", None)
         keyed_version = packages[name]["version"]
         # Where the contents are keyed, no version is needed (and checkouts' ones are out of date).
-        if isinstance(version, str) and "contents" not in packages[name]:
-            if _canonical(version) != _canonical(str(keyed_version)):
-                yield (
-                    f"{name}: the key said version {keyed_version}, but what was imported calls "
-                    f"itself {version} ({found}). Install it again, so that its metadata and its "
-                    "code agree, and restart Python."
-                )
+        if "contents" in packages[name] or not isinstance(version, str):
+            continue
+        if _canonical(version) != _canonical(str(keyed_version)):
+            yield (
+                f"{name}: the key said version {keyed_version}, but what was imported calls "
+                f"itself {version} ({found}). Install it again, so that its metadata and its "
+                "code agree, and restart Python."
+            )
 
 
 def _same_file(said: str | None, found: str | None) -> bool:
@@ -327,9 +349,9 @@ def _canonical(version: str) -> str:
     return ".".join(parts)
 
 
-def _mapped_drift(keyed: Toolchain) -> Iterator[str]:
+def _mapped_drift(ingredients: Mapping[str, Any]) -> Iterator[str]:
     """Libraries that were really loaded and that the key does not know."""
-    cuda = cast("Mapping[str, tuple[str, ...]] | None", keyed.ingredients.get("cuda"))
+    cuda: Mapping[str, tuple[str, ...]] | None = ingredients.get("cuda")
     if cuda is not None:
         for library in mapped_libraries(CUDA_ROLES):
             if library.identity not in cuda[library.role]:
@@ -338,7 +360,7 @@ def _mapped_drift(keyed: Toolchain) -> Iterator[str]:
                     f"the key knows only {', '.join(cuda[library.role]) or 'none'}. Set CUDA_HOME "
                     "to the toolkit that is used, so that it can be found beforehand."
                 )
-    numba = cast("Mapping[str, object] | None", keyed.ingredients.get("numba"))
+    numba: Mapping[str, object] | None = ingredients.get("numba")
     config = sys.modules.get("numba.core.config")
     if numba is not None and not numba["svml"] and getattr(config, "USING_SVML", False):
         yield (

@@ -1,0 +1,253 @@
+"""Settings: every value with its origin, and the only reader of environment and config file.
+
+Later ones win: default, the user's config file, environment, argument. A project has no config
+file: a cloned repository must not bring its own kernels, keys or remotes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from emberkeep.errors import InvalidSetting
+from emberkeep.records import final, frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+GIB = 1 << 30
+MIB = 1 << 20
+DAY_S = 86_400.0
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+UNITS |= {"KIB": 1 << 10, "MIB": MIB, "GIB": GIB, "TIB": 1 << 40}
+DURATIONS = {"": DAY_S, "D": DAY_S, "H": 3600.0, "M": 60.0, "S": 1.0, "W": 7 * DAY_S}
+VERBOSITIES = ("none", "default", "verbose", "debug")
+CONFIG_DIR_VARIABLE = "EMBERKEEP_CONFIG_DIR"
+
+
+@final
+@frozen
+class Settings:
+    """All settings of a keep.
+
+    Attributes:
+        root: the folder that holds the keep; None where there is no place for one.
+        disabled: build always, keep nothing.
+        read_only: use what is kept, write nothing.
+        memory_size_bytes: how much the memory layer of one process holds.
+        max_size_bytes: what garbage collection leaves on disk at most.
+        max_age_s: how long an entry is left that nobody uses.
+        verbosity: of the time logger: none, default, verbose or debug.
+        config_dir: the folder of the user's config file and seal key; None where there is none.
+        origins: where each value comes from.
+    """
+
+    root: str | None
+    disabled: bool
+    read_only: bool
+    memory_size_bytes: int
+    max_size_bytes: int
+    max_age_s: float
+    verbosity: str
+    config_dir: str | None
+    origins: Mapping[str, str]
+
+
+@final
+@frozen
+class Field:
+    """One setting: its names in the three places, how a text is read, and what it is for."""
+
+    name: str
+    option: str
+    variable: str
+    parse: Callable[[object], object]
+    expected: str
+
+
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("", "0", "false", "no", "off"):
+        return False
+    raise ValueError(text)
+
+
+def parse_size(value: object) -> int:
+    """Bytes from ``2_000_000``, ``"500 MB"`` or ``"10GiB"``."""
+    number, factor = _with_unit(value, UNITS)
+    return int(number * factor)
+
+
+def parse_duration(value: object) -> float:
+    """Seconds from days (``30``, ``"30d"``) or ``"12h"``, ``"90m"``, ``"45s"``, ``"2w"``."""
+    number, factor = _with_unit(value, DURATIONS)
+    return number * factor
+
+
+def _with_unit(value: object, units: Mapping[str, float]) -> tuple[float, float]:
+    text = str(value).strip().upper().replace("_", "")
+    number = text.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+    amount, factor = float(number), units[text[len(number) :].strip()]
+    if not 0 <= amount < 1e18:  # noqa: PLR2004 - NaN and infinity fail too
+        raise ValueError(text)
+    return amount, factor
+
+
+def _folder(value: object) -> str:
+    text = os.fspath(value)  # type: ignore[arg-type] # a TypeError is the answer we want
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ValueError(text)
+    return os.path.abspath(os.path.expanduser(text))
+
+
+def _verbosity(value: object) -> str:
+    text = "none" if value is None else str(value).strip().lower()
+    if text not in VERBOSITIES:
+        raise ValueError(text)
+    return text
+
+
+SIZE = "a size such as 500MB, 10GiB or a number of bytes"
+BOOLEAN = "true or false (1, 0, yes, no, on, off)"
+FIELDS = (
+    Field("root", "dir", "EMBERKEEP_DIR", _folder, "a folder"),
+    Field("disabled", "disable", "EMBERKEEP_DISABLE", _boolean, BOOLEAN),
+    Field("read_only", "read_only", "EMBERKEEP_READ_ONLY", _boolean, BOOLEAN),
+    Field("memory_size_bytes", "memory_size", "EMBERKEEP_MEMORY_SIZE", parse_size, SIZE),
+    Field("max_size_bytes", "max_size", "EMBERKEEP_MAX_SIZE", parse_size, SIZE),
+    Field(
+        "max_age_s",
+        "max_age",
+        "EMBERKEEP_MAX_AGE",
+        parse_duration,
+        "a number of days, or a duration such as 12h or 2w",
+    ),
+    Field("verbosity", "verbosity", "EMBERKEEP_VERBOSITY", _verbosity, ", ".join(VERBOSITIES)),
+)
+
+
+def load(arguments: Mapping[str, object], environ: Mapping[str, str] | None = None) -> Settings:
+    """All settings as they are now.
+
+    Args:
+        arguments: values given in code, by the names of `Settings`; None means not given.
+        environ: the environment; that of the process by default.
+
+    Raises:
+        InvalidSetting: for an unknown name or a value that cannot be read; names its origin.
+    """
+    environ = os.environ if environ is None else environ
+    config_dir = find_config_dir(environ)
+    found: dict[str, object] = {
+        "root": _default_root(environ),
+        "disabled": False,
+        "read_only": False,
+        "memory_size_bytes": 256 * MIB,
+        "max_size_bytes": 10 * GIB,
+        "max_age_s": 180 * DAY_S,
+        "verbosity": "none",
+    }
+    origins = dict.fromkeys(found, "default")
+    for origin, names, values in _sources(arguments, environ, config_dir):
+        for name, value in values.items():
+            field = names.get(name)
+            if field is None:
+                raise InvalidSetting(_unknown(name, origin, names))
+            found[field.name] = _parse(field, value, f"{name!r} in {origin}")
+            origins[field.name] = origin if origin != "the environment" else f"environment {name}"
+    values_: dict[str, Any] = found
+    return Settings(**values_, config_dir=config_dir, origins=origins)
+
+
+def _sources(
+    arguments: Mapping[str, object], environ: Mapping[str, str], config_dir: str | None
+) -> list[tuple[str, dict[str, Field], Mapping[str, object]]]:
+    """From weakest to strongest: origin, the names it knows, the values it holds."""
+    path = None if config_dir is None else os.path.join(config_dir, "config.toml")
+    variables = {
+        name: value
+        for name, value in environ.items()
+        if name.startswith("EMBERKEEP_") and name != CONFIG_DIR_VARIABLE
+    }
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return [
+        (f"the config file {path}", {f.option: f for f in FIELDS}, _read_config(path)),
+        ("the environment", {f.variable: f for f in FIELDS}, variables),
+        ("an argument", {f.name: f for f in FIELDS}, given),
+    ]
+
+
+def _read_config(path: str | None) -> Mapping[str, object]:
+    if path is None or not os.path.exists(path):
+        return {}
+    import tomllib
+
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is not imported on this path
+            return tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise InvalidSetting(
+            f"The config file {path} is not TOML: {problem}. Correct it or remove it; "
+            "`emberkeep config` shows every setting with its origin."
+        ) from problem
+    except OSError as problem:
+        raise InvalidSetting(
+            f"The config file {path} cannot be read: {problem.strerror}. Make it readable, or "
+            f"point {CONFIG_DIR_VARIABLE} at another folder."
+        ) from problem
+
+
+def _parse(field: Field, value: object, where: str) -> object:
+    try:
+        return field.parse(value)
+    except (ValueError, TypeError, KeyError) as problem:
+        raise InvalidSetting(
+            f"The setting {where} is {value!r}; {field.expected} was expected."
+        ) from problem
+
+
+def _unknown(name: str, origin: str, known: Mapping[str, Field]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(sorted(known))}."
+    return f"There is no setting {name!r}, which stands in {origin}. {hint}"
+
+
+def find_config_dir(environ: Mapping[str, str]) -> str | None:
+    """The folder of the user's configuration; None without a home."""
+    given = environ.get(CONFIG_DIR_VARIABLE)
+    if given:
+        return os.path.abspath(os.path.expanduser(given))
+    return _user_folder(environ, "XDG_CONFIG_HOME", ".config", "user_config_dir")
+
+
+def _default_root(environ: Mapping[str, str]) -> str | None:
+    return _user_folder(environ, "XDG_CACHE_HOME", ".cache", "user_cache_dir")
+
+
+def _user_folder(
+    environ: Mapping[str, str], variable: str, fallback: str, elsewhere: str
+) -> str | None:
+    """One of the user's folders, as platformdirs names it.
+
+    On Linux its rule is two lines, and importing it costs more than a hit: the rule stands here,
+    and a test holds that both agree.
+    """
+    if sys.platform != "linux":
+        import platformdirs
+
+        return str(getattr(platformdirs, elsewhere)("emberkeep", appauthor=False))
+    base = environ.get(variable, "")
+    if not os.path.isabs(base):
+        home = environ.get("HOME") or os.path.expanduser("~")
+        if not os.path.isabs(home):
+            return None
+        base = os.path.join(home, fallback)
+    return os.path.join(base, "emberkeep")

@@ -1,0 +1,67 @@
+"""What a build function may return, checked before anything is kept."""
+
+from __future__ import annotations
+
+from emberkeep.errors import InvalidBuild
+from emberkeep.records import final, frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emberkeep.store.protocol import Layout
+
+LAYOUT = "layout"
+
+
+@final
+@frozen
+class Built:
+    """Contents by role, and the layout as JSON gives it back."""
+
+    blobs: Mapping[str, bytes]
+    layout: Layout
+
+
+def read_build(returned: object, name: str) -> Built:
+    """Check what a build function returned.
+
+    The layout makes the round through JSON at once, so that a cold start and a warm one see the
+    same value.
+
+    Raises:
+        InvalidBuild: names what is wrong with which role.
+    """
+    items = getattr(returned, "items", None)
+    if items is None:
+        raise InvalidBuild(
+            f"The build of {name} returned a {type(returned).__qualname__}. Return a mapping from "
+            "role to bytes, such as {'cubin': b'…', 'layout': {…}}."
+        )
+    blobs: dict[str, bytes] = {}
+    layout: Layout = None
+    for role, content in items():
+        if not isinstance(role, str):
+            raise InvalidBuild(f"The build of {name} returned the role {role!r}; roles are text.")
+        if role == LAYOUT:
+            layout = _through_json(content, name)
+        elif isinstance(content, (bytes, bytearray, memoryview)):
+            blobs[role] = bytes(content)
+        else:
+            raise InvalidBuild(
+                f"The build of {name} returned a {type(content).__qualname__} for {role!r}. "
+                "Contents are bytes; what JSON can hold belongs under 'layout'."
+            )
+    return Built(blobs, layout)
+
+
+def _through_json(layout: object, name: str) -> Layout:
+    import json
+
+    try:
+        return json.loads(json.dumps(layout, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise InvalidBuild(
+            f"The layout that the build of {name} returned is not JSON: {problem}. Use text, "
+            "numbers, lists and dictionaries; NaN and infinity as text."
+        ) from problem

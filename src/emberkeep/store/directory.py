@@ -1,0 +1,312 @@
+"""A keep in a folder.
+
+::
+
+    <root>/format                          the layout's version; an unknown one: nothing is touched
+    <root>/<kind>/<name>/<plan>-<build>.json   manifests
+    <root>/blobs/ab/cdef…                  contents, named by their SHA-256
+    <root>/pins/<kind>/<name>/<key>        entries that eviction leaves alone
+    <root>/statistics/…                    append-only counts, one file a process
+    <root>/leases/…                        who builds what at the moment
+    <root>/quarantine/…                    what was found damaged
+    <root>/temporary/…                     what is being written
+
+Files are the only truth: an entry's last use is its manifest's time of modification.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from hashlib import sha256
+
+from emberkeep.errors import StoreProblem
+from emberkeep.records import final
+from emberkeep.store import files
+from emberkeep.store.manifest import SIZE_LIMIT, read_document
+from emberkeep.store.names import RESERVED, folder_name
+from emberkeep.store.protocol import (
+    ABSENT,
+    DAMAGED,
+    NEWER_FORMAT,
+    UNREADABLE,
+    Entry,
+    Kept,
+    Miss,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emberkeep.store.manifest import BlobRef, Manifest
+    from emberkeep.store.protocol import Key, Verify
+
+LAYOUT = b"emberkeep 1\n"
+TOUCH_AFTER_S = 3600.0
+SUFFIX = ".json"
+
+
+@final
+class Directory:
+    """A local folder as a store.
+
+    Args:
+        root: the folder; made at the first write.
+        verify: judges the seal of each manifest.
+        label: what reports call this layer.
+        heals: whether it may move damaged files away and note uses; not so for a folder that
+            belongs to others or is only read.
+    """
+
+    writable = True
+
+    def __init__(
+        self, root: str, verify: Verify, *, label: str = "local", heals: bool = True
+    ) -> None:
+        self.root = root
+        self.label = label
+        self._verify = verify
+        self._heals = heals
+        self._layout_known = False
+
+    # Reading ------------------------------------------------------------------------------------
+
+    def read(self, key: Key) -> Kept | Miss:
+        """The artifact of this key, checked; what is damaged goes to quarantine on the way."""
+        try:
+            return self._read(key, self.manifest_path(key))
+        except FileNotFoundError:
+            return Miss(ABSENT, f"it was never kept in {self.root}, or has been evicted")
+        except (OSError, StoreProblem) as problem:
+            return Miss(UNREADABLE, f"{self.root} cannot be read: {problem}")
+
+    def _read(self, key: Key, path: str) -> Kept | Miss:
+        self._check_layout()
+        try:
+            document = files.read_file(path, SIZE_LIMIT)
+        except ValueError as problem:
+            return self._quarantine(key, path, Miss(DAMAGED, str(problem)))
+        manifest = read_document(document, key, self._verify)
+        if isinstance(manifest, Miss):
+            if manifest.reason == NEWER_FORMAT:
+                return manifest
+            return self._quarantine(key, path, manifest)
+        blobs: dict[str, bytes] = {}
+        for ref in manifest.blobs:
+            content = self._read_blob(ref)
+            if isinstance(content, Miss):
+                return content
+            blobs[ref.role] = content
+        self._touch(path)
+        return Kept(manifest, document, blobs)
+
+    def _read_blob(self, ref: BlobRef) -> bytes | Miss:
+        path = self.blob_path(ref.digest)
+        try:
+            content = files.read_file(path, ref.size_bytes)
+        except FileNotFoundError:
+            return Miss(DAMAGED, f"the blob {ref.role!r} is missing")
+        except ValueError as problem:
+            return self._quarantine_blob(path, ref, str(problem))
+        if len(content) == ref.size_bytes and sha256(content).hexdigest() == ref.digest:
+            return content
+        problem = f"the blob {ref.role!r} does not have the digest that is its name"
+        return self._quarantine_blob(path, ref, problem)
+
+    def _touch(self, path: str) -> None:
+        """Note the use of an entry, at most hourly; a folder that forbids it is no trouble."""
+        if not self._heals:
+            return
+        now = time.time()
+        try:
+            if not 0 <= now - os.stat(path).st_mtime < TOUCH_AFTER_S:
+                os.utime(path)
+        except OSError:
+            return
+
+    # Healing ------------------------------------------------------------------------------------
+
+    def _quarantine(self, key: Key, path: str, found: Miss) -> Kept | Miss:
+        """Move a bad manifest away, unless a healer was faster; then read again."""
+        moved = self._move_away(path)
+        if moved is None:
+            return found
+        try:
+            again = read_document(files.read_file(moved, SIZE_LIMIT), key, self._verify)
+        except ValueError:
+            return found
+        if isinstance(again, Miss):
+            return found
+        os.replace(moved, path)
+        return self._read(key, path)
+
+    def _quarantine_blob(self, path: str, ref: BlobRef, problem: str) -> bytes | Miss:
+        moved = self._move_away(path)
+        if moved is not None:
+            try:
+                content = files.read_file(moved, ref.size_bytes)
+            except ValueError:
+                return Miss(DAMAGED, problem)
+            if sha256(content).hexdigest() == ref.digest:  # a healer had replaced it meanwhile
+                os.replace(moved, path)
+                return content
+        return Miss(DAMAGED, problem)
+
+    def _move_away(self, path: str) -> str | None:
+        """Rename a damaged file of ours to a unique name in quarantine; None where that fails."""
+        if not self._heals:
+            return None
+        folder = os.path.join(self.root, "quarantine")
+        moved = os.path.join(folder, f"{files.unique_name()}-{os.path.basename(path)[:80]}")
+        try:
+            if hasattr(os, "geteuid") and os.stat(path).st_uid != os.geteuid():
+                return None  # sealed by another user, it is no damage to them
+            os.makedirs(folder, files.PRIVATE, exist_ok=True)
+            os.replace(path, moved)
+        except OSError:
+            return None
+        return moved
+
+    # Writing ------------------------------------------------------------------------------------
+
+    def write(self, kept: Kept) -> None:
+        """Blobs first, manifest last: whoever sees the manifest finds all of it."""
+        try:
+            self._check_layout()
+            self._make_root()
+            for ref in kept.manifest.blobs:
+                self._write_blob(ref, kept.blobs[ref.role])
+            path = self.manifest_path(kept.manifest.key)
+            if self._is_newer(path, kept.manifest):
+                return
+            files.write_file(path, kept.document, self.temporary)
+        except OSError as problem:
+            raise StoreProblem(f"{self.root} cannot be written: {problem}") from problem
+
+    def _write_blob(self, ref: BlobRef, content: bytes) -> None:
+        path = self.blob_path(ref.digest)
+        try:
+            # Touched, so that a collection that runs at this moment sees it is needed.
+            os.utime(path)
+            if os.stat(path).st_size == ref.size_bytes:
+                return
+        except OSError:  # not there, or not ours to touch: writing tells
+            pass  # noqa: S110
+        files.write_file(path, content, self.temporary)
+
+    def _is_newer(self, path: str, manifest: Manifest) -> bool:
+        """Whether a newer emberkeep holds this name: what we don't know we don't replace."""
+        try:
+            found = read_document(files.read_file(path, SIZE_LIMIT), manifest.key, self._verify)
+        except (OSError, ValueError):
+            return False
+        return isinstance(found, Miss) and found.reason == NEWER_FORMAT
+
+    def _make_root(self) -> None:
+        path = os.path.join(self.root, "format")
+        if not os.path.exists(path):
+            os.makedirs(self.root, files.PRIVATE, exist_ok=True)
+            files.write_file(path, LAYOUT, self.temporary)
+
+    def remove(self, key: Key) -> bool:
+        """Forget an artifact; its blobs stay until a collection finds that nothing needs them."""
+        self._require_layout()
+        return files.remove_file(self.manifest_path(key))
+
+    # The layout ---------------------------------------------------------------------------------
+
+    def _check_layout(self) -> None:
+        """Refuse a folder that another version laid out: read nothing, delete nothing."""
+        if self._layout_known:
+            return
+        path = os.path.join(self.root, "format")
+        try:
+            found = files.read_file(path, 4096)
+        except FileNotFoundError:
+            if os.path.exists(self.root) and not os.path.isdir(self.root):
+                raise StoreProblem(
+                    f"{self.root} is a file; a keep is a folder. Set EMBERKEEP_DIR, or the "
+                    "argument root, to a folder"
+                ) from None
+            return
+        except ValueError:
+            found = b"a large file"
+        if found != LAYOUT:
+            raise StoreProblem(
+                f"{self.root} is laid out as {found[:40]!r}, and this emberkeep knows {LAYOUT!r}. "
+                "Upgrade emberkeep, or use another folder"
+            )
+        self._layout_known = True
+
+    def _require_layout(self) -> None:
+        try:
+            self._check_layout()
+        except OSError as problem:
+            raise StoreProblem(f"{self.root} cannot be read: {problem}") from problem
+
+    @property
+    def temporary(self) -> str:
+        """Where files are written before they get their names."""
+        return os.path.join(self.root, "temporary")
+
+    def manifest_path(self, key: Key) -> str:
+        """The file of a key's manifest; inside the root, whatever the names are."""
+        name = f"{key}{SUFFIX}"
+        return os.path.join(self.root, folder_name(key.kind), folder_name(key.name), name)
+
+    def blob_path(self, digest: str) -> str:
+        """The file of a blob."""
+        return os.path.join(self.root, "blobs", digest[:2], digest[2:])
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything that is kept here, by listing alone."""
+        self._require_layout()
+        try:
+            for kind in files.scan(self.root):
+                if kind.name in RESERVED or not kind.is_dir(follow_symlinks=False):
+                    continue
+                for name in files.scan(kind.path):
+                    yield from _entries_of(kind.name, name)
+        except OSError as problem:
+            raise StoreProblem(f"{self.root} cannot be listed: {problem}") from problem
+
+    def read_entry(self, entry: Entry) -> tuple[Manifest | Miss, bytes]:
+        """An entry's manifest and document, checked, its blobs not; nothing is moved away."""
+        path = self.entry_path(entry)
+        try:
+            document = files.read_file(path, SIZE_LIMIT)
+        except (OSError, ValueError) as problem:
+            return Miss(UNREADABLE, f"{path} cannot be read: {problem}"), b""
+        found = read_document(document, None, self._verify)
+        if not isinstance(found, Miss) and self.manifest_path(found.key) != path:
+            return Miss(DAMAGED, f"the manifest is that of {found.key.name}, moved"), document
+        return found, document
+
+    def entry_path(self, entry: Entry) -> str:
+        """The file of an entry's manifest."""
+        return os.path.join(self.root, entry.kind, entry.name, f"{entry.key}{SUFFIX}")
+
+
+def _entries_of(kind: str, name: os.DirEntry[str]) -> Iterator[Entry]:
+    if not name.is_dir(follow_symlinks=False):
+        return
+    for file in files.scan(name.path):
+        if file.name.endswith(SUFFIX):
+            try:
+                facts = file.stat(follow_symlinks=False)
+            except FileNotFoundError:  # removed meanwhile
+                continue
+            used = last_use(facts)
+            yield Entry(kind, name.name, file.name[: -len(SUFFIX)], used, facts.st_size)
+
+
+def last_use(facts: os.stat_result) -> float:
+    """When a file was last used; a time from the future counts as when it was really put there.
+
+    Clocks go wrong, and archives restore times: an entry from the year 2100 must not outlive all
+    others.
+    """
+    if facts.st_mtime <= time.time() + TOUCH_AFTER_S:
+        return facts.st_mtime
+    return min(facts.st_mtime, facts.st_ctime)

@@ -1,0 +1,86 @@
+"""Reading and writing whole files, safely: capped reads, atomic writes, private folders."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PRIVATE = 0o700
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read_file(path: str, limit: int) -> bytes:
+    """A file's bytes, read once; ValueError where it is larger than the limit."""
+    descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW | getattr(os, "O_NONBLOCK", 0))
+    try:
+        expected = min(os.fstat(descriptor).st_size, limit)
+        # One byte more than expected is asked for, so that a file that grew is noticed.
+        chunks = [os.read(descriptor, expected + 1)]
+        total = len(chunks[0])
+        while chunks[-1] and total != expected and total <= limit:
+            chunks.append(os.read(descriptor, limit + 1 - total))
+            total += len(chunks[-1])
+    finally:
+        os.close(descriptor)
+    if total > limit:
+        raise ValueError(f"{path} is larger than the {limit} bytes it can have")
+    return chunks[0] if total == len(chunks[0]) else b"".join(chunks)
+
+
+def write_file(path: str, content: bytes, temporary: str) -> None:
+    """Put a file in place whole: written under a temporary name, then renamed.
+
+    There is no fsync: every read checks digests, so what a crash tore is a miss that heals.
+    """
+    name = os.path.join(temporary, unique_name())
+    try:
+        descriptor = _create(name)
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+        finally:
+            os.close(descriptor)
+        try:
+            os.replace(name, path)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), PRIVATE, exist_ok=True)
+            os.replace(name, path)
+    except BaseException:
+        remove_file(name)
+        raise
+
+
+def _create(name: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW
+    try:
+        return os.open(name, flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(name), PRIVATE, exist_ok=True)
+        return os.open(name, flags, 0o600)
+
+
+def remove_file(path: str) -> bool:
+    """Remove a file; whether it was there and could be removed."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
+
+
+def unique_name() -> str:
+    """A name that no other file has: the process, then chance."""
+    return f"{os.getpid()}-{os.urandom(8).hex()}"
+
+
+def scan(folder: str) -> Iterator[os.DirEntry[str]]:
+    """The entries of a folder; none where it is missing. Other trouble is raised."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except (FileNotFoundError, NotADirectoryError):
+        return

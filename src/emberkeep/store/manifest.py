@@ -1,0 +1,219 @@
+"""Manifests: the small document that says what was built and pins its blobs.
+
+One file, valid JSON, in three lines so that reading needs only the first::
+
+    {"manifest":{"blobs":[…],"build":…,"cost_s":…,"format":1,"kind":…,"layout":…,…},
+    "ingredients":{…},
+    "digest":"<SHA-256 of the lines above>","seal":"<seal of that digest>"}
+
+The last line has a fixed length. That line, and that the digest covers everything above it, holds
+for every future format, so that an old reader can tell a newer document from a damaged one.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from emberkeep.errors import StoreProblem
+from emberkeep.records import final, frozen
+from emberkeep.store.protocol import DAMAGED, NEWER_FORMAT, UNTRUSTED, Key, Miss
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from emberkeep.keys import Fingerprint
+    from emberkeep.store.protocol import Layout, Verify
+
+FORMAT = 1
+SIZE_LIMIT = 16 << 20  # bytes; a manifest is some kilobytes, a crafted one must not fill memory
+HEX_DIGITS = 64
+TRAILER = b'"digest":"%b","seal":"%b"}\n'
+TRAILER_BYTES = len(TRAILER % (b"0" * HEX_DIGITS, b"0" * HEX_DIGITS))
+RECORDED_NODES = 4096  # of a tree of ingredients; what is below is there as digests
+
+
+@final
+@frozen
+class BlobRef:
+    """A blob of an artifact: what it is for, its SHA-256 and its length."""
+
+    role: str
+    digest: str
+    size_bytes: int
+
+
+@final
+@frozen
+class Manifest:
+    """What was built.
+
+    Attributes:
+        key: its name.
+        blobs: its parts.
+        layout: whatever else is needed to use them, as JSON values.
+        cost_s: how long the build took: what a hit saves.
+        made_at: seconds since the epoch.
+        made_by: versions of what made it.
+    """
+
+    key: Key
+    blobs: tuple[BlobRef, ...]
+    layout: Layout
+    cost_s: float
+    made_at: float
+    made_by: Mapping[str, str]
+
+
+def compose(
+    manifest: Manifest, ingredients: Mapping[str, Fingerprint], seal: Callable[[str], str]
+) -> bytes:
+    """The document of a manifest, with the ingredients recorded for `explain`."""
+    body = {
+        "format": FORMAT,
+        **manifest.key.__dict__,
+        "blobs": [dict(blob.__dict__) for blob in manifest.blobs],
+        "layout": manifest.layout,
+        "cost_s": manifest.cost_s,
+        "made_at": manifest.made_at,
+        "made_by": dict(manifest.made_by),
+    }
+    budget = [RECORDED_NODES]
+    recorded = {half: record_tree(tree, budget) for half, tree in ingredients.items()}
+    lines = f'{{"manifest":{canonical(body)},\n"ingredients":{canonical(recorded)},\n'.encode()
+    digest = sha256(lines).hexdigest()
+    return lines + TRAILER % (digest.encode(), seal(digest).encode())
+
+
+def canonical(value: object) -> str:
+    """JSON in its one canonical form: sorted, no spaces, ASCII, no NaN."""
+    import json
+
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def read_document(document: bytes, key: Key | None, verify: Verify) -> Manifest | Miss:
+    """Check a document from its outside inwards: digest, seal, format, shape, own name.
+
+    Args:
+        document: the bytes of the file.
+        key: the name under which it was found; None to accept any.
+        verify: judges the seal of a digest.
+    """
+    body, trailer = document[:-TRAILER_BYTES], document[-TRAILER_BYTES:]
+    digest = sha256(body).hexdigest()
+    seal = trailer[-3 - HEX_DIGITS : -3].decode("latin-1")
+    if trailer != TRAILER % (digest.encode(), seal.encode("latin-1")):
+        return Miss(DAMAGED, "the manifest does not have the digest that it ends with")
+    first_line = body.partition(b"\n")[0]
+    try:
+        fields: Any = parse_json(first_line[:-1].decode("ascii") + "}")["manifest"]
+        if fields["format"] != FORMAT:
+            detail = f"the manifest has format {fields['format']}; this emberkeep reads {FORMAT}"
+            return Miss(NEWER_FORMAT, detail)
+        problem = verify(digest, seal)
+        if problem is not None:
+            return Miss(UNTRUSTED, problem)
+        found = _manifest(fields)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return Miss(DAMAGED, f"the manifest cannot be read: {error!r}")
+    if key is not None and found.key != key:
+        return Miss(DAMAGED, f"the manifest is that of {found.key.kind}/{found.key.name}, moved")
+    return found
+
+
+def _manifest(fields: Any) -> Manifest:
+    blobs = tuple(
+        BlobRef(str(blob["role"]), _digest(blob["digest"]), _size(blob["size_bytes"]))
+        for blob in fields["blobs"]
+    )
+    return Manifest(
+        key=Key(fields["kind"], fields["name"], fields["plan"], fields["build"]),
+        blobs=blobs,
+        layout=fields["layout"],
+        cost_s=float(fields["cost_s"]),
+        made_at=float(fields["made_at"]),
+        made_by=dict(fields["made_by"]),
+    )
+
+
+def _digest(value: object) -> str:
+    """A digest becomes a file name: nothing else may pass."""
+    if (
+        isinstance(value, str)
+        and len(value) == HEX_DIGITS
+        and value.strip("0123456789abcdef") == ""
+    ):
+        return value
+    raise ValueError(f"{value!r} is no SHA-256 digest")
+
+
+def _size(value: object) -> int:
+    if isinstance(value, int) and value >= 0:
+        return value
+    raise ValueError(f"{value!r} is no size")
+
+
+def read_ingredients(document: bytes) -> dict[str, Fingerprint]:
+    """The trees of ingredients in a document that was checked before."""
+    lines = document.split(b"\n")
+    try:
+        recorded: Any = parse_json("{" + lines[1].decode("ascii")[:-1] + "}")["ingredients"]
+        return {half: _tree(node) for half, node in recorded.items()}
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise StoreProblem(f"The ingredients in a manifest cannot be read: {error!r}") from error
+
+
+def record_tree(node: Fingerprint, budget: list[int]) -> list[object]:
+    """A tree of ingredients as JSON; past the budget, children are left out."""
+    budget[0] -= 1
+    children: list[object] = []
+    if len(node.children) <= budget[0]:
+        children = [[label, *record_tree(child, budget)] for label, child in node.children]
+    return [node.kind, node.digest, node.text, children]
+
+
+def _tree(node: Any) -> Fingerprint:
+    from emberkeep.keys import Fingerprint
+
+    kind, digest, text, children = node
+    return Fingerprint(
+        kind, digest, text, tuple((child[0], _tree(child[1:])) for child in children)
+    )
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON without importing `json` where that can be had.
+
+    `json` imports `re` and `enum`, which takes longer than everything else on the way to a kept
+    artifact. CPython's scanner, written in C, does the same work without them.
+    """
+    try:
+        from _json import make_scanner
+    except ImportError:
+        import json
+
+        return json.loads(text)
+    try:
+        value, end = make_scanner(_ScannerOptions)(text, 0)
+    except StopIteration as stop:
+        raise ValueError(f"no JSON value at {stop.value}") from None
+    if end != len(text):
+        raise ValueError(f"more text after the JSON value at {end}")
+    return value
+
+
+class _ScannerOptions:
+    """What `json.JSONDecoder` passes to the scanner."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    memo: dict[str, str] = {}  # noqa: RUF012 - the scanner empties it after each use
+
+    @staticmethod
+    def parse_constant(text: str) -> float:
+        raise ValueError(f"{text} is not JSON")

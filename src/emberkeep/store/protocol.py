@@ -1,0 +1,131 @@
+"""What every layer of a keep can do, and the records that pass between them."""
+
+from __future__ import annotations
+
+from emberkeep.records import final, frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any, Protocol
+
+    from emberkeep.store.manifest import Manifest
+
+# Why something was not found. ABSENT is the ordinary case; all others are worth a look.
+ABSENT = "absent"
+DAMAGED = "damaged"
+UNTRUSTED = "untrusted"
+NEWER_FORMAT = "newer format"
+UNREADABLE = "unreadable"
+DISABLED = "disabled"
+
+# From least to most telling: a lookup through several layers reports the last of these.
+BY_WEIGHT = (DISABLED, ABSENT, UNREADABLE, NEWER_FORMAT, UNTRUSTED, DAMAGED)
+
+
+@final
+@frozen
+class Key:
+    """The name of one artifact.
+
+    Attributes:
+        kind: what sort of artifact it is; a folder of its own.
+        name: what a person calls the thing that was built.
+        plan: digest of what is computed.
+        build: digest of how it is compiled.
+    """
+
+    kind: str
+    name: str
+    plan: str
+    build: str
+
+    def __str__(self) -> str:
+        return f"{self.plan}-{self.build}"
+
+
+@final
+@frozen
+class Kept:
+    """An artifact as stores pass it on: everything in it has been checked.
+
+    Attributes:
+        manifest: what it is.
+        document: the manifest as it was signed or sealed, byte for byte.
+        blobs: contents by role.
+    """
+
+    manifest: Manifest
+    document: bytes
+    blobs: Mapping[str, bytes]
+
+
+@final
+@frozen
+class Miss:
+    """Why there is nothing to use: a reason from this module, and the whole story."""
+
+    reason: str
+    detail: str
+
+
+@final
+@frozen
+class Entry:
+    """One artifact in a listing; nothing of it has been read.
+
+    Attributes:
+        kind: the folder of its kind.
+        name: the folder of its name, made safe for file systems.
+        key: plan and build digests.
+        last_used: seconds since the epoch.
+        size_bytes: of the manifest alone.
+    """
+
+    kind: str
+    name: str
+    key: str
+    last_used: float
+    size_bytes: int
+
+
+if TYPE_CHECKING:
+
+    class Store(Protocol):
+        """A place for artifacts.
+
+        `read` and `write` hold for every layer: what is read was checked (digests, and the seal or
+        signature where the layer asks for one), and a write is seen whole or not at all. `write`
+        and `remove` raise `StoreProblem` where the place does not allow it; `read` never raises:
+        trouble is a `Miss` with its reason.
+        """
+
+        @property
+        def label(self) -> str:
+            """What reports call this layer."""
+            ...
+
+        @property
+        def writable(self) -> bool:
+            """Whether `write` and `remove` can work at all."""
+            ...
+
+        def read(self, key: Key) -> Kept | Miss:
+            """The artifact of this key, checked; or why there is none."""
+            ...
+
+        def write(self, kept: Kept) -> None:
+            """Keep an artifact under the key in its manifest, in place of any earlier one."""
+            ...
+
+        def remove(self, key: Key) -> bool:
+            """Forget an artifact; whether it was there."""
+            ...
+
+        def entries(self) -> Iterator[Entry]:
+            """Everything that is kept here."""
+            ...
+
+    # Whether a document's seal or signature is good: None, or what is wrong with it.
+    Verify = Callable[[bytes, str], str | None]
+    Layout = Any  # whatever JSON can hold

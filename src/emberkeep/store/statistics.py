@@ -1,0 +1,169 @@
+"""Hits, misses and seconds saved: append-only counts, one file a process, added up when asked.
+
+A line is ``event kind what count seconds``, separated by tabs. Folding replaces many files by one
+that names them, before they are removed: a crash between the two counts nothing twice.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from emberkeep.records import final
+from emberkeep.store import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Totals = Mapping[tuple[str, str, str], tuple[int, float]]
+
+FLUSH_AFTER_S = 5.0
+FOLD_AFTER_S = 3600.0
+SIZE_LIMIT = 64 << 20
+INCLUDES = "includes"
+SUFFIX = ".tsv"
+
+
+@final
+class Tally:
+    """The counts of this process; written at intervals and at exit.
+
+    Args:
+        root: the keep's folder; None keeps the counts in memory only.
+    """
+
+    def __init__(self, root: str | None) -> None:
+        self._root = root
+        self._pending: dict[tuple[str, str, str], tuple[int, float]] = {}
+        self._totals: dict[tuple[str, str, str], tuple[int, float]] = {}
+        self._file = files.unique_name() + SUFFIX
+        self._process = os.getpid()
+        self._flushed_at = time.monotonic()
+
+    def add(self, event: str, kind: str, what: str, seconds: float) -> None:
+        """Count one event."""
+        if os.getpid() != self._process:  # a forked child counts for itself
+            self._file, self._process = files.unique_name() + SUFFIX, os.getpid()
+            self._pending = {}
+        place = (event, _field(kind), _field(what))
+        for counts in (self._pending, self._totals):
+            count, total = counts.get(place, (0, 0.0))
+            counts[place] = (count + 1, total + seconds)
+        if time.monotonic() - self._flushed_at > FLUSH_AFTER_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Append what was counted since the last time; lost where the folder cannot be written."""
+        self._flushed_at = time.monotonic()
+        if not self._pending or self._root is None:
+            return
+        pending, self._pending = self._pending, {}
+        lines = "".join(
+            f"{event}\t{kind}\t{what}\t{count}\t{seconds:.6f}\n"
+            for (event, kind, what), (count, seconds) in pending.items()
+        )
+        path = os.path.join(self._root, "statistics", self._file)
+        try:
+            _append(path, lines.encode())
+        except OSError:
+            return  # counts are a courtesy: the trouble itself is reported where it costs something
+
+    def totals(self) -> Totals:
+        """The counts of this process since its start."""
+        return dict(self._totals)
+
+
+def _append(path: str, content: bytes) -> None:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | files.NO_FOLLOW
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        root = os.path.dirname(os.path.dirname(path))
+        if not os.path.isdir(root):  # nothing was ever kept: leave no trace
+            return
+        os.makedirs(os.path.dirname(path), files.PRIVATE, exist_ok=True)
+        descriptor = os.open(path, flags, 0o600)
+    try:
+        os.write(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
+def _field(text: str) -> str:
+    return text.replace("\t", " ").replace("\n", " ") or "-"
+
+
+def read_totals(root: str) -> Totals:
+    """All counts of all processes."""
+    contents = _read_files(os.path.join(root, "statistics"))
+    return _add_up(contents, _included(contents))
+
+
+def _read_files(folder: str) -> dict[str, str]:
+    contents: dict[str, str] = {}
+    for entry in files.scan(folder):
+        if entry.name.endswith(SUFFIX):
+            try:
+                content = files.read_file(entry.path, SIZE_LIMIT)
+            except (OSError, ValueError):  # removed by a fold, or no file of ours
+                continue
+            contents[entry.name] = content.decode("utf-8", "replace")
+    return contents
+
+
+def _included(contents: dict[str, str]) -> set[str]:
+    """The files that a fold has counted already, and that were not removed yet."""
+    lines = (line.split("\t") for content in contents.values() for line in content.splitlines())
+    return {fields[1] for fields in lines if len(fields) > 1 and fields[0] == INCLUDES}
+
+
+def _add_up(contents: dict[str, str], skipped: set[str]) -> Totals:
+    totals: dict[tuple[str, str, str], tuple[int, float]] = {}
+    for name, content in contents.items():
+        if name in skipped:
+            continue
+        for line in content.splitlines():
+            try:
+                event, kind, what, count, seconds = line.split("\t")
+                amount, duration = int(count), float(seconds)
+            except ValueError:  # a line that a crash or a full disk tore, or an `includes`
+                continue
+            known = totals.get((event, kind, what), (0, 0.0))
+            totals[event, kind, what] = (known[0] + amount, known[1] + duration)
+    return totals
+
+
+def fold(root: str) -> int:
+    """Replace the files of processes that are done by one; how many were folded."""
+    folder = os.path.join(root, "statistics")
+    now = time.time()
+    done: dict[str, str] = {}
+    contents = _read_files(folder)
+    for name, content in contents.items():
+        try:
+            age = now - os.stat(os.path.join(folder, name)).st_mtime
+        except FileNotFoundError:
+            continue
+        if age > FOLD_AFTER_S:
+            done[name] = content
+    if len(done) < 2:  # noqa: PLR2004 - one file is folded already
+        return 0
+    skipped = _included(contents)
+    lines = [f"{INCLUDES}\t{name}\n" for name in sorted(done)]
+    lines += [
+        f"{event}\t{kind}\t{what}\t{count}\t{seconds:.6f}\n"
+        for (event, kind, what), (count, seconds) in _add_up(done, skipped).items()
+    ]
+    target = os.path.join(folder, files.unique_name() + SUFFIX)
+    files.write_file(target, "".join(lines).encode(), os.path.join(root, "temporary"))
+    for name in done:
+        files.remove_file(os.path.join(folder, name))
+    return len(done)
+
+
+def zero(root: str) -> int:
+    """Forget all counts; how many files held them."""
+    folder = os.path.join(root, "statistics")
+    names = [entry.path for entry in files.scan(folder) if entry.name.endswith(SUFFIX)]
+    return sum(files.remove_file(name) for name in names)

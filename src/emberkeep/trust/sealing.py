@@ -1,0 +1,121 @@
+"""Seals: what this user built on this machine, told from what was unpacked, edited or forged.
+
+A seal is an HMAC over a manifest's digest under a key that only this user has. The key lies with
+the user's configuration, outside every keep: whoever can write into a keep cannot seal.
+"""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+
+from emberkeep.records import final
+from emberkeep.store import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY_FILE = "seal.key"
+KEY_BYTES = 32
+BLOCK_BYTES = 64  # of SHA-256
+DOMAIN = b"emberkeep seal 1\0"
+
+
+@final
+class Sealer:
+    """Makes and judges seals.
+
+    Args:
+        config_dir: the folder of the key, made with it at first use; None where the user has none.
+        on_problem: told when there is no lasting key: seals then hold for this process only.
+    """
+
+    def __init__(self, config_dir: str | None, on_problem: Callable[[str], None]) -> None:
+        self._config_dir = config_dir
+        self._on_problem = on_problem
+        self._inner = b""
+        self._outer = b""
+
+    def seal(self, digest: str) -> str:
+        """The seal of a digest, hexadecimal."""
+        if not self._inner:
+            self._prepare(self._load())
+        # HMAC by hand: `import hmac` costs more than a hit.
+        message = DOMAIN + digest.encode()
+        return sha256(self._outer + sha256(self._inner + message).digest()).hexdigest()
+
+    def verify(self, digest: str, seal: str) -> str | None:
+        """None where the seal is this user's; else what is wrong."""
+        # Told apart in plain time: who can measure this process can read its key.
+        if seal == self.seal(digest):
+            return None
+        return "the manifest was not sealed by this user on this machine"
+
+    def _prepare(self, key: bytes) -> None:
+        padded = key.ljust(BLOCK_BYTES, b"\0")
+        self._inner = bytes(byte ^ 0x36 for byte in padded)
+        self._outer = bytes(byte ^ 0x5C for byte in padded)
+
+    def _load(self) -> bytes:
+        if self._config_dir is None:
+            self._on_problem(
+                "There is no home for the key that seals what is kept, so other processes will "
+                "not use it. Set EMBERKEEP_CONFIG_DIR to a private folder."
+            )
+            return os.urandom(KEY_BYTES)
+        path = os.path.join(self._config_dir, KEY_FILE)
+        try:
+            return _read_key(path)
+        except FileNotFoundError:
+            pass  # first use: made below
+        except (OSError, ValueError) as problem:
+            self._on_problem(f"The key that seals what is kept cannot be used: {problem}")
+            return os.urandom(KEY_BYTES)
+        try:
+            return _make_key(path)
+        except (OSError, ValueError) as problem:
+            self._on_problem(
+                f"The key that seals what is kept cannot be made: {problem}. Other processes will "
+                "not use what this one keeps. Set EMBERKEEP_CONFIG_DIR to a folder you can write."
+            )
+            return os.urandom(KEY_BYTES)
+
+
+def _read_key(path: str) -> bytes:
+    key = files.read_file(path, KEY_BYTES)
+    if len(key) != KEY_BYTES:
+        raise ValueError(
+            f"{path} has {len(key)} bytes instead of {KEY_BYTES}. Remove it: a new one is made, "
+            "and what was kept is built again"
+        )
+    if hasattr(os, "geteuid"):
+        facts = os.stat(path)
+        if facts.st_uid != os.geteuid():
+            raise ValueError(f"{path} belongs to another user. Remove it, or set your own HOME")
+        if facts.st_mode & 0o077:
+            raise ValueError(
+                f"{path} can be read by others, who could forge what is kept. Remove it: a new "
+                "key is made, and what was kept is built again"
+            )
+    return key
+
+
+def _make_key(path: str) -> bytes:
+    """Make the key, or take that of a process which was faster."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, files.PRIVATE, exist_ok=True)
+    draft = os.path.join(folder, f".{files.unique_name()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, os.urandom(KEY_BYTES))
+    finally:
+        os.close(descriptor)
+    try:
+        os.link(draft, path)  # fails where the name is taken, as a rename would not
+    except FileExistsError:
+        pass  # the other's key is as good
+    except OSError:  # a file system without links: the last one wins, the others rebuild once
+        os.replace(draft, path)
+    files.remove_file(draft)
+    return _read_key(path)
