@@ -1,4 +1,7 @@
-"""The one place where hit, miss and time are decided: look up → lease → look again → build → publish."""
+"""The one place where hit, miss and time are decided.
+
+Look up → lease → look again → build → publish.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from emberkeep.trust.sealing import Sealer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from emberkeep.keys import Fingerprint
     from emberkeep.store.built import Built
@@ -36,9 +39,13 @@ if TYPE_CHECKING:
         """How something is compiled: ingredients of the build key, checked after the build."""
 
         @property
-        def ingredients(self) -> Mapping[str, object]: ...
+        def ingredients(self) -> Mapping[str, object]:
+            """What the build key is made of."""
+            ...
 
-        def drift(self) -> tuple[str, ...]: ...
+        def drift(self) -> tuple[str, ...]:
+            """In what the toolchain that was used differs from the key; empty where it does not."""
+            ...
 
 
 @final
@@ -139,7 +146,7 @@ class Keep:
             built = self._build(kind, name, build)
             self._tally.add("miss", kind, DISABLED, 0.0)
             return Artifact("", built.blobs, built.layout, hit=False, reason="caching is off")
-        made_by = {} if toolchain is None else toolchain.ingredients
+        made_by: Mapping[str, object] = {} if toolchain is None else toolchain.ingredients
         trees = {
             "plan": fingerprint_mapping(ingredients, label="ingredients"),
             "build": fingerprint_mapping(made_by, label="toolchain") if made_by else NO_TOOLCHAIN,
@@ -279,10 +286,11 @@ def _artifact(kept: Kept, *, hit: bool, reason: str) -> Artifact:
     return Artifact(str(kept.manifest.key), dict(kept.blobs), layout, hit=hit, reason=reason)
 
 
-def _copy(value: Layout) -> Layout:
-    if isinstance(value, dict):
+def _copy(value: Any) -> Layout:
+    # By exact type, as JSON gives them; `isinstance` would leave the members' types unknown.
+    if type(value) is dict:
         return {name: _copy(item) for name, item in value.items()}
-    if isinstance(value, list):
+    if type(value) is list:
         return [_copy(item) for item in value]
     return value
 
@@ -320,7 +328,8 @@ def _install_time_logger(verbosity: str) -> None:
     from emberkeep.telemetry import TimeLogger
 
     if not _installed:
-        logger = TimeLogger(verbosity)
+        level: Any = verbosity  # one of its literals: settings have checked it
+        logger = TimeLogger(level)
         logger.install()
         _installed.append(logger)
         import atexit
@@ -340,7 +349,9 @@ def _log(text: str, what: str, key: Key) -> None:
 
 def _depth_of_caller() -> int:
     """The stack level of the first caller outside emberkeep: that is who should be warned."""
-    depth, frame = 1, sys._getframe(1)  # noqa: SLF001 - what `warnings` itself uses
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("emberkeep."):
+    import inspect
+
+    depth, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("emberkeep."):
         depth, frame = depth + 1, frame.f_back
-    return depth
+    return depth - 1

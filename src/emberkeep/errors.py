@@ -3,7 +3,7 @@
 ::
 
     EmberkeepError
-    ├── Unkeyable          a value that cannot be an ingredient; names the path to it and the way out
+    ├── Unkeyable          a value that cannot be an ingredient; names the path and the way out
     ├── InvalidSetting     a setting that is unknown or has an impossible value; names its origin
     ├── InvalidBuild       what a build function returned cannot be kept
     ├── BuildFailed        the build one waited for, in another process or thread, raised

@@ -109,8 +109,9 @@ def acquire(folder: str, name: str, on_problem: Callable[[str], None]) -> Lease 
     while True:
         try:
             descriptor = _open(path)
-            holder = _lock(descriptor, path)
+            holder = _lock(descriptor)
         except OSError as problem:
+            # A missing, full or read-only folder, or one without locks.
             on_problem(
                 f"Builds cannot be coordinated in {folder}: {problem}. Several processes "
                 "may build the same thing."
@@ -138,7 +139,7 @@ def _open(path: str) -> int:
         return os.open(path, flags, 0o600)
 
 
-def _lock(descriptor: int, path: str) -> str | None:
+def _lock(descriptor: int) -> str | None:
     """None once the lock is ours; else, with the descriptor closed, the token of its holder.
 
     An empty text stands for a holder that has not written its token yet.

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeVar, dataclass_transform, final
+    from typing import Any, TypeVar, dataclass_transform
+    from typing import final as final  # noqa: PLC0414 - so it is exported
 
     T = TypeVar("T")
 
     @dataclass_transform(frozen_default=True)
-    def frozen(cls: type[T]) -> type[T]: ...
+    def frozen(cls: type[T]) -> type[T]:
+        """See below."""
+        ...
 
 else:
 
-    def final(cls):
+    def final(cls):  # noqa: ANN001, ANN201 - typed above
         """Mark a class that nothing may subclass, as `typing.final` does."""
         return cls
 
-    def frozen(cls):
+    def frozen(cls):  # noqa: ANN001, ANN201 - typed above
         """Give an annotated class an initialiser, equality, hash, repr and no way to change."""
         names = tuple(cls.__annotations__)
         defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
@@ -52,7 +55,7 @@ def _equal(self: Any, other: object) -> bool:
 
 
 def _hash(self: Any) -> int:
-    return hash((type(self), *self.__dict__.values()))
+    return hash(tuple(self.__dict__.values()))
 
 
 def _show(self: Any) -> str:

@@ -21,7 +21,7 @@ GIB = 1 << 30
 MIB = 1 << 20
 DAY_S = 86_400.0
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-UNITS |= {"KIB": 1 << 10, "MIB": MIB, "GIB": GIB, "TIB": 1 << 40}
+BINARY_UNITS = {"KIB": 1 << 10, "MIB": MIB, "GIB": GIB, "TIB": 1 << 40}
 DURATIONS = {"": DAY_S, "D": DAY_S, "H": 3600.0, "M": 60.0, "S": 1.0, "W": 7 * DAY_S}
 VERBOSITIES = ("none", "default", "verbose", "debug")
 CONFIG_DIR_VARIABLE = "EMBERKEEP_CONFIG_DIR"
@@ -80,7 +80,7 @@ def _boolean(value: object) -> bool:
 
 def parse_size(value: object) -> int:
     """Bytes from ``2_000_000``, ``"500 MB"`` or ``"10GiB"``."""
-    number, factor = _with_unit(value, UNITS)
+    number, factor = _with_unit(value, UNITS | BINARY_UNITS)
     return int(number * factor)
 
 
@@ -100,8 +100,9 @@ def _with_unit(value: object, units: Mapping[str, float]) -> tuple[float, float]
 
 
 def _folder(value: object) -> str:
-    text = os.fspath(value)  # type: ignore[arg-type] # a TypeError is the answer we want
-    if not isinstance(text, str) or not text or "\0" in text:
+    anything: Any = value
+    text: Any = os.fspath(anything)  # raises TypeError for what is no path
+    if type(text) is not str or not text or "\0" in text:
         raise ValueError(text)
     return os.path.abspath(os.path.expanduser(text))
 
@@ -189,7 +190,7 @@ def _read_config(path: str | None) -> Mapping[str, object]:
     import tomllib
 
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is not imported on this path
+        with open(path, "rb") as file:
             return tomllib.load(file)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise InvalidSetting(

@@ -6,6 +6,10 @@ by what it is. Functions of installed libraries that are reached under their own
 version and own code: a replaced one is seen and keyed by its behaviour.
 """
 
+# Values of any type are taken apart here, so types are unknown by design.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import functools
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from emberkeep.keys.fingerprint import Fingerprint
     from emberkeep.keys.ingredients import Walk
 
+CACHED = type(functools.cache(lambda: None))
 DESCRIPTORS = (
     types.MethodDescriptorType,
     types.WrapperDescriptorType,
@@ -75,7 +80,7 @@ def _wrapper(value: Any, path: str, walk: Walk) -> Fingerprint | None:
             ("keywords", walk.compile_time(value.keywords, f"{path}.keywords")),
         ]
         return branch("partial", children)
-    if type(value).__name__ == "_lru_cache_wrapper":
+    if type(value) is CACHED:
         return branch(
             "cached", [("function", walk.visit(value.__wrapped__, f"{path}.__wrapped__"))]
         )
@@ -150,7 +155,7 @@ def _module(module: types.ModuleType, path: str) -> Fingerprint:
     if library is None:
         raise Unkeyable(
             path,
-            f"is the module {module.__name__!r} used as a value, so what is read from it cannot be seen",
+            f"is the module {module.__name__!r} used as a value; what is read from it is not seen",
             f"Name what is used where it is used ({module.__name__}.something), or import that",
         )
     return leaf("module", f"{module.__name__}|{library}".encode(), f"{module.__name__} ({library})")

@@ -3,6 +3,10 @@
 Classes of installed libraries never get here: they go by name and version (`origin`).
 """
 
+# Values of any type are taken apart here, so types are unknown by design.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import types
@@ -20,14 +24,41 @@ if TYPE_CHECKING:
 
 # Written by Python itself, or about the source instead of what it does.
 BOOKKEEPING = frozenset(
-    "__module__ __doc__ __dict__ __weakref__ __annotations__ __annotate__ __annotate_func__"
-    " __annotations_cache__ __dataclass_fields__ __dataclass_params__ __firstlineno__"
-    " __static_attributes__ __qualname__ __abstractmethods__ _abc_impl __orig_bases__"
-    " __parameters__ __match_args__ __type_params__ __classcell__".split()
+    [
+        "__module__",
+        "__doc__",
+        "__dict__",
+        "__weakref__",
+        "__annotations__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+        "__dataclass_fields__",
+        "__dataclass_params__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__qualname__",
+        "__abstractmethods__",
+        "_abc_impl",
+        "__orig_bases__",
+        "__parameters__",
+        "__match_args__",
+        "__type_params__",
+        "__classcell__",
+    ]
 )
 # What `collections.namedtuple` writes: it follows from the fields and their defaults.
 NAMED_TUPLE_METHODS = frozenset(
-    "__new__ __slots__ __repr__ __getnewargs__ __replace__ _make _replace _asdict".split()
+    [
+        "__new__",
+        "__slots__",
+        "__repr__",
+        "__getnewargs__",
+        "__replace__",
+        "_make",
+        "_replace",
+        "_asdict",
+    ]
 )
 
 

@@ -4,6 +4,10 @@ Instructions are read without file, line or the numbering of constants, so that 
 function, commenting it or changing its docstring keeps its key.
 """
 
+# Values of any type are taken apart here, so types are unknown by design.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import dis

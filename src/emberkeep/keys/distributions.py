@@ -1,5 +1,4 @@
 # pathlib costs an import of 3 ms on the way to a kept artifact:
-# ruff: noqa: PTH100, PTH109, PTH112, PTH116, PTH118, PTH119, PTH120, PTH123, PTH208
 """Which installed distribution a name or a module's file belongs to, from folder listings.
 
 `importlib.metadata` costs 11 to 19 ms to import; a listing of all folders on ``sys.path``, one.

@@ -5,6 +5,10 @@ Each encoder is injective on its type, and the kind that goes with it keeps type
 Floats are encoded by their bits, so ``-0.0`` differs from ``0.0`` and a NaN equals itself.
 """
 
+# Values of any type are taken apart here, so types are unknown by design.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import sys
@@ -139,6 +143,6 @@ def dtype_text(dtype: DType) -> str:
 
 
 def _field_text(dtype: DType, name: str) -> str:
-    assert dtype.fields is not None
-    kind, offset, *title = dtype.fields[name]
+    fields: Any = dtype.fields
+    kind, offset, *title = fields[name]
     return f"{name!r}:{dtype_text(kind)}@{offset}{title!r}"

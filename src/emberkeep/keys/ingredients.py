@@ -5,6 +5,10 @@ frozen dataclasses are branches; callables and classes go by what they do (`beha
 `classes`). What has no exact key is refused with the path to it and the way out.
 """
 
+# Values of any type are taken apart here, so types are unknown by design.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import sys
@@ -221,7 +225,7 @@ class Walk:
         if type(value) is not np.ndarray:
             raise Unkeyable(
                 path,
-                f"is a {type(value).__qualname__}, a subclass of numpy.ndarray with state of its own",
+                f"is a {type(value).__qualname__}, an array with state of its own",
                 "Pass numpy.array(value), and what else matters about it beside it",
             )
         return encode.array_leaf(value, layout=self.compiled)

@@ -1,5 +1,4 @@
 # pathlib costs an import of 3 ms on the way to a kept artifact:
-# ruff: noqa: PTH112, PTH113, PTH116, PTH118, PTH119, PTH123, PTH202, PTH208
 """What a native library is, without hashing hundreds of megabytes each time.
 
 A library's identity is its GNU build-id with its size, or the SHA-256 of its bytes where the

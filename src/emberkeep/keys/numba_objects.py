@@ -3,6 +3,10 @@
 Nothing here imports numba: where it is not loaded, no value can be one of its objects.
 """
 
+# Values of any type are taken apart here, so types are unknown by design.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import sys

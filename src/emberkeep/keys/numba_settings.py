@@ -1,5 +1,4 @@
 # pathlib costs an import of 3 ms on the way to a kept artifact:
-# ruff: noqa: PTH100, PTH123
 """numba's settings as numba will resolve them, told without importing numba.
 
 numba reads ``.numba_config.yaml`` in the working directory (where PyYAML is installed), then the

@@ -5,13 +5,17 @@ under its qualified name. A replaced, wrapped or edited function fails that test
 what it does.
 """
 
+# Values of any type are taken apart here, so types are unknown by design.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import sys
 import types
 
-from emberkeep.keys.encode import atom
 from emberkeep.keys.distributions import distribution_of_module_file, is_standard_library
+from emberkeep.keys.encode import atom
 from emberkeep.keys.fingerprint import leaf
 
 TYPE_CHECKING = False

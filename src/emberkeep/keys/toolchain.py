@@ -1,5 +1,4 @@
 # pathlib costs an import of 3 ms on the way to a kept artifact:
-# ruff: noqa: PTH100, PTH112, PTH113, PTH118, PTH119, PTH120
 """The compilers and libraries that a build uses, as ingredients of its key.
 
 Nothing of it is imported to find out. After a build, `Toolchain.drift` compares what was really

@@ -1,0 +1,1 @@
+"""Where artifacts lie: layers with one protocol, manifests, statistics, housekeeping."""

@@ -7,11 +7,13 @@ from emberkeep.records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from emberkeep.store.protocol import Layout
 
 LAYOUT = "layout"
+CONTENTS = (bytes, bytearray, memoryview)
 
 
 @final
@@ -32,7 +34,7 @@ def read_build(returned: object, name: str) -> Built:
     Raises:
         InvalidBuild: names what is wrong with which role.
     """
-    items = getattr(returned, "items", None)
+    items: Any = getattr(returned, "items", None)
     if items is None:
         raise InvalidBuild(
             f"The build of {name} returned a {type(returned).__qualname__}. Return a mapping from "
@@ -40,12 +42,13 @@ def read_build(returned: object, name: str) -> Built:
         )
     blobs: dict[str, bytes] = {}
     layout: Layout = None
-    for role, content in items():
+    pairs: Iterable[tuple[object, Any]] = items()
+    for role, content in pairs:
         if not isinstance(role, str):
             raise InvalidBuild(f"The build of {name} returned the role {role!r}; roles are text.")
         if role == LAYOUT:
             layout = _through_json(content, name)
-        elif isinstance(content, (bytes, bytearray, memoryview)):
+        elif type(content) in CONTENTS:
             blobs[role] = bytes(content)
         else:
             raise InvalidBuild(

@@ -192,7 +192,7 @@ class Directory:
             if os.stat(path).st_size == ref.size_bytes:
                 return
         except OSError:  # not there, or not ours to touch: writing tells
-            pass  # noqa: S110
+            pass
         files.write_file(path, content, self.temporary)
 
     def _is_newer(self, path: str, manifest: Manifest) -> bool:
@@ -224,12 +224,12 @@ class Directory:
         try:
             found = files.read_file(path, 4096)
         except FileNotFoundError:
-            if os.path.exists(self.root) and not os.path.isdir(self.root):
-                raise StoreProblem(
-                    f"{self.root} is a file; a keep is a folder. Set EMBERKEEP_DIR, or the "
-                    "argument root, to a folder"
-                ) from None
             return
+        except NotADirectoryError:
+            raise StoreProblem(
+                f"{self.root} is a file, or lies below one, and a keep is a folder. Set "
+                "EMBERKEEP_DIR, or the argument root, to a folder"
+            ) from None
         except ValueError:
             found = b"a large file"
         if found != LAYOUT:

@@ -73,7 +73,8 @@ class Layered:
 
     def remove(self, key: Key) -> bool:
         """Forget an artifact in every layer that can; whether any had it."""
-        return any([layer.remove(key) for layer in self._layers if layer.writable])
+        removed = [layer.remove(key) for layer in self._layers if layer.writable]
+        return any(removed)
 
     def entries(self) -> Iterator[Entry]:
         """Everything in any layer, once."""

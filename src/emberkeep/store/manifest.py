@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 SIZE_LIMIT = 16 << 20  # bytes; a manifest is some kilobytes, a crafted one must not fill memory
 HEX_DIGITS = 64
-TRAILER = b'"digest":"%b","seal":"%b"}\n'
+# The only form that any reader of any format has to know.
+TRAILER: bytes = b'"digest":"%b","seal":"%b"}\n'
 TRAILER_BYTES = len(TRAILER % (b"0" * HEX_DIGITS, b"0" * HEX_DIGITS))
 RECORDED_NODES = 4096  # of a tree of ingredients; what is below is there as digests
 
@@ -103,8 +104,8 @@ def read_document(document: bytes, key: Key | None, verify: Verify) -> Manifest 
     """
     body, trailer = document[:-TRAILER_BYTES], document[-TRAILER_BYTES:]
     digest = sha256(body).hexdigest()
-    seal = trailer[-3 - HEX_DIGITS : -3].decode("latin-1")
-    if trailer != TRAILER % (digest.encode(), seal.encode("latin-1")):
+    raw_seal = trailer[-3 - HEX_DIGITS : -3]
+    if trailer != TRAILER % (digest.encode(), raw_seal):
         return Miss(DAMAGED, "the manifest does not have the digest that it ends with")
     first_line = body.partition(b"\n")[0]
     try:
@@ -112,7 +113,7 @@ def read_document(document: bytes, key: Key | None, verify: Verify) -> Manifest 
         if fields["format"] != FORMAT:
             detail = f"the manifest has format {fields['format']}; this emberkeep reads {FORMAT}"
             return Miss(NEWER_FORMAT, detail)
-        problem = verify(digest, seal)
+        problem = verify(digest, raw_seal.decode("latin-1"))
         if problem is not None:
             return Miss(UNTRUSTED, problem)
         found = _manifest(fields)
@@ -190,13 +191,14 @@ def parse_json(text: str) -> Any:
     artifact. CPython's scanner, written in C, does the same work without them.
     """
     try:
-        from _json import make_scanner
+        from _json import make_scanner as scanner
     except ImportError:
         import json
 
         return json.loads(text)
+    make: Any = scanner
     try:
-        value, end = make_scanner(_ScannerOptions)(text, 0)
+        value, end = make(_ScannerOptions)(text, 0)
     except StopIteration as stop:
         raise ValueError(f"no JSON value at {stop.value}") from None
     if end != len(text):

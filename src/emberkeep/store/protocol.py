@@ -127,5 +127,5 @@ if TYPE_CHECKING:
             ...
 
     # Whether a document's seal or signature is good: None, or what is wrong with it.
-    Verify = Callable[[bytes, str], str | None]
+    Verify = Callable[[str, str], str | None]
     Layout = Any  # whatever JSON can hold

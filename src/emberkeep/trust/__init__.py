@@ -1,0 +1,1 @@
+"""Which artifacts may be run."""

@@ -20,7 +20,7 @@ class LineFile:
         if truncate:
             Path(path).write_bytes(b"")
         # Open for as long as this object lives, hence no `with`.
-        self._file = open(path, "ab", buffering=0)  # noqa: PTH123, SIM115
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115
 
     def write(self, text: str) -> None:
         """Append `text`; once closed, do nothing."""
