@@ -286,11 +286,11 @@ def _artifact(kept: Kept, *, hit: bool, reason: str) -> Artifact:
     return Artifact(str(kept.manifest.key), dict(kept.blobs), layout, hit=hit, reason=reason)
 
 
-def _copy(value: Any) -> Layout:
-    # By exact type, as JSON gives them; `isinstance` would leave the members' types unknown.
-    if type(value) is dict:
+def _copy(value: Layout) -> Layout:
+    kind: type[Any] = type(value)  # exact, as JSON gives it
+    if kind is dict:
         return {name: _copy(item) for name, item in value.items()}
-    if type(value) is list:
+    if kind is list:
         return [_copy(item) for item in value]
     return value
 

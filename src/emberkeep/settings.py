@@ -100,10 +100,11 @@ def _with_unit(value: object, units: Mapping[str, float]) -> tuple[float, float]
 
 
 def _folder(value: object) -> str:
-    anything: Any = value
-    text: Any = os.fspath(anything)  # raises TypeError for what is no path
-    if type(text) is not str or not text or "\0" in text:
-        raise ValueError(text)
+    if not isinstance(value, str) and not hasattr(value, "__fspath__"):
+        raise TypeError(value)
+    text = os.fsdecode(str(value))
+    if not text or "\0" in text:
+        raise ValueError(value)
     return os.path.abspath(os.path.expanduser(text))
 
 

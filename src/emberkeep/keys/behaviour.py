@@ -18,7 +18,15 @@ import types
 
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.classes import describe_class, describe_instance
-from emberkeep.keys.code import describe_code, reached_attributes, reached_names
+from emberkeep.keys.code import (
+    MISSING,
+    Found,
+    describe_code,
+    reached_attributes,
+    reached_names,
+    read_from_module,
+    written_texts,
+)
 from emberkeep.keys.fingerprint import branch, leaf
 from emberkeep.keys.numba_objects import describe_numba, implicit_registrations, registrations
 from emberkeep.keys.origin import library_method, library_object, library_of
@@ -30,7 +38,7 @@ if TYPE_CHECKING:
     from emberkeep.keys.fingerprint import Fingerprint
     from emberkeep.keys.ingredients import Walk
 
-CACHED = type(functools.cache(lambda: None))
+CACHED: Any = type(functools.cache(lambda: None))
 DESCRIPTORS = (
     types.MethodDescriptorType,
     types.WrapperDescriptorType,
@@ -39,28 +47,32 @@ DESCRIPTORS = (
     types.MemberDescriptorType,
 )
 IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, range)
-# Attributes that decorators and test frameworks leave on a function and its code cannot reach
-# except by their names, in which case the function itself is a global that the code reads.
-IGNORED_ATTRIBUTES = frozenset({"__wrapped__", "__signature__", "__text_signature__"})
-UNREADABLE = (eval, exec, globals, __import__)  # compared by identity, never called
+UNREADABLE = (eval, exec, globals, __import__, sys._getframe)  # noqa: SLF001 - compared by identity, never called
 
 
 def describe(value: Any, path: str, walk: Walk) -> Fingerprint | None:
     """The fingerprint of a callable, class or captured object; None where it has none."""
+    own = _describe(value, path, walk)
+    return None if own is None else _with_registrations(own, value, path, walk)
+
+
+def _describe(value: Any, path: str, walk: Walk) -> Fingerprint | None:
     if isinstance(value, types.ModuleType):
         return _module(value, path)
+    _require_readable(value, path)
     named = library_object(value)
     if named is not None:
-        return _with_registrations(named, value, path, walk)
+        return named
     compiled = describe_numba(value, path, walk)
     if compiled is not None:
         return compiled
     if isinstance(value, types.FunctionType):
         return walk.met(value) or _function(value, path, walk)
     if isinstance(value, types.MethodType):
+        function = library_object(value.__func__)
         held = library_method(value.__self__, value.__name__)
-        if held is not None:
-            return held
+        if function is not None and held is not None:
+            return branch("method", [("function", function), ("self", held)])
         children = [
             ("function", walk.compile_time(value.__func__, f"{path}.__func__")),
             ("self", walk.compile_time(value.__self__, f"{path}.__self__")),
@@ -78,12 +90,17 @@ def _wrapper(value: Any, path: str, walk: Walk) -> Fingerprint | None:
             ("function", walk.compile_time(value.func, f"{path}.func")),
             ("arguments", walk.compile_time(value.args, f"{path}.args")),
             ("keywords", walk.compile_time(value.keywords, f"{path}.keywords")),
+            *_attributes(value, path, walk),
         ]
         return branch("partial", children)
-    if type(value) is CACHED:
-        return branch(
-            "cached", [("function", walk.visit(value.__wrapped__, f"{path}.__wrapped__"))]
-        )
+    if isinstance(value, CACHED):
+        typed: bool = value.cache_parameters()["typed"]
+        children = [
+            ("function", walk.visit(value.__wrapped__, f"{path}.__wrapped__")),
+            ("typed", walk.visit(typed, path)),
+            *_attributes(value, path, walk, without=frozenset({"__wrapped__", "cache_parameters"})),
+        ]
+        return branch("cached", children)
     if isinstance(value, (staticmethod, classmethod)):
         inner: Any = value.__func__
         return branch(type(value).__name__, [("function", walk.visit(inner, path))])
@@ -109,29 +126,64 @@ def _function(function: types.FunctionType, path: str, walk: Walk) -> Fingerprin
         below = f"{path} → global {name!r}"
         if found is None:
             child = leaf("missing", b"", "(not defined)")
-        elif any(found.value is unreadable for unreadable in UNREADABLE):
-            raise Unkeyable(
-                below,
-                f"is {name}(), which reaches code that cannot be seen from here",
-                "Write what it does as plain code, or pass its result as an ingredient",
-            )
+        elif found.value is getattr:  # called with a written name: `reached_names` has checked
+            child = leaf("library", b"getattr", "getattr")
         else:
             child = walk.compile_time(found.value, below)
         children.append((f"global {name}", child))
+    for name, found in _read_from_modules(function, path):
+        child = walk.compile_time(found.value, f"{path} → {name}")
+        children.append((f"attribute {name}", child))
     for label, extension in implicit_registrations(reached_attributes(code)):
         children.append((label, walk.compile_time(extension, f"{path} → numba {label}")))
-    own = {key: item for key, item in vars(function).items() if key not in IGNORED_ATTRIBUTES}
-    if own:
-        children.append(("attributes", walk.compile_time(own, f"{path} attributes")))
-    return _with_registrations(branch("function", children), function, path, walk)
+    children += _attributes(function, path, walk)
+    return branch("function", children)
+
+
+def _read_from_modules(function: types.FunctionType, path: str) -> list[tuple[str, Found]]:
+    """What a function may read from the modules that it captured, imports or passes around."""
+    held: dict[str, object] = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        held[name] = _contents(cell)
+    for name, found in reached_names(function, path).items():
+        held[name] = None if found is None else found.value
+    names = reached_attributes(function.__code__) | written_texts(function.__code__)
+    return [
+        read
+        for label, module in sorted(held.items())
+        if isinstance(module, types.ModuleType) and library_of(module) is not None
+        for read in read_from_module(module, label, names)
+    ]
+
+
+def _attributes(
+    value: Any, path: str, walk: Walk, without: frozenset[str] = frozenset()
+) -> list[tuple[str, Fingerprint]]:
+    """What was set on a callable: its own code or another's can read it, and numba a signature."""
+    own: dict[str, object] = {
+        name: item for name, item in sorted(vars(value).items()) if name not in without
+    }
+    signature: Any = own.pop("__signature__", None)
+    if signature is not None:
+        own["__signature__"] = tuple(
+            (parameter.name, parameter.kind.name, parameter.default)
+            for parameter in signature.parameters.values()
+        )
+    return [("attributes", walk.compile_time(own, f"{path} attributes"))] if own else []
 
 
 def _cell(cell: types.CellType, path: str, walk: Walk) -> Fingerprint:
-    try:
-        contents = cell.cell_contents
-    except ValueError:  # not assigned yet
+    contents = _contents(cell)
+    if contents is MISSING:  # not assigned yet
         return leaf("empty cell", b"", "(empty)")
     return walk.compile_time(contents, path)
+
+
+def _contents(cell: types.CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return MISSING
 
 
 def _with_registrations(own: Fingerprint, value: object, path: str, walk: Walk) -> Fingerprint:
@@ -143,6 +195,17 @@ def _with_registrations(own: Fingerprint, value: object, path: str, walk: Walk) 
     for label, extension in found:
         children.append((label, walk.compile_time(extension, f"{path} → numba {label}")))
     return branch("overloaded", children)
+
+
+def _require_readable(value: object, path: str) -> None:
+    importlib = sys.modules.get("importlib")
+    unreadable = (*UNREADABLE, getattr, getattr(importlib, "import_module", eval))
+    if any(value is known for known in unreadable):
+        raise Unkeyable(
+            path,
+            f"is {getattr(value, '__name__', value)}(), which reaches what cannot be seen here",
+            "Write what it does as plain code, or pass its result as an ingredient",
+        )
 
 
 def _bytecode_tag() -> bytes:
@@ -177,9 +240,11 @@ def _c_callable(value: Any, path: str, walk: Walk) -> Fingerprint | None:
             "@emberkeep.ingredient(version='1', name=…)",
         )
     if type(value).__module__ == "operator":  # itemgetter and its like: made of their arguments
-        _, arguments = value.__reduce__()[:2]
-        name = type(value).__qualname__
-        return branch(name, [("arguments", walk.compile_time(arguments, f"{path} arguments"))])
+        make, arguments = value.__reduce__()[:2]
+        children = [("arguments", walk.compile_time(arguments, f"{path} arguments"))]
+        if isinstance(make, functools.partial):  # a methodcaller with keywords
+            children.append(("make", walk.compile_time(make, path)))
+        return branch(type(value).__qualname__, children)
     return describe_instance(value, path, walk)
 
 

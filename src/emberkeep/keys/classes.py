@@ -9,6 +9,7 @@ Classes of installed libraries never get here: they go by name and version (`ori
 
 from __future__ import annotations
 
+import functools
 import types
 
 from emberkeep.errors import Unkeyable
@@ -42,7 +43,6 @@ BOOKKEEPING = frozenset(
         "_abc_impl",
         "__orig_bases__",
         "__parameters__",
-        "__match_args__",
         "__type_params__",
         "__classcell__",
     ]
@@ -60,6 +60,27 @@ NAMED_TUPLE_METHODS = frozenset(
         "_asdict",
     ]
 )
+# What `enum` keeps in a class; all of it follows from the members.
+ENUM_MACHINERY = frozenset(
+    [
+        "__new__",
+        "__new_member__",
+        "_generate_next_value_",
+        "_hashable_values_",
+        "_inverted_",
+        "_member_map_",
+        "_member_names_",
+        "_member_type_",
+        "_new_member_",
+        "_unhashable_values_",
+        "_unhashable_values_map_",
+        "_use_args_",
+        "_value2member_map_",
+        "_value_repr_",
+    ]
+)
+MEMBER_BOOKKEEPING = frozenset(["_name_", "_value_", "_sort_order_", "_inverted_", "__objclass__"])
+GUARDING_REPR = ("dataclasses", "reprlib")  # the modules whose wrapper a dataclass's __repr__ is
 
 
 def describe_class(cls: type, path: str, walk: Walk) -> Fingerprint:
@@ -81,9 +102,9 @@ def describe_class(cls: type, path: str, walk: Walk) -> Fingerprint:
         children.append(("fields", _fields(cls, path, walk)))
     members: dict[str, Any] = vars(cls).get("_member_map_", {})
     for name, member in members.items():
-        value = walk.compile_time(member.value, f"{path}.{name}")
-        children.append((f"member {name}", value))
-    for name, value in sorted(_own_attributes(cls, members).items()):
+        value = (member._name_, member._value_, member_state(member))
+        children.append((f"member {name}", walk.compile_time(value, f"{path}.{name}")))
+    for name, value in sorted(_own_attributes(cls).items()):
         if isinstance(value, (types.MemberDescriptorType, types.GetSetDescriptorType)):
             children.append((name, leaf("slot", b"", "(slot)")))
         else:
@@ -97,40 +118,76 @@ def _fields(cls: Any, path: str, walk: Walk) -> Fingerprint:
     for name, field in cls.__dataclass_fields__.items():
         flags = (field.init, field.repr, field.hash, field.compare, field.kw_only)
         parts = [("flags", walk.visit(flags, path))]
-        if isinstance(field.default_factory, (type, types.FunctionType)):
-            parts.append(("factory", walk.compile_time(field.default_factory, f"{path}.{name}")))
+        for part in ("default", "default_factory"):  # with slots, the class itself holds neither
+            value = getattr(field, part)
+            if type(value).__name__ != "_MISSING_TYPE":
+                parts.append((part, walk.compile_time(value, f"{path}.{name} {part}")))
         children.append((name, branch("field", parts)))
     return branch("fields", children)
 
 
-def _own_attributes(cls: type, members: dict[str, Any]) -> dict[str, object]:
+def _own_attributes(cls: type) -> dict[str, object]:
     """What a class's author wrote in it."""
     space = vars(cls)
-    if members:
-        return {name: value for name, value in space.items() if _written_in_enum(name, value, cls)}
-    named_tuple = "_fields" in space and cls.__bases__ == (tuple,)
-    return {
+    written = {
         name: value
         for name, value in space.items()
-        if name not in BOOKKEEPING
-        and not _generated_by_dataclass(value)
-        and not (named_tuple and (name in NAMED_TUPLE_METHODS or name in space["_fields"]))
+        if name not in BOOKKEEPING and not _generated_by_dataclass(value)
     }
+    if "_member_map_" in space:
+        return {
+            name: value for name, value in written.items() if _written_in_enum(name, value, cls)
+        }
+    if "_fields" in space and cls.__bases__ == (tuple,):
+        return {
+            name: value
+            for name, value in written.items()
+            if not _generated_by_namedtuple(name, value)
+        }
+    return written
 
 
 def _written_in_enum(name: str, value: Any, cls: Any) -> bool:
-    """Functions and descriptors of an enum; its members and the machinery are told apart."""
-    if name in BOOKKEEPING or name in cls.__members__ or name == "__new__":
+    """Functions, descriptors and values beside the members; the machinery is told apart."""
+    if name in ENUM_MACHINERY or name in cls.__members__:
         return False
     inner = getattr(value, "fget", None) or getattr(value, "__func__", value)
-    return isinstance(inner, types.FunctionType) and library_object(inner) is None
+    return not isinstance(inner, types.FunctionType) or library_object(inner) is None
+
+
+def _generated_by_namedtuple(name: str, value: Any) -> bool:
+    """Whether `namedtuple` wrote an attribute, and not its user over it."""
+    inner = getattr(value, "__func__", value)
+    if isinstance(inner, types.FunctionType):
+        home = str(inner.__globals__.get("__name__"))
+        return name in NAMED_TUPLE_METHODS and home.startswith(("collections", "namedtuple_"))
+    return type(value).__name__ == "_tuplegetter" or name in NAMED_TUPLE_METHODS
 
 
 def _generated_by_dataclass(value: Any) -> bool:
     """Whether `dataclass` wrote a method. The code's own name says so; a user's text cannot."""
-    inner = getattr(value, "__wrapped__", value)
+    inner = value
+    if isinstance(value, types.FunctionType):  # its __repr__ is guarded against recursion
+        home = value.__globals__.get("__name__")
+        inner = getattr(value, "__wrapped__", value) if home in GUARDING_REPR else value
     code = getattr(inner, "__code__", None)
     return code is not None and code.co_qualname.startswith("__create_fn__.<locals>.")
+
+
+def member_state(member: Any) -> dict[str, object]:
+    """What an enum's own ``__new__`` or ``__init__`` stored in a member beside its value."""
+    state = state_of(member)
+    return {name: state[name] for name in sorted(state) if name not in MEMBER_BOOKKEEPING}
+
+
+def cached_names(cls: type) -> set[str]:
+    """The attributes that cached properties fill: they follow from the others."""
+    return {
+        name
+        for base in cls.__mro__
+        for name, value in vars(base).items()
+        if isinstance(value, functools.cached_property)
+    }
 
 
 def describe_instance(value: Any, path: str, walk: Walk) -> Fingerprint | None:
@@ -139,18 +196,17 @@ def describe_instance(value: Any, path: str, walk: Walk) -> Fingerprint | None:
     Not done for plain ingredients: those are values, and a value that can change is no key.
     """
     cls: type = type(value)
-    if not (walk.compiled or callable(value)) or not _state_is_visible(cls):
+    if not (walk.compiled or callable(value)) or not state_is_visible(cls):
         return None
-    state = _state(value)
+    state = state_of(value)
     if state and library_object(cls) is not None:
         return None  # a library's object may hold more than it shows
     children = [("class", walk.compile_time(cls, f"{path}.__class__"))]
-    for name in sorted(state):
-        children.append((name, walk.compile_time(state[name], f"{path}.{name}")))
+    children += [(name, walk.compile_time(state[name], f"{path}.{name}")) for name in sorted(state)]
     return branch("instance", children)
 
 
-def _state_is_visible(cls: type) -> bool:
+def state_is_visible(cls: type) -> bool:
     """Whether instances keep all their state in attributes.
 
     A class written in C makes its instances larger than slots, dictionary and weak references
@@ -167,11 +223,20 @@ def _state_is_visible(cls: type) -> bool:
     return True
 
 
-def _state(value: Any) -> dict[str, object]:
-    state: dict[str, object] = dict(getattr(value, "__dict__", {}))
+def state_of(value: Any) -> dict[str, object]:
+    """The attributes that an instance holds, in its dictionary and its slots."""
+    state: dict[str, object] = {}
     for base in type(value).__mro__:
-        slots: Any = vars(base).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name not in ("__dict__", "__weakref__") and hasattr(value, name):
-                state[name] = getattr(value, name)
-    return state
+        for name, slot in vars(base).items():
+            if isinstance(slot, types.MemberDescriptorType) and _is_set(slot, value):
+                label = f"{base.__qualname__}.{name}" if name in state else name
+                state[label] = slot.__get__(value)
+    return {**state, **getattr(value, "__dict__", {})}
+
+
+def _is_set(slot: types.MemberDescriptorType, value: object) -> bool:
+    try:
+        slot.__get__(value)
+    except AttributeError:
+        return False
+    return True

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 SKIPPED = frozenset({"CACHE", "EXTENDED_ARG"})
 GLOBAL_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 ATTRIBUTE_LOADS = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
-CALLS = frozenset({"CALL", "CALL_FUNCTION_EX", "PRECALL", "CALL_KW"})
+CALLS = frozenset({"CALL", "PRECALL"})
 # What may stand between `getattr` and its call without changing which value is the second one.
 QUIET = frozenset({"PUSH_NULL", "KW_NAMES", "PRECALL", "RESUME", "NOP"})
 MISSING = object()
+# That there is a docstring (Python 3.13), and `from __future__ import annotations`.
+FLAGS_WITHOUT_EFFECT = 0x4000000 | 0x1000000
 
 
 @final
@@ -62,7 +64,8 @@ def describe_code(code: types.CodeType, path: str, walk: Walk) -> Fingerprint:
         "captured": code.co_freevars,
         "cells": code.co_cellvars,
     }
-    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+    flags = code.co_flags & ~FLAGS_WITHOUT_EFFECT
+    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, flags)
     children = [
         ("signature", leaf("counts", repr(counts).encode(), repr(counts))),
         ("instructions", leaf("bytecode", b" ".join(instructions), _size(instructions))),
@@ -96,7 +99,7 @@ def reached_names(function: types.FunctionType, path: str) -> dict[str, Found | 
     for code in _nested(function.__code__):
         steps = [step for step in dis.get_instructions(code) if step.opname not in SKIPPED]
         for index, step in enumerate(steps):
-            if step.opname in GLOBAL_LOADS:
+            if step.opname in GLOBAL_LOADS and not _names_module(steps, index):
                 label, value = _follow(function, steps, index)
                 found[label] = None if value is MISSING else Found(value)
                 if value is getattr:
@@ -106,9 +109,35 @@ def reached_names(function: types.FunctionType, path: str) -> dict[str, Found | 
     return found
 
 
+def _names_module(steps: list[dis.Instruction], index: int) -> bool:
+    """Whether a step begins a class statement, which reads the module's name to note it down."""
+    following = steps[index + 1 : index + 2]
+    return steps[index].argval == "__name__" and any(
+        step.opname == "STORE_NAME" and step.argval == "__module__" for step in following
+    )
+
+
+def read_from_module(
+    module: types.ModuleType, label: str, names: frozenset[str]
+) -> Iterator[tuple[str, Found]]:
+    """What code may read from a module that it holds as a value: every attribute it names."""
+    for name in sorted(names):
+        value = vars(module).get(name, MISSING)
+        if isinstance(value, types.ModuleType) and library_of(value) is not None:
+            yield from read_from_module(value, f"{label}.{name}", names - {name})
+        elif value is not MISSING:
+            yield f"{label}.{name}", Found(value)
+
+
 def reached_attributes(code: types.CodeType) -> frozenset[str]:
     """Every name that a code object, and the code inside it, uses for an attribute or global."""
     return frozenset(name for inner in _nested(code) for name in inner.co_names)
+
+
+def written_texts(code: types.CodeType) -> frozenset[str]:
+    """Every text constant of a code object, and of the code inside it: `getattr` may take one."""
+    constants = (constant for inner in _nested(code) for constant in inner.co_consts)
+    return frozenset(constant for constant in constants if isinstance(constant, str))
 
 
 def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -155,14 +184,12 @@ def _imported(
         base = package.rsplit(".", level - 1)[0] if level > 1 else package
         name = f"{base}.{name}" if name else base
     module = sys.modules.get(name)
-    if module is not None and library_of(module) is not None:
-        return {f"import {name}": Found(module)}
-    if module is not None and names and "*" not in names:
-        found: dict[str, Found | None] = {}
-        for attribute in names:
-            value = getattr(module, attribute, MISSING)
-            found[f"import {name}.{attribute}"] = None if value is MISSING else Found(value)
-        return found
+    if module is not None and library_of(module) is not None and not names:
+        top = name.partition(".")[0]  # what `import a.b` binds, unless it says `as`
+        return {f"import {each}": Found(sys.modules[each]) for each in (top, name)}
+    # A name that is not there yet may be a submodule, whose contents are not known either.
+    if module is not None and names and all(hasattr(module, each) for each in names):
+        return {f"import {name}.{each}": Found(getattr(module, each)) for each in names}
     raise Unkeyable(
         path,
         f"imports {name!r} inside the function, so what it uses of it cannot be seen",
@@ -178,7 +205,7 @@ def _require_constant_name(steps: list[dis.Instruction], index: int, path: str) 
     """
     stack: list[object] = []
     for step in steps[index + 1 :]:
-        if step.opname in CALLS and len(stack) >= 2:  # noqa: PLR2004 - object and name
+        if step.opname in CALLS and step.arg == len(stack) and len(stack) >= 2:  # noqa: PLR2004 - object and name
             if isinstance(stack[1], str):
                 return
             break

@@ -98,7 +98,8 @@ def array_leaf(value: Array, *, layout: bool) -> Fingerprint:
 
 
 def _order(value: Array) -> str:
-    return "C" if value.flags.c_contiguous else "F" if value.flags.f_contiguous else "A"
+    order = "C" if value.flags.c_contiguous else "F" if value.flags.f_contiguous else "A"
+    return f"{order}{value.flags.aligned:d}{value.flags.writeable:d}"
 
 
 def _contents(value: Array) -> bytes:
@@ -108,12 +109,13 @@ def _contents(value: Array) -> bytes:
     if value.dtype.names is not None:
         return sha256(b"".join(_contents(value[name]) for name in value.dtype.names)).digest()
     contents = np.ascontiguousarray(value)
-    if contents.size == 0:
+    if contents.nbytes == 0:
         return sha256().digest()
     raw = contents.reshape(-1).view(np.uint8)
     extended = np.finfo(np.longdouble).nmant == 63  # noqa: PLR2004 - x87: 10 bytes, then padding
     if extended and value.dtype.char in "gG":
-        raw = np.ascontiguousarray(raw.reshape(-1, np.dtype(np.longdouble).itemsize)[:, :10])
+        items = raw.reshape(-1, np.dtype(np.longdouble).itemsize)
+        raw = np.ascontiguousarray(items[:, :10] if value.dtype.isnative else items[:, -10:])
     return sha256(raw.data).digest()
 
 
@@ -137,9 +139,11 @@ def dtype_text(dtype: DType) -> str:
         base, shape = dtype.subdtype
         return f"({dtype_text(base)},{shape})"
     if dtype.fields is None:
-        return dtype.str
+        # Types that other libraries add share the texts of raw bytes: "<V2" for a bfloat16.
+        added = dtype.isbuiltin == 2  # noqa: PLR2004 - NumPy's number for them
+        return f"{dtype.type.__module__}.{dtype}{dtype.str}" if added else dtype.str
     fields = ",".join(_field_text(dtype, name) for name in dtype.names or ())
-    return f"{{{fields};{dtype.itemsize};{dtype.isalignedstruct}}}"
+    return f"{{{fields};{dtype.itemsize};{dtype.isalignedstruct};{dtype.type.__name__}}}"
 
 
 def _field_text(dtype: DType, name: str) -> str:

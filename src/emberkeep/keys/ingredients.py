@@ -68,7 +68,7 @@ def fingerprint(value: object, *, label: str = "ingredients") -> Fingerprint:
     Raises:
         Unkeyable: where something in it has no exact key; the message names the path to it.
     """
-    return Walk().visit(value, label)
+    return _visit(value, label)
 
 
 def fingerprint_mapping(values: Mapping[str, object], *, label: str) -> Fingerprint:
@@ -81,10 +81,22 @@ def fingerprint_mapping(values: Mapping[str, object], *, label: str) -> Fingerpr
                 "Names of ingredients are of type str",
             )
     # A walk each: a change in one ingredient leaves the digests of the others alone.
-    return branch(
-        "ingredients",
-        [(name, Walk().visit(values[name], f"{label}[{name!r}]")) for name in sorted(values)],
-    )
+    children = [
+        (name, encode.atom(values[name]) or _visit(values[name], f"{label}[{name!r}]"))
+        for name in sorted(values)
+    ]
+    return branch("ingredients", children)
+
+
+def _visit(value: object, label: str) -> Fingerprint:
+    try:
+        return Walk().visit(value, label)
+    except RecursionError:
+        raise Unkeyable(
+            label,
+            "is nested too deeply to be walked",
+            "Flatten what is nested, or raise Python's limit (sys.setrecursionlimit)",
+        ) from None
 
 
 @final
@@ -106,6 +118,10 @@ class Walk:
         found = encode.atom(value)
         if found is not None:
             return found
+        for known, name, version in _declared:
+            if known is value:
+                payload = f"{len(name)}:{name}{version}".encode()
+                return leaf("declared", payload, f"{name} {version}")
         kind = type(value)
         if kind is dict:
             return self._once(value, path, self._dict)
@@ -114,11 +130,6 @@ class Walk:
         return self._rarer(value, path)
 
     def _rarer(self, value: object, path: str) -> Fingerprint:
-        for known, name, version in _declared:
-            if known is value:
-                return leaf(
-                    "declared", f"{len(name)}:{name}{version}".encode(), f"{name} {version}"
-                )
         if encode.is_numpy(value):
             return self._numpy(value, path)
         if isinstance(value, (set, frozenset)) and type(value) in (set, frozenset):
@@ -189,15 +200,22 @@ class Walk:
             )
         items: list[tuple[str, Fingerprint]] = []
         for name, item in value.items():
+            met = list(self._met)
             key = self.visit(name, f"{path} key {name!r}")
             pair = [("key", key), ("value", self.visit(item, f"{path}[{name!r}]"))]
             items.append((key.text or key.digest[:12], branch("item", pair)))
+            if not self.compiled:
+                self._met = met  # what one item has met does not count for the next
         if not self.compiled:
-            items.sort(key=lambda labelled: labelled[1].children[0][1].digest)
+            items.sort(key=lambda labelled: [part.digest for _, part in labelled[1].children])
         return branch("ordered items" if self.compiled else "items", items)
 
     def _set(self, value: set[object] | frozenset[object], path: str) -> Fingerprint:
-        members = [self.visit(member, f"{path} member {member!r}") for member in value]
+        members: list[Fingerprint] = []
+        for member in value:
+            met = list(self._met)
+            members.append(self.visit(member, f"{path} member {member!r}"))
+            self._met = met  # members come in any order: none counts for the next
         members.sort(key=lambda member: member.digest)
         return branch(type(value).__name__, [(m.text or m.digest[:12], m) for m in members])
 
@@ -220,43 +238,64 @@ class Walk:
                 f"is a NumPy value of dtype {dtype}, which holds references instead of values",
                 "Convert it to a numeric or fixed-width dtype, or to a tuple",
             )
-        if isinstance(value, np.generic):
+        if isinstance(value, np.generic) and type(value) is dtype.type:
             return encode.scalar_leaf(value)
         if type(value) is not np.ndarray:
             raise Unkeyable(
                 path,
-                f"is a {type(value).__qualname__}, an array with state of its own",
+                f"is a {type(value).__qualname__}, a subclass of NumPy's with state of its own",
                 "Pass numpy.array(value), and what else matters about it beside it",
             )
         return encode.array_leaf(value, layout=self.compiled)
 
     def _enum(self, value: Any, path: str) -> Fingerprint:
+        from emberkeep.keys.classes import member_state
+
         children = [
-            ("class", self._behaviour(type(value), f"{path}.__class__")),
-            ("name", self.visit(value.name, path)),
-            ("value", self.visit(value.value, f"{path}.value")),
+            ("class", self.visit(type(value), f"{path}.__class__")),
+            ("name", self.visit(value._name_, path)),
+            ("value", self.visit(value._value_, f"{path}.value")),
         ]
+        for name, item in member_state(value).items():
+            children.append((name, self.visit(item, f"{path}.{name}")))
         return branch("enum", children)
 
     def _dataclass(self, value: Any, path: str) -> Fingerprint:
+        from emberkeep.keys.classes import cached_names, state_is_visible, state_of
+
         cls = type(value)
+        if not state_is_visible(cls):
+            raise refusal(value, path)
         if not (cls.__dataclass_params__.frozen or self.compiled):
             raise Unkeyable(
                 path,
                 f"is a {cls.__qualname__}, a dataclass that can change after it was keyed",
                 "Declare it @dataclass(frozen=True)",
             )
-        children = [("class", self._behaviour(cls, f"{path}.__class__"))]
+        children = [("class", self.visit(cls, f"{path}.__class__"))]
+        state = state_of(value)
         for name, field in cls.__dataclass_fields__.items():
-            if field._field_type.name == "_FIELD":  # noqa: SLF001 - leaves ClassVar and InitVar out
-                children.append((name, self.visit(getattr(value, name), f"{path}.{name}")))
+            if field._field_type.name != "_FIELD":  # noqa: SLF001 - leaves ClassVar and InitVar out
+                continue
+            if name not in state and not hasattr(value, name):
+                children.append((name, leaf("unset", b"", "(not set)")))
+                continue
+            item = state.pop(name, None) if name in state else getattr(value, name)
+            children.append((name, self.visit(item, f"{path}.{name}")))
+        beside = sorted(state.keys() - cached_names(cls))  # set by other means than the fields
+        children += [(name, self.visit(state[name], f"{path}.{name}")) for name in beside]
         return branch(cls.__qualname__, children)
 
     def _named_tuple(self, value: Any, path: str) -> Fingerprint:
         cls = type(value)
-        children = [("class", self._behaviour(cls, f"{path}.__class__"))]
-        for name, item in zip(cls._fields, value, strict=True):
+        items = list(tuple.__iter__(value))
+        if len(items) != len(cls._fields):
+            raise refusal(value, path)
+        children = [("class", self.visit(cls, f"{path}.__class__"))]
+        for name, item in zip(cls._fields, items, strict=True):
             children.append((name, self.visit(item, f"{path}.{name}")))
+        for name, item in sorted(getattr(value, "__dict__", {}).items()):
+            children.append((f"attribute {name}", self.visit(item, f"{path}.{name}")))
         return branch(cls.__qualname__, children)
 
 

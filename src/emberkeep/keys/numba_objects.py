@@ -29,6 +29,8 @@ OPTIONS_WITHOUT_EFFECT = frozenset({"cache"})
 
 def describe_numba(value: Any, path: str, walk: Walk) -> Fingerprint | None:
     """A dispatcher, ufunc, callback, intrinsic or type of numba's; None for anything else."""
+    if _is_type(value):
+        return _type(value, path, walk)
     if not type(value).__module__.startswith("numba"):
         return None
     kind = f"numba {type(value).__name__}"
@@ -36,20 +38,25 @@ def describe_numba(value: Any, path: str, walk: Walk) -> Fingerprint | None:
         return walk.met(value) or _dispatcher(kind, value, path, walk)
     if hasattr(value, "_dispatcher"):  # @vectorize and @guvectorize
         inner = walk.visit(value._dispatcher, path)  # noqa: SLF001 - numba shows it nowhere else
-        signatures = repr(getattr(value, "signature", ""))
-        return branch(kind, [("dispatcher", inner), ("signature", walk.visit(signatures, path))])
+        options = (
+            repr(getattr(value, "signature", "")),
+            repr(getattr(value, "identity", getattr(value, "_identity", None))),
+            repr(getattr(getattr(value, "gufunc_builder", None), "writable_args", None)),
+            # Frozen, no other types get compiled; else these are only those seen so far.
+            tuple(value.types) if getattr(value, "_frozen", False) else None,
+        )
+        return branch(kind, [("dispatcher", inner), ("options", walk.visit(options, path))])
     if hasattr(value, "_pyfunc") and hasattr(value, "_sig"):  # @cfunc
         function = walk.visit(value._pyfunc, path)  # noqa: SLF001 - the same
         signature = walk.visit(repr(value._sig), path)  # noqa: SLF001 - the same
-        return branch(kind, [("function", function), ("signature", signature)])
+        compiler = value._compiler  # noqa: SLF001 - the same
+        children = [("function", function), ("signature", signature)]
+        children += _compile_options(compiler, compiler.pipeline_class, path, walk)
+        return branch(kind, children)
     if hasattr(value, "_defn") and hasattr(value, "_ctor_kwargs"):  # @intrinsic
         definition = walk.visit(value._defn, path)  # noqa: SLF001 - the same
         options = walk.compile_time(value._ctor_kwargs, f"{path} options")  # noqa: SLF001 - the same
         return branch(kind, [("definition", definition), ("options", options)])
-    if _is_type(value):
-        module = sys.modules.get(type(value).__module__.partition(".")[0])
-        library = library_of(module) if isinstance(module, types.ModuleType) else None
-        return leaf("numba type", f"{value!r}|{library}".encode(), repr(value))
     return None
 
 
@@ -58,19 +65,31 @@ def _is_type(value: object) -> bool:
     return abstract is not None and isinstance(value, abstract.Type)
 
 
+def _type(value: Any, path: str, walk: Walk) -> Fingerprint:
+    """A type by its name; that of a user's own making by its class and state too."""
+    module = sys.modules.get(type(value).__module__.partition(".")[0])
+    library = library_of(module) if isinstance(module, types.ModuleType) else None
+    own = leaf("numba type", f"{value!r}|{library}".encode(), repr(value))
+    if library is not None:
+        return own
+    # The code is a number that numba counts up in each process.
+    state = {name: item for name, item in sorted(vars(value).items()) if name != "_code"}
+    children = [
+        ("type", own),
+        ("class", walk.compile_time(type(value), f"{path}.__class__")),
+        ("state", walk.compile_time(state, path)),
+    ]
+    return branch("numba type", children)
+
+
 def _dispatcher(kind: str, value: Any, path: str, walk: Walk) -> Fingerprint:
-    options: dict[str, object] = {
-        name: option
-        for name, option in value.targetoptions.items()
-        if name not in OPTIONS_WITHOUT_EFFECT
-    }
-    links = options.pop("link", None)
+    # UFuncs' dispatchers have no compiler of their own that a user could choose.
+    compiler = getattr(getattr(value, "_compiler", None), "pipeline_class", None)
     children = [
         ("function", walk.visit(value.py_func, path)),
-        ("options", walk.visit(options, f"{path} options")),
-        ("locals", walk.visit(dict(getattr(value, "locals", None) or {}), f"{path} locals")),
-        ("compiler", _pipeline(value, path, walk)),
+        *_compile_options(value, compiler, path, walk),
     ]
+    links = value.targetoptions.get("link")
     if links:
         children.append(("link", _linked_files(links, path, walk)))
     if not getattr(value, "_can_compile", True):  # explicit signatures: no others get compiled
@@ -79,10 +98,21 @@ def _dispatcher(kind: str, value: Any, path: str, walk: Walk) -> Fingerprint:
     return branch(kind, children)
 
 
-def _pipeline(value: Any, path: str, walk: Walk) -> Fingerprint:
-    """The compiler's pipeline: users can pass a class of their own."""
-    compiler = getattr(getattr(value, "_compiler", None), "pipeline_class", None)
-    return walk.visit(compiler, f"{path} pipeline_class")
+def _compile_options(
+    value: Any, compiler: object, path: str, walk: Walk
+) -> list[tuple[str, Fingerprint]]:
+    options: dict[str, object] = {
+        name: option
+        for name, option in sorted(value.targetoptions.items())
+        if name not in OPTIONS_WITHOUT_EFFECT
+    }
+    types_of_locals = dict(sorted((getattr(value, "locals", None) or {}).items()))
+    return [
+        ("options", walk.visit(options, f"{path} options")),
+        ("locals", walk.visit(types_of_locals, f"{path} locals")),
+        # The compiler's pipeline: users can pass a class of their own.
+        ("compiler", walk.visit(compiler, f"{path} pipeline_class")),
+    ]
 
 
 def _linked_files(links: Any, path: str, walk: Walk) -> Fingerprint:
@@ -104,6 +134,10 @@ def registrations(value: object) -> list[tuple[str, object]]:
     return [(f"overload {index}", extension) for index, extension in enumerate(found)]
 
 
+# Syntax reaches these without naming them: `if x:` calls bool, an f-string str and format.
+MODULES_BEHIND_SYNTAX = ("_operator", "builtins")
+
+
 def implicit_registrations(names: frozenset[str]) -> list[tuple[str, object]]:
     """Registrations that code can reach without a global name.
 
@@ -114,13 +148,18 @@ def implicit_registrations(names: frozenset[str]) -> list[tuple[str, object]]:
     found = [
         (f"overload of {getattr(known, '__name__', known)}", extension)
         for known, extension in _extensions()
-        if isinstance(known, str) or getattr(known, "__module__", "") == "_operator"
+        if isinstance(known, str) or getattr(known, "__module__", "") in MODULES_BEHIND_SYNTAX
     ]
     for template in _registered("attributes"):
         attribute = getattr(template, "_attr", None)
         extension = _overload(template)
-        if attribute in names and extension is not None:
-            found.append((f"attribute {attribute} of {template.key!r}", extension))
+        if (attribute is None or attribute in names) and extension is not None:
+            owner = getattr(template.key, "__qualname__", None) or repr(template.key)
+            found.append((f"attribute {attribute} of {owner}", extension))
+    for part in ("getattrs", "setattrs", "casts", "constants"):  # lowered by the types alone
+        for implementation, *about in _registered(part):
+            if not _by_numba(implementation):
+                found.append((f"{part} {len(found)}", (implementation, tuple(about))))
     return found
 
 
@@ -152,14 +191,15 @@ def _extensions() -> Iterator[tuple[object, object]]:
         if isinstance(entry, tuple):
             implementation, known, argument_types = entry
             if not _by_numba(implementation):
-                yield known, (implementation, repr(argument_types))
+                yield known, (implementation, tuple(argument_types))
 
 
 def _overload(template: Any) -> object | None:
     """A typing template as plain values: the user's function and the options beside it."""
-    function = getattr(template, "_overload_func", None) or vars(template).get("generic")
-    function = getattr(function, "__func__", function)
-    if function is None or _by_numba(function):
+    function = getattr(template, "_overload_func", None)
+    if function is None:
+        return _written_template(template)
+    if _by_numba(function):
         return None
     inline = getattr(getattr(template, "_inline", None), "value", None)
     options = {
@@ -172,12 +212,42 @@ def _overload(template: Any) -> object | None:
     return (function, options)
 
 
+def _written_template(template: Any) -> object | None:
+    """A template that a user wrote as a class: its methods, and the signatures it lists."""
+    written: dict[str, object] = {}
+    for base in template.__mro__:
+        for name, value in sorted(vars(base).items()):
+            inner = getattr(value, "__func__", getattr(value, "fget", value))
+            if isinstance(inner, types.FunctionType) and not _by_numba(inner):
+                written.setdefault(name, inner)
+    if not _of_numba(template.__module__) or written:
+        written["cases"] = repr(getattr(template, "cases", None))
+    return written or None
+
+
 def _by_numba(function: Any) -> bool:
     """Whether numba wrote a function: its version is in the key already.
 
-    Asked of the module that its code runs in: `functools.wraps` copies another's name.
+    Asked of the module that its code runs in: `functools.wraps` copies another's name. What numba
+    wraps around a user's function captures that.
     """
     if not isinstance(function, types.FunctionType):
-        return True
-    module = str(function.__globals__.get("__name__", ""))
-    return module.partition(".")[0] == "numba"
+        return _of_numba(type(function).__module__)
+    if not _of_numba(str(function.__globals__.get("__name__", ""))):
+        return False
+    held = (_captured(cell) for cell in function.__closure__ or ())
+    return all(
+        inner is function or not isinstance(inner, types.FunctionType) or _by_numba(inner)
+        for inner in held
+    )
+
+
+def _captured(cell: types.CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return None
+
+
+def _of_numba(module: str) -> bool:
+    return module.partition(".")[0] in ("numba", "builtins")

@@ -11,8 +11,10 @@ what it does.
 
 from __future__ import annotations
 
+import os
 import sys
 import types
+from hashlib import sha256
 
 from emberkeep.keys.distributions import distribution_of_module_file, is_standard_library
 from emberkeep.keys.encode import atom
@@ -24,18 +26,26 @@ if TYPE_CHECKING:
 
     from emberkeep.keys.fingerprint import Fingerprint
 
-# What each module belongs to, as long as it is loaded from the same file.
-_known: dict[tuple[str, str | None], str | None] = {}
+# What each module belongs to, for as long as its file is as it was.
+_known: dict[tuple[str, str | None, int, int], str | None] = {}
 
 
 def library_of(module: types.ModuleType) -> str | None:
     """The library and version that a module comes from; None for a user's module."""
     name: str = module.__name__
     file: str | None = getattr(module, "__file__", None)
-    place = (name, file)
+    place = (name, file, *_stamp(file))
     if place not in _known:
         _known[place] = _find_library(name, file)
     return _known[place]
+
+
+def _stamp(file: str | None) -> tuple[int, int]:
+    try:
+        facts = os.stat(file or "")
+    except OSError:  # built in, frozen, or inside an archive
+        return (0, 0)
+    return (facts.st_mtime_ns, facts.st_size)
 
 
 def _find_library(name: str, file: str | None) -> str | None:
@@ -64,27 +74,101 @@ def library_object(value: Any) -> Fingerprint | None:
     if found is not value:
         return _ufunc(value)
     library = library_of(module)
-    if library is None:
+    if library is None or not _written_by_library(value):
         return None
     text = f"{module_name}.{qualname} ({library})"
     return leaf("library", text.encode() + _own_code(value), text)
 
 
-def _own_code(value: Any) -> bytes:
-    """The code and defaults of a function written in Python.
+def _written_by_library(value: Any) -> bool:
+    """Whether no user's function took the place of a library's.
 
-    A function can be changed where it stands: ``f.__code__ = …`` and ``f.__defaults__ = …`` leave
-    the object in place.
+    ``functools.wraps`` gives a replacement the name and module of what it replaces, so what
+    counts is the module that the code runs in; for a class, that of each method.
     """
-    if not isinstance(value, types.FunctionType):
-        return b""
-    defaults = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-    # Sentinels and the like by their type: their repr is an address.
-    known = [
-        found.digest if (found := atom(default)) else type(default).__qualname__
-        for default in defaults
-    ]
-    return value.__code__.co_code + " ".join(known).encode()
+    if isinstance(value, type):
+        return not any(_runs_in_user_module(function) for _, function in _methods(value))
+    inner = value if isinstance(value, types.FunctionType) else getattr(value, "__wrapped__", None)
+    return not isinstance(inner, types.FunctionType) or _is_library_code(inner, ())
+
+
+def _is_library_code(function: types.FunctionType, outer: tuple[object, ...]) -> bool:
+    module = sys.modules.get(str(function.__globals__.get("__name__")))
+    if module is None or vars(module) is not function.__globals__ or library_of(module) is None:
+        return False
+    return all(
+        any(inner is known for known in (function, *outer))
+        or _is_library_code(inner, (function, *outer))
+        for inner in _functions_inside(function)
+    )
+
+
+def _runs_in_user_module(function: types.FunctionType) -> bool:
+    """As opposed to a library's module, or to a text that a library compiled on its own."""
+    module = sys.modules.get(str(function.__globals__.get("__name__")))
+    loaded = module is not None and vars(module) is function.__globals__
+    return module is not None and loaded and library_of(module) is None
+
+
+def _functions_inside(function: types.FunctionType) -> list[types.FunctionType]:
+    """What a decorator wrapped: captured, or left as an attribute."""
+    held: list[object] = [vars(function).get("__wrapped__")]
+    for cell in function.__closure__ or ():
+        try:
+            held.append(cell.cell_contents)
+        except ValueError:  # not assigned yet
+            continue
+    return [inner for inner in held if isinstance(inner, types.FunctionType)]
+
+
+def _methods(cls: type) -> list[tuple[str, types.FunctionType]]:
+    """The functions that a class itself holds, out of their descriptors."""
+    found: list[tuple[str, types.FunctionType]] = []
+    for name, value in vars(cls).items():
+        parts = [getattr(value, part, None) for part in ("__func__", "fget", "fset", "fdel")]
+        found += [(name, part) for part in (value, *parts) if isinstance(part, types.FunctionType)]
+    return found
+
+
+def _own_code(value: Any) -> bytes:
+    """The code and defaults of a function written in Python, or of a class's methods.
+
+    Both can be changed where they stand: ``f.__code__ = …``, ``f.__defaults__ = …`` and
+    ``Class.method = …`` leave the object in place.
+    """
+    if isinstance(value, type):
+        return b"".join(name.encode() + _digest(method) for name, method in _methods(value))
+    inner = value if isinstance(value, types.FunctionType) else getattr(value, "__wrapped__", None)
+    return _digest(inner) if isinstance(inner, types.FunctionType) else b""
+
+
+def _digest(value: Any) -> bytes:
+    """A library's function, or a constant or default of it.
+
+    Sentinels and the like count by their type alone: their repr is an address.
+    """
+    found = atom(value)
+    if found is not None:
+        return found.digest.encode()
+    parts = [type(value).__qualname__.encode()]
+    if isinstance(value, types.FunctionType):
+        held = (value.__code__, value.__defaults__, value.__kwdefaults__)
+        wrapped = [inner.__code__ for inner in _functions_inside(value)]
+        parts += [_digest(part) for part in (*held, *wrapped)]
+    elif isinstance(value, types.CodeType):
+        counts = (value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount)
+        names = (value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars)
+        held = (counts, names, value.co_flags, value.co_code, value.co_exceptiontable)
+        parts += [_digest(part) for part in (*held, value.co_consts)]
+    elif isinstance(value, (tuple, list)):
+        parts += [_digest(item) for item in value]
+    elif isinstance(value, frozenset):
+        parts += sorted(_digest(item) for item in value)
+    elif isinstance(value, dict):
+        parts += [_digest(item) for item in value.items()]
+    elif isinstance(value, type):
+        parts.append(value.__qualname__.encode())
+    return sha256(b" ".join(parts)).hexdigest().encode()
 
 
 def library_method(owner: object, name: str) -> Fingerprint | None:
@@ -97,7 +181,7 @@ def library_method(owner: object, name: str) -> Fingerprint | None:
     if module is None or library is None:
         return None
     for known, held in vars(module).items():
-        if held is owner:
+        if held is owner and known != "_":  # the last result, in an interactive session
             text = f"{module.__name__}.{known}.{name} ({library})"
             return leaf("library method", text.encode(), text)
     return None

@@ -129,7 +129,7 @@ class Directory:
 
     def _quarantine(self, key: Key, path: str, found: Miss) -> Kept | Miss:
         """Move a bad manifest away, unless a healer was faster; then read again."""
-        moved = self._move_away(path)
+        moved = self.move_away(path)
         if moved is None:
             return found
         try:
@@ -142,7 +142,7 @@ class Directory:
         return self._read(key, path)
 
     def _quarantine_blob(self, path: str, ref: BlobRef, problem: str) -> bytes | Miss:
-        moved = self._move_away(path)
+        moved = self.move_away(path)
         if moved is not None:
             try:
                 content = files.read_file(moved, ref.size_bytes)
@@ -153,7 +153,7 @@ class Directory:
                 return content
         return Miss(DAMAGED, problem)
 
-    def _move_away(self, path: str) -> str | None:
+    def move_away(self, path: str) -> str | None:
         """Rename a damaged file of ours to a unique name in quarantine; None where that fails."""
         if not self._heals:
             return None
@@ -211,7 +211,7 @@ class Directory:
 
     def remove(self, key: Key) -> bool:
         """Forget an artifact; its blobs stay until a collection finds that nothing needs them."""
-        self._require_layout()
+        self.require_layout()
         return files.remove_file(self.manifest_path(key))
 
     # The layout ---------------------------------------------------------------------------------
@@ -239,11 +239,26 @@ class Directory:
             )
         self._layout_known = True
 
-    def _require_layout(self) -> None:
+    def require_layout(self) -> None:
+        """Read the layout's version anew; what is about to be listed or deleted must be ours.
+
+        Raises:
+            StoreProblem: it is unknown, or cannot be read.
+        """
+        self._layout_known = False
         try:
             self._check_layout()
         except OSError as problem:
             raise StoreProblem(f"{self.root} cannot be read: {problem}") from problem
+
+    def is_keep(self) -> bool:
+        """Whether a keep was ever laid out here; a folder without a layout is none of ours.
+
+        Raises:
+            StoreProblem: the layout is unknown, or cannot be read.
+        """
+        self.require_layout()
+        return self._layout_known
 
     @property
     def temporary(self) -> str:
@@ -252,16 +267,16 @@ class Directory:
 
     def manifest_path(self, key: Key) -> str:
         """The file of a key's manifest; inside the root, whatever the names are."""
-        name = f"{key}{SUFFIX}"
-        return os.path.join(self.root, folder_name(key.kind), folder_name(key.name), name)
+        folders = (self.root, folder_name(key.kind), folder_name(key.name))
+        return f"{os.sep.join(folders)}{os.sep}{key.plan}-{key.build}{SUFFIX}"
 
     def blob_path(self, digest: str) -> str:
         """The file of a blob."""
-        return os.path.join(self.root, "blobs", digest[:2], digest[2:])
+        return os.sep.join((self.root, "blobs", digest[:2], digest[2:]))
 
     def entries(self) -> Iterator[Entry]:
         """Everything that is kept here, by listing alone."""
-        self._require_layout()
+        self.require_layout()
         try:
             for kind in files.scan(self.root):
                 if kind.name in RESERVED or not kind.is_dir(follow_symlinks=False):

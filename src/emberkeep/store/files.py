@@ -72,6 +72,15 @@ def remove_file(path: str) -> bool:
     return True
 
 
+def remove_folder(path: str) -> bool:
+    """Remove a folder if it is empty; whether it was there, empty and could be removed."""
+    try:
+        os.rmdir(path)
+    except OSError:
+        return False
+    return True
+
+
 def unique_name() -> str:
     """A name that no other file has: the process, then chance."""
     return f"{os.getpid()}-{os.urandom(8).hex()}"

@@ -184,28 +184,6 @@ def _tree(node: Any) -> Fingerprint:
     )
 
 
-def parse_json(text: str) -> Any:
-    """Parse JSON without importing `json` where that can be had.
-
-    `json` imports `re` and `enum`, which takes longer than everything else on the way to a kept
-    artifact. CPython's scanner, written in C, does the same work without them.
-    """
-    try:
-        from _json import make_scanner as scanner
-    except ImportError:
-        import json
-
-        return json.loads(text)
-    make: Any = scanner
-    try:
-        value, end = make(_ScannerOptions)(text, 0)
-    except StopIteration as stop:
-        raise ValueError(f"no JSON value at {stop.value}") from None
-    if end != len(text):
-        raise ValueError(f"more text after the JSON value at {end}")
-    return value
-
-
 class _ScannerOptions:
     """What `json.JSONDecoder` passes to the scanner."""
 
@@ -219,3 +197,35 @@ class _ScannerOptions:
     @staticmethod
     def parse_constant(text: str) -> float:
         raise ValueError(f"{text} is not JSON")
+
+
+def _make_scanner() -> Callable[[str, int], tuple[Any, int]] | None:
+    """CPython's JSON scanner, written in C, or None where there is none.
+
+    `json` around it imports `re` and `enum`, which takes longer than everything else on the way
+    to a kept artifact.
+    """
+    try:
+        from _json import make_scanner
+    except ImportError:
+        return None
+    make: Any = make_scanner
+    return make(_ScannerOptions)
+
+
+_scan = _make_scanner()
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON; ValueError for anything else."""
+    if _scan is None:
+        import json
+
+        return json.loads(text, parse_constant=_ScannerOptions.parse_constant)
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration as stop:
+        raise ValueError(f"no JSON value at {stop.value}") from None
+    if end != len(text):
+        raise ValueError(f"more text after the JSON value at {end}")
+    return value

@@ -1,0 +1,344 @@
+"""Making room: what was not used for long goes, then the blobs that nothing names any more.
+
+Other processes publish, use and evict at the same time. Three habits keep that harmless: what is
+younger than a grace period stays; a file is looked at again just before it is removed; and a file
+that has vanished is no error. Where a manifest cannot be understood, no blob is removed at all:
+it may be the one that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from emberkeep.errors import StoreProblem
+from emberkeep.records import final, frozen
+from emberkeep.store import files, statistics
+from emberkeep.store.directory import last_use
+from emberkeep.store.inspection import blob_sizes, is_key, last_change, named_blobs, reap
+from emberkeep.store.manifest import SIZE_LIMIT
+from emberkeep.store.names import RESERVED, folder_name
+from emberkeep.store.pins import pinned, unpin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from emberkeep.store.directory import Directory
+    from emberkeep.store.protocol import Entry
+
+QUARANTINE_S = 7 * 86_400.0
+CLEAR_GRACE_S = 60.0  # a blob that is being published right now; its manifest comes in a moment
+
+
+@final
+@frozen
+class Policy:
+    """What may stay.
+
+    Attributes:
+        max_size_bytes: of manifests and blobs together; None for no limit.
+        max_age_s: how long an entry may go unused; None for no limit.
+        kind: look at entries of this kind alone; the size is then theirs.
+        name: look at entries of this name alone.
+        grace_s: what is younger stays, whatever the limits are.
+        dry_run: count what would go, and remove nothing.
+    """
+
+    max_size_bytes: int | None = None
+    max_age_s: float | None = None
+    kind: str | None = None
+    name: str | None = None
+    grace_s: float = 3600.0
+    dry_run: bool = False
+
+
+@final
+@frozen
+class Collected:
+    """What went and what stayed; sizes in bytes.
+
+    Attributes:
+        entries: removed, with the size of their manifests.
+        blobs: removed, with their size.
+        temporaries: files that dead writers and builders had left.
+        quarantined: damaged files that nobody asked for.
+        kept_entries: what is left of the entries in question, with their blobs.
+        pinned: how many of these are pinned.
+        young: how many of these are too young to go.
+        foreign: a manifest was met that cannot be understood or read, so every blob stayed.
+    """
+
+    entries: int = 0
+    entries_size_bytes: int = 0
+    blobs: int = 0
+    blobs_size_bytes: int = 0
+    temporaries: int = 0
+    quarantined: int = 0
+    kept_entries: int = 0
+    kept_size_bytes: int = 0
+    pinned: int = 0
+    young: int = 0
+    foreign: bool = False
+
+
+@final
+@frozen
+class _Record:
+    """An entry and the blobs that it names; None where nobody can tell."""
+
+    entry: Entry
+    blobs: frozenset[str] | None
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return self.entry.kind, self.entry.name, self.entry.key
+
+
+def collect(directory: Directory, policy: Policy, *, now: float | None = None) -> Collected:
+    """Make room by a policy: the least recently used entries go first.
+
+    Args:
+        directory: the keep.
+        policy: what may stay.
+        now: seconds since the epoch; the clock's by default.
+
+    Raises:
+        StoreProblem: the layout is unknown, so nothing was removed, or a folder cannot be listed.
+    """
+    now = time.time() if now is None else now
+    if not directory.is_keep():
+        return Collected()
+    sizes = blob_sizes(directory)
+    records = _read_records(directory)
+    pins = pinned(directory)
+    scope = [record for record in records if _is_meant(record.entry, policy.kind, policy.name)]
+    young = [record for record in scope if now - record.entry.last_used < policy.grace_s]
+    protected = pins | {record.place for record in young}
+    doomed = _choose(scope, protected, sizes, policy, now)
+    gone = [
+        record
+        for record in doomed
+        if policy.dry_run or _remove_unused(directory.entry_path(record.entry), record.entry)
+    ]
+    swept = _sweep(directory, records, gone, sizes, now - policy.grace_s, dry_run=policy.dry_run)
+    temporaries = reap(directory, now - policy.grace_s, dry_run=policy.dry_run)
+    quarantined = _empty_quarantine(directory, now - QUARANTINE_S, dry_run=policy.dry_run)
+    if not policy.dry_run:
+        _fold(directory)
+        _remove_empty_folders(directory)
+    return _count(
+        scope,
+        gone,
+        sizes,
+        blobs=len(swept),
+        blobs_size_bytes=sum(sizes[digest] for digest in swept),
+        temporaries=temporaries,
+        quarantined=quarantined,
+        pinned=sum(record.place in pins for record in scope),
+        young=len(young),
+        foreign=any(record.blobs is None for record in records),
+    )
+
+
+def clear(
+    directory: Directory, kind: str | None = None, name: str | None = None, *, pinned: bool = False
+) -> Collected:
+    """Remove all entries of a namespace, whatever their age, and the blobs that nothing needs.
+
+    Args:
+        directory: the keep.
+        kind: the namespace; everything by default.
+        name: within the kind.
+        pinned: remove pinned entries too, with their pins.
+
+    Raises:
+        StoreProblem: the layout is unknown, so nothing was removed, or a folder cannot be listed.
+    """
+    if not directory.is_keep():
+        return Collected()
+    now = time.time()
+    sizes = blob_sizes(directory)
+    records = _read_records(directory)
+    pins = _pins(directory)
+    scope = [record for record in records if _is_meant(record.entry, kind, name)]
+    ours = [record for record in scope if is_key(record.entry.key)]
+    doomed = [record for record in ours if pinned or record.place not in pins]
+    gone = [record for record in doomed if files.remove_file(directory.entry_path(record.entry))]
+    if pinned:
+        for record in gone:
+            unpin(directory, record.entry)
+    swept = _sweep(directory, records, gone, sizes, now - CLEAR_GRACE_S, dry_run=False)
+    _remove_empty_folders(directory)
+    kept = {record.place for record in scope} - {record.place for record in gone}
+    return _count(
+        scope,
+        gone,
+        sizes,
+        blobs=len(swept),
+        blobs_size_bytes=sum(sizes[digest] for digest in swept),
+        pinned=len(kept & pins),
+        foreign=any(record.blobs is None for record in _without(records, gone)),
+    )
+
+
+_pins = pinned  # `clear` has an argument of that name
+
+
+def _read_records(directory: Directory) -> list[_Record]:
+    records: list[_Record] = []
+    for entry in list(directory.entries()):
+        try:
+            document = files.read_file(directory.entry_path(entry), SIZE_LIMIT)
+        except FileNotFoundError:  # evicted by somebody else
+            continue
+        except (OSError, ValueError):
+            records.append(_Record(entry, None))
+        else:
+            records.append(_Record(entry, named_blobs(document)))
+    return records
+
+
+def _is_meant(entry: Entry, kind: str | None, name: str | None) -> bool:
+    """Whether an entry is in a namespace, which may be given by its folders or by its own names."""
+    return _is_named(entry.kind, kind) and _is_named(entry.name, name)
+
+
+def _is_named(folder: str, given: str | None) -> bool:
+    return given is None or folder in (given, folder_name(given))
+
+
+def _choose(
+    scope: list[_Record],
+    protected: set[tuple[str, str, str]],
+    sizes: dict[str, int],
+    policy: Policy,
+    now: float,
+) -> list[_Record]:
+    """Who goes: whoever is too old, then the oldest until the rest fits."""
+    removable = [
+        record
+        for record in scope
+        # A format that we don't know may be in use by a newer emberkeep: it is left to that.
+        if record.place not in protected and record.blobs is not None and is_key(record.entry.key)
+    ]
+    removable.sort(key=lambda record: (record.entry.last_used, record.place))
+    doomed: list[_Record] = []
+    uses, total = _weigh(scope, sizes)
+    for record in removable:
+        age = now - record.entry.last_used
+        too_old = policy.max_age_s is not None and age > policy.max_age_s
+        too_much = policy.max_size_bytes is not None and total > policy.max_size_bytes
+        if not too_old and not too_much:
+            break  # those that follow are younger, and the total stays as it is
+        doomed.append(record)
+        total -= record.entry.size_bytes
+        for digest in record.blobs or ():
+            uses[digest] -= 1
+            if not uses[digest]:
+                total -= sizes.get(digest, 0)
+    return doomed
+
+
+def _weigh(records: Iterable[_Record], sizes: dict[str, int]) -> tuple[dict[str, int], int]:
+    """How many entries name each blob, and the size of all together; a shared blob counts once."""
+    uses: dict[str, int] = {}
+    total = 0
+    for record in records:
+        total += record.entry.size_bytes
+        for digest in record.blobs or ():
+            uses[digest] = uses.get(digest, 0) + 1
+    return uses, total + sum(sizes.get(digest, 0) for digest in uses)
+
+
+def _remove_unused(path: str, entry: Entry) -> bool:
+    """Remove a manifest, unless it was used or written anew since it was listed."""
+    try:
+        if last_use(os.stat(path, follow_symlinks=False)) != entry.last_used:
+            return False
+    except OSError:
+        return False
+    return files.remove_file(path)
+
+
+def _sweep(
+    directory: Directory,
+    records: list[_Record],
+    gone: list[_Record],
+    sizes: dict[str, int],
+    before: float,
+    *,
+    dry_run: bool,
+) -> list[str]:
+    """Remove blobs that no entry names and that nobody wrote or touched since `before`."""
+    staying = _without(records, gone)
+    if any(record.blobs is None for record in staying):
+        return []
+    named = {digest for record in staying for digest in record.blobs or ()}
+    swept: list[str] = []
+    for digest in sizes:
+        if digest in named:
+            continue
+        path = directory.blob_path(digest)
+        try:
+            # Whoever publishes touches the blobs first: looked at now, not when it was listed.
+            old = last_change(os.stat(path, follow_symlinks=False)) < before
+        except OSError:
+            continue
+        if old and (dry_run or files.remove_file(path)):
+            swept.append(digest)
+    return swept
+
+
+def _without(records: list[_Record], gone: list[_Record]) -> list[_Record]:
+    places = {record.place for record in gone}
+    return [record for record in records if record.place not in places]
+
+
+def _empty_quarantine(directory: Directory, before: float, *, dry_run: bool) -> int:
+    removed = 0
+    try:
+        for file in list(files.scan(os.path.join(directory.root, "quarantine"))):
+            try:
+                old = last_change(file.stat(follow_symlinks=False)) < before
+            except FileNotFoundError:
+                continue
+            removed += old and (dry_run or files.remove_file(file.path))
+    except OSError as problem:
+        raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
+    return removed
+
+
+def _fold(directory: Directory) -> None:
+    try:
+        statistics.fold(directory.root)
+    except OSError:  # counts are a courtesy; a full disk is what brought us here
+        return
+
+
+def _remove_empty_folders(directory: Directory) -> None:
+    """Tidy up; a publisher that wants a folder at this moment makes it again."""
+    try:
+        for kind in list(files.scan(directory.root)):
+            if kind.name in RESERVED or not kind.is_dir(follow_symlinks=False):
+                continue
+            for name in list(files.scan(kind.path)):
+                files.remove_folder(name.path)
+            files.remove_folder(kind.path)
+        for shelf in list(files.scan(os.path.join(directory.root, "blobs"))):
+            files.remove_folder(shelf.path)
+    except OSError as problem:
+        raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
+
+
+def _count(
+    scope: list[_Record], gone: list[_Record], sizes: dict[str, int], **counts: int
+) -> Collected:
+    kept = _without(scope, gone)
+    return Collected(
+        entries=len(gone),
+        entries_size_bytes=sum(record.entry.size_bytes for record in gone),
+        kept_entries=len(kept),
+        kept_size_bytes=_weigh(kept, sizes)[1],
+        **counts,
+    )

@@ -1,0 +1,457 @@
+"""Looking into a keep, and repairing it: what is kept, what is damaged, what is nearest to what."""
+
+from __future__ import annotations
+
+import os
+import time
+from hashlib import sha256
+
+from emberkeep.errors import StoreProblem
+from emberkeep.records import final, frozen
+from emberkeep.store import files
+from emberkeep.store.manifest import (
+    HEX_DIGITS,
+    SIZE_LIMIT,
+    TRAILER_BYTES,
+    read_document,
+    read_ingredients,
+)
+from emberkeep.store.names import folder_name
+from emberkeep.store.pins import pinned
+from emberkeep.store.protocol import DAMAGED, NEWER_FORMAT, UNREADABLE, UNTRUSTED, Miss
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from emberkeep.keys import Difference, Fingerprint
+    from emberkeep.store.directory import Directory
+    from emberkeep.store.manifest import BlobRef, Manifest
+    from emberkeep.store.protocol import Entry
+
+OK = "ok"
+OTHER = "other"
+MANIFEST = "manifest"  # the role of a finding about a manifest itself
+STRAY_AFTER_S = 3600.0  # what is being written is younger than this
+HEX = frozenset("0123456789abcdef")
+SHELF_DIGITS = 2  # of a blob's digest name the folder it lies in
+
+# What is there ---------------------------------------------------------------------------------
+
+
+@final
+@frozen
+class KindUsage:
+    """The entries of one kind: how many, and the size of their manifests."""
+
+    entries: int
+    manifests_size_bytes: int
+
+
+@final
+@frozen
+class Usage:
+    """What lies in a keep, by listing alone.
+
+    Attributes:
+        kinds: entries by the folder of their kind.
+        blobs: how many contents there are; a blob may belong to entries of several kinds.
+        blobs_size_bytes: of all of them.
+        pinned: how many pins there are.
+    """
+
+    kinds: Mapping[str, KindUsage]
+    blobs: int
+    blobs_size_bytes: int
+    pinned: int
+
+    @property
+    def entries(self) -> int:
+        """How many entries there are of all kinds."""
+        return sum(kind.entries for kind in self.kinds.values())
+
+    @property
+    def size_bytes(self) -> int:
+        """Manifests and blobs together."""
+        manifests = sum(kind.manifests_size_bytes for kind in self.kinds.values())
+        return manifests + self.blobs_size_bytes
+
+
+def usage(directory: Directory) -> Usage:
+    """Counts and sizes of everything; no file is opened.
+
+    Raises:
+        StoreProblem: the layout is unknown, or something cannot be listed.
+    """
+    if not directory.is_keep():
+        return Usage({}, 0, 0, 0)
+    counts: dict[str, list[int]] = {}
+    for entry in directory.entries():
+        count = counts.setdefault(entry.kind, [0, 0])
+        count[0] += 1
+        count[1] += entry.size_bytes
+    sizes = blob_sizes(directory).values()
+    kinds = {kind: KindUsage(*counts[kind]) for kind in sorted(counts)}
+    return Usage(kinds, len(sizes), sum(sizes), len(pinned(directory)))
+
+
+def blob_sizes(directory: Directory) -> dict[str, int]:
+    """The blobs in a keep: digest → size. What has no digest for a name is not ours.
+
+    Raises:
+        StoreProblem: they cannot be listed.
+    """
+    sizes: dict[str, int] = {}
+    try:
+        for shelf in files.scan(os.path.join(directory.root, "blobs")):
+            if len(shelf.name) != SHELF_DIGITS or not HEX.issuperset(shelf.name):
+                continue
+            for blob in files.scan(shelf.path):
+                digest = shelf.name + blob.name
+                if len(digest) == HEX_DIGITS and HEX.issuperset(digest):
+                    try:
+                        sizes[digest] = blob.stat(follow_symlinks=False).st_size
+                    except FileNotFoundError:  # removed meanwhile
+                        continue
+    except OSError as problem:
+        raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
+    return sizes
+
+
+def is_key(text: str) -> bool:
+    """Whether a file's name is that of an entry: two digests. Others are not ours to touch."""
+    plan, _, build = text.partition("-")
+    return all(len(half) == HEX_DIGITS and HEX.issuperset(half) for half in (plan, build))
+
+
+def named_blobs(document: bytes) -> frozenset[str] | None:
+    """The blobs that a manifest names, whoever sealed it; None where its format is not known.
+
+    A damaged manifest names none: it will be built again.
+    """
+    found = read_document(document, None, _accept)
+    if not isinstance(found, Miss):
+        return frozenset(blob.digest for blob in found.blobs)
+    if found.reason == NEWER_FORMAT or _is_whole(document):
+        return None
+    return frozenset()
+
+
+def _accept(_digest: str, _seal: str) -> None:
+    """Any seal will do: an untrusted manifest is somebody's."""
+
+
+def _is_whole(document: bytes) -> bool:
+    """Whether a document is as it was written, though we cannot read it."""
+    body, trailer = document[:-TRAILER_BYTES], document[-TRAILER_BYTES:]
+    return trailer.startswith(b'"digest":"%b"' % sha256(body).hexdigest().encode())
+
+
+def last_change(facts: os.stat_result) -> float:
+    """When a file was written, renamed or touched, whatever its time of modification says."""
+    if facts.st_mtime <= time.time() + STRAY_AFTER_S:
+        return max(facts.st_mtime, facts.st_ctime)
+    return facts.st_ctime  # a time from the future says nothing
+
+
+# What is wrong ----------------------------------------------------------------------------------
+
+
+@final
+@frozen
+class Finding:
+    """What is to be said of one file.
+
+    Attributes:
+        state: ``ok``, ``damaged``, ``untrusted`` or ``other``.
+        path: of the file.
+        detail: the whole story; empty where all is well.
+        role: ``manifest``, or the role of the blob that is meant.
+        entry: the entry it belongs to, if any.
+    """
+
+    state: str
+    path: str
+    detail: str = ""
+    role: str = MANIFEST
+    entry: Entry | None = None
+
+
+def inspect(directory: Directory) -> Iterator[Finding]:
+    """Check every entry and every blob it names; nothing is changed.
+
+    An entry without trouble gives one finding, another one for each problem. At the end come what
+    belongs to no entry: blobs that none names, and what dead writers have left.
+
+    Raises:
+        StoreProblem: the layout is unknown, or something cannot be listed.
+    """
+    if not directory.is_keep():
+        return
+    named: set[str] | None = set()
+    checked: dict[str, str | None] = {}
+    for entry in directory.entries():
+        path = directory.entry_path(entry)
+        manifest, document = directory.read_entry(entry)
+        if not isinstance(manifest, Miss):
+            problems = list(_blob_problems(directory, entry, manifest, checked))
+        else:
+            problems = [_manifest_problem(entry, path, manifest)]
+        if problems and not os.path.lexists(path):
+            continue  # evicted meanwhile, its blobs with it
+        yield from problems or [Finding(OK, path, entry=entry)]
+        blobs = named_blobs(document) if document else None
+        named = None if named is None or blobs is None else named | blobs
+    yield from _orphans(directory, named)
+    stray = reap(directory, time.time() - STRAY_AFTER_S, dry_run=True)
+    if stray:
+        detail = f"{stray} files that a process which died was writing; `emberkeep gc` removes them"
+        yield Finding(OTHER, directory.temporary, detail, role="temporary")
+
+
+def _manifest_problem(entry: Entry, path: str, miss: Miss) -> Finding:
+    state = {DAMAGED: DAMAGED, UNTRUSTED: UNTRUSTED}.get(miss.reason, OTHER)
+    if state == DAMAGED and not is_key(entry.key):
+        return Finding(OTHER, path, "this file is no manifest; it is left alone", entry=entry)
+    return Finding(state, path, miss.detail, entry=entry)
+
+
+def _blob_problems(
+    directory: Directory, entry: Entry, manifest: Manifest, checked: dict[str, str | None]
+) -> Iterator[Finding]:
+    for ref in manifest.blobs:
+        if ref.digest not in checked:
+            checked[ref.digest] = _blob_problem(directory.blob_path(ref.digest), ref)
+        problem = checked[ref.digest]
+        if problem is not None:
+            state = OTHER if problem.startswith(UNREADABLE) else DAMAGED
+            path = directory.blob_path(ref.digest)
+            yield Finding(state, path, f"the blob {ref.role!r} {problem}", ref.role, entry)
+
+
+def _blob_problem(path: str, ref: BlobRef) -> str | None:
+    try:
+        content = files.read_file(path, ref.size_bytes)
+    except FileNotFoundError:
+        return "is missing"
+    except ValueError:
+        return f"is larger than its {ref.size_bytes} bytes"
+    except OSError as problem:
+        return f"{UNREADABLE}: {problem}"
+    if len(content) < ref.size_bytes:
+        return f"has {len(content)} of its {ref.size_bytes} bytes"
+    if sha256(content).hexdigest() != ref.digest:
+        return "does not have the digest that is its name"
+    return None
+
+
+def _orphans(directory: Directory, named: set[str] | None) -> Iterator[Finding]:
+    """Blobs that no manifest names; unknown while there is a manifest that we cannot read."""
+    if named is None:
+        return
+    count, size = 0, 0
+    for digest in blob_sizes(directory).keys() - named:
+        try:
+            facts = os.stat(directory.blob_path(digest), follow_symlinks=False)
+        except OSError:
+            continue
+        if last_change(facts) < time.time() - STRAY_AFTER_S:  # else its manifest may be on the way
+            count, size = count + 1, size + facts.st_size
+    if count:
+        detail = f"{count} blobs ({size} bytes) that no manifest names; `emberkeep gc` removes them"
+        yield Finding(OTHER, os.path.join(directory.root, "blobs"), detail, role="orphans")
+
+
+# Repair -----------------------------------------------------------------------------------------
+
+
+@final
+@frozen
+class Repaired:
+    """One thing that `repair` did, or could not do: a verb, the file, and why."""
+
+    action: str
+    path: str
+    detail: str
+
+
+QUARANTINED = "moved to quarantine"
+REMOVED = "removed"
+LEFT = "left alone"
+
+
+def repair(directory: Directory) -> tuple[Repaired, ...]:
+    """Move damaged files to quarantine, remove what cannot be used any more and what is stray.
+
+    Untrusted entries and newer formats stay: they may be good to somebody else.
+
+    Raises:
+        StoreProblem: the layout is unknown, or something cannot be listed.
+    """
+    done: list[Repaired] = []
+    for finding in list(inspect(directory)):
+        if finding.state == DAMAGED and finding.entry is not None:
+            if finding.role == MANIFEST:
+                done += _quarantine_manifest(directory, finding.entry, finding)
+            else:
+                done += _drop_incomplete(directory, finding.entry, finding)
+    reaped = reap(directory, time.time() - STRAY_AFTER_S)
+    if reaped:
+        detail = f"{reaped} files that a process which died was writing"
+        done.append(Repaired(REMOVED, directory.temporary, detail))
+    return tuple(done)
+
+
+def _quarantine_manifest(directory: Directory, entry: Entry, finding: Finding) -> list[Repaired]:
+    moved = directory.move_away(finding.path)
+    if moved is None:
+        return _left(finding)
+    try:
+        found = read_document(files.read_file(moved, SIZE_LIMIT), None, _accept)
+    except (OSError, ValueError):
+        found = None
+    if found is not None and not isinstance(found, Miss) and _is_at_home(directory, entry, found):
+        os.replace(moved, finding.path)  # a healer was faster: this one is good
+        return []
+    return [Repaired(QUARANTINED, finding.path, finding.detail)]
+
+
+def _is_at_home(directory: Directory, entry: Entry, manifest: Manifest) -> bool:
+    return directory.manifest_path(manifest.key) == directory.entry_path(entry)
+
+
+def _drop_incomplete(directory: Directory, entry: Entry, finding: Finding) -> list[Repaired]:
+    """Take a bad blob away, and then the manifest that cannot be used without it."""
+    done: list[Repaired] = []
+    digest = os.path.basename(os.path.dirname(finding.path)) + os.path.basename(finding.path)
+    moved = directory.move_away(finding.path)
+    if moved is not None:
+        try:
+            size = os.stat(moved).st_size
+            healed = sha256(files.read_file(moved, size)).hexdigest() == digest
+        except (OSError, ValueError):
+            healed = False
+        if healed:
+            os.replace(moved, finding.path)
+            return []
+        done.append(Repaired(QUARANTINED, finding.path, finding.detail))
+    if os.path.lexists(finding.path):  # not ours to move, or written anew a moment ago
+        return done or _left(finding)
+    path = directory.entry_path(entry)
+    if files.remove_file(path):
+        done.append(Repaired(REMOVED, path, finding.detail))
+    return done
+
+
+def _left(finding: Finding) -> list[Repaired]:
+    if not os.path.lexists(finding.path):
+        return []
+    return [Repaired(LEFT, finding.path, f"{finding.detail}; it could not be moved")]
+
+
+def reap(directory: Directory, before: float, *, dry_run: bool = False) -> int:
+    """Remove what dead writers and builders left before some time; how many files.
+
+    Raises:
+        StoreProblem: the folders cannot be listed.
+    """
+    reaped = 0
+    try:
+        for folder, remove in (("temporary", _remove_old), ("leases", _remove_lease)):
+            for file in list(files.scan(os.path.join(directory.root, folder))):
+                reaped += remove(file.path, before, dry_run=dry_run)
+    except OSError as problem:
+        raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
+    return reaped
+
+
+def _remove_old(path: str, before: float, *, dry_run: bool) -> bool:
+    try:
+        old = last_change(os.stat(path, follow_symlinks=False)) < before
+    except OSError:
+        return False
+    return old and (dry_run or files.remove_file(path))
+
+
+def _remove_lease(path: str, before: float, *, dry_run: bool) -> bool:
+    """As `_remove_old`, if nobody holds it: a build may take days and not touch its lease."""
+    import fcntl
+
+    try:
+        descriptor = os.open(path, os.O_RDWR | files.NO_FOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _remove_old(path, before, dry_run=dry_run)
+    except OSError:  # held
+        return False
+    finally:
+        os.close(descriptor)
+
+
+# Neighbours -------------------------------------------------------------------------------------
+
+
+@final
+@frozen
+class Neighbour:
+    """A kept entry, and every leaf in which its ingredients differ from given ones."""
+
+    entry: Entry
+    manifest: Manifest
+    differences: tuple[Difference, ...]
+
+
+def compare(
+    before: Mapping[str, Fingerprint], after: Mapping[str, Fingerprint]
+) -> tuple[Difference, ...]:
+    """Every leaf in which the ingredients of two keys differ, both halves."""
+    from emberkeep.keys.fingerprint import branch, explain
+
+    return explain(*(branch("key", sorted(halves.items())) for halves in (before, after)))
+
+
+def nearest(
+    directory: Directory,
+    kind: str,
+    fingerprints: Mapping[str, Fingerprint],
+    *,
+    name: str | None = None,
+    before: float | None = None,
+) -> Neighbour | None:
+    """The kept entry of a kind whose ingredients differ least from these; the newest of several.
+
+    Args:
+        directory: where to look.
+        kind: of the entries that are looked at.
+        fingerprints: the trees of both halves, ``plan`` and ``build``.
+        name: entries of this name come first, however much the others resemble.
+        before: looks only at what was made before this time.
+
+    Raises:
+        StoreProblem: the layout is unknown, or something cannot be listed.
+    """
+    entries = [entry for entry in directory.entries() if entry.kind in (kind, folder_name(kind))]
+    own = [entry for entry in entries if name in (entry.name, None)]
+    others = [entry for entry in entries if name not in (entry.name, None)]
+    for group in (own, others):
+        found = list(_neighbours(directory, group, fingerprints, before))
+        if found:
+            return min(found, key=lambda other: (len(other.differences), -other.manifest.made_at))
+    return None
+
+
+def _neighbours(
+    directory: Directory,
+    entries: list[Entry],
+    fingerprints: Mapping[str, Fingerprint],
+    before: float | None,
+) -> Iterator[Neighbour]:
+    for entry in entries:
+        manifest, document = directory.read_entry(entry)
+        if isinstance(manifest, Miss) or (before is not None and manifest.made_at >= before):
+            continue
+        differences = compare(read_ingredients(document), fingerprints)
+        if differences:  # the very same entry is no neighbour
+            yield Neighbour(entry, manifest, differences)
