@@ -62,10 +62,9 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'emberkeep' has no attribute {name!r}")
-    # `importlib` is imported at the start of every Python; `import_module` alone loads nothing.
-    from importlib import import_module
-
-    value = getattr(import_module(f"emberkeep.{_HOMES.get(name, 'errors')}"), name)
+    # The builtin: `importlib` would be imported for this, and `warnings` with it.
+    home = __import__(f"emberkeep.{_HOMES.get(name, 'errors')}", fromlist=(name,))
+    value = getattr(home, name)
     globals()[name] = value
     return value
 

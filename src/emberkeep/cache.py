@@ -8,21 +8,18 @@ from __future__ import annotations
 import os
 import sys
 import time
-from hashlib import sha256
 
-from emberkeep import lease as leases
 from emberkeep import settings as settings_module
+from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem, StoreWarning, ToolchainWarning
 from emberkeep.keys.fingerprint import branch
 from emberkeep.keys.ingredients import fingerprint_mapping
 from emberkeep.records import final, frozen
-from emberkeep.store.built import read_build
 from emberkeep.store.directory import Directory
 from emberkeep.store.layered import Layered
 from emberkeep.store.manifest import BlobRef, Manifest, compose
 from emberkeep.store.memory import Memory
 from emberkeep.store.protocol import ABSENT, DISABLED, UNREADABLE, Kept, Key, Miss
-from emberkeep.store.readonly import ReadOnly
 from emberkeep.store.statistics import Tally
 from emberkeep.trust.sealing import Sealer
 
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from emberkeep.keys import Fingerprint
+    from emberkeep.lease import Lease
     from emberkeep.store.built import Built
     from emberkeep.store.protocol import Layout, Store
 
@@ -111,10 +109,15 @@ class Keep:
         if settings.memory_size_bytes:
             nearest.append(Memory(settings.memory_size_bytes))
         if settings.root is not None:
-            heals = not settings.read_only
-            local = Directory(settings.root, self._sealer.verify, heals=heals)
-            nearest.append(local if heals else ReadOnly(local))
+            nearest.append(self._open_local(settings.root))
         return Layered((*nearest, *below), lambda problem: self._trouble("place", str(problem)))
+
+    def _open_local(self, root: str) -> Store:
+        if not self.settings.read_only:
+            return Directory(root, self._sealer.verify)
+        from emberkeep.store.readonly import ReadOnly
+
+        return ReadOnly(Directory(root, self._sealer.verify, heals=False))
 
     def get_or_build(
         self,
@@ -210,18 +213,22 @@ class Keep:
             if lease is not None:
                 lease.release(succeeded=succeeded)
 
-    def _acquire(self, key: Key) -> leases.Lease | None:
+    def _acquire(self, key: Key) -> Lease | None:
         root = self.settings.root
         if root is None or self.settings.read_only:
             return None
         name = sha256(f"{key.kind}\0{key.name}\0{key}".encode("utf-8", "surrogatepass")).hexdigest()
         folder = os.path.join(root, "leases")
-        return leases.acquire(folder, name, lambda text: self._trouble("place", text))
+        from emberkeep.lease import acquire  # a hit needs none
+
+        return acquire(folder, name, lambda text: self._trouble("place", text))
 
     def _build(self, kind: str, name: str, build: Callable[[], Mapping[str, object]]) -> Built:
         started = time.perf_counter()
         outcome = "failed"
         try:
+            from emberkeep.store.built import read_build
+
             with _span(f"build {kind}/{name}", "build"):
                 built = read_build(build(), f"{kind}/{name}")
             outcome = "built"

@@ -48,7 +48,9 @@ class Lease:
 
     def fail(self, problem: Exception) -> None:
         """Leave the error of the build for those who wait on this very lease."""
-        message = f"{self._token}\n{type(problem).__name__}: {problem}"
+        if not self._is_held():
+            return
+        message = f"{self._token}\n{_describe(problem)}"
         content = message.encode("utf-8", "backslashreplace")[:MESSAGE_LIMIT]
         try:
             files.write_file(_failure_path(self.path), content, os.path.dirname(self.path))
@@ -57,17 +59,20 @@ class Lease:
 
     def release(self, *, succeeded: bool) -> None:
         """Let others have it. A forked child, which only has a copy, lets go of nothing."""
-        if self._process != os.getpid() or self not in _held:
+        if not self._is_held():
             return
         _held.remove(self)
         if succeeded:
             files.remove_file(_failure_path(self.path))
         files.remove_file(self.path)  # before unlocking, so that nobody gets a lock on its remains
-        os.close(self._descriptor)
+        _close(self._descriptor)
+
+    def _is_held(self) -> bool:
+        return self._process == os.getpid() and self in _held
 
     def abandon(self) -> None:
         """Close the copy of the lock that a forked child inherited, or it would outlive us."""
-        os.close(self._descriptor)
+        _close(self._descriptor)
 
 
 _held: list[Lease] = []
@@ -99,7 +104,7 @@ def acquire(folder: str, name: str, on_problem: Callable[[str], None]) -> Lease 
         InvalidBuild: a build asks for the very thing that it is building.
     """
     path = os.path.join(folder, f"{name}.lock")
-    if any(lease.is_of_this_thread(path) for lease in _held):
+    if any(lease.is_of_this_thread(path) for lease in tuple(_held)):  # others come and go
         raise InvalidBuild(
             "A build asked for the artifact that it is building. Builds may ask for others, "
             "not for themselves."
@@ -109,7 +114,7 @@ def acquire(folder: str, name: str, on_problem: Callable[[str], None]) -> Lease 
     while True:
         try:
             descriptor = _open(path)
-            holder = _lock(descriptor)
+            holder = _lock(descriptor, path)
         except OSError as problem:
             # A missing, full or read-only folder, or one without locks.
             on_problem(
@@ -139,7 +144,7 @@ def _open(path: str) -> int:
         return os.open(path, flags, 0o600)
 
 
-def _lock(descriptor: int) -> str | None:
+def _lock(descriptor: int, path: str) -> str | None:
     """None once the lock is ours; else, with the descriptor closed, the token of its holder.
 
     An empty text stands for a holder that has not written its token yet.
@@ -153,9 +158,12 @@ def _lock(descriptor: int) -> str | None:
         ours = os.fstat(descriptor).st_nlink > 0
     except BlockingIOError:
         return os.read(descriptor, TOKEN_LIMIT).decode("ascii", "replace")
+    except OSError:
+        files.remove_file(path)  # no locks here: don't leave a file for every key
+        raise
     finally:
         if not ours:
-            os.close(descriptor)
+            _close(descriptor)
     return None if ours else ""
 
 
@@ -185,11 +193,26 @@ def _raise_failure(path: str, seen: set[str], descriptor: int | None) -> None:
     if token in seen:
         if descriptor is not None:
             files.remove_file(path)
-            os.close(descriptor)
+            _close(descriptor)
         raise BuildFailed(
-            f"Process {token.partition('-')[0]} was building this and failed with {message} "
+            f"Process {token.partition('-')[0]} was building this and failed with {message}. "
             "Call again to try the build here."
         )
+
+
+def _close(descriptor: int) -> None:
+    """Close a lock file; the lock goes with it even where the file system reports an error."""
+    try:
+        os.close(descriptor)
+    except OSError:  # what a network file system failed to write was only the token
+        return
+
+
+def _describe(problem: Exception) -> str:
+    try:
+        return f"{type(problem).__name__}: {problem}"
+    except Exception:  # noqa: BLE001 - its `__str__` is the user's, and may do anything
+        return type(problem).__name__
 
 
 def _say(text: str) -> None:

@@ -27,18 +27,8 @@ else:
 
     def frozen(cls):  # noqa: ANN001, ANN201 - typed above
         """Give an annotated class an initialiser, equality, hash, repr and no way to change."""
-        names = tuple(cls.__annotations__)
-        defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
-        parameters = ", ".join(
-            f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names
-        )
-        lines = "".join(f"\n    d[{name!r}] = {name}" for name in names)
-        scope = {"_defaults": defaults}
-        # Spelled-out parameters are four times faster than *args and give exact error messages.
-        exec(f"def __init__(self, {parameters}):\n    d = self.__dict__{lines}", scope)  # noqa: S102 - our own text
-        cls.__init__ = scope["__init__"]
-        cls.__init__.__qualname__ = f"{cls.__qualname__}.__init__"
-        cls.__match_args__ = names
+        cls.__match_args__ = tuple(cls.__annotations__)
+        cls.__init__ = _fill
         cls.__eq__ = _equal
         cls.__hash__ = _hash
         cls.__setattr__ = _refuse
@@ -46,6 +36,28 @@ else:
         if "__repr__" not in cls.__dict__:
             cls.__repr__ = _show
         return cls
+
+
+def _fill(self: Any, /, *values: object, **named: object) -> None:
+    names = self.__match_args__
+    if named or len(values) != len(names):
+        values = _complete(type(self), values, named)
+    self.__dict__.update(zip(names, values, strict=True))
+
+
+def _complete(cls: Any, values: tuple[object, ...], named: dict[str, object]) -> tuple[object, ...]:
+    """All values in the order of the fields: those given by position, by name, and defaults."""
+    names = cls.__match_args__
+    given = dict(zip(names, values, strict=False))
+    wrong = [name for name in named if name not in names or name in given]
+    given.update(named)
+    missing = [name for name in names if name not in given and name not in vars(cls)]
+    if wrong or missing or len(values) > len(names):
+        raise TypeError(
+            f"{cls.__qualname__}({', '.join(names)}) was called with {len(values)} values and "
+            f"{list(named)}: missing {missing}, unknown or given twice {wrong}"
+        )
+    return tuple(given.get(name, vars(cls).get(name)) for name in names)
 
 
 def _equal(self: Any, other: object) -> bool:

@@ -100,9 +100,8 @@ def _with_unit(value: object, units: Mapping[str, float]) -> tuple[float, float]
 
 
 def _folder(value: object) -> str:
-    if not isinstance(value, str) and not hasattr(value, "__fspath__"):
-        raise TypeError(value)
-    text = os.fsdecode(str(value))
+    path: Any = value
+    text = os.fsdecode(path)  # raises TypeError for what is no path
     if not text or "\0" in text:
         raise ValueError(value)
     return os.path.abspath(os.path.expanduser(text))

@@ -77,7 +77,7 @@ def describe_code(code: types.CodeType, path: str, walk: Walk) -> Fingerprint:
 
 
 def _size(instructions: list[bytes]) -> str:
-    from hashlib import sha256
+    from emberkeep.digests import sha256
 
     digest = sha256(b" ".join(instructions)).hexdigest()[:12]
     return f"{len(instructions)} instructions, sha256 {digest}"

@@ -12,8 +12,8 @@ Floats are encoded by their bits, so ``-0.0`` differs from ``0.0`` and a NaN equ
 from __future__ import annotations
 
 import sys
-from hashlib import sha256
 
+from emberkeep.digests import sha256
 from emberkeep.keys.fingerprint import Fingerprint, leaf
 
 TYPE_CHECKING = False
@@ -29,14 +29,16 @@ if TYPE_CHECKING:
 
 
 def encode_float(value: float) -> bytes:
-    """Sign, exponent and significand: eight bytes, the same on every machine."""
+    """Sign, exponent and significand, the same on every machine."""
+    if value == value:  # noqa: PLR0124 - not a NaN; all others have one exact hexadecimal form
+        return value.hex().encode()
     from struct import pack
 
     return pack(">d", value)
 
 
 def _complex(value: complex) -> bytes:
-    return encode_float(value.real) + encode_float(value.imag)
+    return encode_float(value.real) + b"," + encode_float(value.imag)
 
 
 def _text(value: str) -> bytes:

@@ -7,8 +7,7 @@ where they differ, walking down finds the leaf.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
+from emberkeep.digests import sha256
 from emberkeep.records import final, frozen
 
 TYPE_CHECKING = False

@@ -174,6 +174,10 @@ REGISTRIES = (
 )
 
 
+# Thousands of templates, asked about for each function: those that numba alone made.
+_templates_of_numba: set[type] = set()
+
+
 def _registered(part: str) -> Iterator[Any]:
     for module, name in REGISTRIES:
         registry = getattr(sys.modules.get(module), name, None)
@@ -195,11 +199,19 @@ def _extensions() -> Iterator[tuple[object, object]]:
 
 
 def _overload(template: Any) -> object | None:
-    """A typing template as plain values: the user's function and the options beside it."""
+    """What a user wrote of a typing template, as plain values; None for those of numba's."""
+    if template in _templates_of_numba:
+        return None
+    extension = _overload_function(template) or _written_template(template)
+    if extension is None:
+        _templates_of_numba.add(template)
+    return extension
+
+
+def _overload_function(template: Any) -> object | None:
+    """What `@overload` and its kin register: the user's function and the options beside it."""
     function = getattr(template, "_overload_func", None)
-    if function is None:
-        return _written_template(template)
-    if _by_numba(function):
+    if function is None or _by_numba(function):
         return None
     inline = getattr(getattr(template, "_inline", None), "value", None)
     options = {
@@ -220,8 +232,9 @@ def _written_template(template: Any) -> object | None:
             inner = getattr(value, "__func__", getattr(value, "fget", value))
             if isinstance(inner, types.FunctionType) and not _by_numba(inner):
                 written.setdefault(name, inner)
-    if not _of_numba(template.__module__) or written:
-        written["cases"] = repr(getattr(template, "cases", None))
+    cases = getattr(template, "cases", None)
+    if written or (cases is not None and not _of_numba(template.__module__)):
+        written["cases"] = repr(cases)
     return written or None
 
 

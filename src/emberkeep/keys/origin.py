@@ -14,8 +14,8 @@ from __future__ import annotations
 import os
 import sys
 import types
-from hashlib import sha256
 
+from emberkeep.digests import sha256
 from emberkeep.keys.distributions import distribution_of_module_file, is_standard_library
 from emberkeep.keys.encode import atom
 from emberkeep.keys.fingerprint import leaf

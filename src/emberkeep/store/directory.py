@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import os
 import time
-from hashlib import sha256
+from stat import S_ISREG
 
+from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem
 from emberkeep.records import final
 from emberkeep.store import files
@@ -136,7 +137,7 @@ class Directory:
             again = read_document(files.read_file(moved, SIZE_LIMIT), key, self._verify)
         except ValueError:
             return found
-        if isinstance(again, Miss):
+        if isinstance(again, Miss) and again.reason != NEWER_FORMAT:
             return found
         os.replace(moved, path)
         return self._read(key, path)
@@ -172,6 +173,7 @@ class Directory:
 
     def write(self, kept: Kept) -> None:
         """Blobs first, manifest last: whoever sees the manifest finds all of it."""
+        self._check_size(kept)
         try:
             self._check_layout()
             self._make_root()
@@ -184,12 +186,22 @@ class Directory:
         except OSError as problem:
             raise StoreProblem(f"{self.root} cannot be written: {problem}") from problem
 
+    def _check_size(self, kept: Kept) -> None:
+        """Refuse a manifest that would be too large to be read."""
+        size, key = len(kept.document), kept.manifest.key
+        if size > SIZE_LIMIT:
+            raise StoreProblem(
+                f"The manifest of {key.kind}/{key.name} has {size} bytes, and only {SIZE_LIMIT} "
+                "are read, so it is not kept. Put what is large into blobs, not into the layout"
+            )
+
     def _write_blob(self, ref: BlobRef, content: bytes) -> None:
         path = self.blob_path(ref.digest)
         try:
-            # Touched, so that a collection that runs at this moment sees it is needed.
-            os.utime(path)
-            if os.stat(path).st_size == ref.size_bytes:
+            facts = os.lstat(path)
+            if S_ISREG(facts.st_mode) and facts.st_size == ref.size_bytes:
+                # Touched, so that a collection that runs at this moment sees it is needed.
+                os.utime(path)
                 return
         except OSError:  # not there, or not ours to touch: writing tells
             pass
@@ -212,7 +224,13 @@ class Directory:
     def remove(self, key: Key) -> bool:
         """Forget an artifact; its blobs stay until a collection finds that nothing needs them."""
         self.require_layout()
-        return files.remove_file(self.manifest_path(key))
+        try:
+            os.unlink(self.manifest_path(key))
+        except FileNotFoundError:
+            return False
+        except OSError as problem:
+            raise StoreProblem(f"{key.kind}/{key.name} cannot be removed: {problem}") from problem
+        return True
 
     # The layout ---------------------------------------------------------------------------------
 
@@ -231,7 +249,7 @@ class Directory:
                 "EMBERKEEP_DIR, or the argument root, to a folder"
             ) from None
         except ValueError:
-            found = b"a large file"
+            found = b"no small file"
         if found != LAYOUT:
             raise StoreProblem(
                 f"{self.root} is laid out as {found[:40]!r}, and this emberkeep knows {LAYOUT!r}. "

@@ -15,9 +15,16 @@ from emberkeep.errors import StoreProblem
 from emberkeep.records import final, frozen
 from emberkeep.store import files, statistics
 from emberkeep.store.directory import last_use
-from emberkeep.store.inspection import blob_sizes, is_key, last_change, named_blobs, reap
+from emberkeep.store.inspection import (
+    blob_sizes,
+    is_key,
+    is_named,
+    last_change,
+    named_blobs,
+    reap,
+)
 from emberkeep.store.manifest import SIZE_LIMIT
-from emberkeep.store.names import RESERVED, folder_name
+from emberkeep.store.names import RESERVED
 from emberkeep.store.pins import pinned, unpin
 
 TYPE_CHECKING = False
@@ -200,12 +207,7 @@ def _read_records(directory: Directory) -> list[_Record]:
 
 
 def _is_meant(entry: Entry, kind: str | None, name: str | None) -> bool:
-    """Whether an entry is in a namespace, which may be given by its folders or by its own names."""
-    return _is_named(entry.kind, kind) and _is_named(entry.name, name)
-
-
-def _is_named(folder: str, given: str | None) -> bool:
-    return given is None or folder in (given, folder_name(given))
+    return is_named(entry.kind, kind) and is_named(entry.name, name)
 
 
 def _choose(
@@ -332,7 +334,12 @@ def _remove_empty_folders(directory: Directory) -> None:
 
 
 def _count(
-    scope: list[_Record], gone: list[_Record], sizes: dict[str, int], **counts: int
+    scope: list[_Record],
+    gone: list[_Record],
+    sizes: dict[str, int],
+    *,
+    foreign: bool,
+    **counts: int,
 ) -> Collected:
     kept = _without(scope, gone)
     return Collected(
@@ -340,5 +347,6 @@ def _count(
         entries_size_bytes=sum(record.entry.size_bytes for record in gone),
         kept_entries=len(kept),
         kept_size_bytes=_weigh(kept, sizes)[1],
+        foreign=foreign,
         **counts,
     )

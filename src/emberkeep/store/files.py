@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from stat import S_ISREG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,10 +14,13 @@ NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr
 
 
 def read_file(path: str, limit: int) -> bytes:
-    """A file's bytes, read once; ValueError where it is larger than the limit."""
+    """A file's bytes, read once; ValueError where it is larger than the limit, or no file."""
     descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW | getattr(os, "O_NONBLOCK", 0))
     try:
-        expected = min(os.fstat(descriptor).st_size, limit)
+        facts = os.fstat(descriptor)
+        if not S_ISREG(facts.st_mode):
+            raise ValueError(f"{path} is no regular file")
+        expected = min(facts.st_size, limit)
         # One byte more than expected is asked for, so that a file that grew is noticed.
         chunks = [os.read(descriptor, expected + 1)]
         total = len(chunks[0])

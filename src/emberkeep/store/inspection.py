@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from hashlib import sha256
 
+from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem
 from emberkeep.records import final, frozen
 from emberkeep.store import files
@@ -124,6 +124,11 @@ def is_key(text: str) -> bool:
     return all(len(half) == HEX_DIGITS and HEX.issuperset(half) for half in (plan, build))
 
 
+def is_named(folder: str, given: str | None) -> bool:
+    """Whether a folder is that of a kind or name, given as such or as the folder; None: of any."""
+    return given is None or folder in (given, folder_name(given))
+
+
 def named_blobs(document: bytes) -> frozenset[str] | None:
     """The blobs that a manifest names, whoever sealed it; None where its format is not known.
 
@@ -188,7 +193,8 @@ def inspect(directory: Directory) -> Iterator[Finding]:
     """
     if not directory.is_keep():
         return
-    named: set[str] | None = set()
+    named: set[str] = set()
+    all_understood = True
     checked: dict[str, str | None] = {}
     for entry in directory.entries():
         path = directory.entry_path(entry)
@@ -201,8 +207,10 @@ def inspect(directory: Directory) -> Iterator[Finding]:
             continue  # evicted meanwhile, its blobs with it
         yield from problems or [Finding(OK, path, entry=entry)]
         blobs = named_blobs(document) if document else None
-        named = None if named is None or blobs is None else named | blobs
-    yield from _orphans(directory, named)
+        all_understood &= blobs is not None
+        named.update(blobs or ())
+    if all_understood:  # else nobody knows what the others need
+        yield from _orphans(directory, named)
     stray = reap(directory, time.time() - STRAY_AFTER_S, dry_run=True)
     if stray:
         detail = f"{stray} files that a process which died was writing; `emberkeep gc` removes them"
@@ -245,10 +253,8 @@ def _blob_problem(path: str, ref: BlobRef) -> str | None:
     return None
 
 
-def _orphans(directory: Directory, named: set[str] | None) -> Iterator[Finding]:
-    """Blobs that no manifest names; unknown while there is a manifest that we cannot read."""
-    if named is None:
-        return
+def _orphans(directory: Directory, named: set[str]) -> Iterator[Finding]:
+    """Blobs that no manifest names."""
     count, size = 0, 0
     for digest in blob_sizes(directory).keys() - named:
         try:
@@ -432,11 +438,11 @@ def nearest(
     Raises:
         StoreProblem: the layout is unknown, or something cannot be listed.
     """
-    entries = [entry for entry in directory.entries() if entry.kind in (kind, folder_name(kind))]
-    own = [entry for entry in entries if name in (entry.name, None)]
-    others = [entry for entry in entries if name not in (entry.name, None)]
+    entries = [entry for entry in directory.entries() if is_named(entry.kind, kind)]
+    own = [entry for entry in entries if is_named(entry.name, name)]
+    others = [entry for entry in entries if not is_named(entry.name, name)]
     for group in (own, others):
-        found = list(_neighbours(directory, group, fingerprints, before))
+        found = list(_neighbours(directory, group, fingerprints, name, before))
         if found:
             return min(found, key=lambda other: (len(other.differences), -other.manifest.made_at))
     return None
@@ -446,12 +452,20 @@ def _neighbours(
     directory: Directory,
     entries: list[Entry],
     fingerprints: Mapping[str, Fingerprint],
+    name: str | None,
     before: float | None,
 ) -> Iterator[Neighbour]:
+    from emberkeep.keys import Difference
+
     for entry in entries:
         manifest, document = directory.read_entry(entry)
         if isinstance(manifest, Miss) or (before is not None and manifest.made_at >= before):
             continue
-        differences = compare(read_ingredients(document), fingerprints)
+        try:
+            differences = compare(read_ingredients(document), fingerprints)
+        except StoreProblem:  # sealed by us, and yet without ingredients: nothing to compare
+            continue
+        if name is not None and not is_named(entry.name, name):
+            differences = (Difference("name", manifest.key.name, name), *differences)
         if differences:  # the very same entry is no neighbour
             yield Neighbour(entry, manifest, differences)

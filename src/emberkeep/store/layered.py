@@ -72,9 +72,18 @@ class Layered:
             raise problems[0]
 
     def remove(self, key: Key) -> bool:
-        """Forget an artifact in every layer that can; whether any had it."""
-        removed = [layer.remove(key) for layer in self._layers if layer.writable]
-        return any(removed)
+        """Forget an artifact in every layer that can; the first problem is raised at the end."""
+        removed = False
+        problems: list[StoreProblem] = []
+        for layer in self._layers:
+            if layer.writable:
+                try:
+                    removed |= layer.remove(key)
+                except StoreProblem as problem:
+                    problems.append(problem)
+        if problems:
+            raise problems[0]
+        return removed
 
     def entries(self) -> Iterator[Entry]:
         """Everything in any layer, once."""

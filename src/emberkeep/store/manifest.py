@@ -12,8 +12,7 @@ for every future format, so that an old reader can tell a newer document from a 
 
 from __future__ import annotations
 
-from hashlib import sha256
-
+from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem
 from emberkeep.records import final, frozen
 from emberkeep.store.protocol import DAMAGED, NEWER_FORMAT, UNTRUSTED, Key, Miss
@@ -117,7 +116,7 @@ def read_document(document: bytes, key: Key | None, verify: Verify) -> Manifest 
         if problem is not None:
             return Miss(UNTRUSTED, problem)
         found = _manifest(fields)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return Miss(DAMAGED, f"the manifest cannot be read: {error!r}")
     if key is not None and found.key != key:
         return Miss(DAMAGED, f"the manifest is that of {found.key.kind}/{found.key.name}, moved")
@@ -162,7 +161,7 @@ def read_ingredients(document: bytes) -> dict[str, Fingerprint]:
     try:
         recorded: Any = parse_json("{" + lines[1].decode("ascii")[:-1] + "}")["ingredients"]
         return {half: _tree(node) for half, node in recorded.items()}
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise StoreProblem(f"The ingredients in a manifest cannot be read: {error!r}") from error
 
 

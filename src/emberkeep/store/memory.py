@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from _thread import allocate_lock
 
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from emberkeep.store.protocol import Kept, Key
+
+# One for all of a process, held over a fork: a child that was forked while another thread held
+# it would wait forever. `_thread`, not `threading`: the same lock without an import of 5 ms.
+_lock = allocate_lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
 
 
 @final
@@ -31,12 +40,10 @@ class Memory:
         self._limit_bytes = limit_bytes
         self._size_bytes = 0
         self._held: dict[Key, tuple[Kept, float]] = {}
-        # `_thread`, not `threading`: the same lock without an import of 5 ms.
-        self._lock = allocate_lock()
 
     def read(self, key: Key) -> Kept | Miss:
         """The artifact of this key."""
-        with self._lock:
+        with _lock:
             held = self._held.pop(key, None)
             if held is None:
                 return Miss(ABSENT, "it was not used in this process yet")
@@ -46,7 +53,7 @@ class Memory:
     def write(self, kept: Kept) -> None:
         """Hold an artifact, and let go of what was not used for longest."""
         size = size_of(kept)
-        with self._lock:
+        with _lock:
             self._drop(kept.manifest.key)
             if size > self._limit_bytes:
                 return
@@ -57,7 +64,7 @@ class Memory:
 
     def remove(self, key: Key) -> bool:
         """Forget an artifact; whether it was there."""
-        with self._lock:
+        with _lock:
             return self._drop(key)
 
     def _drop(self, key: Key) -> bool:
@@ -68,7 +75,7 @@ class Memory:
 
     def entries(self) -> Iterator[Entry]:
         """Everything that is held."""
-        with self._lock:
+        with _lock:
             held = list(self._held.items())
         for key, (kept, used) in held:
             kind, name = folder_name(key.kind), folder_name(key.name)

@@ -37,15 +37,12 @@ class Tally:
         self._root = root
         self._pending: dict[tuple[str, str, str], tuple[int, float]] = {}
         self._totals: dict[tuple[str, str, str], tuple[int, float]] = {}
-        self._file = files.unique_name() + SUFFIX
-        self._process = os.getpid()
+        self._begin()
         self._flushed_at = time.monotonic()
 
     def add(self, event: str, kind: str, what: str, seconds: float) -> None:
         """Count one event."""
-        if os.getpid() != self._process:  # a forked child counts for itself
-            self._file, self._process = files.unique_name() + SUFFIX, os.getpid()
-            self._pending = {}
+        self._notice_fork()
         place = (event, _field(kind), _field(what))
         for counts in (self._pending, self._totals):
             count, total = counts.get(place, (0, 0.0))
@@ -55,22 +52,40 @@ class Tally:
 
     def flush(self) -> None:
         """Append what was counted since the last time; lost where the folder cannot be written."""
+        self._notice_fork()
         self._flushed_at = time.monotonic()
         if not self._pending or self._root is None:
             return
         pending, self._pending = self._pending, {}
         lines = "".join(
             f"{event}\t{kind}\t{what}\t{count}\t{seconds:.6f}\n"
-            for (event, kind, what), (count, seconds) in pending.items()
+            for (event, kind, what), (count, seconds) in list(pending.items())
         )
-        path = os.path.join(self._root, "statistics", self._file)
         try:
-            _append(path, lines.encode())
+            self._append(self._root, lines.encode("utf-8", "backslashreplace"))
         except OSError:
             return  # counts are a courtesy: the trouble itself is reported where it costs something
 
+    def _append(self, root: str, content: bytes) -> None:
+        folder = os.path.join(root, "statistics")
+        if self._started and not os.path.exists(os.path.join(folder, self._file)):
+            self._begin()  # folded while this process idled: what has that name is counted already
+        self._started = True
+        _append(os.path.join(folder, self._file), content)
+
+    def _notice_fork(self) -> None:
+        """A forked child counts for itself."""
+        if os.getpid() != self._process:
+            self._begin()
+            self._pending, self._totals = {}, {}
+
+    def _begin(self) -> None:
+        self._file, self._process = files.unique_name() + SUFFIX, os.getpid()
+        self._started = False
+
     def totals(self) -> Totals:
         """The counts of this process since its start."""
+        self._notice_fork()
         return dict(self._totals)
 
 
@@ -114,7 +129,7 @@ def _read_files(folder: str) -> dict[str, str]:
 
 def _included(contents: dict[str, str]) -> set[str]:
     """The files that a fold has counted already, and that were not removed yet."""
-    lines = (line.split("\t") for content in contents.values() for line in content.splitlines())
+    lines = (line.split("\t") for content in contents.values() for line in content.split("\n"))
     return {fields[1] for fields in lines if len(fields) > 1 and fields[0] == INCLUDES}
 
 
@@ -123,7 +138,7 @@ def _add_up(contents: dict[str, str], skipped: set[str]) -> Totals:
     for name, content in contents.items():
         if name in skipped:
             continue
-        for line in content.splitlines():
+        for line in content.split("\n"):  # `splitlines` splits at more than newlines
             try:
                 event, kind, what, count, seconds = line.split("\t")
                 amount, duration = int(count), float(seconds)
@@ -136,7 +151,23 @@ def _add_up(contents: dict[str, str], skipped: set[str]) -> Totals:
 
 def fold(root: str) -> int:
     """Replace the files of processes that are done by one; how many were folded."""
+    import fcntl
+
     folder = os.path.join(root, "statistics")
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return 0
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _fold(root, folder)
+    except BlockingIOError:  # another folds: two that fold the same would count it twice
+        return 0
+    finally:
+        os.close(descriptor)
+
+
+def _fold(root: str, folder: str) -> int:
     now = time.time()
     done: dict[str, str] = {}
     contents = _read_files(folder)

@@ -7,8 +7,8 @@ the user's configuration, outside every keep: whoever can write into a keep cann
 from __future__ import annotations
 
 import os
-from hashlib import sha256
 
+from emberkeep.digests import sha256
 from emberkeep.records import final
 from emberkeep.store import files
 
@@ -34,16 +34,18 @@ class Sealer:
     def __init__(self, config_dir: str | None, on_problem: Callable[[str], None]) -> None:
         self._config_dir = config_dir
         self._on_problem = on_problem
-        self._inner = b""
-        self._outer = b""
+        self._made: dict[str, tuple[bytes, bytes]] = {}
 
     def seal(self, digest: str) -> str:
         """The seal of a digest, hexadecimal."""
-        if not self._inner:
-            self._prepare(self._load())
+        pads = self._made.get("pads")
+        if pads is None:
+            # Threads that come here at once all take those of one: a passing key is random.
+            pads = self._made.setdefault("pads", _pads(self._load()))
+        inner, outer = pads
         # HMAC by hand: `import hmac` costs more than a hit.
         message = DOMAIN + digest.encode()
-        return sha256(self._outer + sha256(self._inner + message).digest()).hexdigest()
+        return sha256(outer + sha256(inner + message).digest()).hexdigest()
 
     def verify(self, digest: str, seal: str) -> str | None:
         """None where the seal is this user's; else what is wrong."""
@@ -51,11 +53,6 @@ class Sealer:
         if seal == self.seal(digest):
             return None
         return "the manifest was not sealed by this user on this machine"
-
-    def _prepare(self, key: bytes) -> None:
-        padded = key.ljust(BLOCK_BYTES, b"\0")
-        self._inner = bytes(byte ^ 0x36 for byte in padded)
-        self._outer = bytes(byte ^ 0x5C for byte in padded)
 
     def _load(self) -> bytes:
         if self._config_dir is None:
@@ -80,6 +77,11 @@ class Sealer:
                 "not use what this one keeps. Set EMBERKEEP_CONFIG_DIR to a folder you can write."
             )
             return os.urandom(KEY_BYTES)
+
+
+def _pads(key: bytes) -> tuple[bytes, bytes]:
+    padded = key.ljust(BLOCK_BYTES, b"\0")
+    return bytes(byte ^ 0x36 for byte in padded), bytes(byte ^ 0x5C for byte in padded)
 
 
 def _read_key(path: str) -> bytes:

@@ -1,0 +1,70 @@
+"""The command line: ``emberkeep <command>``. What the commands do is in ``cli/commands``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from emberkeep.errors import EmberkeepError, InvalidSetting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+USAGE_ERROR = 2
+NO_SUCH_ENTRY = 3
+STORE_PROBLEM = 4
+INTERRUPTED = 130
+BROKEN_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code. The codes are documented in docs/command-line.md."""
+    try:
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()  # a reader that has gone away shows here, not at exit
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except InvalidSetting as problem:
+        return _fail(str(problem), USAGE_ERROR)
+    except EmberkeepError as problem:
+        return _fail(str(problem), getattr(problem, "exit_code", STORE_PROBLEM))
+    except OSError as problem:
+        return _fail(str(problem), STORE_PROBLEM)
+
+
+def _run(argv: Sequence[str]) -> int:
+    from emberkeep.cli.parser import build_parser
+    from emberkeep.cli.session import Session
+
+    parser = build_parser()
+    try:
+        options = parser.parse_args(argv)
+    except SystemExit as stop:  # argparse has said what there is to say
+        return stop.code if isinstance(stop.code, int) else USAGE_ERROR
+    run = getattr(options, "run", None)
+    if run is None:
+        parser.print_help(sys.stderr)
+        return USAGE_ERROR
+    return run(Session(options))
+
+
+def _fail(problem: str, code: int) -> int:
+    from emberkeep.cli.text import printable
+
+    sys.stderr.write(f"emberkeep: {printable(' '.join(problem.split()))}\n")
+    return code
+
+
+def _silence(stream: TextIO) -> None:
+    """Nobody reads on: what is still buffered goes nowhere, so that the exit is quiet."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):  # a stream without a file has no buffer to lose
+        return

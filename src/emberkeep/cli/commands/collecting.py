@@ -1,0 +1,154 @@
+"""``gc`` and ``clear``: making room."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentTypeError
+
+from emberkeep.cli import USAGE_ERROR
+from emberkeep.cli.command import Command
+from emberkeep.cli.naming import add_namespace, split_namespace
+from emberkeep.cli.session import warn
+from emberkeep.cli.text import printable, size
+from emberkeep.settings import parse_duration, parse_size
+from emberkeep.store.eviction import Collected, Policy, clear, collect
+from emberkeep.store.inspection import is_named
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Callable, Iterator
+
+    from emberkeep.cli.session import Session
+
+DECLINED = 1
+
+
+def _given(parse: Callable[[object], float], expected: str) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            return parse(text)
+        except (ValueError, KeyError) as problem:
+            raise ArgumentTypeError(f"{text!r} is not {expected}") from problem
+
+    return read
+
+
+_size = _given(parse_size, "a size such as 500MB or 10GiB")
+_duration = _given(parse_duration, "a duration such as 30d, 12h or 90m (a bare number is days)")
+
+
+def _configure_gc(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-size", type=_size, metavar="SIZE", help="leave at most this much, such as 2GB"
+    )
+    parser.add_argument(
+        "--max-age",
+        type=_duration,
+        metavar="TIME",
+        help="remove what went unused longer, as in 30d",
+    )
+    parser.add_argument("--kind", help="look at entries of this kind alone; the size is theirs")
+    parser.add_argument("--name", help="look at entries of this name alone")
+    parser.add_argument(
+        "--grace",
+        type=_duration,
+        default=Policy.grace_s,
+        metavar="TIME",
+        help="leave what is younger (default: 1h)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would go; remove nothing")
+
+
+def _collect(session: Session) -> int:
+    options, settings = session.options, session.settings
+    policy = Policy(
+        max_size_bytes=settings.max_size_bytes if options.max_size is None else options.max_size,
+        max_age_s=settings.max_age_s if options.max_age is None else options.max_age,
+        kind=options.kind,
+        name=options.name,
+        grace_s=options.grace,
+        dry_run=options.dry_run,
+    )
+    directory = session.directory if policy.dry_run else session.writable_directory()
+    done = collect(directory, policy)
+    values = {"root": session.root, "dry_run": policy.dry_run, **done.__dict__}
+    session.answer(values, _lines(done, dry_run=policy.dry_run))
+    return 0
+
+
+def _lines(done: Collected, *, dry_run: bool) -> Iterator[str]:
+    freed = done.entries_size_bytes + done.blobs_size_bytes
+    verb = "would remove" if dry_run else "removed"
+    yield f"{verb} {done.entries} entries and {done.blobs} blobs: {size(freed)}"
+    if done.temporaries or done.quarantined:
+        yield f"{verb} {done.temporaries} stray and {done.quarantined} quarantined files"
+    yield (
+        f"{done.kept_entries} entries are left, {size(done.kept_size_bytes)} "
+        f"({done.pinned} pinned, {done.young} too young to go)"
+    )
+    if done.foreign:
+        yield (
+            "All blobs stayed: there is a manifest of a newer format, or one that cannot be read. "
+            "`emberkeep verify` names it."
+        )
+
+
+def _configure_clear(parser: ArgumentParser) -> None:
+    add_namespace(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--pinned", action="store_true", help="remove pinned entries too")
+
+
+def _clear(session: Session) -> int:
+    options = session.options
+    kind, name = split_namespace(options.namespace)
+    directory = session.writable_directory()
+    entries = [
+        entry
+        for entry in directory.entries()
+        if is_named(entry.kind, kind) and is_named(entry.name, name)
+    ]
+    if entries and not options.yes:
+        if not sys.stdin.isatty():
+            warn("clear asks before it removes anything, and this is no terminal. Pass --yes")
+            return USAGE_ERROR
+        what = options.namespace or "everything"
+        question = f"Remove {what}, {len(entries)} entries, from {session.root}? [y/N] "
+        sys.stderr.write(printable(question))
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            warn("nothing was removed")
+            return DECLINED
+    done = clear(directory, kind, name, pinned=options.pinned)
+    session.answer({"root": session.root, **done.__dict__}, _lines(done, dry_run=False))
+    return 0
+
+
+COMMANDS = {
+    "gc": Command(
+        _configure_gc,
+        _collect,
+        """\
+  emberkeep gc                              by the limits of the settings
+  emberkeep gc --max-size 2GB --dry-run
+  emberkeep gc --kind xla --max-age 30d
+  emberkeep gc --max-size 0 --grace 0       all but what is pinned
+
+The least recently used entries go first. Pinned entries and what is younger than the grace period
+always stay.
+""",
+    ),
+    "clear": Command(
+        _configure_clear,
+        _clear,
+        """\
+  emberkeep clear
+  emberkeep clear generated/lorenz
+  emberkeep clear xla --yes --pinned
+
+Blobs that were written within the last minute are left to the next collection: somebody may be
+publishing them. The exit code is 1 if you say no.
+""",
+    ),
+}

@@ -1,0 +1,164 @@
+"""``ls`` and ``show``: what is kept."""
+
+from __future__ import annotations
+
+import time
+
+from emberkeep.cli.command import Command
+from emberkeep.cli.naming import add_key, add_namespace, find_entry, split_namespace
+from emberkeep.cli.text import duration, moment, short_key, size, table
+from emberkeep.errors import StoreProblem
+from emberkeep.keys.fingerprint import summary
+from emberkeep.store.inspection import OK, is_named
+from emberkeep.store.manifest import canonical, read_ingredients
+from emberkeep.store.pins import pinned
+from emberkeep.store.protocol import Miss
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from emberkeep.cli.session import Session
+    from emberkeep.keys import Fingerprint
+    from emberkeep.store.protocol import Entry
+
+
+def _list(session: Session) -> int:
+    kind, name = split_namespace(session.options.namespace)
+    entries = [
+        entry
+        for entry in session.directory.entries()
+        if is_named(entry.kind, kind) and is_named(entry.name, name)
+    ]
+    entries.sort(key=lambda entry: (entry.kind, entry.name, -entry.last_used))
+    pins = pinned(session.directory)
+    found = [_describe(session, entry, pins) for entry in entries]
+    session.answer({"root": session.root, "entries": found}, _rows(found))
+    return 0
+
+
+def _describe(session: Session, entry: Entry, pins: set[tuple[str, str, str]]) -> dict[str, Any]:
+    manifest, _ = session.directory.read_entry(entry)
+    known = not isinstance(manifest, Miss)
+    blobs = sum(blob.size_bytes for blob in manifest.blobs) if known else 0
+    return {
+        "kind": entry.kind,
+        "name": manifest.key.name if known else entry.name,
+        "key": entry.key,
+        "size_bytes": entry.size_bytes + blobs,
+        "last_used": entry.last_used,
+        "cost_s": manifest.cost_s if known else None,
+        "pinned": (entry.kind, entry.name, entry.key) in pins,
+        "state": OK if known else manifest.reason,
+    }
+
+
+def _rows(found: list[dict[str, Any]]) -> Iterator[str]:
+    if not found:
+        yield "Nothing is kept here."
+        return
+    now = time.time()
+    rows = [("kind", "name", "key", "size", "unused for", "cost", "")]
+    rows += [
+        (
+            entry["kind"],
+            entry["name"],
+            short_key(entry["key"]),
+            size(entry["size_bytes"]),
+            duration(max(0.0, now - entry["last_used"])),
+            "-" if entry["cost_s"] is None else duration(entry["cost_s"]),
+            " ".join(["pinned"] * entry["pinned"] + [entry["state"]] * (entry["state"] != OK)),
+        )
+        for entry in found
+    ]
+    yield from table(rows, "<<<>>>")
+
+
+def _show(session: Session) -> int:
+    directory = session.directory
+    entry = find_entry(directory.entries(), session.options.key)
+    path = directory.entry_path(entry)
+    manifest, document = directory.read_entry(entry)
+    if isinstance(manifest, Miss):
+        raise StoreProblem(
+            f"{path} is {manifest.reason}: {manifest.detail}. `emberkeep verify` checks all entries"
+        )
+    trees = read_ingredients(document)
+    is_pinned = (entry.kind, entry.name, entry.key) in pinned(directory)
+    values = {
+        **manifest.key.__dict__,
+        "path": path,
+        "size_bytes": entry.size_bytes,
+        "last_used": entry.last_used,
+        "pinned": is_pinned,
+        "made_at": manifest.made_at,
+        "made_by": dict(manifest.made_by),
+        "cost_s": manifest.cost_s,
+        "layout": manifest.layout,
+        "blobs": [
+            {**blob.__dict__, "path": directory.blob_path(blob.digest)} for blob in manifest.blobs
+        ],
+        "ingredients": {half: _as_json(tree) for half, tree in trees.items()},
+    }
+    session.answer(values, _details(values, trees))
+    return 0
+
+
+def _as_json(tree: Fingerprint) -> dict[str, object]:
+    return {
+        "kind": tree.kind,
+        "digest": tree.digest,
+        "text": tree.text,
+        "children": [{"label": label, **_as_json(child)} for label, child in tree.children],
+    }
+
+
+def _details(values: dict[str, Any], trees: Mapping[str, Fingerprint]) -> Iterator[str]:
+    yield f"{values['kind']}/{values['name']}{'  (pinned)' if values['pinned'] else ''}"
+    yield f"  plan       {values['plan']}"
+    yield f"  build      {values['build']}"
+    yield f"  made       {moment(values['made_at'])}, in {duration(values['cost_s'])}"
+    made_by = ", ".join(f"{what} {version}" for what, version in values["made_by"].items())
+    yield f"  made by    {made_by or '-'}"
+    yield f"  last used  {moment(values['last_used'])}"
+    yield f"  layout     {canonical(values['layout'])}"
+    yield f"  manifest   {values['path']}"
+    yield "blobs"
+    rows = [(f"  {b['role']}", size(b["size_bytes"]), b["path"]) for b in values["blobs"]]
+    if rows:
+        yield from table(rows, "<>")
+    yield "ingredients"
+    for half, tree in trees.items():
+        yield from _tree(half, tree, "  ")
+
+
+def _tree(label: str, tree: Fingerprint, indent: str) -> Iterator[str]:
+    if tree.children:
+        yield f"{indent}{label} ({tree.kind})"
+        for name, child in tree.children:
+            yield from _tree(name, child, indent + "  ")
+    else:
+        yield f"{indent}{label} = {summary(tree)}"
+
+
+COMMANDS = {
+    "ls": Command(
+        add_namespace,
+        _list,
+        """\
+  emberkeep ls
+  emberkeep ls generated
+  emberkeep ls generated/lorenz --format json
+""",
+    ),
+    "show": Command(
+        add_key,
+        _show,
+        """\
+  emberkeep show lorenz
+  emberkeep show 3f9a12bc-77de01aa
+  emberkeep show 3f9a12bc --format json
+""",
+    ),
+}

@@ -1,0 +1,124 @@
+"""``status`` and ``zero-stats``: how well the keep serves."""
+
+from __future__ import annotations
+
+import os
+
+from emberkeep.cli.command import Command, no_arguments
+from emberkeep.cli.text import duration, size, table
+from emberkeep.records import final, frozen
+from emberkeep.store import statistics
+from emberkeep.store.inspection import usage
+from emberkeep.store.protocol import DISABLED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emberkeep.cli.session import Session
+    from emberkeep.store.inspection import Usage
+    from emberkeep.store.statistics import Totals
+
+
+@final
+@frozen
+class _Counts:
+    """The counts that a person asks for."""
+
+    hits: dict[str, int]  # by layer
+    misses: dict[str, int]  # by reason
+    seconds_saved: float
+    builds: int
+    build_s: float
+
+    @property
+    def hit_rate(self) -> float | None:
+        """Hits among lookups; None before the first. Where caching was off, nobody looked."""
+        hits = sum(self.hits.values())
+        lookups = hits + sum(n for reason, n in self.misses.items() if reason != DISABLED)
+        return hits / lookups if lookups else None
+
+
+def _status(session: Session) -> int:
+    used = usage(session.directory)
+    counts = _sum_up(statistics.read_totals(session.root))
+    values = {
+        "root": session.root,
+        "exists": os.path.isdir(session.root),
+        "entries": used.entries,
+        "pinned": used.pinned,
+        "kinds": {kind: dict(its.__dict__) for kind, its in used.kinds.items()},
+        "blobs": used.blobs,
+        "blobs_size_bytes": used.blobs_size_bytes,
+        "size_bytes": used.size_bytes,
+        "hits": sum(counts.hits.values()),
+        "hits_by_layer": counts.hits,
+        "misses": sum(counts.misses.values()),
+        "misses_by_reason": counts.misses,
+        "hit_rate": counts.hit_rate,
+        "seconds_saved": counts.seconds_saved,
+        "builds": counts.builds,
+        "build_seconds": counts.build_s,
+    }
+    session.answer(values, _lines(session, used, counts))
+    return 0
+
+
+def _sum_up(totals: Totals) -> _Counts:
+    by: dict[str, dict[str, int]] = {"hit": {}, "miss": {}, "build": {}}
+    seconds = {"hit": 0.0, "miss": 0.0, "build": 0.0}
+    for (event, _, what), (count, spent) in sorted(totals.items()):
+        if event in by:
+            by[event][what] = by[event].get(what, 0) + count
+            seconds[event] += spent
+    return _Counts(
+        by["hit"], by["miss"], seconds["hit"], sum(by["build"].values()), seconds["build"]
+    )
+
+
+def _lines(session: Session, used: Usage, counts: _Counts) -> Iterator[str]:
+    where = session.root if os.path.isdir(session.root) else f"{session.root} (nothing kept yet)"
+    yield f"keep           {where}"
+    rate = counts.hit_rate
+    yield f"hit rate       {'-' if rate is None else f'{rate:.1%}'}"
+    yield f"hits           {_detailed(counts.hits)}"
+    yield f"misses         {_detailed(counts.misses)}"
+    yield f"time saved     {duration(counts.seconds_saved)}"
+    yield f"time building  {duration(counts.build_s)} in {counts.builds} builds"
+    yield ""
+    rows = [("kind", "entries", "size")]
+    rows += [
+        (kind, str(its.entries), size(its.manifests_size_bytes)) for kind, its in used.kinds.items()
+    ]
+    rows.append(("(blobs)", str(used.blobs), size(used.blobs_size_bytes)))
+    rows.append(("total", str(used.entries), size(used.size_bytes)))
+    yield from table(rows, "<>>")
+    if used.pinned:
+        yield f"{used.pinned} pinned"
+
+
+def _detailed(counts: dict[str, int]) -> str:
+    detail = ", ".join(f"{count} {what}" for what, count in counts.items())
+    return f"{sum(counts.values())}" + (f" ({detail})" if detail else "")
+
+
+def _zero(session: Session) -> int:
+    directory = session.writable_directory()
+    removed = statistics.zero(session.root) if directory.is_keep() else 0
+    session.answer({"root": session.root, "files": removed}, ["The counts begin anew."])
+    return 0
+
+
+COMMANDS = {
+    "status": Command(
+        no_arguments,
+        _status,
+        """\
+  emberkeep status
+  emberkeep status --format json
+
+Kinds are counted with their manifests; blobs, which entries may share, on a line of their own.
+""",
+    ),
+    "zero-stats": Command(no_arguments, _zero, "  emberkeep zero-stats\n"),
+}

@@ -1,0 +1,72 @@
+"""What a user calls an entry → the entry."""
+
+from __future__ import annotations
+
+from emberkeep.cli.text import short_key
+from emberkeep.errors import EmberkeepError
+from emberkeep.store.inspection import is_named
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Iterable
+
+    from emberkeep.store.protocol import Entry
+
+SHOWN = 5  # of the entries that an ambiguous key may mean
+KEY_HELP = "a key, the beginning of one, PLAN-BUILD with both shortened, or a name with one entry"
+NAMESPACE_HELP = "a kind, or a kind and a name"
+
+
+class NoSuchEntry(EmberkeepError, LookupError):  # noqa: N818 - reads as what it says
+    """Nothing, or more than one thing, is called that."""
+
+    exit_code = 3
+
+
+def add_key(parser: ArgumentParser) -> None:
+    """The argument by which a user names an entry."""
+    parser.add_argument("key", metavar="KEY", help=KEY_HELP)
+
+
+def add_namespace(parser: ArgumentParser) -> None:
+    """The optional argument by which a user names a part of the keep."""
+    parser.add_argument("namespace", metavar="KIND[/NAME]", nargs="?", help=NAMESPACE_HELP)
+
+
+def split_namespace(text: str | None) -> tuple[str | None, str | None]:
+    """Kind and name of ``KIND[/NAME]``; None where it says nothing."""
+    kind, _, name = (text or "").partition("/")
+    return kind or None, name or None
+
+
+def find_entry(entries: Iterable[Entry], text: str) -> Entry:
+    """The entry that a user means.
+
+    Raises:
+        NoSuchEntry: there is none, or it may be one of several.
+    """
+    found = [entry for entry in entries if is_called(entry, text)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise NoSuchEntry(f"No entry is called {text!r}. `emberkeep ls` lists what there is")
+    shown = ", ".join(
+        f"{entry.kind}/{entry.name} {short_key(entry.key)}" for entry in found[:SHOWN]
+    )
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    raise NoSuchEntry(
+        f"{text!r} may be any of {len(found)} entries: {shown}{more}. Give more of it"
+    )
+
+
+def is_called(entry: Entry, text: str) -> bool:
+    """Whether a text may mean an entry: by its name, or by how its key begins."""
+    kind, slash, name = text.partition("/")
+    if slash:
+        return is_named(entry.kind, kind) and is_named(entry.name, name)
+    if is_named(entry.name, text):
+        return True
+    plan, _, build = entry.key.partition("-")
+    given_plan, _, given_build = text.lower().partition("-")
+    return bool(given_plan) and plan.startswith(given_plan) and build.startswith(given_build)

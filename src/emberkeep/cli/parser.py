@@ -1,0 +1,120 @@
+"""The parser of the command line; a command's own module is loaded when its options are needed."""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, Action, ArgumentParser, RawDescriptionHelpFormatter
+
+from emberkeep import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from emberkeep.cli.command import Command
+
+# Each command: the module in `cli/commands` that has it, and what it is for.
+COMMANDS = {
+    "status": ("overview", "hits, misses, seconds saved, and what is kept"),
+    "ls": ("listing", "list entries"),
+    "show": ("listing", "show one entry: manifest, blobs, ingredients"),
+    "why": (
+        "explaining",
+        "explain why an entry was built: what differs from its nearest neighbour",
+    ),
+    "verify": ("checking", "check every entry; changes nothing"),
+    "repair": ("checking", "take damaged files away, so that they are built again"),
+    "gc": ("collecting", "make room: remove what was not used for long"),
+    "clear": ("collecting", "remove all entries, or those of a kind or name"),
+    "pin": ("pinning", "keep an entry from being collected"),
+    "unpin": ("pinning", "let an entry be collected again"),
+    "config": ("configuration", "show every setting with its origin"),
+    "doctor": ("health", "check that a keep can work here, with a remedy for what is wrong"),
+    "zero-stats": ("overview", "forget the counts of hits and misses"),
+    "completion": ("completion", "print a script that completes commands in a shell"),
+}
+DESCRIPTION = "Look after a keep: the folder where emberkeep puts what was compiled."
+EPILOG = """\
+examples:
+  emberkeep status
+  emberkeep ls generated
+  emberkeep gc --max-size 2GB --dry-run
+
+Every command takes --root and --format. `emberkeep COMMAND --help` has examples.
+Exit codes: 0 done, 2 wrong usage, 3 no such entry, 4 the keep cannot be used;
+those of verify and doctor are in their help."""
+
+
+class CommandParser(ArgumentParser):
+    """An `ArgumentParser` that knows what was added to it, and loads its command when it must."""
+
+    def __init__(self, command: str | None = None, **keywords: Any) -> None:
+        self.listed: list[Action] = []
+        self.commands: Mapping[str, CommandParser] = {}
+        self._command = command
+        self._examples = ""
+        super().__init__(
+            formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, **keywords
+        )
+
+    def add_argument(self, *names: Any, **keywords: Any) -> Action:
+        """As its parent, and noted in `listed`."""
+        action = super().add_argument(*names, **keywords)
+        self.listed.append(action)
+        return action
+
+    def load(self) -> None:
+        """Add the options of the command; the second time, nothing."""
+        name, self._command = self._command, None
+        if name is not None:
+            command = load_command(name)
+            self.epilog = f"examples:\n{command.examples.rstrip()}"
+            self.set_defaults(run=command.run)
+            command.configure(self)
+            add_global_options(self, default=SUPPRESS)
+
+    def parse_known_args(self, *args: Any, **keywords: Any) -> Any:
+        """As its parent; for a command, this is when its options are first needed."""
+        self.load()
+        return super().parse_known_args(*args, **keywords)
+
+
+def build_parser() -> CommandParser:
+    """The parser; its sub-parsers are bare until they are used."""
+    parser = CommandParser(prog="emberkeep", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"emberkeep {__version__}")
+    add_global_options(parser, default=None)
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands", dest="command")
+    parser.commands = {
+        name: commands.add_parser(
+            name,
+            help=purpose,
+            command=name,
+            description=f"{purpose[0].upper()}{purpose[1:]}.",
+        )
+        for name, (_, purpose) in COMMANDS.items()
+    }
+    return parser
+
+
+def add_global_options(parser: ArgumentParser, *, default: object) -> None:
+    """Options that stand before the command or after it; there, only if they are given."""
+    parser.add_argument(
+        "--root", metavar="DIR", default=default, help="the keep's folder (default: the setting)"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default=default or "text",
+        help="for people, or for programs",
+    )
+
+
+def load_command(name: str) -> Command:
+    """A command, with its module."""
+    from importlib import import_module
+
+    commands: Mapping[str, Command] = import_module(
+        f"emberkeep.cli.commands.{COMMANDS[name][0]}"
+    ).COMMANDS
+    return commands[name]
