@@ -98,6 +98,7 @@ class Keep:
         self._warned: set[str] = set()
         self._sealer = Sealer(self.settings.config_dir, lambda text: self._trouble("seal", text))
         self._tally = Tally(None if self.settings.read_only else self.settings.root)
+        self._local: Directory | None = None
         self._layers = self._open_layers(tuple(layers))
         _flush_at_exit(self._tally)
         if self.settings.verbosity != "none":
@@ -114,7 +115,8 @@ class Keep:
 
     def _open_local(self, root: str) -> Store:
         if not self.settings.read_only:
-            return Directory(root, self._sealer.verify)
+            self._local = Directory(root, self._sealer.verify)
+            return self._local
         from emberkeep.store.readonly import ReadOnly
 
         return ReadOnly(Directory(root, self._sealer.verify, heals=False))
@@ -208,7 +210,9 @@ class Keep:
             self._publish(key, trees, built, cost, toolchain)
             succeeded = True
             reason = f"{miss.reason}: {miss.detail}"
-            return Artifact(str(key), built.blobs, built.layout, hit=False, reason=reason)
+            # Copies, as for a hit: the memory layer holds what was built.
+            layout = _copy(built.layout)
+            return Artifact(str(key), dict(built.blobs), layout, hit=False, reason=reason)
         finally:
             if lease is not None:
                 lease.release(succeeded=succeeded)
@@ -267,7 +271,12 @@ class Keep:
         document = compose(manifest, trees, self._sealer.seal)
         try:
             self._layers.write(Kept(manifest, document, built.blobs))
-        except StoreProblem as problem:
+            if self._local is not None:
+                from emberkeep.store.schedule import collect_if_due
+
+                limits = self.settings
+                collect_if_due(self._local, limits.max_size_bytes, limits.max_age_s)
+        except (StoreProblem, OSError) as problem:
             self._trouble("place", f"{problem}.")
 
     def _trouble(self, topic: str, text: str, category: type[UserWarning] = StoreWarning) -> None:
@@ -327,8 +336,11 @@ _NO_SPAN = _NoSpan()
 
 def _span(name: str, category: str) -> _NoSpan:
     """A span, if anybody can be listening: a recorder exists only where telemetry was imported."""
-    spans = sys.modules.get("emberkeep.telemetry.spans")
-    return _NO_SPAN if spans is None else spans.span(name, category)
+    if "emberkeep.telemetry.spans" not in sys.modules:
+        return _NO_SPAN
+    from emberkeep.telemetry import spans  # waits, where another thread is importing it
+
+    return spans.span(name, category)
 
 
 def _install_time_logger(verbosity: str) -> None:
@@ -349,8 +361,9 @@ _installed: list[object] = []
 
 def _log(text: str, what: str, key: Key) -> None:
     """Hits and misses for `logging`; nobody can be listening where it was never imported."""
-    logging = sys.modules.get("logging")
-    if logging is not None:
+    if "logging" in sys.modules:
+        import logging  # waits, where another thread is in the midst of importing it
+
         logging.getLogger("emberkeep.keep").debug(text, what, key.kind, key.name, key)
 
 

@@ -14,6 +14,7 @@ import types
 import numpy as np
 import pytest
 
+from emberkeep.errors import Unkeyable
 from emberkeep.keys import fingerprint
 
 PLACES = {
@@ -79,23 +80,57 @@ PLACES = {
 }
 
 
+def constant(value: int) -> types.FunctionType:
+    """A function that differs from others of its kind in what it captured."""
+    return lambda *_, **__: value
+
+
+def dress(replacement: types.FunctionType, original: object) -> None:
+    """Give a function the name and place of another, as `functools.wraps` does."""
+    for attribute in ("__module__", "__name__", "__qualname__"):
+        value = getattr(original, attribute, None)
+        if isinstance(value, str):
+            setattr(replacement, attribute, value)
+
+
 @pytest.mark.parametrize(("owner", "name", "text"), PLACES.values(), ids=PLACES)
 def test_a_replaced_library_function_shows(
     owner, name: str, text: str, load, digest, monkeypatch
 ) -> None:
     f = load(text).f
-    original = digest(f)
-    keys = {original}
+    before = digest(f)
+    keys = {before}
     # Two replacements that differ in what they captured, dressed as the original.
     for number in (1, 2):
-        replacement = (lambda k: lambda *_: k)(number)
-        if not isinstance(getattr(owner, name), (float, type)):
-            functools.update_wrapper(replacement, getattr(owner, name))
+        replacement = constant(number)
+        original = getattr(owner, name)
+        dress(replacement, original)
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, replacement)
             keys.add(digest(f))
     assert len(keys) == 3
-    assert digest(f) == original
+    assert digest(f) == before
+
+
+def test_a_wrapper_around_a_librarys_python_function(load, digest, monkeypatch) -> None:
+    f = load("import statistics\nf = lambda x: statistics.mean(x)").f
+    keys = {digest(f)}
+    for number in (1, 2):
+        original = statistics.mean
+        replacement = functools.wraps(original)(constant(number))
+        with monkeypatch.context() as patch:
+            patch.setattr(statistics, "mean", replacement)
+            keys.add(digest(f))
+    assert len(keys) == 3
+
+
+def test_a_wrapper_around_a_c_function_that_nothing_holds_any_more_is_refused(
+    load, monkeypatch
+) -> None:
+    f = load("import math\nf = lambda x: math.sin(x)").f
+    monkeypatch.setattr(math, "sin", functools.wraps(math.sin)(constant(1)))
+    with pytest.raises(Unkeyable, match=r"global 'math\.sin'.*'sin' of a module"):
+        fingerprint(f)
 
 
 def test_a_function_exchanged_for_another_of_its_library(load, digest, monkeypatch) -> None:
@@ -119,7 +154,7 @@ def test_a_decorated_replacement_is_keyed_by_what_it_wraps(load, digest, monkeyp
     f = load("import statistics\nf = lambda x: statistics.mean(x)").f
     keys = {digest(f)}
     for number in (1, 2):
-        inner = (lambda k: lambda data: k)(number)
+        inner = constant(number)
         functools.update_wrapper(inner, statistics.median)
         inner.__name__ = inner.__qualname__ = "mean"
         monkeypatch.setattr(statistics, "mean", functools.lru_cache(inner))
@@ -129,7 +164,6 @@ def test_a_decorated_replacement_is_keyed_by_what_it_wraps(load, digest, monkeyp
 
 @pytest.mark.parametrize("owner", [statistics.median, statistics.median_low])
 def test_code_replaced_in_place(owner, load, digest, monkeypatch) -> None:
-    f = load("import statistics\nf = lambda x: statistics.median(x), statistics.median_low(x)").f
     f = load("import statistics as s\nf = lambda x: (s.median(x), s.median_low(x))").f
     keys = {digest(f)}
     # Of one length, with the same instructions: only constants or names differ.
@@ -186,7 +220,7 @@ def test_a_method_of_a_library_class_that_was_replaced(kind, load, digest, monke
     sub = load("import fractions\nclass f(fractions.Fraction): pass").f
     keys = {(digest(f), digest(sub))}
     for number in (1, 2):
-        replacement = (lambda k: lambda *_: k)(number)
+        replacement = constant(number)
         monkeypatch.setattr(fractions.Fraction, "limit_denominator", kind(replacement))
         keys.add((digest(f), digest(sub)))
     assert len({one for one, _ in keys}) == len({two for _, two in keys}) == 3
@@ -198,29 +232,19 @@ def test_a_method_of_a_library_class_exchanged_for_another(digest, monkeypatch) 
     assert digest(fractions.Fraction) != before
 
 
-def test_a_users_method_bound_to_a_librarys_object(digest) -> None:
+def test_a_users_method_bound_to_a_librarys_object() -> None:
     inner = random.gauss.__self__
-    keys = set()
-    for number in (1, 2):
-        function = (lambda k: lambda *_: k)(number)
-        function.__name__ = "gauss"
-        keys.add(digest(types.MethodType(function, inner)) if _keyable(inner) else number)
-    assert len(keys) == 2
-    assert fingerprint(random.gauss).digest not in keys
-
-
-def _keyable(value: object) -> bool:
-    try:
-        fingerprint(lambda: value)
-    except TypeError:
-        return False
-    return True
+    function = constant(1)
+    function.__name__ = "gauss"
+    assert fingerprint(random.gauss).kind == "method"
+    with pytest.raises(Unkeyable, match="a random.Random"):  # by behaviour, so by its state
+        fingerprint(types.MethodType(function, inner))
 
 
 def test_the_last_result_of_a_session_is_no_librarys_object(monkeypatch) -> None:
     table = {1: 2}
     monkeypatch.setattr(builtins, "_", table, raising=False)
-    with pytest.raises(TypeError, match="'get' of a dict"):
+    with pytest.raises(Unkeyable, match="'get' of a dict"):
         fingerprint(table.get)
 
 

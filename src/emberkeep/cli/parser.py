@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import SUPPRESS, Action, ArgumentParser, RawDescriptionHelpFormatter
 
 from emberkeep import __version__
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.cli.command import Command
+
+USUAL_WIDTH = 80
+MARGIN = 2  # as argparse leaves it
 
 # Each command: the module in `cli/commands` that has it, and what it is for.
 COMMANDS = {
@@ -45,6 +49,23 @@ Exit codes: 0 done, 2 wrong usage, 3 no such entry, 4 the keep cannot be used;
 those of verify and doctor are in their help."""
 
 
+class Formatter(RawDescriptionHelpFormatter):
+    """Keeps the lines of examples, and asks for the terminal's width itself.
+
+    argparse makes a formatter for every argument, and would import `shutil` for the width.
+    """
+
+    def __init__(self, prog: str, **keywords: Any) -> None:
+        super().__init__(prog, **{"width": _width(), **keywords})
+
+
+def _width() -> int:
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns) - MARGIN
+    except (OSError, ValueError):  # no terminal
+        return USUAL_WIDTH - MARGIN
+
+
 class CommandParser(ArgumentParser):
     """An `ArgumentParser` that knows what was added to it, and loads its command when it must."""
 
@@ -52,10 +73,7 @@ class CommandParser(ArgumentParser):
         self.listed: list[Action] = []
         self.commands: Mapping[str, CommandParser] = {}
         self._command = command
-        self._examples = ""
-        super().__init__(
-            formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, **keywords
-        )
+        super().__init__(formatter_class=Formatter, allow_abbrev=False, **keywords)
 
     def add_argument(self, *names: Any, **keywords: Any) -> Action:
         """As its parent, and noted in `listed`."""

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 import time
-from stat import S_ISREG
 
 from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem
@@ -198,12 +197,13 @@ class Directory:
     def _write_blob(self, ref: BlobRef, content: bytes) -> None:
         path = self.blob_path(ref.digest)
         try:
-            facts = os.lstat(path)
-            if S_ISREG(facts.st_mode) and facts.st_size == ref.size_bytes:
+            # Compared, not only measured: a power cut leaves files of the right length and of
+            # zeros, and one build has to heal them all.
+            if files.read_file(path, ref.size_bytes) == content:
                 # Touched, so that a collection that runs at this moment sees it is needed.
                 os.utime(path)
                 return
-        except OSError:  # not there, or not ours to touch: writing tells
+        except (OSError, ValueError):  # not there, not ours to touch, too long: writing tells
             pass
         files.write_file(path, content, self.temporary)
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from emberkeep.store.protocol import Entry, Kept, Key, Store
 
 
+NOWHERE = Miss(ABSENT, "there is no layer to look in")
+
+
 @final
 class Layered:
     """Stores from the nearest to the farthest.
@@ -41,7 +44,7 @@ class Layered:
 
     def locate(self, key: Key) -> tuple[Kept | Miss, str]:
         """As `read`, with the label of the layer that answered."""
-        worst, label = Miss(ABSENT, "there is no layer to look in"), self.label
+        worst, label = NOWHERE, self.label
         for depth, layer in enumerate(self._layers):
             found = layer.read(key)
             if not isinstance(found, Miss):

@@ -6,6 +6,7 @@ from emberkeep.digests import sha256
 
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 LONGEST = 64
+REMEMBERED = 1024
 MARK = 16  # hexadecimal digits that tell names apart which become the same folder
 # Windows opens a device under these names, whatever the extension.
 DEVICES = frozenset(
@@ -17,8 +18,21 @@ RESERVED = frozenset(
 )
 
 
+# Asked at every lookup, for the same few names.
+_known: dict[str, str] = {}
+
+
 def folder_name(name: str) -> str:
     """The folder for a name: the name itself where it is plain, else a slug with a digest."""
+    known = _known.get(name)
+    if known is None:
+        known = _folder_name(name)
+        if len(_known) < REMEMBERED:
+            _known[name] = known
+    return known
+
+
+def _folder_name(name: str) -> str:
     if _is_plain(name):
         return name
     slug = "".join(letter if letter in PLAIN else "_" for letter in name[:40]).strip(".-_ ")

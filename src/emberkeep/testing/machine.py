@@ -30,12 +30,14 @@ class _StoreMachine(RuleBasedStateMachine):
     make_store: Callable[[], Store]
     reopen: Callable[[Store], Store] | None
     seal: Callable[[str], str]
+    store: Store
+    model: dict[Key, Kept]
 
     @initialize()
     def open(self) -> None:
         """Begin with nothing."""
         self.store = type(self).make_store()
-        self.model: dict[Key, Kept] = {}
+        self.model = {}
 
     @rule(data=st.data())
     def write(self, data: st.DataObject) -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+import traceback
 
 OPERATIONS = (
     "open",
@@ -82,8 +83,6 @@ def in_child(work):
         try:
             told, status = work(), 0
         except BaseException as problem:
-            import traceback
-
             told, status = "".join(traceback.format_exception(problem)), 1
         posix_write(target, told.encode())
         os._exit(status)

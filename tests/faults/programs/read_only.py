@@ -42,6 +42,7 @@ def in_mount(place):
 def as_somebody_else(place):
     """Another user's keep: they may not even look into it, and nothing in it changes."""
     os.chmod(place, 0o755)
+    import_what_is_imported_late(place)
     asked = 0
     for mode in (0o700, 0o755, 0o500):
         root = os.path.join(place, f"keep-{mode:o}")
@@ -53,6 +54,16 @@ def as_somebody_else(place):
         assert snapshot(root) == before
         asked += 3
     tell(folders=3, asked=asked)
+
+
+def import_what_is_imported_late(place):
+    """Whoever is nobody cannot read the interpreter's library either."""
+    with Heard() as heard:
+        ask(fresh(os.path.join(place, "keep")), 0)
+        with open(os.path.join(place, "file"), "w"):
+            pass
+        ask(fresh(os.path.join(place, "file")), 0)
+    assert heard.count
 
 
 def use_as_nobody(place, root):

@@ -1,0 +1,35 @@
+"""Making room without being asked: at most once a day, after a build, which took longer anyway."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from emberkeep.store import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from emberkeep.store.directory import Directory
+
+STAMP = "collected"
+EVERY_S = 86_400.0
+
+
+def collect_if_due(directory: Directory, max_size_bytes: int, max_age_s: float) -> bool:
+    """Collect where the last time was a day ago; whether it was done.
+
+    The stamp is set first: of several processes that come at once, one does the work.
+    """
+    path = os.path.join(directory.root, STAMP)
+    try:
+        age = time.time() - os.stat(path).st_mtime
+    except FileNotFoundError:  # a new keep: there is nothing to collect yet
+        age = 0.0
+        files.write_file(path, b"", directory.temporary)
+    if 0 <= age < EVERY_S:
+        return False
+    os.utime(path)
+    from emberkeep.store.eviction import Policy, collect
+
+    collect(directory, Policy(max_size_bytes=max_size_bytes, max_age_s=max_age_s))
+    return True
