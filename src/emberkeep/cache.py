@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from emberkeep.lease import Lease
     from emberkeep.store.built import Built
     from emberkeep.store.protocol import Layout, Store
+    from emberkeep.telemetry.spans import OpenSpan
 
     class BuildHalf(Protocol):
         """How something is compiled: ingredients of the build key, checked after the build."""
@@ -303,7 +304,7 @@ def _artifact(kept: Kept, *, hit: bool, reason: str) -> Artifact:
 
 
 def _copy(value: Layout) -> Layout:
-    kind: type[Any] = type(value)  # exact, as JSON gives it
+    kind: object = type(value)  # exact, as JSON gives it
     if kind is dict:
         return {name: _copy(item) for name, item in value.items()}
     if kind is list:
@@ -334,7 +335,7 @@ class _NoSpan:
 _NO_SPAN = _NoSpan()
 
 
-def _span(name: str, category: str) -> _NoSpan:
+def _span(name: str, category: str) -> _NoSpan | OpenSpan:
     """A span, if anybody can be listening: a recorder exists only where telemetry was imported."""
     if "emberkeep.telemetry.spans" not in sys.modules:
         return _NO_SPAN

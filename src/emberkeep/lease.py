@@ -140,7 +140,7 @@ def _open(path: str) -> int:
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), files.PRIVATE, exist_ok=True)
+        files.make_folder(os.path.dirname(path))
         return os.open(path, flags, 0o600)
 
 

@@ -47,17 +47,17 @@ def _fill(self: Any, /, *values: object, **named: object) -> None:
 
 def _complete(cls: Any, values: tuple[object, ...], named: dict[str, object]) -> tuple[object, ...]:
     """All values in the order of the fields: those given by position, by name, and defaults."""
-    names = cls.__match_args__
+    names, defaults = cls.__match_args__, cls.__dict__
     given = dict(zip(names, values, strict=False))
     wrong = [name for name in named if name not in names or name in given]
     given.update(named)
-    missing = [name for name in names if name not in given and name not in vars(cls)]
+    missing = [name for name in names if name not in given and name not in defaults]
     if wrong or missing or len(values) > len(names):
         raise TypeError(
             f"{cls.__qualname__}({', '.join(names)}) was called with {len(values)} values and "
             f"{list(named)}: missing {missing}, unknown or given twice {wrong}"
         )
-    return tuple(given.get(name, vars(cls).get(name)) for name in names)
+    return tuple(given.get(name, defaults.get(name)) for name in names)
 
 
 def _equal(self: Any, other: object) -> bool:

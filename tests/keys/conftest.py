@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
 
 def run_text(text: str) -> SimpleNamespace:
     """Run a module's text, as an import would, without a file."""
-    space: dict[str, object] = {"__name__": "model"}
-    exec(compile(textwrap.dedent(text), "model.py", "exec"), space)
-    return SimpleNamespace(**space, space=space)
+    module = ModuleType("model")
+    sys.modules["model"] = module  # dataclasses look it up
+    exec(compile(textwrap.dedent(text), "model.py", "exec"), vars(module))
+    return SimpleNamespace(**vars(module), space=vars(module))
 
 
 @pytest.fixture
-def load() -> Callable[[str], SimpleNamespace]:
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], SimpleNamespace]:
     """A module from its text; ``space`` is its global names, as its functions see them."""
+    monkeypatch.setitem(sys.modules, "model", ModuleType("model"))
     return run_text
 
 
@@ -34,6 +37,6 @@ def digest() -> Callable[[object], str]:
 
 
 @pytest.fixture
-def digest_of_f() -> Callable[[str], str]:
+def digest_of_f(load: Callable[[str], SimpleNamespace]) -> Callable[[str], str]:
     """The digest of what a module's text calls ``f``."""
-    return lambda text: fingerprint(run_text(text).f).digest
+    return lambda text: fingerprint(load(text).f).digest

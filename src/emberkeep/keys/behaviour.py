@@ -192,6 +192,9 @@ def _with_registrations(own: Fingerprint, value: object, path: str, walk: Walk) 
     if not found:
         return own
     children = [("itself", own)]
+    again = walk.met(value, "registrations")
+    if again is not None:
+        return branch("overloaded", [*children, ("overloads", again)])
     for label, extension in found:
         children.append((label, walk.compile_time(extension, f"{path} → numba {label}")))
     return branch("overloaded", children)

@@ -85,7 +85,7 @@ GUARDING_REPR = ("dataclasses", "reprlib")  # the modules whose wrapper a datacl
 
 def describe_class(cls: type, path: str, walk: Walk) -> Fingerprint:
     """A user's class: its bases, methods and attributes; not where it stands."""
-    if type(cls).__module__.partition(".")[0] == "numba":
+    if type(cls).__name__ == "JitClassType" and type(cls).__module__.startswith("numba."):
         raise Unkeyable(
             path,
             f"is the jitclass {cls.__qualname__}, whose layout numba keeps to itself",
@@ -114,7 +114,10 @@ def describe_class(cls: type, path: str, walk: Walk) -> Fingerprint:
 
 def _fields(cls: Any, path: str, walk: Walk) -> Fingerprint:
     """A dataclass's fields and options, from which its generated methods follow."""
-    children = [("options", walk.visit(repr(cls.__dataclass_params__), path))]
+    # What later versions of Python list beside these shows in the fields and attributes.
+    listed = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
+    options = {name: getattr(cls.__dataclass_params__, name) for name in listed}
+    children = [("options", walk.visit(options, path))]
     for name, field in cls.__dataclass_fields__.items():
         flags = (field.init, field.repr, field.hash, field.compare, field.kw_only)
         parts = [("flags", walk.visit(flags, path))]
@@ -170,6 +173,8 @@ def _generated_by_dataclass(value: Any) -> bool:
     if isinstance(value, types.FunctionType):  # its __repr__ is guarded against recursion
         home = value.__globals__.get("__name__")
         inner = getattr(value, "__wrapped__", value) if home in GUARDING_REPR else value
+        if inner is value and home == "dataclasses":
+            return True
     code = getattr(inner, "__code__", None)
     return code is not None and code.co_qualname.startswith("__create_fn__.<locals>.")
 
@@ -201,6 +206,9 @@ def describe_instance(value: Any, path: str, walk: Walk) -> Fingerprint | None:
     state = state_of(value)
     if state and library_object(cls) is not None:
         return None  # a library's object may hold more than it shows
+    again = walk.met(value) if state else None
+    if again is not None:
+        return again
     children = [("class", walk.compile_time(cls, f"{path}.__class__"))]
     children += [(name, walk.compile_time(state[name], f"{path}.{name}")) for name in sorted(state)]
     return branch("instance", children)

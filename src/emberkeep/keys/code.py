@@ -49,11 +49,12 @@ def describe_code(code: types.CodeType, path: str, walk: Walk) -> Fingerprint:
     """What a code object does, apart from the things its names stand for."""
     instructions: list[bytes] = []
     constants: list[tuple[str, Fingerprint]] = []
-    for step in dis.get_instructions(code):
-        if step.opname in SKIPPED:
-            continue
+    steps = [step for step in dis.get_instructions(code) if step.opname not in SKIPPED]
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
         if step.opcode in dis.hasconst:
             constant = code.co_consts[step.arg or 0]
+            if following is not None and following.argval == "__firstlineno__":
+                constant = None  # the line of a class statement (Python 3.13)
             constants.append((str(len(constants)), _constant(constant, path, walk)))
             instructions.append(b"%d." % step.opcode)
         else:

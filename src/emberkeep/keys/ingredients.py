@@ -110,7 +110,7 @@ class Walk:
 
     def __init__(self) -> None:
         self.compiled = False
-        self._met: list[object] = []  # callables and classes, in the order of the walk
+        self._met: list[tuple[object, str]] = []  # callables, classes…, in the order of the walk
         self._open: list[object] = []  # containers that are being walked
 
     def visit(self, value: object, path: str) -> Fingerprint:
@@ -160,15 +160,15 @@ class Walk:
         finally:
             self.compiled = before
 
-    def met(self, value: object) -> Fingerprint | None:
-        """A reference to a callable or class met before in this walk; else remembers it.
+    def met(self, value: object, aspect: str = "itself") -> Fingerprint | None:
+        """A reference to a callable, class or object met before in this walk; else remembers it.
 
         The number counts in the order of the walk, which is the same in every process.
         """
-        for index, known in enumerate(self._met):
-            if known is value:
+        for index, (known, known_aspect) in enumerate(self._met):
+            if known is value and known_aspect == aspect:
                 return leaf("again", b"%d" % index, f"(the same as #{index})")
-        self._met.append(value)
+        self._met.append((value, aspect))
         return None
 
     def _once(
@@ -313,7 +313,7 @@ def refusal(value: object, path: str) -> Unkeyable:
             f"is the path {str(value)!r}; a path names a place, and what lies there can change",
             "Pass the contents (path.read_bytes()), or str(path) if only the name matters",
         )
-    if type(value).__module__.startswith("ctypes") or type(value).__module__ == "_ctypes":
+    if any(base.__module__ == "_ctypes" for base in type(value).__mro__):
         return Unkeyable(
             path, f"is a {kind}, an address that means something else in every process", DECLARE
         )

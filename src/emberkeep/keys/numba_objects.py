@@ -41,11 +41,15 @@ def describe_numba(value: Any, path: str, walk: Walk) -> Fingerprint | None:
         options = (
             repr(getattr(value, "signature", "")),
             repr(getattr(value, "identity", getattr(value, "_identity", None))),
-            repr(getattr(getattr(value, "gufunc_builder", None), "writable_args", None)),
             # Frozen, no other types get compiled; else these are only those seen so far.
             tuple(value.types) if getattr(value, "_frozen", False) else None,
         )
-        return branch(kind, [("dispatcher", inner), ("options", walk.visit(options, path))])
+        children = [("dispatcher", inner), ("options", walk.visit(options, path))]
+        builder = getattr(value, "gufunc_builder", None)
+        if builder is not None:
+            children.append(("writable", walk.visit(repr(builder.writable_args), path)))
+            children += _compile_options(builder, None, path, walk)
+        return branch(kind, children)
     if hasattr(value, "_pyfunc") and hasattr(value, "_sig"):  # @cfunc
         function = walk.visit(value._pyfunc, path)  # noqa: SLF001 - the same
         signature = walk.visit(repr(value._sig), path)  # noqa: SLF001 - the same
@@ -55,7 +59,8 @@ def describe_numba(value: Any, path: str, walk: Walk) -> Fingerprint | None:
         return branch(kind, children)
     if hasattr(value, "_defn") and hasattr(value, "_ctor_kwargs"):  # @intrinsic
         definition = walk.visit(value._defn, path)  # noqa: SLF001 - the same
-        options = walk.compile_time(value._ctor_kwargs, f"{path} options")  # noqa: SLF001 - the same
+        settings = {**value._ctor_kwargs, "prefer_literal": value._prefer_literal}  # noqa: SLF001 - the same
+        options = walk.compile_time(settings, f"{path} options")
         return branch(kind, [("definition", definition), ("options", options)])
     return None
 

@@ -162,7 +162,7 @@ class Directory:
         try:
             if hasattr(os, "geteuid") and os.stat(path).st_uid != os.geteuid():
                 return None  # sealed by another user, it is no damage to them
-            os.makedirs(folder, files.PRIVATE, exist_ok=True)
+            files.make_folder(folder)
             os.replace(path, moved)
         except OSError:
             return None
@@ -218,7 +218,7 @@ class Directory:
     def _make_root(self) -> None:
         path = os.path.join(self.root, "format")
         if not os.path.exists(path):
-            os.makedirs(self.root, files.PRIVATE, exist_ok=True)
+            files.make_folder(self.root)
             files.write_file(path, LAYOUT, self.temporary)
 
     def remove(self, key: Key) -> bool:

@@ -51,7 +51,7 @@ def write_file(path: str, content: bytes, temporary: str) -> None:
         try:
             os.replace(name, path)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), PRIVATE, exist_ok=True)
+            make_folder(os.path.dirname(path))
             os.replace(name, path)
     except BaseException:
         remove_file(name)
@@ -63,8 +63,30 @@ def _create(name: str) -> int:
     try:
         return os.open(name, flags, 0o600)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(name), PRIVATE, exist_ok=True)
+        make_folder(os.path.dirname(name))
         return os.open(name, flags, 0o600)
+
+
+def make_folder(path: str) -> None:
+    """Make a folder, and what is missing above it, for this user alone.
+
+    `os.makedirs` would leave those above open to all, the keep's root among them.
+    """
+    try:
+        os.mkdir(path, PRIVATE)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    except FileNotFoundError:
+        above = os.path.dirname(path)
+        if above == path:
+            raise
+        make_folder(above)
+        try:
+            os.mkdir(path, PRIVATE)
+        except FileExistsError:  # somebody else was faster
+            if not os.path.isdir(path):
+                raise
 
 
 def remove_file(path: str) -> bool:

@@ -18,7 +18,7 @@ from emberkeep.store.manifest import (
 )
 from emberkeep.store.names import folder_name
 from emberkeep.store.pins import pinned
-from emberkeep.store.protocol import DAMAGED, NEWER_FORMAT, UNREADABLE, UNTRUSTED, Miss
+from emberkeep.store.protocol import DAMAGED, UNREADABLE, UNTRUSTED, Miss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,9 +137,7 @@ def named_blobs(document: bytes) -> frozenset[str] | None:
     found = read_document(document, None, _accept)
     if not isinstance(found, Miss):
         return frozenset(blob.digest for blob in found.blobs)
-    if found.reason == NEWER_FORMAT or _is_whole(document):
-        return None
-    return frozenset()
+    return None if _is_whole(document) else frozenset()
 
 
 def _accept(_digest: str, _seal: str) -> None:

@@ -161,7 +161,7 @@ def read_ingredients(document: bytes) -> dict[str, Fingerprint]:
     try:
         recorded: Any = parse_json("{" + lines[1].decode("ascii")[:-1] + "}")["ingredients"]
         return {half: _tree(node) for half, node in recorded.items()}
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise StoreProblem(f"The ingredients in a manifest cannot be read: {error!r}") from error
 
 

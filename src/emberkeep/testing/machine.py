@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
@@ -24,25 +25,32 @@ TEXTS = st.sampled_from(("a", "b"))
 KEYS = st.builds(make_key, kind=NAMES, name=NAMES, plan=TEXTS, build=TEXTS)
 
 
-class _StoreMachine(RuleBasedStateMachine):
-    """One store, and what it should hold."""
+@dataclass(frozen=True)
+class _Place:
+    """How stores are made, opened again and sealed for."""
 
     make_store: Callable[[], Store]
     reopen: Callable[[Store], Store] | None
     seal: Callable[[str], str]
+
+
+class _StoreMachine(RuleBasedStateMachine):
+    """One store, and what it should hold."""
+
+    place: _Place
     store: Store
     model: dict[Key, Kept]
 
     @initialize()
     def open(self) -> None:
         """Begin with nothing."""
-        self.store = type(self).make_store()
+        self.store = self.place.make_store()
         self.model = {}
 
     @rule(data=st.data())
     def write(self, data: st.DataObject) -> None:
         """Keep something new, or in place of something else."""
-        artifact = data.draw(artifacts(kinds=NAMES, seal=type(self).seal))
+        artifact = data.draw(artifacts(kinds=NAMES, seal=self.place.seal))
         self.store.write(artifact)
         self.model[artifact.manifest.key] = artifact
 
@@ -70,11 +78,11 @@ class _StoreMachine(RuleBasedStateMachine):
         assert self.store.remove(key)
         del self.model[key]
 
-    @precondition(lambda self: type(self).reopen is not None)
+    @precondition(lambda self: self.place.reopen is not None)
     @rule()
     def open_again(self) -> None:
         """What was kept outlives the object that kept it."""
-        reopen = type(self).reopen
+        reopen = self.place.reopen
         assert reopen is not None
         self.store = reopen(self.store)
 
@@ -110,9 +118,4 @@ def store_machine(
         reopen: gives a store anew that holds what another one holds; for durable stores.
         seal: seals the digest of a document, as the store expects it.
     """
-    given = {
-        "make_store": staticmethod(make_store),
-        "reopen": None if reopen is None else staticmethod(reopen),
-        "seal": staticmethod(seal),
-    }
-    return type("StoreMachine", (_StoreMachine,), given)
+    return type("StoreMachine", (_StoreMachine,), {"place": _Place(make_store, reopen, seal)})

@@ -108,16 +108,22 @@ def _make_key(path: str) -> bytes:
     folder = os.path.dirname(path)
     os.makedirs(folder, files.PRIVATE, exist_ok=True)
     draft = os.path.join(folder, f".{files.unique_name()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(descriptor, os.urandom(KEY_BYTES))
+        _write_new(draft, os.urandom(KEY_BYTES))
+        try:
+            os.link(draft, path)  # fails where the name is taken, as a rename would not
+        except FileExistsError:
+            pass  # the other's key is as good
+        except OSError:  # a file system without links: the last one wins, the others rebuild once
+            os.replace(draft, path)
+    finally:
+        files.remove_file(draft)
+    return _read_key(path)
+
+
+def _write_new(path: str, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, content)
     finally:
         os.close(descriptor)
-    try:
-        os.link(draft, path)  # fails where the name is taken, as a rename would not
-    except FileExistsError:
-        pass  # the other's key is as good
-    except OSError:  # a file system without links: the last one wins, the others rebuild once
-        os.replace(draft, path)
-    files.remove_file(draft)
-    return _read_key(path)

@@ -32,9 +32,7 @@ def install(action):
 
         def counting(*arguments, **options):
             counted[0] += 1
-            return action(
-                counted[0], name, lambda *given: operation(*given, **options), arguments
-            )
+            return action(counted[0], name, lambda *given: operation(*given, **options), arguments)
 
         setattr(place, name, counting)
 
@@ -75,14 +73,14 @@ def fail_at(number, problem, *, lasting):
 
 
 def in_child(work):
-    """Run in a forked child; its wait status, and what the work returned (text), if it got there."""
+    """Run in a forked child; its wait status, and the text that the work returned, if it did."""
     source, target = os.pipe()
     process = os.fork()
     if process == 0:
         os.close(source)
         try:
             told, status = work(), 0
-        except BaseException as problem:
+        except BaseException as problem:  # noqa: BLE001 - told to the parent
             told, status = "".join(traceback.format_exception(problem)), 1
         posix_write(target, told.encode())
         os._exit(status)

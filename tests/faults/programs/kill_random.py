@@ -12,10 +12,9 @@ from workload import Heard, ask, ask_again, fresh, tell
 
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, collect
-from emberkeep.store.protocol import Miss
 
 SIZE = 3000
-WINDOW_S = 0.003  # some publications long
+WINDOW_S = 0.006  # some publications long
 
 
 def publish_until_killed(root, first, progress):
@@ -102,7 +101,9 @@ def reap(root):
     """The writers are dead, so what lies there is theirs: all of it goes, and nothing else."""
     collect(Directory(root, fresh(root)._sealer.verify), Policy(), now=time.time() + 7200)
     left = [
-        name for folder in ("temporary", "leases") for name in os.listdir(os.path.join(root, folder))
+        name
+        for folder in ("temporary", "leases")
+        for name in os.listdir(os.path.join(root, folder))
     ]
     assert not left, f"not reaped: {left}"
 

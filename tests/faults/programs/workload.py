@@ -1,4 +1,4 @@
-"""What the fault programs ask for: artifacts known from their number alone, so that any can check."""
+"""What the fault programs ask for: artifacts known from their number, so that any can check."""
 
 import json
 import sys

@@ -1,0 +1,159 @@
+"""The command line as a process of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from emberkeep.cli.parser import COMMANDS, build_parser
+
+EMBERKEEP = [sys.executable, "-m", "emberkeep"]
+
+
+def run(*arguments, **keywords):
+    return subprocess.run([*EMBERKEEP, *arguments], capture_output=True, text=True, **keywords)
+
+
+def test_exit_codes_and_streams(shop):
+    shop.build(x=1)
+    done = run("status", "--root", shop.root, "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["entries"] == 1
+    done = run("show", "nobody", "--root", shop.root)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "Traceback" not in done.stderr
+    assert run("nonsense").returncode == 2
+    assert run("status", "--root", os.devnull).returncode == 4
+
+
+def test_a_reader_that_goes_away_is_no_error(shop):
+    for x in range(3):
+        shop.build(x=x)
+    script = f'{" ".join(EMBERKEEP)} ls --root "{shop.root}" | head -1; echo ${{PIPESTATUS[0]}}'
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("there is no bash here")
+    done = subprocess.run([bash, "-c", script], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.startswith("kind ")
+    assert done.stdout.split()[-1] in ("0", "141")
+
+
+def test_a_reader_that_is_gone_from_the_start(shop):
+    shop.build(x=1)
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*EMBERKEEP, "ls", "--root", shop.root], stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_text_that_the_terminal_has_no_letters_for(shop):
+    shop.build(name="ü→", x=1)
+    done = run("ls", "--root", shop.root, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\xfc\\u2192" in done.stdout
+
+
+def test_a_start_is_light(shop):
+    program = (
+        "import sys\n"
+        "from emberkeep.cli import main\n"
+        "main(['status'])\n"
+        "heavy = {'numpy', 'rich', 'json', 'dataclasses', 'inspect', 'typing', 'shutil'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stderr == "[]\n"
+
+
+def test_loading_one_command_leaves_the_others_alone():
+    program = (
+        "import sys\n"
+        "from emberkeep.cli import main\n"
+        "main(['config'])\n"
+        "print([n for n in sys.modules if n.startswith('emberkeep.cli.commands.')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "['emberkeep.cli.commands.configuration']"
+
+
+# Completion -------------------------------------------------------------------------------------
+
+
+def completed_by_bash(line):
+    words = line.split(" ")
+    script = run("completion", "bash").stdout + (
+        f"\nCOMP_WORDS=({' '.join(repr(word) for word in words)})"
+        f"\nCOMP_CWORD={len(words) - 1}\n_emberkeep\n"
+        'printf "%s\\n" "${COMPREPLY[@]}"\n'
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+
+
+@needs_bash
+def test_bash_completes_every_command_and_option():
+    assert set(COMMANDS) <= set(completed_by_bash("emberkeep "))
+    parser = build_parser()
+    for name, command in parser.commands.items():
+        command.load()
+        flags = {flag for action in command.listed for flag in action.option_strings}
+        assert flags <= set(completed_by_bash(f"emberkeep {name} ")), name
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("emberkeep st", ["status"]),
+        ("emberkeep gc --max-", ["--max-size", "--max-age"]),
+        ("emberkeep --root status ver", ["verify"]),
+        ("emberkeep ls --format ", ["text", "json"]),
+        ("emberkeep completion ", ["bash", "zsh", "fish", "-h", "--help", "--root", "--format"]),
+        ("emberkeep status --max", []),
+    ],
+)
+def test_bash_completes_in_context(line, words):
+    assert completed_by_bash(line) == words
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_is_one_that_the_shell_can_read(shell):
+    script = run("completion", shell).stdout
+    for name in COMMANDS:
+        assert name in script
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} here")
+    done = subprocess.run([shell, "-n"], input=script, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("emberkeep stat", {"status"}),
+        ("emberkeep gc --max", {"--max-size", "--max-age"}),
+        ("emberkeep ls --format ", {"text", "json"}),
+        ("emberkeep completion ", {"bash", "zsh", "fish"}),
+    ],
+)
+def test_fish_completes(line, words):
+    script = run("completion", "fish").stdout + f"\ncomplete -C '{line}'\n"
+    done = subprocess.run(["fish", "-c", script], capture_output=True, text=True)
+    assert {row.split("\t")[0] for row in done.stdout.splitlines()} == words

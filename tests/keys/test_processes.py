@@ -1,0 +1,279 @@
+"""Keys are the same in every process, wherever and however the model is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src"
+
+# A model with some of everything whose order or place could leak into a key.
+MODEL = """
+import enum
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class Colour(enum.Enum):
+    RED = 1
+    GREEN = "two"
+
+
+@dataclass(frozen=True)
+class Rates:
+    birth: float
+    names: frozenset = frozenset({"a", "b", "c", "d"})
+
+
+class Gain:
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, x):
+        return self.value * x
+
+
+table = {"a": 1, "b": [2.0, (3, None)], 4: {5, 6, "seven"}}
+functions = {(lambda x: square(x) + 1), (lambda x: square(x) + 2), (lambda x: square(x) + 3)}
+gain = Gain(2.0)
+
+
+def square(x):
+    return x * x
+
+
+def even(n):
+    return n == 0 or odd(n - 1)
+
+
+def odd(n):
+    return n != 0 and even(n - 1)
+
+
+def make(k):
+    def inner(x, *, scale=1.5):
+        return scale * k * square(x)
+
+    return inner
+
+
+def nested(x):
+    class Local:
+        value = x
+
+    return Local, [y for y in "abc" if y in {"a", "b", "c"}]
+
+
+@functools.wraps(make)
+def rhs(x):
+    return np.linalg.norm(math.sin(x)) + gain(x) + len(table) + even(3) + len(functions)
+
+
+everything = [rhs, make(3), nested, functions, functools.partial(rhs, 1), gain, Gain, even, odd]
+plain = [table, Colour.RED, Rates(1.0), {"x", "y", "z"}, np.arange(3.0), {Colour.RED: 1, "k": 2}]
+"""
+
+JITTED = """
+import numba
+
+
+@numba.njit(fastmath={"nnan", "ninf", "nsz", "arcp"}, locals={"b": numba.int8, "a": numba.int8})
+def kernel(x):
+    return x + helper(x)
+
+
+@numba.njit
+def helper(x):
+    return numba.float32(x)
+
+
+@numba.vectorize
+def ufunc(x):
+    return helper(x)
+"""
+
+REPORT = """
+def report(namespace):
+    import json
+    from emberkeep.keys import fingerprint
+    parts = {name: namespace[name] for name in %s}
+    each = {f"{name} {i}": fingerprint(item).digest
+            for name, items in parts.items() for i, item in enumerate(items)}
+    print(json.dumps({**each, "all": fingerprint(parts).digest}))
+"""
+FUNCTIONS = REPORT % '("everything", "plain")'
+IMPORTED = FUNCTIONS + "import model\nreport(vars(model))\n"
+
+
+def start(arguments: list[str], folder: Path, **environment: str) -> subprocess.Popen[str]:
+    """A Python process that reports digests, in an environment of its own."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**kept, "PYTHONHASHSEED": "random", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def digests(process: subprocess.Popen[str]) -> dict[str, str]:
+    output, problem = process.communicate(timeout=120)
+    assert process.returncode == 0, problem
+    return json.loads(output)
+
+
+def write(folder: Path, name: str, text: str) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """What each way to run the model reports, all started at once."""
+    root = tmp_path_factory.mktemp("models")
+    first = write(root / "first", "model.py", MODEL)
+    moved = write(root / "elsewhere" / "deeper", "model.py", "\n" * 300 + MODEL)
+    spaced = MODEL.replace("\n\n\n", "\n\n# a comment\n\n\n\n")
+    spaced = spaced.replace("def square(x):", 'def square(x: float) -> float:\n    """Doc."""')
+    edited = write(root / "edited", "model.py", spaced)
+    changed = write(root / "changed", "model.py", MODEL.replace("return x * x", "return x * x * x"))
+    write(root / "main", "run.py", MODEL + FUNCTIONS + "report(globals())\n")
+    write(root / "package" / "inner", "__init__.py", "")
+    write(root / "package" / "inner", "model.py", MODEL)
+    package = FUNCTIONS + "from inner import model\nreport(vars(model))\n"
+    other_order = "import statistics, decimal, scipy.special, emberkeep.keys.behaviour\n" + IMPORTED
+    late = "import model, fractions, numpy.ma, numba\n" + IMPORTED
+    used = IMPORTED.replace("report(", "model.rhs(1.0), model.Colour(1); report(")
+    zipped = shutil.make_archive(str(root / "zipped"), "zip", first)
+    ways = {
+        "hash seed 0": start(["-c", IMPORTED], root, PYTHONPATH=first, PYTHONHASHSEED="0"),
+        "hash seed 1": start(["-c", IMPORTED], root, PYTHONPATH=first, PYTHONHASHSEED="1"),
+        "hash seed 2": start(["-c", IMPORTED], root, PYTHONPATH=first, PYTHONHASHSEED="2"),
+        "from its own folder": start(["-c", IMPORTED], Path(first)),
+        "moved, on other lines": start(["-c", IMPORTED], root, PYTHONPATH=moved),
+        "commented and annotated": start(["-c", IMPORTED], root, PYTHONPATH=edited),
+        "run as a script": start(["run.py"], root / "main"),
+        "run as a module": start(["-m", "run"], root / "main"),
+        "inside a package": start(["-c", package], root / "package"),
+        "out of a zip file": start(["-c", IMPORTED], root, PYTHONPATH=zipped),
+        "after other imports": start(["-c", other_order], root, PYTHONPATH=first),
+        "before other imports": start(["-c", late], root, PYTHONPATH=first),
+        "after it was used": start(["-c", used], root, PYTHONPATH=first),
+        "without bytecode files": start(["-B", "-c", IMPORTED], root, PYTHONPATH=first),
+        "one function changed": start(["-c", IMPORTED], root, PYTHONPATH=changed),
+    }
+    return {way: digests(process) for way, process in ways.items()}
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "hash seed 1",
+        "hash seed 2",
+        "from its own folder",
+        "moved, on other lines",
+        "commented and annotated",
+        "run as a script",
+        "run as a module",
+        "inside a package",
+        "out of a zip file",
+        "after other imports",
+        "before other imports",
+        "after it was used",
+        "without bytecode files",
+    ],
+)
+def test_keys_do_not_depend_on_how_a_model_is_found(
+    way: str, reports: dict[str, dict[str, str]]
+) -> None:
+    assert reports[way] == reports["hash seed 0"]
+
+
+def test_one_changed_function_changes_the_keys_of_those_that_reach_it(
+    reports: dict[str, dict[str, str]],
+) -> None:
+    before, after = reports["hash seed 0"], reports["one function changed"]
+    changed = {name for name in before if before[name] != after[name]}
+    reaching = {f"everything {index}" for index in (0, 1, 3, 4)}  # rhs, make(3), functions, partial
+    assert changed == {*reaching, "all"}
+
+
+def test_numba_objects_have_the_same_keys_in_every_process(tmp_path: Path) -> None:
+    script = REPORT % '("kernels",)' + (
+        "import jitted as j\nreport({'kernels': [j.kernel, j.helper, j.ufunc]})\n"
+    )
+    used = script.replace("import jitted as j\n", "import jitted as j\nj.kernel(1.0), j.ufunc(1)\n")
+    one = write(tmp_path / "one", "jitted.py", JITTED)
+    two = write(tmp_path / "two", "jitted.py", "\n" * 50 + JITTED)
+    processes = [
+        start(["-c", script], tmp_path, PYTHONPATH=one, PYTHONHASHSEED="0"),
+        start(["-c", script], tmp_path, PYTHONPATH=two, PYTHONHASHSEED="1"),
+        start(["-c", used], tmp_path, PYTHONPATH=two),
+    ]
+    first, moved, compiled = (digests(process) for process in processes)
+    assert first == moved == compiled
+
+
+@cache
+def interpreter(version: str) -> tuple[str | None, str]:
+    """A Python of this version on the path, or among pyenv's, that runs; else the reason."""
+    versions = Path.home() / ".pyenv" / "versions"
+    candidates = [
+        shutil.which(f"python{version}"),
+        *map(str, versions.glob(f"{version}*/bin/python{version}")),
+    ]
+    for candidate in candidates:
+        if candidate is not None:
+            process = subprocess.run([candidate, "-c", ""], capture_output=True, check=False)
+            if process.returncode == 0:
+                return candidate, ""
+    return None, f"there is no python{version} here that runs"
+
+
+PLAIN = """
+import json, math
+from dataclasses import dataclass
+from emberkeep.keys import fingerprint
+
+@dataclass(frozen=True)
+class Rates:
+    birth: float
+    death: float = 0.1
+
+values = [
+    None, ..., True, -(2**70), 0.1, -0.0, math.nan, -math.inf, 1 - 2j, "\\u017dlu\\0", b"\\xff",
+    (1, (2.0, "a")), [1, [2, []]], {"b": 1, "a": {"c": None}}, {2: "b", 1.5: "a"}, {1, "a", None},
+    frozenset({(1, 2), b"x"}), range(1, 10, 2), slice(None, 3), bytearray(b"a"), Rates(1.5),
+]
+print(json.dumps({repr(i): fingerprint(value).digest for i, value in enumerate(values)}))
+"""
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_plain_values_have_the_same_keys_under_every_python(version: str, tmp_path: Path) -> None:
+    other, reason = interpreter(version)
+    if other is None:
+        pytest.skip(reason)
+    own = start(["-c", PLAIN], tmp_path)
+    process = subprocess.run(
+        [other, "-c", PLAIN],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(process.stdout) == digests(own)

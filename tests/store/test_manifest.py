@@ -1,0 +1,301 @@
+"""Manifests: what is composed is read, and nothing else is."""
+
+import builtins
+import importlib.util
+import json
+import sys
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emberkeep.errors import StoreProblem
+from emberkeep.keys.fingerprint import branch, leaf
+from emberkeep.store import manifest as manifest_module
+from emberkeep.store.manifest import (
+    FORMAT,
+    RECORDED_NODES,
+    TRAILER,
+    TRAILER_BYTES,
+    BlobRef,
+    Manifest,
+    canonical,
+    compose,
+    parse_json,
+    read_document,
+    read_ingredients,
+)
+from emberkeep.store.protocol import DAMAGED, NEWER_FORMAT, UNTRUSTED, Key, Miss
+from emberkeep.testing import accept, artifacts, kept, keys, layouts, unsealed
+
+SIZES = st.integers(0, 2**63)
+DIGESTS = st.binary(max_size=4).map(lambda seed: sha256(seed).hexdigest())
+TEXTS = st.text(max_size=30) | st.sampled_from(["\ud800", "\0", "\u2028", '"', "\\", "\x7f"])
+MANIFESTS = st.builds(
+    Manifest,
+    key=keys(),
+    blobs=st.lists(st.builds(BlobRef, TEXTS, DIGESTS, SIZES), max_size=5).map(tuple),
+    layout=layouts(),
+    cost_s=st.floats(0, 1e9),
+    made_at=st.floats(0, 1e12),
+    made_by=st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3),
+)
+DIGEST = sha256(b"").hexdigest()
+
+
+def a_seal(digest):
+    return sha256(b"seal" + digest.encode()).hexdigest()
+
+
+def judge(digest, seal):
+    return None if seal == a_seal(digest) else "not sealed"
+
+
+@given(MANIFESTS)
+def test_what_is_composed_is_read(manifest):
+    document = compose(manifest, {}, a_seal)
+    assert read_document(document, manifest.key, judge) == manifest
+    assert read_document(document, None, judge) == manifest
+
+
+@given(MANIFESTS, keys())
+def test_it_is_read_under_its_own_name_alone(manifest, other):
+    found = read_document(compose(manifest, {}, a_seal), other, judge)
+    assert found == manifest if other == manifest.key else found.reason == DAMAGED
+
+
+@given(artifacts())
+def test_a_document_is_ascii_json_in_three_lines(artifact):
+    *lines, trailer, nothing = artifact.document.split(b"\n")
+    assert (len(lines), nothing, len(trailer) + 1) == (2, b"", TRAILER_BYTES)
+    assert artifact.document.isascii()
+    document = json.loads(artifact.document)
+    body = artifact.document[:-TRAILER_BYTES]
+    assert document["digest"] == sha256(body).hexdigest()
+    assert document["manifest"]["format"] == FORMAT
+
+
+@given(MANIFESTS)
+def test_the_same_manifest_is_the_same_bytes(manifest):
+    turned = Manifest(**{**manifest.__dict__, "made_by": dict(reversed(manifest.made_by.items()))})
+    assert compose(manifest, {}, a_seal) == compose(turned, {}, a_seal)
+
+
+@given(st.binary(max_size=400))
+def test_garbage_is_damage(garbage):
+    assert read_document(garbage, None, accept).reason == DAMAGED
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_garbage_with_the_right_digest_is_damage(garbage, wrapped):
+    body = b'{"manifest":' + garbage + b",\n{}" if wrapped else garbage
+    document = body + TRAILER % (sha256(body).hexdigest().encode(), b"0" * 64)
+    assert read_document(document, None, accept).reason == DAMAGED
+
+
+@given(layouts(), st.sampled_from(["manifest", "blobs", "layout", "kind", "cost_s", "format"]))
+def test_any_json_in_the_wrong_place_raises_nothing(value, field):
+    fields = json.loads(kept().document)["manifest"]
+    fields[field] = value
+    outer = {"manifest": value} if field == "manifest" else {"manifest": fields}
+    body = (canonical(outer)[:-1] + ',\n"ingredients":{},\n').encode()
+    document = body + TRAILER % (sha256(body).hexdigest().encode(), b"0" * 64)
+    found = read_document(document, kept().manifest.key, accept)
+    assert isinstance(found, (Miss, Manifest))
+    assert isinstance(found, Miss) or found.key == kept().manifest.key
+
+
+def signed(fields, seal=a_seal):
+    body = ('{"manifest":' + fields + ',\n"ingredients":{},\n').encode()
+    digest = sha256(body).hexdigest()
+    return body + TRAILER % (digest.encode(), seal(digest).encode())
+
+
+@pytest.mark.parametrize("depth", [500, 10_000, 1_000_000])
+def test_deep_nesting_is_damage_or_a_layout(depth):
+    """Never a crash, and never an error that leaves the reader."""
+    fields = canonical(json.loads(kept().document)["manifest"])
+    nested = "[" * depth + "]" * depth
+    found = read_document(
+        signed(fields.replace('"layout":null', f'"layout":{nested}')), kept().manifest.key, judge
+    )
+    assert isinstance(found, Manifest) if depth == 500 else found.reason == DAMAGED
+
+
+def test_the_seal_is_asked_before_the_shape():
+    found = read_document(signed('{"format":1}', unsealed), None, judge)
+    assert found == Miss(UNTRUSTED, "not sealed")
+    assert read_document(signed('{"format":1}'), None, judge).reason == DAMAGED
+
+
+def test_an_unknown_format_is_told_before_the_seal():
+    found = read_document(signed('{"format":2}', unsealed), None, judge)
+    assert found.reason == NEWER_FORMAT
+    assert "2" in found.detail
+
+
+def test_a_document_without_its_own_digest_is_not_shown_to_the_judge():
+    def never(digest, seal):
+        pytest.fail("what is damaged is no question of trust")
+
+    document = bytearray(kept().document)
+    document[20] ^= 1
+    assert read_document(bytes(document), None, never).reason == DAMAGED
+
+
+def test_duplicate_names_are_read_as_json_reads_them():
+    """The last one counts, for us and for everybody who looks at the file."""
+    fields = canonical(json.loads(kept(layout=1).document)["manifest"])
+    doubled = fields.replace('"layout":1', '"layout":1,"layout":2')
+    found = read_document(signed(doubled), None, judge)
+    assert found.layout == 2
+    assert json.loads(doubled)["layout"] == 2
+
+
+def test_other_letters_than_ascii_are_damage():
+    fields = canonical(json.loads(kept(layout="e").document)["manifest"])
+    raw = fields.replace('"layout":"e"', '"layout":"\u00e9"')
+    assert json.loads(raw)["layout"] == "\u00e9"
+    assert read_document(signed(raw), None, judge).reason == DAMAGED
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_json_has_no_number_for_is_refused(value):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        kept(layout=[value])
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
+def test_what_json_has_no_number_for_is_not_read(text):
+    fields = canonical(json.loads(kept(layout=1).document)["manifest"])
+    raw = fields.replace('"layout":1', f'"layout":{text}')
+    assert read_document(signed(raw), None, judge).reason == DAMAGED
+
+
+# Ingredients ----------------------------------------------------------------------------------
+
+
+def test_ingredients_come_back():
+    tree = branch("ingredients", [("x", leaf("int", b"1", "1")), ("y", branch("list", []))])
+    manifest = kept().manifest
+    document = compose(manifest, {"plan": tree, "build": branch("toolchain", [])}, a_seal)
+    found = read_ingredients(document)
+    assert found == {"plan": tree, "build": branch("toolchain", [])}
+
+
+def test_of_many_ingredients_some_are_recorded_as_digests():
+    leaves = [(str(n), leaf("int", b"%d" % n, str(n))) for n in range(RECORDED_NODES)]
+    wide, narrow = branch("list", leaves), branch("list", leaves[:3])
+    tree = branch("ingredients", [("narrow", narrow), ("wide", wide)])
+    found = read_ingredients(compose(kept().manifest, {"plan": tree}, a_seal))["plan"]
+    assert (found.digest, dict(found.children)["narrow"]) == (tree.digest, narrow)
+    cut = dict(found.children)["wide"]
+    assert (cut.digest, cut.children) == (wide.digest, ())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"{}", b'"ingredients":1,', b'"ingredients":{"plan":[1]},', b"\xff,"]
+    + [b'"ingredients":{"plan":' + b"[" * 100_000 + b"]" * 100_000 + b"},"],
+    ids=["none", "other", "number", "short", "no text", "deep"],
+)
+def test_ingredients_that_cannot_be_read_are_a_store_problem(line):
+    first, _, *rest = kept().document.split(b"\n")
+    with pytest.raises(StoreProblem, match="ingredients"):
+        read_ingredients(b"\n".join([first, line, *rest]))
+    with pytest.raises(StoreProblem, match="ingredients"):
+        read_ingredients(first)
+
+
+# The parser -----------------------------------------------------------------------------------
+
+
+@given(layouts())
+def test_the_parser_reads_what_json_reads(value):
+    text = json.dumps(value)
+    assert parse_json(text) == json.loads(text) == value
+    assert repr(parse_json(text)) == repr(json.loads(text))  # 1 and 1.0 and True told apart
+
+
+GARBAGE = st.text(max_size=30) | st.text(
+    alphabet='{}[]",:0123456789.eE+-truefalsn\\u \n', max_size=30
+)
+
+
+@given(GARBAGE)
+def test_the_parser_reads_no_more_than_json(text):
+    try:
+        value = parse_json(text)
+    except ValueError:
+        return
+    assert repr(value) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "{", "[1,]", "{1:2}", '"\n"', "01", "1 2", "nul", "NaN", "-Infinity", "[1]x"]
+)
+def test_the_parser_refuses(text):
+    with pytest.raises(ValueError):
+        parse_json(text)
+
+
+@pytest.fixture
+def without_the_scanner(monkeypatch):
+    """The module as it is on an interpreter that has no `_json`."""
+    import_ = builtins.__import__
+
+    def hide(name, *rest):
+        if name == "_json":
+            raise ImportError(name)
+        return import_(name, *rest)
+
+    spec = importlib.util.spec_from_file_location("slow_manifest", manifest_module.__file__)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "slow_manifest", module)
+    monkeypatch.setattr(builtins, "__import__", hide)
+    spec.loader.exec_module(module)
+    monkeypatch.undo()
+    return module
+
+
+def test_without_the_scanner_it_reads_and_refuses_the_same(without_the_scanner):
+    slow = without_the_scanner
+    assert slow._scan is None
+    artifact = kept(layout={"a": [1, -0.5, None, True, "\N{FIRE}"], "b": {}})
+    found = slow.read_document(artifact.document, None, accept)
+    assert found.layout == artifact.manifest.layout
+    assert str(found.key.plan) == artifact.manifest.key.plan
+    for text in ("", "{", "NaN", "[Infinity]", "1 2", "[1,]"):
+        with pytest.raises(ValueError):
+            slow.parse_json(text)
+
+
+def test_the_scanner_is_used_where_there_is_one():
+    pytest.importorskip("_json")
+    assert manifest_module._scan is not None
+
+
+# Digests as file names ------------------------------------------------------------------------
+
+
+@given(st.text(max_size=70) | st.integers() | st.none() | DIGESTS.map(str.upper))
+def test_a_digest_is_64_hexadecimal_digits(value):
+    fields = json.loads(kept(blobs={"code": b""}).document)["manifest"]
+    fields["blobs"][0]["digest"] = value
+    found = read_document(signed(canonical(fields)), None, judge)
+    if isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef"):
+        assert found.blobs[0].digest == value
+    else:
+        assert found.reason == DAMAGED
+
+
+@pytest.mark.parametrize("size", [-1, 1.5, "1", None, [1]])
+def test_a_size_is_a_whole_number(size):
+    fields = json.loads(kept(blobs={"code": b""}).document)["manifest"]
+    fields["blobs"][0]["size_bytes"] = size
+    assert read_document(signed(canonical(fields)), None, judge).reason == DAMAGED
+
+
+def test_a_key_as_text():
+    assert str(Key("tables", "sample", "plan", "build")) == "plan-build"

@@ -1,0 +1,137 @@
+"""The public names, and what an import and a warm hit load."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import emberkeep
+
+HEAVY = ["numba", "llvmlite", "sympy", "jax", "pandas", "rich", "sqlite3", "numpy", "json"]
+HEAVY += ["typing", "dataclasses", "re", "enum", "logging", "threading", "inspect", "pickle"]
+HEAVY += ["platformdirs", "tomllib", "datetime", "pathlib", "tempfile", "shutil", "subprocess"]
+HEAVY += [
+    "hmac",
+    "hashlib",
+    "_hashlib",
+    "importlib",
+    "importlib.metadata",
+    "asyncio",
+    "ast",
+    "urllib",
+]
+WARM = [
+    "emberkeep",
+    "emberkeep.cache",
+    "emberkeep.digests",
+    "emberkeep.errors",
+    "emberkeep.keys",
+    "emberkeep.keys.encode",
+    "emberkeep.keys.fingerprint",
+    "emberkeep.keys.ingredients",
+    "emberkeep.records",
+    "emberkeep.settings",
+    "emberkeep.store",
+    "emberkeep.store.directory",
+    "emberkeep.store.files",
+    "emberkeep.store.layered",
+    "emberkeep.store.manifest",
+    "emberkeep.store.memory",
+    "emberkeep.store.names",
+    "emberkeep.store.protocol",
+    "emberkeep.store.statistics",
+    "emberkeep.trust",
+    "emberkeep.trust.sealing",
+]
+# With `-S`, as what `site` and .pth files load is not ours; the path is made up for.
+PRELUDE = "import sys; sys.path[:] = {path!r}; before = set(sys.modules)\n"
+SHOW = "\nprint('\\n'.join(sorted(set(sys.modules) - before)))"
+
+
+def modules_after(program):
+    """The modules that a program loads in a fresh interpreter."""
+    text = PRELUDE.format(path=sys.path) + program + SHOW
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", text], capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.split()
+
+
+@pytest.mark.parametrize("name", emberkeep.__all__)
+def test_every_public_name_is_there(name):
+    value = getattr(emberkeep, name)
+    assert value.__module__.startswith("emberkeep.")
+    assert value.__doc__
+    # Found from then on without asking again.
+    assert vars(emberkeep)[name] is value
+
+
+def test_the_names_are_sorted_and_listed():
+    assert sorted(emberkeep.__all__) == list(emberkeep.__all__)
+    assert len(set(emberkeep.__all__)) == len(emberkeep.__all__)
+    assert dir(emberkeep) == sorted(emberkeep.__all__)
+
+
+def test_every_home_belongs_to_a_public_name():
+    assert set(emberkeep._HOMES) <= set(emberkeep.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Keeep'"):
+        emberkeep.Keeep  # noqa: B018 - asking is the test
+    with pytest.raises(ImportError):
+        exec("from emberkeep import Keeep", {})
+
+
+def test_all_names_come_with_a_star():
+    scope = {}
+    exec("from emberkeep import *", scope)
+    assert set(emberkeep.__all__) <= set(scope)
+
+
+def test_what_type_checkers_see_is_what_there_is():
+    with open(emberkeep.__file__) as file:
+        source = file.read()
+    block = source.partition("if TYPE_CHECKING:")[2].partition("__all__")[0]
+    scope = {}
+    exec("\n".join(line[4:] for line in block.splitlines()), scope)
+    assert set(emberkeep.__all__) <= set(scope)
+    assert all(scope[name] is getattr(emberkeep, name) for name in emberkeep.__all__)
+
+
+def test_the_version_is_one():
+    assert emberkeep.__version__.split(".")[0].isdigit()
+
+
+def test_importing_loads_one_module():
+    loaded = modules_after("import emberkeep")
+    assert [name for name in loaded if name.startswith("emberkeep")] == ["emberkeep"]
+    assert set(loaded).isdisjoint(HEAVY)
+
+
+def test_a_name_loads_its_home_alone():
+    loaded = modules_after("from emberkeep import StoreProblem")
+    ours = [name for name in loaded if name.startswith("emberkeep")]
+    assert ours == ["emberkeep", "emberkeep.errors"]
+
+
+def test_a_warm_hit_loads_what_it_needs_and_no_more(tmp_path):
+    program = f"""
+from emberkeep import Keep
+ingredients = {{'x': 1, 'y': [1.0, 'a', None], 'z': {{'b': b'bytes', 't': (1, 2)}}}}
+build = lambda: {{'code': b'1', 'layout': {{'n': 1}}}}
+found = Keep({str(tmp_path / "keep")!r}).get_or_build('tables', 'warm', ingredients, build)
+assert (found.blobs, found.layout) == ({{'code': b'1'}}, {{'n': 1}})
+assert found.hit is """
+    modules_after(program + "False")
+    loaded = modules_after(program + "True")
+    assert [name for name in loaded if name.startswith("emberkeep")] == WARM
+    assert set(loaded).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("name", WARM)
+def test_every_module_of_a_warm_hit_says_what_it_is_for(name):
+    module = importlib.import_module(name)
+    assert module.__doc__ or name in ("emberkeep.store", "emberkeep.trust")

@@ -1,0 +1,174 @@
+"""Frozen records are what frozen dataclasses are, without their import."""
+
+import copy
+import dataclasses
+import inspect
+import math
+import pickle
+import typing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emberkeep import records
+from emberkeep.records import final, frozen, replace
+
+
+class Fields:
+    x: int
+    y: object = "y"
+    z: tuple = ()
+
+
+def make(decorate):
+    """The same class, decorated; its name and module are the same too."""
+    body = {
+        "__annotations__": dict(Fields.__annotations__),
+        "__module__": __name__,
+        "__qualname__": "Record",
+        "y": "y",
+        "z": (),
+    }
+    return decorate(type("Record", (), body))
+
+
+Record = make(frozen)
+Model = make(dataclasses.dataclass(frozen=True))
+VALUES = st.sampled_from([0, 1, True, 1.0, "y", (), (1,), None, math.nan])
+ARGUMENTS = st.tuples(VALUES, VALUES, VALUES)
+
+
+@given(ARGUMENTS, ARGUMENTS)
+def test_equality_and_hash_are_those_of_a_dataclass(one, other):
+    ours, theirs = Record(*one) == Record(*other), Model(*one) == Model(*other)
+    assert ours == theirs
+    assert (Record(*one) != Record(*other)) == (Model(*one) != Model(*other))
+    if ours:
+        assert hash(Record(*one)) == hash(Record(*other))
+
+
+@given(ARGUMENTS)
+def test_the_repr_is_that_of_a_dataclass(arguments):
+    assert repr(Record(*arguments)) == repr(Model(*arguments))
+
+
+GOOD = [((1,), {}), ((1, 2), {}), ((1, 2, 3), {}), ((), {"x": 1}), ((1,), {"z": 3})]
+GOOD += [((), {"z": 1, "y": 2, "x": 3}), ((None, None), {"z": None})]
+BAD = [((), {}), ((1, 2, 3, 4), {}), ((1,), {"x": 1}), ((1,), {"w": 1}), ((), {"y": 1, "z": 1})]
+
+
+@pytest.mark.parametrize(("arguments", "named"), GOOD)
+def test_initialising_is_that_of_a_dataclass(arguments, named):
+    record = Record(*arguments, **named)
+    assert repr(record) == repr(Model(*arguments, **named))
+    assert list(record.__dict__) == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize(("arguments", "named"), BAD)
+def test_what_a_dataclass_refuses_is_refused(arguments, named):
+    with pytest.raises(TypeError):
+        Model(*arguments, **named)
+    with pytest.raises(TypeError, match=r"Record\(x, y, z\) was called with"):
+        Record(*arguments, **named)
+
+
+def test_a_refusal_names_the_field():
+    with pytest.raises(TypeError, match=r"missing \['x'\]"):
+        Record(y=1)
+    with pytest.raises(TypeError, match=r"twice \['w'\]"):
+        Record(1, w=1)
+    with pytest.raises(TypeError, match=r"twice \['x'\]"):
+        Record(1, x=1)
+
+
+@pytest.mark.parametrize("kind", [Record, Model])
+@pytest.mark.parametrize("name", ["x", "y", "unknown"])
+def test_nothing_changes(kind, name):
+    record = kind(1)
+    with pytest.raises(AttributeError):
+        setattr(record, name, 2)
+    with pytest.raises(AttributeError):
+        delattr(record, name)
+    assert record == kind(1)
+
+
+def test_the_refusal_says_what_to_do():
+    with pytest.raises(AttributeError, match="Record is frozen: 'x' cannot change. Make a new one"):
+        Record(1).x = 2
+
+
+def test_records_of_different_classes_are_never_equal():
+    other = make(frozen)
+    assert Record(1) != other(1)
+    assert Record(1) != Model(1)
+    assert Record(1) != (1, "y", ())
+    assert len({Record(1), other(1)}) == 2
+
+
+def test_a_record_of_what_has_no_hash_has_none():
+    for kind in (Record, Model):
+        with pytest.raises(TypeError, match="unhashable"):
+            hash(kind([]))
+
+
+def test_matching_by_position():
+    assert Record.__match_args__ == Model.__match_args__
+    match Record(1, 2):
+        case Record(x, y, z):
+            assert (x, y, z) == (1, 2, ())
+        case _:
+            pytest.fail("no match")
+
+
+def test_a_class_may_say_how_it_is_shown():
+    @frozen
+    class Own:
+        x: int
+
+        def __repr__(self):
+            return "own"
+
+    assert repr(Own(1)) == "own"
+
+
+@pytest.mark.parametrize(
+    "name", ["d", "name", "names", "self", "values", "named", "cls", "__class"]
+)
+def test_any_name_can_be_a_field(name):
+    kind = frozen(type("Odd", (), {"__annotations__": {name: int, "other": int}, "other": 2}))
+    record = kind(1)
+    assert record.__dict__ == {name: 1, "other": 2}
+
+
+def test_copies_and_pickles_are_equal():
+    record = Record(1, [2], ())
+    assert copy.copy(record) == record
+    assert copy.deepcopy(record) == record
+    assert pickle.loads(pickle.dumps(record)) == record
+
+
+def test_a_changed_copy():
+    record = Record(1, 2)
+    assert replace(record, {"x": 5, "z": (1,)}) == Record(5, 2, (1,))
+    assert record == Record(1, 2)
+    assert replace(record, {}) == record
+    with pytest.raises(TypeError, match="'w'"):
+        replace(record, {"w": 1})
+
+
+def test_final_changes_nothing():
+    class Plain:
+        pass
+
+    assert final(Plain) is Plain
+    assert typing.final(Plain) is Plain
+
+
+def test_the_module_imports_nothing():
+    source = inspect.getsource(records)
+    runtime = source.partition("if TYPE_CHECKING:")[0] + source.partition("else:")[2]
+    imports = [
+        line for line in runtime.splitlines() if line.lstrip().startswith(("import", "from"))
+    ]
+    assert imports == ["from __future__ import annotations"]
