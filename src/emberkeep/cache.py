@@ -97,7 +97,7 @@ class Keep:
             }
         )
         self._warned: set[str] = set()
-        self._sealer = Sealer(self.settings.config_dir, lambda text: self._trouble("seal", text))
+        self._sealer = Sealer(self.settings.config_dir, self._without_lasting_key)
         self._tally = Tally(None if self.settings.read_only else self.settings.root)
         self._local: Directory | None = None
         self._layers = self._open_layers(tuple(layers))
@@ -271,14 +271,21 @@ class Keep:
         manifest = Manifest(key, blobs, built.layout, cost_s, time.time(), _made_by())
         document = compose(manifest, trees, self._sealer.seal)
         try:
-            self._layers.write(Kept(manifest, document, built.blobs))
-            if self._local is not None:
+            if self._layers.writable:
+                self._layers.write(Kept(manifest, document, built.blobs))
+            if self._local is not None and self._local.writable:
                 from emberkeep.store.schedule import collect_if_due
 
                 limits = self.settings
                 collect_if_due(self._local, limits.max_size_bytes, limits.max_age_s)
         except (StoreProblem, OSError) as problem:
             self._trouble("place", f"{problem}.")
+
+    def _without_lasting_key(self, text: str) -> None:
+        """What is good to others looks forged to this process: it leaves all as it is."""
+        if self._local is not None:
+            self._local.change_nothing()
+        self._trouble("seal", text)
 
     def _trouble(self, topic: str, text: str, category: type[UserWarning] = StoreWarning) -> None:
         """Warn once about each topic; everything goes to the log."""
@@ -304,11 +311,12 @@ def _artifact(kept: Kept, *, hit: bool, reason: str) -> Artifact:
 
 
 def _copy(value: Layout) -> Layout:
-    kind: object = type(value)  # exact, as JSON gives it
-    if kind is dict:
-        return {name: _copy(item) for name, item in value.items()}
-    if kind is list:
-        return [_copy(item) for item in value]
+    if isinstance(value, dict):
+        fields: dict[str, Any] = value
+        return {name: _copy(item) for name, item in fields.items()}
+    if isinstance(value, list):
+        items: list[Any] = value
+        return [_copy(item) for item in items]
     return value
 
 

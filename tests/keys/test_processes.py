@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -115,23 +116,20 @@ FUNCTIONS = REPORT % '("everything", "plain")'
 IMPORTED = FUNCTIONS + "import model\nreport(vars(model))\n"
 
 
-def start(arguments: list[str], folder: Path, **environment: str) -> subprocess.Popen[str]:
-    """A Python process that reports digests, in an environment of its own."""
+def digests(arguments: list[str], folder: Path, **environment: str) -> dict[str, str]:
+    """What a Python process reports, in an environment of its own."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.Popen(
+    process = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
         env={**kept, "PYTHONHASHSEED": "random", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
+        timeout=120,
+        check=False,
     )
-
-
-def digests(process: subprocess.Popen[str]) -> dict[str, str]:
-    output, problem = process.communicate(timeout=120)
-    assert process.returncode == 0, problem
-    return json.loads(output)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
 
 
 def write(folder: Path, name: str, text: str) -> str:
@@ -156,26 +154,31 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str
     package = FUNCTIONS + "from inner import model\nreport(vars(model))\n"
     other_order = "import statistics, decimal, scipy.special, emberkeep.keys.behaviour\n" + IMPORTED
     late = "import model, fractions, numpy.ma, numba\n" + IMPORTED
-    used = IMPORTED.replace("report(", "model.rhs(1.0), model.Colour(1); report(")
+    used = IMPORTED.replace("import model\n", "import model\nmodel.rhs(1.0), model.Colour(1)\n")
     zipped = shutil.make_archive(str(root / "zipped"), "zip", first)
-    ways = {
-        "hash seed 0": start(["-c", IMPORTED], root, PYTHONPATH=first, PYTHONHASHSEED="0"),
-        "hash seed 1": start(["-c", IMPORTED], root, PYTHONPATH=first, PYTHONHASHSEED="1"),
-        "hash seed 2": start(["-c", IMPORTED], root, PYTHONPATH=first, PYTHONHASHSEED="2"),
-        "from its own folder": start(["-c", IMPORTED], Path(first)),
-        "moved, on other lines": start(["-c", IMPORTED], root, PYTHONPATH=moved),
-        "commented and annotated": start(["-c", IMPORTED], root, PYTHONPATH=edited),
-        "run as a script": start(["run.py"], root / "main"),
-        "run as a module": start(["-m", "run"], root / "main"),
-        "inside a package": start(["-c", package], root / "package"),
-        "out of a zip file": start(["-c", IMPORTED], root, PYTHONPATH=zipped),
-        "after other imports": start(["-c", other_order], root, PYTHONPATH=first),
-        "before other imports": start(["-c", late], root, PYTHONPATH=first),
-        "after it was used": start(["-c", used], root, PYTHONPATH=first),
-        "without bytecode files": start(["-B", "-c", IMPORTED], root, PYTHONPATH=first),
-        "one function changed": start(["-c", IMPORTED], root, PYTHONPATH=changed),
-    }
-    return {way: digests(process) for way, process in ways.items()}
+    with ThreadPoolExecutor(max_workers=4) as pool:
+
+        def start(arguments: list[str], folder: Path, **environment: str) -> Future[dict[str, str]]:
+            return pool.submit(digests, arguments, folder, **environment)
+
+        ways = {
+            "hash seed 0": start(["-c", IMPORTED], root, PYTHONPATH=first, PYTHONHASHSEED="0"),
+            "hash seed 1": start(["-c", IMPORTED], root, PYTHONPATH=first, PYTHONHASHSEED="1"),
+            "hash seed 2": start(["-c", IMPORTED], root, PYTHONPATH=first, PYTHONHASHSEED="2"),
+            "from its own folder": start(["-c", IMPORTED], Path(first)),
+            "moved, on other lines": start(["-c", IMPORTED], root, PYTHONPATH=moved),
+            "commented and annotated": start(["-c", IMPORTED], root, PYTHONPATH=edited),
+            "run as a script": start(["run.py"], root / "main"),
+            "run as a module": start(["-m", "run"], root / "main"),
+            "inside a package": start(["-c", package], root / "package"),
+            "out of a zip file": start(["-c", IMPORTED], root, PYTHONPATH=zipped),
+            "after other imports": start(["-c", other_order], root, PYTHONPATH=first),
+            "before other imports": start(["-c", late], root, PYTHONPATH=first),
+            "after it was used": start(["-c", used], root, PYTHONPATH=first),
+            "without bytecode files": start(["-B", "-c", IMPORTED], root, PYTHONPATH=first),
+            "one function changed": start(["-c", IMPORTED], root, PYTHONPATH=changed),
+        }
+    return {way: report.result() for way, report in ways.items()}
 
 
 @pytest.mark.parametrize(
@@ -218,29 +221,26 @@ def test_numba_objects_have_the_same_keys_in_every_process(tmp_path: Path) -> No
     used = script.replace("import jitted as j\n", "import jitted as j\nj.kernel(1.0), j.ufunc(1)\n")
     one = write(tmp_path / "one", "jitted.py", JITTED)
     two = write(tmp_path / "two", "jitted.py", "\n" * 50 + JITTED)
-    processes = [
-        start(["-c", script], tmp_path, PYTHONPATH=one, PYTHONHASHSEED="0"),
-        start(["-c", script], tmp_path, PYTHONPATH=two, PYTHONHASHSEED="1"),
-        start(["-c", used], tmp_path, PYTHONPATH=two),
+    reports = [
+        digests(["-c", script], tmp_path, PYTHONPATH=one, PYTHONHASHSEED="0"),
+        digests(["-c", script], tmp_path, PYTHONPATH=two, PYTHONHASHSEED="1"),
+        digests(["-c", used], tmp_path, PYTHONPATH=two),
     ]
-    first, moved, compiled = (digests(process) for process in processes)
-    assert first == moved == compiled
+    assert reports[0] == reports[1] == reports[2]
 
 
 @cache
 def interpreter(version: str) -> tuple[str | None, str]:
-    """A Python of this version on the path, or among pyenv's, that runs; else the reason."""
-    versions = Path.home() / ".pyenv" / "versions"
-    candidates = [
-        shutil.which(f"python{version}"),
-        *map(str, versions.glob(f"{version}*/bin/python{version}")),
-    ]
-    for candidate in candidates:
-        if candidate is not None:
+    """A Python of this version on the path that runs; else the reason."""
+    found = shutil.which(f"python{version}")
+    if found is not None:
+        # One of pyenv's shims may stand for a Python that is installed and not chosen.
+        behind = Path(found).parents[1].glob(f"versions/{version}.*/bin/python{version}")
+        for candidate in (found, *map(str, behind)):
             process = subprocess.run([candidate, "-c", ""], capture_output=True, check=False)
             if process.returncode == 0:
                 return candidate, ""
-    return None, f"there is no python{version} here that runs"
+    return None, f"no python{version} on the path runs"
 
 
 PLAIN = """
@@ -267,7 +267,6 @@ def test_plain_values_have_the_same_keys_under_every_python(version: str, tmp_pa
     other, reason = interpreter(version)
     if other is None:
         pytest.skip(reason)
-    own = start(["-c", PLAIN], tmp_path)
     process = subprocess.run(
         [other, "-c", PLAIN],
         cwd=tmp_path,
@@ -276,4 +275,4 @@ def test_plain_values_have_the_same_keys_under_every_python(version: str, tmp_pa
         text=True,
         check=True,
     )
-    assert json.loads(process.stdout) == digests(own)
+    assert json.loads(process.stdout) == digests(["-c", PLAIN], tmp_path)

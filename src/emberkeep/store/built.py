@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from emberkeep.store.protocol import Layout
 
 LAYOUT = "layout"
+DEEPEST = 64  # levels of a layout: whoever reads it, in whatever depth, can recurse over it
 CONTENTS = (bytes, bytearray, memoryview)
 
 
@@ -62,9 +63,19 @@ def _through_json(layout: object, name: str) -> Layout:
     import json
 
     try:
-        return json.loads(json.dumps(layout, allow_nan=False))
+        text = json.dumps(layout, allow_nan=False)
+        value: Layout = json.loads(text)
+        if _depth(value) > DEEPEST:
+            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
     except (TypeError, ValueError, RecursionError) as problem:
         raise InvalidBuild(
             f"The layout that the build of {name} returned is not JSON: {problem}. Use text, "
             "numbers, lists and dictionaries; NaN and infinity as text."
         ) from problem
+    return value
+
+
+def _depth(value: Layout) -> int:
+    kind: type[Any] = type(value)
+    inner: Iterable[Any] = value.values() if kind is dict else value if kind is list else ()
+    return 1 + max(map(_depth, inner), default=0)

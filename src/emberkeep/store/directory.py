@@ -59,14 +59,13 @@ class Directory:
             belongs to others or is only read.
     """
 
-    writable = True
-
     def __init__(
         self, root: str, verify: Verify, *, label: str = "local", heals: bool = True
     ) -> None:
         self.root = root
         self.label = label
         self._verify = verify
+        self.writable = True
         self._heals = heals
         self._layout_known = False
 
@@ -124,6 +123,11 @@ class Directory:
                 os.utime(path)
         except OSError:
             return
+
+    def change_nothing(self) -> None:
+        """Only read from now on, for a process that cannot tell good seals from bad ones."""
+        self._heals = False
+        self.writable = False
 
     # Healing ------------------------------------------------------------------------------------
 

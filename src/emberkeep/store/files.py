@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PRIVATE = 0o700
+FOLDER_TRIES = 5  # each can only fail if a collection empties the keep within microseconds
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -48,14 +49,25 @@ def write_file(path: str, content: bytes, temporary: str) -> None:
                 view = view[os.write(descriptor, view) :]
         finally:
             os.close(descriptor)
-        try:
-            os.replace(name, path)
-        except FileNotFoundError:
-            make_folder(os.path.dirname(path))
-            os.replace(name, path)
+        _put(name, path)
     except BaseException:
         remove_file(name)
         raise
+
+
+def _put(name: str, path: str) -> None:
+    """Rename a file into its folder, which a collection may take away while it is empty."""
+    for _ in range(FOLDER_TRIES):
+        try:
+            os.replace(name, path)
+        except FileNotFoundError:
+            try:
+                make_folder(os.path.dirname(path))
+            except (FileNotFoundError, FileExistsError):  # taken away at this very moment
+                continue
+        else:
+            return
+    os.replace(name, path)
 
 
 def _create(name: str) -> int:

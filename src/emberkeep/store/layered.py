@@ -64,6 +64,8 @@ class Layered:
 
     def write(self, kept: Kept) -> None:
         """Keep an artifact in every layer that can; the first problem is raised at the end."""
+        if not self.writable:
+            raise StoreProblem(f"No layer can be written; {kept.manifest.key.name} was not kept")
         problems: list[StoreProblem] = []
         for layer in self._layers:
             if layer.writable:

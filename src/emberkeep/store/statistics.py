@@ -100,7 +100,7 @@ def _append(path: str, content: bytes) -> None:
         os.makedirs(os.path.dirname(path), files.PRIVATE, exist_ok=True)
         descriptor = os.open(path, flags, 0o600)
     try:
-        os.write(descriptor, content)
+        os.write(descriptor, b"\n" + content)  # what a full disk tore stays a line of its own
     finally:
         os.close(descriptor)
 

@@ -20,7 +20,7 @@ def delete_until(root, stop, deleted):
 
 
 def use(root, seconds):
-    """Four threads ask one keep each; every result is right, and each keep says once what is wrong."""
+    """Four threads, a keep each; every result is right, and each keep says once what is wrong."""
     asked, problems = [], []
 
     def work(first):

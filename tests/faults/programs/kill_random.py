@@ -47,8 +47,20 @@ def main(place, kills):
     progress, told = mmap.mmap(-1, 8), mmap.mmap(-1, 1)
     ask(fresh(root), 0)
     reader = start_reader(root, progress, told)
-    midway = rebuilt = 0
-    first = 1
+    try:
+        first, midway, rebuilt = kill_all(root, kills, progress)
+    finally:
+        told[0] = 1  # the reader ends
+    read = finish(reader)
+    for number in range(first):
+        assert ask(fresh(root, read_only=True), number).hit, f"{number} was lost"
+    assert midway, "no kill left a temporary file: none came in the midst of publishing"
+    tell(kills=kills, publications=first, midway=midway, rebuilt=rebuilt, reads_meanwhile=read)
+
+
+def kill_all(root, kills, progress):
+    """Publications, how many kills left temporary files, and what had to be built again."""
+    first, midway, rebuilt = 1, 0, 0
     for _ in range(kills):
         process = os.fork()
         if process == 0:
@@ -61,19 +73,12 @@ def main(place, kills):
         assert os.WIFSIGNALED(status)
         assert os.WTERMSIG(status) == signal.SIGKILL
         last = int.from_bytes(progress[:8], "little")
-        hit = ask_again(root, last)  # the one that was under work
-        rebuilt += not hit
-        midway += os.path.exists(os.path.join(root, "temporary")) and bool(
-            os.listdir(os.path.join(root, "temporary"))
-        )
+        rebuilt += not ask_again(root, last)  # the one that was under work
+        temporary = os.path.join(root, "temporary")
+        midway += os.path.exists(temporary) and bool(os.listdir(temporary))
         reap(root)
         first = last + 1
-    told[0] = 1
-    read = finish(reader)
-    for number in range(first):
-        assert ask(fresh(root, read_only=True), number).hit, f"{number} was lost"
-    assert midway, "no kill left a temporary file: none came in the midst of publishing"
-    tell(kills=kills, publications=first, midway=midway, rebuilt=rebuilt, reads_meanwhile=read)
+    return first, midway, rebuilt
 
 
 def start_reader(root, progress, told):
