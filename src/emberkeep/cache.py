@@ -17,7 +17,7 @@ from emberkeep.keys.ingredients import fingerprint_mapping
 from emberkeep.records import final, frozen
 from emberkeep.store.directory import Directory
 from emberkeep.store.layered import Layered
-from emberkeep.store.manifest import BlobRef, Manifest, compose
+from emberkeep.store.manifest import BlobRef, Manifest, compose, copy_layout
 from emberkeep.store.memory import Memory
 from emberkeep.store.protocol import ABSENT, DISABLED, UNREADABLE, Kept, Key, Miss
 from emberkeep.store.statistics import Tally
@@ -212,7 +212,7 @@ class Keep:
             succeeded = True
             reason = f"{miss.reason}: {miss.detail}"
             # Copies, as for a hit: the memory layer holds what was built.
-            layout = _copy(built.layout)
+            layout = copy_layout(built.layout)
             return Artifact(str(key), dict(built.blobs), layout, hit=False, reason=reason)
         finally:
             if lease is not None:
@@ -306,18 +306,8 @@ NO_TOOLCHAIN = branch("ingredients", ())
 
 
 def _artifact(kept: Kept, *, hit: bool, reason: str) -> Artifact:
-    layout = _copy(kept.manifest.layout)  # what a caller changes must not change what is kept
+    layout = copy_layout(kept.manifest.layout)  # what a caller changes must not change what is kept
     return Artifact(str(kept.manifest.key), dict(kept.blobs), layout, hit=hit, reason=reason)
-
-
-def _copy(value: Layout) -> Layout:
-    if isinstance(value, dict):
-        fields: dict[str, Any] = value
-        return {name: _copy(item) for name, item in fields.items()}
-    if isinstance(value, list):
-        items: list[Any] = value
-        return [_copy(item) for item in items]
-    return value
 
 
 def _made_by() -> dict[str, str]:

@@ -31,14 +31,13 @@ WORTH_OPENSSL_BYTES = 512 << 10
 
 
 def _python_own() -> Callable[[Content], Hash] | None:
+    """SHA-256 in C without OpenSSL, where this Python has it under a name we know."""
+    name = "_sha2" if sys.version_info >= (3, 12) else "_sha256"
     try:
-        from _sha2 import sha256  # type: ignore[reportMissingImports] # from Python 3.12 on
+        module: Any = __import__(name)
     except ImportError:
-        try:
-            from _sha256 import sha256  # type: ignore[reportMissingImports] # Python 3.11
-        except ImportError:
-            return None
-    return sha256
+        return None
+    return module.sha256
 
 
 _own = _python_own()

@@ -301,7 +301,7 @@ def test_a_key_that_cannot_be_made_gives_way_to_a_passing_one(config, monkeypatc
 def test_a_keep_with_a_bad_key_works_and_says_so_once(config, tmp_path, monkeypatch):
     make_readable(config)
     monkeypatch.setenv("EMBERKEEP_CONFIG_DIR", config)
-    keep, built = Keep(tmp_path / "keep", memory_size=0), []
+    keep, built = Keep(tmp_path / "keep"), []
 
     def build():
         built.append(1)

@@ -76,6 +76,8 @@ def _through_json(layout: object, name: str) -> Layout:
 
 
 def _depth(value: Layout) -> int:
-    kind: type[Any] = type(value)
-    inner: Iterable[Any] = value.values() if kind is dict else value if kind is list else ()
-    return 1 + max(map(_depth, inner), default=0)
+    if value.__class__ is dict:
+        return 1 + max((_depth(item) for item in value.values()), default=0)
+    if value.__class__ is list:
+        return 1 + max((_depth(item) for item in value), default=0)
+    return 0

@@ -155,6 +155,15 @@ def _size(value: object) -> int:
     raise ValueError(f"{value!r} is no size")
 
 
+def copy_layout(value: Layout) -> Layout:
+    """A layout that can be changed without changing the one it comes from."""
+    if value.__class__ is dict:
+        return {name: copy_layout(item) for name, item in value.items()}
+    if value.__class__ is list:
+        return [copy_layout(item) for item in value]
+    return value
+
+
 def read_ingredients(document: bytes) -> dict[str, Fingerprint]:
     """The trees of ingredients in a document that was checked before."""
     lines = document.split(b"\n")
