@@ -118,11 +118,12 @@ IMPORTED = FUNCTIONS + "import model\nreport(vars(model))\n"
 
 def digests(arguments: list[str], folder: Path, **environment: str) -> dict[str, str]:
     """What a Python process reports, in an environment of its own."""
+    folders = os.pathsep.join([environment.get("PYTHONPATH", ""), str(SOURCE)]).strip(os.pathsep)
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     process = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env={**kept, "PYTHONHASHSEED": "random", **environment},
+        env={**kept, "PYTHONHASHSEED": "random", **environment, "PYTHONPATH": folders},
         capture_output=True,
         text=True,
         timeout=120,
@@ -138,80 +139,52 @@ def write(folder: Path, name: str, text: str) -> str:
     return str(folder)
 
 
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
-    """What each way to run the model reports, all started at once."""
-    root = tmp_path_factory.mktemp("models")
-    first = write(root / "first", "model.py", MODEL)
-    moved = write(root / "elsewhere" / "deeper", "model.py", "\n" * 300 + MODEL)
+def test_keys_do_not_depend_on_how_a_model_is_found(tmp_path: Path) -> None:
+        first = write(tmp_path / "first", "model.py", MODEL)
+    moved = write(tmp_path / "elsewhere" / "deeper", "model.py", "\n" * 300 + MODEL)
     spaced = MODEL.replace("\n\n\n", "\n\n# a comment\n\n\n\n")
     spaced = spaced.replace("def square(x):", 'def square(x: float) -> float:\n    """Doc."""')
-    edited = write(root / "edited", "model.py", spaced)
-    changed = write(root / "changed", "model.py", MODEL.replace("return x * x", "return x * x * x"))
-    write(root / "main", "run.py", MODEL + FUNCTIONS + "report(globals())\n")
-    write(root / "package" / "inner", "__init__.py", "")
-    write(root / "package" / "inner", "model.py", MODEL)
+    edited = write(tmp_path / "edited", "model.py", spaced)
+    write(tmp_path / "main", "run.py", MODEL + FUNCTIONS + "report(globals())\n")
+    write(tmp_path / "package" / "inner", "__init__.py", "")
+    write(tmp_path / "package" / "inner", "model.py", MODEL)
     package = FUNCTIONS + "from inner import model\nreport(vars(model))\n"
     other_order = "import statistics, decimal, scipy.special, emberkeep.keys.behaviour\n" + IMPORTED
     late = "import model, fractions, numpy.ma, numba\n" + IMPORTED
     used = IMPORTED.replace("import model\n", "import model\nmodel.rhs(1.0), model.Colour(1)\n")
-    zipped = shutil.make_archive(str(root / "zipped"), "zip", first)
+    zipped = shutil.make_archive(str(tmp_path / "zipped"), "zip", first)
     with ThreadPoolExecutor(max_workers=4) as pool:
 
         def start(arguments: list[str], folder: Path, **environment: str) -> Future[dict[str, str]]:
             return pool.submit(digests, arguments, folder, **environment)
 
         ways = {
-            "hash seed 0": start(["-c", IMPORTED], root, PYTHONPATH=first, PYTHONHASHSEED="0"),
-            "hash seed 1": start(["-c", IMPORTED], root, PYTHONPATH=first, PYTHONHASHSEED="1"),
-            "hash seed 2": start(["-c", IMPORTED], root, PYTHONPATH=first, PYTHONHASHSEED="2"),
+            "hash seed 0": start(["-c", IMPORTED], tmp_path, PYTHONPATH=first, PYTHONHASHSEED="0"),
+            "hash seed 1": start(["-c", IMPORTED], tmp_path, PYTHONPATH=first, PYTHONHASHSEED="1"),
+            "hash seed 2": start(["-c", IMPORTED], tmp_path, PYTHONPATH=first, PYTHONHASHSEED="2"),
             "from its own folder": start(["-c", IMPORTED], Path(first)),
-            "moved, on other lines": start(["-c", IMPORTED], root, PYTHONPATH=moved),
-            "commented and annotated": start(["-c", IMPORTED], root, PYTHONPATH=edited),
-            "run as a script": start(["run.py"], root / "main"),
-            "run as a module": start(["-m", "run"], root / "main"),
-            "inside a package": start(["-c", package], root / "package"),
-            "out of a zip file": start(["-c", IMPORTED], root, PYTHONPATH=zipped),
-            "after other imports": start(["-c", other_order], root, PYTHONPATH=first),
-            "before other imports": start(["-c", late], root, PYTHONPATH=first),
-            "after it was used": start(["-c", used], root, PYTHONPATH=first),
-            "without bytecode files": start(["-B", "-c", IMPORTED], root, PYTHONPATH=first),
-            "one function changed": start(["-c", IMPORTED], root, PYTHONPATH=changed),
+            "moved, on other lines": start(["-c", IMPORTED], tmp_path, PYTHONPATH=moved),
+            "commented and annotated": start(["-c", IMPORTED], tmp_path, PYTHONPATH=edited),
+            "run as a script": start(["run.py"], tmp_path / "main"),
+            "run as a module": start(["-m", "run"], tmp_path / "main"),
+            "inside a package": start(["-c", package], tmp_path / "package"),
+            "out of a zip file": start(["-c", IMPORTED], tmp_path, PYTHONPATH=zipped),
+            "after other imports": start(["-c", other_order], tmp_path, PYTHONPATH=first),
+            "before other imports": start(["-c", late], tmp_path, PYTHONPATH=first),
+            "after it was used": start(["-c", used], tmp_path, PYTHONPATH=first),
+            "without bytecode files": start(["-B", "-c", IMPORTED], tmp_path, PYTHONPATH=first),
         }
-    return {way: report.result() for way, report in ways.items()}
+    reports = {way: report.result() for way, report in ways.items()}
+    assert {way for way in reports if reports[way] != reports["hash seed 0"]} == set()
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        "hash seed 1",
-        "hash seed 2",
-        "from its own folder",
-        "moved, on other lines",
-        "commented and annotated",
-        "run as a script",
-        "run as a module",
-        "inside a package",
-        "out of a zip file",
-        "after other imports",
-        "before other imports",
-        "after it was used",
-        "without bytecode files",
-    ],
-)
-def test_keys_do_not_depend_on_how_a_model_is_found(
-    way: str, reports: dict[str, dict[str, str]]
-) -> None:
-    assert reports[way] == reports["hash seed 0"]
-
-
-def test_one_changed_function_changes_the_keys_of_those_that_reach_it(
-    reports: dict[str, dict[str, str]],
-) -> None:
-    before, after = reports["hash seed 0"], reports["one function changed"]
-    changed = {name for name in before if before[name] != after[name]}
+def test_one_changed_function_changes_the_keys_of_those_that_reach_it(tmp_path: Path) -> None:
+    one = write(tmp_path / "one", "model.py", MODEL)
+    two = write(tmp_path / "two", "model.py", MODEL.replace("return x * x", "return x * x * x"))
+    before = digests(["-c", IMPORTED], tmp_path, PYTHONPATH=one)
+    after = digests(["-c", IMPORTED], tmp_path, PYTHONPATH=two)
     reaching = {f"everything {index}" for index in (0, 1, 3, 4)}  # rhs, make(3), functions, partial
-    assert changed == {*reaching, "all"}
+    assert {name for name in before if before[name] != after[name]} == {*reaching, "all"}
 
 
 def test_numba_objects_have_the_same_keys_in_every_process(tmp_path: Path) -> None:
@@ -221,12 +194,10 @@ def test_numba_objects_have_the_same_keys_in_every_process(tmp_path: Path) -> No
     used = script.replace("import jitted as j\n", "import jitted as j\nj.kernel(1.0), j.ufunc(1)\n")
     one = write(tmp_path / "one", "jitted.py", JITTED)
     two = write(tmp_path / "two", "jitted.py", "\n" * 50 + JITTED)
-    reports = [
-        digests(["-c", script], tmp_path, PYTHONPATH=one, PYTHONHASHSEED="0"),
-        digests(["-c", script], tmp_path, PYTHONPATH=two, PYTHONHASHSEED="1"),
-        digests(["-c", used], tmp_path, PYTHONPATH=two),
-    ]
-    assert reports[0] == reports[1] == reports[2]
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(digests, ["-c", script], tmp_path, PYTHONPATH=one, PYTHONHASHSEED="0")
+        second = pool.submit(digests, ["-c", used], tmp_path, PYTHONPATH=two, PYTHONHASHSEED="1")
+    assert first.result() == second.result()
 
 
 @cache

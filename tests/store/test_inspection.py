@@ -8,8 +8,9 @@ from emberkeep.errors import StoreProblem
 from emberkeep.keys import fingerprint_mapping
 from emberkeep.store import inspection
 from emberkeep.store.directory import Directory
-from emberkeep.store.inspection import compare, inspect, nearest, repair, usage
+from emberkeep.store.inspection import inspect, repair, usage
 from emberkeep.store.manifest import TRAILER, BlobRef, Manifest, compose
+from emberkeep.store.neighbours import compare, nearest
 from emberkeep.store.pins import pin
 from emberkeep.store.protocol import Kept, Key, Miss
 

@@ -47,7 +47,13 @@ DESCRIPTORS = (
     types.MemberDescriptorType,
 )
 IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, range)
-UNREADABLE = (eval, exec, globals, __import__, sys._getframe)  # noqa: SLF001 - compared by identity, never called
+UNREADABLE = (
+    eval,
+    exec,
+    globals,
+    __import__,
+    vars(sys)["_getframe"],
+)  # compared by identity, never called
 
 
 def describe(value: Any, path: str, walk: Walk) -> Fingerprint | None:
@@ -94,9 +100,10 @@ def _wrapper(value: Any, path: str, walk: Walk) -> Fingerprint | None:
         ]
         return branch("partial", children)
     if isinstance(value, CACHED):
-        typed: bool = value.cache_parameters()["typed"]
+        cached: Any = value
+        typed: bool = cached.cache_parameters()["typed"]
         children = [
-            ("function", walk.visit(value.__wrapped__, f"{path}.__wrapped__")),
+            ("function", walk.visit(cached.__wrapped__, f"{path}.__wrapped__")),
             ("typed", walk.visit(typed, path)),
             *_attributes(value, path, walk, without=frozenset({"__wrapped__", "cache_parameters"})),
         ]
@@ -122,7 +129,8 @@ def _function(function: types.FunctionType, path: str, walk: Walk) -> Fingerprin
     ]
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         children.append((f"captured {name}", _cell(cell, f"{path} → captured {name!r}", walk)))
-    for name, found in sorted(reached_names(function, path).items()):
+    reached = reached_names(function, path)
+    for name, found in sorted(reached.items()):
         below = f"{path} → global {name!r}"
         if found is None:
             child = leaf("missing", b"", "(not defined)")
@@ -131,7 +139,7 @@ def _function(function: types.FunctionType, path: str, walk: Walk) -> Fingerprin
         else:
             child = walk.compile_time(found.value, below)
         children.append((f"global {name}", child))
-    for name, found in _read_from_modules(function, path):
+    for name, found in _read_from_modules(function, reached):
         child = walk.compile_time(found.value, f"{path} → {name}")
         children.append((f"attribute {name}", child))
     for label, extension in implicit_registrations(reached_attributes(code)):
@@ -140,19 +148,25 @@ def _function(function: types.FunctionType, path: str, walk: Walk) -> Fingerprin
     return branch("function", children)
 
 
-def _read_from_modules(function: types.FunctionType, path: str) -> list[tuple[str, Found]]:
+def _read_from_modules(
+    function: types.FunctionType, reached: dict[str, Found | None]
+) -> list[tuple[str, Found]]:
     """What a function may read from the modules that it captured, imports or passes around."""
     held: dict[str, object] = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         held[name] = _contents(cell)
-    for name, found in reached_names(function, path).items():
+    for name, found in reached.items():
         held[name] = None if found is None else found.value
-    names = reached_attributes(function.__code__) | written_texts(function.__code__)
-    return [
-        read
+    modules = {
+        label: module
         for label, module in sorted(held.items())
         if isinstance(module, types.ModuleType) and library_of(module) is not None
-        for read in read_from_module(module, label, names)
+    }
+    if not modules:
+        return []
+    names = reached_attributes(function.__code__) | written_texts(function.__code__)
+    return [
+        read for label, module in modules.items() for read in read_from_module(module, label, names)
     ]
 
 

@@ -65,13 +65,17 @@ def _through_json(layout: object, name: str) -> Layout:
     try:
         text = json.dumps(layout, allow_nan=False)
         value: Layout = json.loads(text)
-        if _depth(value) > DEEPEST:
-            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+        depth = _depth(value)
     except (TypeError, ValueError, RecursionError) as problem:
         raise InvalidBuild(
             f"The layout that the build of {name} returned is not JSON: {problem}. Use text, "
             "numbers, lists and dictionaries; NaN and infinity as text."
         ) from problem
+    if depth > DEEPEST:
+        raise InvalidBuild(
+            f"The layout that the build of {name} returned is nested {depth} levels deep; at most "
+            f"{DEEPEST} are kept. Flatten it, or keep it as bytes."
+        )
     return value
 
 

@@ -7,8 +7,8 @@ from emberkeep.cli.naming import KEY_HELP, find_entry
 from emberkeep.cli.text import moment, short_key
 from emberkeep.errors import StoreProblem
 from emberkeep.records import final, frozen
-from emberkeep.store.inspection import Neighbour, compare, nearest
 from emberkeep.store.manifest import read_ingredients
+from emberkeep.store.neighbours import Neighbour, compare, nearest
 from emberkeep.store.protocol import Miss
 
 TYPE_CHECKING = False
