@@ -10,8 +10,8 @@ from measuring import Row, milliseconds, show
 
 from emberkeep.keys.fingerprint import branch
 from emberkeep.store.directory import Directory
-from emberkeep.store.manifest import BlobRef, Manifest, compose
-from emberkeep.store.protocol import Kept, Key
+from emberkeep.store.manifest import compose
+from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest
 from emberkeep.trust.sealing import Sealer
 
 ENTRIES = 10_000

@@ -385,7 +385,7 @@ def test_one_at_a_time_while_lock_files_come_and_go(
     assert int(counter.read_text()) == processes * threads * turns
     assert os.listdir(folder) == []
     record_property("leases", processes * threads * turns)
-    sys.stdout.write(f"\n{processes * threads * turns} leases taken, one at a time\n")
+    sys.stderr.write(f"\n{processes * threads * turns} leases taken, one at a time\n")
 
 
 def test_a_lock_file_removed_by_somebody_else_harms_nobody(folder):

@@ -17,9 +17,18 @@ from emberkeep.keys.ingredients import fingerprint_mapping
 from emberkeep.records import final, frozen
 from emberkeep.store.directory import Directory
 from emberkeep.store.layered import Layered
-from emberkeep.store.manifest import BlobRef, Manifest, compose, copy_layout
+from emberkeep.store.manifest import compose, copy_layout
 from emberkeep.store.memory import Memory
-from emberkeep.store.protocol import ABSENT, DISABLED, UNREADABLE, Kept, Key, Miss
+from emberkeep.store.protocol import (
+    ABSENT,
+    DISABLED,
+    UNREADABLE,
+    BlobRef,
+    Kept,
+    Key,
+    Manifest,
+    Miss,
+)
 from emberkeep.store.statistics import Tally
 from emberkeep.trust.sealing import Sealer
 

@@ -52,7 +52,8 @@ def report(request, record_property):
         for name, count in counts.items():
             record_property(name, count)
         told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
-        sys.stdout.write(f"\n{request.node.name}: {told}\n")
+        # Not stdout: the workers of pytest-xdist have none.
+        sys.stderr.write(f"\n{request.node.name}: {told}\n")
 
     return tell
 

@@ -257,6 +257,12 @@ REAL_CHANGES = {
         ("class A(enum.Enum):\n  def __new__(cls, v, k):\n    self = object.__new__(cls)\n"
         "    self._value_, self.k = v, k\n    return self\n  X = 1, 'b'\nf = lambda: A.X.k"),
     ),
+    "the number beneath an enum's value": (
+        ("class A(int, enum.Enum):\n  def __new__(cls, v):\n    self = int.__new__(cls, 5)\n"
+        "    self._value_ = v\n    return self\n  X = 'a'\nf = lambda: A.X + 0"),
+        ("class A(int, enum.Enum):\n  def __new__(cls, v):\n    self = int.__new__(cls, 6)\n"
+        "    self._value_ = v\n    return self\n  X = 'a'\nf = lambda: A.X + 0"),
+    ),
     "a flag's boundary": (
         "class f(enum.Flag, boundary=enum.KEEP): X = 1",
         "class f(enum.Flag, boundary=enum.STRICT): X = 1",

@@ -140,7 +140,7 @@ def write(folder: Path, name: str, text: str) -> str:
 
 
 def test_keys_do_not_depend_on_how_a_model_is_found(tmp_path: Path) -> None:
-        first = write(tmp_path / "first", "model.py", MODEL)
+    first = write(tmp_path / "first", "model.py", MODEL)
     moved = write(tmp_path / "elsewhere" / "deeper", "model.py", "\n" * 300 + MODEL)
     spaced = MODEL.replace("\n\n\n", "\n\n# a comment\n\n\n\n")
     spaced = spaced.replace("def square(x):", 'def square(x: float) -> float:\n    """Doc."""')

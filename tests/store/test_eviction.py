@@ -11,9 +11,9 @@ from emberkeep.errors import StoreProblem
 from emberkeep.store import files
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import CLEAR_GRACE_S, QUARANTINE_S, Collected, Policy, clear, collect
-from emberkeep.store.manifest import TRAILER, BlobRef, Manifest, compose
+from emberkeep.store.manifest import TRAILER, compose
 from emberkeep.store.pins import pin, pinned
-from emberkeep.store.protocol import Kept, Key
+from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest
 
 HOUR = 3600.0
 DAY = 24 * HOUR

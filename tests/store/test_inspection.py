@@ -9,10 +9,10 @@ from emberkeep.keys import fingerprint_mapping
 from emberkeep.store import inspection
 from emberkeep.store.directory import Directory
 from emberkeep.store.inspection import inspect, repair, usage
-from emberkeep.store.manifest import TRAILER, BlobRef, Manifest, compose
+from emberkeep.store.manifest import TRAILER, compose
 from emberkeep.store.neighbours import compare, nearest
 from emberkeep.store.pins import pin
-from emberkeep.store.protocol import Kept, Key, Miss
+from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest, Miss
 
 GOOD_SEAL = "0" * 64
 

@@ -18,15 +18,13 @@ from emberkeep.store.manifest import (
     RECORDED_NODES,
     TRAILER,
     TRAILER_BYTES,
-    BlobRef,
-    Manifest,
     canonical,
     compose,
     parse_json,
     read_document,
     read_ingredients,
 )
-from emberkeep.store.protocol import DAMAGED, NEWER_FORMAT, UNTRUSTED, Key, Miss
+from emberkeep.store.protocol import DAMAGED, NEWER_FORMAT, UNTRUSTED, BlobRef, Key, Manifest, Miss
 from emberkeep.testing import accept, artifacts, kept, keys, layouts, unsealed
 
 SIZES = st.integers(0, 2**63)

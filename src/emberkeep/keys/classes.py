@@ -80,6 +80,8 @@ ENUM_MACHINERY = frozenset(
     ]
 )
 MEMBER_BOOKKEEPING = frozenset(["_name_", "_value_", "_sort_order_", "_inverted_", "__objclass__"])
+# What a member is as a number or text, which need not be its value; past methods of its own.
+BENEATH: dict[type, Any] = {int: int.__int__, float: float.__float__, str: str.__str__}
 GUARDING_REPR = ("dataclasses", "reprlib")  # the modules whose wrapper a dataclass's __repr__ is
 
 
@@ -182,6 +184,9 @@ def _generated_by_dataclass(value: Any) -> bool:
 def member_state(member: Any) -> dict[str, object]:
     """What an enum's own ``__new__`` or ``__init__`` stored in a member beside its value."""
     state = state_of(member)
+    for base, plain in BENEATH.items():
+        if isinstance(member, base):
+            state[f"as {base.__name__}"] = plain(member)
     return {name: state[name] for name in sorted(state) if name not in MEMBER_BOOKKEEPING}
 
 

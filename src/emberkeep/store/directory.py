@@ -39,8 +39,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from emberkeep.store.manifest import BlobRef, Manifest
-    from emberkeep.store.protocol import Key, Verify
+    from emberkeep.store.protocol import BlobRef, Key, Manifest, Verify
 
 LAYOUT = b"emberkeep 1\n"
 TOUCH_AFTER_S = 3600.0

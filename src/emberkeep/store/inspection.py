@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from emberkeep.store.directory import Directory
-    from emberkeep.store.manifest import BlobRef, Manifest
-    from emberkeep.store.protocol import Entry
+    from emberkeep.store.protocol import BlobRef, Entry, Manifest
 
 OK = "ok"
 OTHER = "other"

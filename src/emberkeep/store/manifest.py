@@ -14,8 +14,15 @@ from __future__ import annotations
 
 from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem
-from emberkeep.records import final, frozen
-from emberkeep.store.protocol import DAMAGED, NEWER_FORMAT, UNTRUSTED, Key, Miss
+from emberkeep.store.protocol import (
+    DAMAGED,
+    NEWER_FORMAT,
+    UNTRUSTED,
+    BlobRef,
+    Key,
+    Manifest,
+    Miss,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,38 +39,6 @@ HEX_DIGITS = 64
 TRAILER: bytes = b'"digest":"%b","seal":"%b"}\n'
 TRAILER_BYTES = len(TRAILER % (b"0" * HEX_DIGITS, b"0" * HEX_DIGITS))
 RECORDED_NODES = 4096  # of a tree of ingredients; what is below is there as digests
-
-
-@final
-@frozen
-class BlobRef:
-    """A blob of an artifact: what it is for, its SHA-256 and its length."""
-
-    role: str
-    digest: str
-    size_bytes: int
-
-
-@final
-@frozen
-class Manifest:
-    """What was built.
-
-    Attributes:
-        key: its name.
-        blobs: its parts.
-        layout: whatever else is needed to use them, as JSON values.
-        cost_s: how long the build took: what a hit saves.
-        made_at: seconds since the epoch.
-        made_by: versions of what made it.
-    """
-
-    key: Key
-    blobs: tuple[BlobRef, ...]
-    layout: Layout
-    cost_s: float
-    made_at: float
-    made_by: Mapping[str, str]
 
 
 def compose(

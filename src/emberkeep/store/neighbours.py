@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from emberkeep.keys import Difference, Fingerprint
     from emberkeep.store.directory import Directory
-    from emberkeep.store.manifest import Manifest
-    from emberkeep.store.protocol import Entry
+    from emberkeep.store.protocol import Entry, Manifest
 
 
 @final

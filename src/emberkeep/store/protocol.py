@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any, Protocol
 
-    from emberkeep.store.manifest import Manifest
+    Layout = Any  # whatever JSON can hold
 
 # Why something was not found. ABSENT is the ordinary case; all others are worth a look.
 ABSENT = "absent"
@@ -42,6 +42,38 @@ class Key:
 
     def __str__(self) -> str:
         return f"{self.plan}-{self.build}"
+
+
+@final
+@frozen
+class BlobRef:
+    """A blob of an artifact: what it is for, its SHA-256 and its length."""
+
+    role: str
+    digest: str
+    size_bytes: int
+
+
+@final
+@frozen
+class Manifest:
+    """What was built.
+
+    Attributes:
+        key: its name.
+        blobs: its parts.
+        layout: whatever else is needed to use them, as JSON values.
+        cost_s: how long the build took: what a hit saves.
+        made_at: seconds since the epoch.
+        made_by: versions of what made it.
+    """
+
+    key: Key
+    blobs: tuple[BlobRef, ...]
+    layout: Layout
+    cost_s: float
+    made_at: float
+    made_by: Mapping[str, str]
 
 
 @final
@@ -128,4 +160,3 @@ if TYPE_CHECKING:
 
     # Whether a document's seal or signature is good: None, or what is wrong with it.
     Verify = Callable[[str, str], str | None]
-    Layout = Any  # whatever JSON can hold

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from emberkeep.cli.session import Session
     from emberkeep.keys import Difference, Fingerprint
-    from emberkeep.store.manifest import Manifest
-    from emberkeep.store.protocol import Entry
+    from emberkeep.store.protocol import Entry, Manifest
 
 
 @final

@@ -18,8 +18,8 @@ from emberkeep.keys.distributions import find_distribution
 from emberkeep.records import final, frozen
 from emberkeep.store import files
 from emberkeep.store.directory import Directory
-from emberkeep.store.manifest import BlobRef, Manifest, compose
-from emberkeep.store.protocol import Kept, Key, Miss
+from emberkeep.store.manifest import compose
+from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest, Miss
 from emberkeep.trust.sealing import KEY_BYTES, KEY_FILE, Sealer
 
 TYPE_CHECKING = False
