@@ -316,7 +316,7 @@ NO_TOOLCHAIN = branch("ingredients", ())
 
 def _artifact(kept: Kept, *, hit: bool, reason: str) -> Artifact:
     layout = copy_layout(kept.manifest.layout)  # what a caller changes must not change what is kept
-    return Artifact(str(kept.manifest.key), dict(kept.blobs), layout, hit=hit, reason=reason)
+    return Artifact(str(kept.manifest.key), dict(kept.blobs), layout, hit, reason)
 
 
 def _made_by() -> dict[str, str]:

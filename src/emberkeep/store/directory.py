@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 LAYOUT = b"emberkeep 1\n"
 TOUCH_AFTER_S = 3600.0
 SUFFIX = ".json"
+JUDGED = 256  # documents that are remembered as good
 
 
 @final
@@ -67,6 +68,7 @@ class Directory:
         self.writable = True
         self._heals = heals
         self._layout_known = False
+        self._judged: dict[Key, tuple[bytes, Manifest]] = {}
 
     # Reading ------------------------------------------------------------------------------------
 
@@ -85,7 +87,7 @@ class Directory:
             document = files.read_file(path, SIZE_LIMIT)
         except ValueError as problem:
             return self._quarantine(key, path, Miss(DAMAGED, str(problem)))
-        manifest = read_document(document, key, self._verify)
+        manifest = self._judge(document, key)
         if isinstance(manifest, Miss):
             if manifest.reason == NEWER_FORMAT:
                 return manifest
@@ -98,6 +100,18 @@ class Directory:
             blobs[ref.role] = content
         self._touch(path)
         return Kept(manifest, document, blobs)
+
+    def _judge(self, document: bytes, key: Key) -> Manifest | Miss:
+        """The manifest in a document; what was good before, byte for byte, is not parsed again."""
+        known = self._judged.get(key)
+        if known is not None and known[0] == document:
+            return known[1]
+        found = read_document(document, key, self._verify)
+        if not isinstance(found, Miss):
+            if len(self._judged) >= JUDGED:
+                self._judged.clear()
+            self._judged[key] = (document, found)
+        return found
 
     def _read_blob(self, ref: BlobRef) -> bytes | Miss:
         path = self.blob_path(ref.digest)

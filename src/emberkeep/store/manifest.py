@@ -104,12 +104,12 @@ def _manifest(fields: Any) -> Manifest:
         for blob in fields["blobs"]
     )
     return Manifest(
-        key=Key(fields["kind"], fields["name"], fields["plan"], fields["build"]),
-        blobs=blobs,
-        layout=fields["layout"],
-        cost_s=float(fields["cost_s"]),
-        made_at=float(fields["made_at"]),
-        made_by=dict(fields["made_by"]),
+        Key(fields["kind"], fields["name"], fields["plan"], fields["build"]),
+        blobs,
+        fields["layout"],
+        float(fields["cost_s"]),
+        float(fields["made_at"]),
+        dict(fields["made_by"]),
     )
 
 
