@@ -63,7 +63,7 @@ def own_mounts():
     """The command prefix under which mounts are private; skips where they are not permitted."""
     options = ["-m"] if os.geteuid() == 0 else ["-r", "-m"]
     prefix = ["unshare", *options, "--propagation", "private"]
-    probe = "mkdir -p /tmp/emberkeep-mount-probe && mount -t tmpfs x /tmp/emberkeep-mount-probe"
+    probe = "mount -t tmpfs none /tmp"
     try:
         done = subprocess.run([*prefix, "sh", "-c", probe], capture_output=True, check=False)
     except FileNotFoundError:

@@ -10,8 +10,8 @@ import time
 from injection import in_child
 from workload import Heard, ask, ask_again, fresh, tell
 
+from emberkeep.store import inspection
 from emberkeep.store.directory import Directory
-from emberkeep.store.eviction import Policy, collect
 
 SIZE = 3000
 WINDOW_S = 0.006  # some publications long
@@ -104,7 +104,7 @@ def finish(reader):
 
 def reap(root):
     """The writers are dead, so what lies there is theirs: all of it goes, and nothing else."""
-    collect(Directory(root, fresh(root)._sealer.verify), Policy(), now=time.time() + 7200)
+    inspection.reap(Directory(root, fresh(root)._sealer.verify), time.time() + 7200)
     left = [
         name
         for folder in ("temporary", "leases")
