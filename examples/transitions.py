@@ -43,7 +43,7 @@ def _exponential(matrix: object) -> object:
 def main() -> None:
     """Get the table, and say what it cost."""
     root, birth = sys.argv[1], float(sys.argv[2])
-    model = {"states": 240, "birth": birth, "death": 1.0, "steps": 400}
+    model = {"states": 160, "birth": birth, "death": 1.0, "steps": 400}
     started = time.perf_counter()
     keep = emberkeep.Keep(root)
     table = keep.get_or_build(

@@ -191,6 +191,22 @@ def test_why_the_first_was_built(shop):
     assert "is the first of its kind" in shop.run("why", first)[1]
 
 
+def test_why_by_name_is_about_the_entry_used_last(shop):
+    old, new, middle = (shop.build(x=x) for x in (1, 2, 3))
+    for key, age in ((old, 900), (middle, 500), (new, 100)):
+        used = time.time() - age
+        os.utime(shop.path(key), (used, used))
+    assert shop.json("why", "lorenz")["entry"]["key"] == new
+
+
+def test_why_does_not_choose_between_names(shop):
+    shop.build(x=1)
+    shop.build(kind="xla", x=1)
+    code, _, err = shop.run("why", "lorenz")
+    assert code == 3
+    assert "may be any of 2 entries: " in err
+
+
 def test_why_against_another(shop):
     first, second = shop.build(order=4), shop.build(order=5)
     found = shop.json("why", first, second)

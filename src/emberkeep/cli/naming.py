@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # of the entries that an ambiguous key may mean
 KEY_HELP = "a key, the beginning of one, PLAN-BUILD with both shortened, or a name with one entry"
+LATEST_HELP = "a key, the beginning of one, or a name (of several entries, the one used last)"
 NAMESPACE_HELP = "a kind, or a kind and a name"
 
 
@@ -46,11 +47,9 @@ def find_entry(entries: Iterable[Entry], text: str) -> Entry:
     Raises:
         NoSuchEntry: there is none, or it may be one of several.
     """
-    found = [entry for entry in entries if is_called(entry, text)]
+    found = _called(entries, text)
     if len(found) == 1:
         return found[0]
-    if not found:
-        raise NoSuchEntry(f"No entry is called {text!r}. `emberkeep ls` lists what there is")
     shown = ", ".join(
         f"{entry.kind}/{entry.name} {short_key(entry.key)}" for entry in found[:SHOWN]
     )
@@ -58,6 +57,25 @@ def find_entry(entries: Iterable[Entry], text: str) -> Entry:
     raise NoSuchEntry(
         f"{text!r} may be any of {len(found)} entries: {shown}{more}. Give more of it"
     )
+
+
+def find_latest(entries: Iterable[Entry], text: str) -> Entry:
+    """The entry that a user means: of several with that name, the one used last.
+
+    Raises:
+        NoSuchEntry: there is none, or they have different names.
+    """
+    found = _called(entries, text)
+    if len({(entry.kind, entry.name) for entry in found}) > 1:
+        return find_entry(found, text)
+    return max(found, key=lambda entry: entry.last_used)
+
+
+def _called(entries: Iterable[Entry], text: str) -> list[Entry]:
+    found = [entry for entry in entries if is_called(entry, text)]
+    if not found:
+        raise NoSuchEntry(f"No entry is called {text!r}. `emberkeep ls` lists what there is")
+    return found
 
 
 def is_called(entry: Entry, text: str) -> bool:

@@ -21,6 +21,7 @@ from emberkeep.keys.classes import describe_class, describe_instance
 from emberkeep.keys.code import (
     MISSING,
     Found,
+    LibraryImport,
     describe_code,
     reached_attributes,
     reached_names,
@@ -65,6 +66,8 @@ def describe(value: Any, path: str, walk: Walk) -> Fingerprint | None:
 def _describe(value: Any, path: str, walk: Walk) -> Fingerprint | None:
     if isinstance(value, types.ModuleType):
         return _module(value, path)
+    if isinstance(value, LibraryImport):
+        return _library_module(value.name, value.library)
     _require_readable(value, path)
     named = library_object(value)
     if named is not None:
@@ -238,7 +241,11 @@ def _module(module: types.ModuleType, path: str) -> Fingerprint:
             f"is the module {module.__name__!r} used as a value; what is read from it is not seen",
             f"Name what is used where it is used ({module.__name__}.something), or import that",
         )
-    return leaf("module", f"{module.__name__}|{library}".encode(), f"{module.__name__} ({library})")
+    return _library_module(module.__name__, library)
+
+
+def _library_module(name: str, library: str) -> Fingerprint:
+    return leaf("module", f"{name}|{library}".encode(), f"{name} ({library})")
 
 
 def _c_callable(value: Any, path: str, walk: Walk) -> Fingerprint | None:

@@ -11,11 +11,16 @@ function, commenting it or changing its docstring keeps its key.
 from __future__ import annotations
 
 import dis
+import sys
 import types
 
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.fingerprint import branch, leaf
-from emberkeep.keys.origin import library_of
+from emberkeep.keys.origin import (
+    is_replacement,
+    library_of,
+    library_of_import,
+)
 from emberkeep.records import final, frozen
 
 TYPE_CHECKING = False
@@ -33,6 +38,17 @@ CALLS = frozenset({"CALL", "PRECALL"})
 # What may stand between `getattr` and its call without changing which value is the second one.
 QUIET = frozenset({"PUSH_NULL", "KW_NAMES", "PRECALL", "RESUME", "NOP"})
 MISSING = object()
+
+
+@final
+@frozen
+class LibraryImport:
+    """A library's module that code imports by itself; it may not be loaded yet."""
+
+    name: str
+    library: str
+
+
 # That there is a docstring (Python 3.13), and `from __future__ import annotations`.
 FLAGS_WITHOUT_EFFECT = 0x4000000 | 0x1000000
 
@@ -176,18 +192,16 @@ def _imported(
     function: types.FunctionType, steps: list[dis.Instruction], index: int, path: str
 ) -> dict[str, Found | None]:
     """What an import statement inside a function brings in."""
-    import sys
-
     name: str = steps[index].argval
     level, names = steps[index - 2].argval, steps[index - 1].argval
     if level:
         package: str = function.__globals__.get("__package__") or ""
         base = package.rsplit(".", level - 1)[0] if level > 1 else package
         name = f"{base}.{name}" if name else base
+    library = library_of_import(name)
+    if library is not None:
+        return _library_import(function, name, library, names)
     module = sys.modules.get(name)
-    if module is not None and library_of(module) is not None and not names:
-        top = name.partition(".")[0]  # what `import a.b` binds, unless it says `as`
-        return {f"import {each}": Found(sys.modules[each]) for each in (top, name)}
     # A name that is not there yet may be a submodule, whose contents are not known either.
     if module is not None and names and all(hasattr(module, each) for each in names):
         return {f"import {name}.{each}": Found(getattr(module, each)) for each in names}
@@ -196,6 +210,23 @@ def _imported(
         f"imports {name!r} inside the function, so what it uses of it cannot be seen",
         "Import it at the top of the module, or write `from … import name` after it was loaded",
     )
+
+
+def _library_import(
+    function: types.FunctionType, name: str, library: str, names: tuple[str, ...] | None
+) -> dict[str, Found | None]:
+    """A library goes by its version, and must not be loaded to be keyed.
+
+    Where it is loaded already, what somebody put in the place of its own functions counts.
+    """
+    found: dict[str, Found | None] = {f"import {name}": Found(LibraryImport(name, library))}
+    reached = frozenset(names or ()) | reached_attributes(function.__code__)
+    bound = (name,) if names else (name, name.partition(".")[0])  # `import a.b` binds `a`
+    for module in (sys.modules.get(each) for each in bound):
+        if module is not None:
+            replaced = read_from_module(module, f"import {module.__name__}", reached)
+            found.update((label, read) for label, read in replaced if is_replacement(read.value))
+    return found
 
 
 def _require_constant_name(steps: list[dis.Instruction], index: int, path: str) -> None:

@@ -11,12 +11,17 @@ what it does.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import types
 
 from emberkeep.digests import sha256
-from emberkeep.keys.distributions import distribution_of_module_file, is_standard_library
+from emberkeep.keys.distributions import (
+    distribution_of_module_file,
+    is_standard_library,
+    locate_package,
+)
 from emberkeep.keys.encode import atom
 from emberkeep.keys.fingerprint import leaf
 
@@ -57,6 +62,19 @@ def _find_library(name: str, file: str | None) -> str | None:
         return None
     distribution = distribution_of_module_file(file)
     return None if distribution is None else f"{distribution.name} {distribution.version}"
+
+
+def library_of_import(name: str) -> str | None:
+    """The library that an import of this name gives or would give; nothing is imported for it."""
+    module = sys.modules.get(name)
+    if module is not None:
+        return library_of(module)
+    top = name.partition(".")[0]
+    loaded = sys.modules.get(top)
+    if loaded is not None:
+        return library_of(loaded)
+    place = locate_package(top)
+    return None if place is None else _find_library(top, place.file)
 
 
 def library_object(value: Any) -> Fingerprint | None:
@@ -185,6 +203,22 @@ def library_method(owner: object, name: str) -> Fingerprint | None:
             text = f"{module.__name__}.{known}.{name} ({library})"
             return leaf("library method", text.encode(), text)
     return None
+
+
+def is_replacement(value: Any) -> bool:
+    """Whether a callable that a library's module holds was put there by somebody else."""
+    if not callable(value) or library_object(value) is not None:
+        return False
+    owner = getattr(value, "__self__", None)
+    if owner is not None and library_method(owner, getattr(value, "__name__", "")) is not None:
+        return False
+    made_of_python = (types.FunctionType, types.MethodType, functools.partial, type)
+    # What is left of a library's own: instances of its classes, written in C or not.
+    return (
+        isinstance(value, made_of_python)
+        or hasattr(value, "py_func")
+        or library_object(type(value)) is None
+    )
 
 
 def _ufunc(value: Any) -> Fingerprint | None:

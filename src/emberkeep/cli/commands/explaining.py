@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.cli.command import Command
-from emberkeep.cli.naming import KEY_HELP, find_entry
+from emberkeep.cli.naming import LATEST_HELP, find_latest
 from emberkeep.cli.text import moment, short_key
 from emberkeep.errors import StoreProblem
 from emberkeep.records import final, frozen
@@ -32,7 +32,7 @@ class _Known:
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("entry", metavar="A", help=KEY_HELP)
+    parser.add_argument("entry", metavar="A", help=LATEST_HELP)
     parser.add_argument(
         "other",
         metavar="B",
@@ -70,7 +70,7 @@ def _why(session: Session) -> int:
 
 
 def _read(session: Session, text: str) -> _Known:
-    entry = find_entry(session.directory.entries(), text)
+    entry = find_latest(session.directory.entries(), text)
     manifest, document = session.directory.read_entry(entry)
     if isinstance(manifest, Miss):
         path = session.directory.entry_path(entry)
