@@ -40,3 +40,12 @@ def digest() -> Callable[[object], str]:
 def digest_of_f(load: Callable[[str], SimpleNamespace]) -> Callable[[str], str]:
     """The digest of what a module's text calls ``f``."""
     return lambda text: fingerprint(load(text).f).digest
+
+
+@pytest.fixture(autouse=True)
+def no_compiler_is_loaded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Toolchain tests put packages of their own in numba's place: none may be loaded already."""
+    if request.path.name == "test_toolchain.py":
+        for name in list(sys.modules):
+            if name.partition(".")[0] in {"numba", "llvmlite"}:
+                monkeypatch.delitem(sys.modules, name)

@@ -58,7 +58,7 @@ def leaf(kind: str, payload: bytes, text: str) -> Fingerprint:
     """The fingerprint of a value without parts."""
     content = b"leaf %d:%b%b" % (len(kind), kind.encode(), payload)
     shown = text if len(text) <= TEXT_LIMIT else shorten(text)
-    return Fingerprint(kind, sha256(content).hexdigest(), shown)
+    return Fingerprint(kind, sha256(content).hexdigest(), shown, ())
 
 
 def branch(kind: str, children: Iterable[tuple[str, Fingerprint]]) -> Fingerprint:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem
+from emberkeep.records import as_dict
 from emberkeep.store.protocol import (
     DAMAGED,
     NEWER_FORMAT,
@@ -47,8 +48,8 @@ def compose(
     """The document of a manifest, with the ingredients recorded for `explain`."""
     body = {
         "format": FORMAT,
-        **manifest.key.__dict__,
-        "blobs": [dict(blob.__dict__) for blob in manifest.blobs],
+        **as_dict(manifest.key),
+        "blobs": [as_dict(blob) for blob in manifest.blobs],
         "layout": manifest.layout,
         "cost_s": manifest.cost_s,
         "made_at": manifest.made_at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import short_key
+from emberkeep.records import as_dict
 from emberkeep.store.inspection import LEFT, OK, OTHER, inspect, repair
 from emberkeep.store.protocol import DAMAGED, UNTRUSTED
 
@@ -60,7 +61,7 @@ def _findings(findings: list[Finding], counts: dict[str, int]) -> Iterator[str]:
 
 def _repair(session: Session) -> int:
     done = repair(session.writable_directory())
-    values = {"root": session.root, "actions": [dict(action.__dict__) for action in done]}
+    values = {"root": session.root, "actions": [as_dict(action) for action in done]}
     session.answer(values, _actions(done))
     return EXIT_BITS[DAMAGED] if any(action.action == LEFT for action in done) else 0
 

@@ -10,6 +10,7 @@ from emberkeep.cli.command import Command
 from emberkeep.cli.naming import add_namespace, split_namespace
 from emberkeep.cli.session import warn
 from emberkeep.cli.text import printable, size
+from emberkeep.records import as_dict
 from emberkeep.settings import parse_duration, parse_size
 from emberkeep.store.eviction import Collected, Policy, clear, collect
 from emberkeep.store.inspection import is_named
@@ -53,7 +54,7 @@ def _configure_gc(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--grace",
         type=_duration,
-        default=Policy.grace_s,
+        default=Policy().grace_s,
         metavar="TIME",
         help="leave what is younger (default: 1h)",
     )
@@ -72,7 +73,7 @@ def _collect(session: Session) -> int:
     )
     directory = session.directory if policy.dry_run else session.writable_directory()
     done = collect(directory, policy)
-    values = {"root": session.root, "dry_run": policy.dry_run, **done.__dict__}
+    values = {"root": session.root, "dry_run": policy.dry_run, **as_dict(done)}
     session.answer(values, _lines(done, dry_run=policy.dry_run))
     return 0
 
@@ -121,7 +122,7 @@ def _clear(session: Session) -> int:
             warn("nothing was removed")
             return DECLINED
     done = clear(directory, kind, name, pinned=options.pinned)
-    session.answer({"root": session.root, **done.__dict__}, _lines(done, dry_run=False))
+    session.answer({"root": session.root, **as_dict(done)}, _lines(done, dry_run=False))
     return 0
 
 

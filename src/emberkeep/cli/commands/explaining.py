@@ -6,7 +6,7 @@ from emberkeep.cli.command import Command
 from emberkeep.cli.naming import LATEST_HELP, find_latest
 from emberkeep.cli.text import moment, short_key
 from emberkeep.errors import StoreProblem
-from emberkeep.records import final, frozen
+from emberkeep.records import as_dict, final, frozen
 from emberkeep.store.manifest import read_ingredients
 from emberkeep.store.neighbours import Neighbour, compare, nearest
 from emberkeep.store.protocol import Miss
@@ -63,7 +63,7 @@ def _why(session: Session) -> int:
         "other": None if neighbour is None else _identity(neighbour.entry, neighbour.manifest),
         "differences": []
         if neighbour is None
-        else [dict(difference.__dict__) for difference in neighbour.differences],
+        else [as_dict(difference) for difference in neighbour.differences],
     }
     session.answer(values, _lines(subject, neighbour, chosen=chosen))
     return 0

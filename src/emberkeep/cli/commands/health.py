@@ -15,7 +15,7 @@ from emberkeep.cli.text import duration, size, table
 from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem
 from emberkeep.keys.distributions import find_distribution
-from emberkeep.records import final, frozen
+from emberkeep.records import as_dict, final, frozen
 from emberkeep.store import files
 from emberkeep.store.directory import Directory
 from emberkeep.store.manifest import compose
@@ -51,7 +51,7 @@ class Check:
 
 def _doctor(session: Session) -> int:
     checks = list(_checks(session))
-    values = {"root": session.settings.root, "checks": [dict(c.__dict__) for c in checks]}
+    values = {"root": session.settings.root, "checks": [as_dict(c) for c in checks]}
     session.answer(values, _lines(checks))
     return int(any(check.state == BAD for check in checks))
 

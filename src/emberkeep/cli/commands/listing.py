@@ -9,6 +9,7 @@ from emberkeep.cli.naming import add_key, add_namespace, find_entry, split_names
 from emberkeep.cli.text import duration, moment, short_key, size, table
 from emberkeep.errors import StoreProblem
 from emberkeep.keys.fingerprint import summary
+from emberkeep.records import as_dict
 from emberkeep.store.inspection import OK, is_named
 from emberkeep.store.manifest import canonical, read_ingredients
 from emberkeep.store.pins import pinned
@@ -87,7 +88,7 @@ def _show(session: Session) -> int:
     trees = read_ingredients(document)
     is_pinned = (entry.kind, entry.name, entry.key) in pinned(directory)
     values = {
-        **manifest.key.__dict__,
+        **as_dict(manifest.key),
         "path": path,
         "size_bytes": entry.size_bytes,
         "last_used": entry.last_used,
@@ -97,7 +98,7 @@ def _show(session: Session) -> int:
         "cost_s": manifest.cost_s,
         "layout": manifest.layout,
         "blobs": [
-            {**blob.__dict__, "path": directory.blob_path(blob.digest)} for blob in manifest.blobs
+            {**as_dict(blob), "path": directory.blob_path(blob.digest)} for blob in manifest.blobs
         ],
         "ingredients": {half: _as_json(tree) for half, tree in trees.items()},
     }

@@ -6,7 +6,7 @@ import os
 
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
-from emberkeep.records import final, frozen
+from emberkeep.records import as_dict, final, frozen
 from emberkeep.store import statistics
 from emberkeep.store.inspection import usage
 from emberkeep.store.protocol import DISABLED
@@ -47,7 +47,7 @@ def _status(session: Session) -> int:
         "exists": os.path.isdir(session.root),
         "entries": used.entries,
         "pinned": used.pinned,
-        "kinds": {kind: dict(its.__dict__) for kind, its in used.kinds.items()},
+        "kinds": {kind: as_dict(its) for kind, its in used.kinds.items()},
         "blobs": used.blobs,
         "blobs_size_bytes": used.blobs_size_bytes,
         "size_bytes": used.size_bytes,
