@@ -84,7 +84,7 @@ class Directory:
     def _read(self, key: Key, path: str) -> Kept | Miss:
         self._check_layout()
         try:
-            document = files.read_file(path, SIZE_LIMIT)
+            document, used = files.read_dated(path, SIZE_LIMIT)
         except ValueError as problem:
             return self._quarantine(key, path, Miss(DAMAGED, str(problem)))
         manifest = self._judge(document, key)
@@ -98,7 +98,7 @@ class Directory:
             if isinstance(content, Miss):
                 return content
             blobs[ref.role] = content
-        self._touch(path)
+        self._touch(path, used)
         return Kept(manifest, document, blobs)
 
     def _judge(self, document: bytes, key: Key) -> Manifest | Miss:
@@ -126,14 +126,12 @@ class Directory:
         problem = f"the blob {ref.role!r} does not have the digest that is its name"
         return self._quarantine_blob(path, ref, problem)
 
-    def _touch(self, path: str) -> None:
+    def _touch(self, path: str, used: float) -> None:
         """Note the use of an entry, at most hourly; a folder that forbids it is no trouble."""
-        if not self._heals:
+        if not self._heals or 0 <= time.time() - used < TOUCH_AFTER_S:
             return
-        now = time.time()
         try:
-            if not 0 <= now - os.stat(path).st_mtime < TOUCH_AFTER_S:
-                os.utime(path)
+            os.utime(path)
         except OSError:
             return
 

@@ -13,10 +13,18 @@ PRIVATE = 0o700
 FOLDER_TRIES = 5  # each can only fail if a collection empties the keep within microseconds
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
+# A pipe in the place of a file must not make its reader wait.
+READING = os.O_RDONLY | NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)
+
 
 def read_file(path: str, limit: int) -> bytes:
     """A file's bytes, read once; ValueError where it is larger than the limit, or no file."""
-    descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW | getattr(os, "O_NONBLOCK", 0))
+    return read_dated(path, limit)[0]
+
+
+def read_dated(path: str, limit: int) -> tuple[bytes, float]:
+    """As `read_file`, with the time of the file's last modification."""
+    descriptor = os.open(path, READING)
     try:
         facts = os.fstat(descriptor)
         if not S_ISREG(facts.st_mode):
@@ -32,7 +40,7 @@ def read_file(path: str, limit: int) -> bytes:
         os.close(descriptor)
     if total > limit:
         raise ValueError(f"{path} is larger than the {limit} bytes it can have")
-    return chunks[0] if total == len(chunks[0]) else b"".join(chunks)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks), facts.st_mtime
 
 
 def write_file(path: str, content: bytes, temporary: str) -> None:

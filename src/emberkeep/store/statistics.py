@@ -36,29 +36,31 @@ class Tally:
     def __init__(self, root: str | None) -> None:
         self._root = root
         self._pending: dict[tuple[str, str, str], tuple[int, float]] = {}
-        self._totals: dict[tuple[str, str, str], tuple[int, float]] = {}
+        self._flushed: dict[tuple[str, str, str], tuple[int, float]] = {}
         self._begin()
         self._flushed_at = time.monotonic()
 
     def add(self, event: str, kind: str, what: str, seconds: float) -> None:
         """Count one event."""
-        self._notice_fork()
-        place = (event, _field(kind), _field(what))
-        for counts in (self._pending, self._totals):
-            count, total = counts.get(place, (0, 0.0))
-            counts[place] = (count + 1, total + seconds)
+        if os.getpid() != self._process:
+            self._count_anew()
+        place = (event, kind, what)
+        count, total = self._pending.get(place, (0, 0.0))
+        self._pending[place] = (count + 1, total + seconds)
         if time.monotonic() - self._flushed_at > FLUSH_AFTER_S:
             self.flush()
 
     def flush(self) -> None:
         """Append what was counted since the last time; lost where the folder cannot be written."""
-        self._notice_fork()
+        if os.getpid() != self._process:
+            self._count_anew()
         self._flushed_at = time.monotonic()
         if not self._pending or self._root is None:
             return
         pending, self._pending = self._pending, {}
+        _merge(self._flushed, pending)
         lines = "".join(
-            f"{event}\t{kind}\t{what}\t{count}\t{seconds:.6f}\n"
+            f"{event}\t{_field(kind)}\t{_field(what)}\t{count}\t{seconds:.6f}\n"
             for (event, kind, what), (count, seconds) in list(pending.items())
         )
         try:
@@ -73,11 +75,10 @@ class Tally:
         self._started = True
         _append(os.path.join(folder, self._file), content)
 
-    def _notice_fork(self) -> None:
+    def _count_anew(self) -> None:
         """A forked child counts for itself."""
-        if os.getpid() != self._process:
-            self._begin()
-            self._pending, self._totals = {}, {}
+        self._begin()
+        self._pending, self._flushed = {}, {}
 
     def _begin(self) -> None:
         self._file, self._process = files.unique_name() + SUFFIX, os.getpid()
@@ -85,8 +86,17 @@ class Tally:
 
     def totals(self) -> Totals:
         """The counts of this process since its start."""
-        self._notice_fork()
-        return dict(self._totals)
+        if os.getpid() != self._process:
+            self._count_anew()
+        totals = dict(self._flushed)
+        _merge(totals, self._pending)
+        return totals
+
+
+def _merge(totals: dict[tuple[str, str, str], tuple[int, float]], counts: Totals) -> None:
+    for place, (count, seconds) in list(counts.items()):
+        known = totals.get(place, (0, 0.0))
+        totals[place] = (known[0] + count, known[1] + seconds)
 
 
 def _append(path: str, content: bytes) -> None:
