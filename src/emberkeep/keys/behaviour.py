@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.keys.fingerprint import Fingerprint
-    from emberkeep.keys.ingredients import Walk
+    from emberkeep.keys.visitor import Visitor
 
 CACHED: Any = type(functools.cache(lambda: None))
 DESCRIPTORS = (
@@ -57,13 +57,13 @@ UNREADABLE = (
 )  # compared by identity, never called
 
 
-def describe(value: Any, path: str, walk: Walk) -> Fingerprint | None:
+def describe(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
     """The fingerprint of a callable, class or captured object; None where it has none."""
     own = _describe(value, path, walk)
     return None if own is None else _with_registrations(own, value, path, walk)
 
 
-def _describe(value: Any, path: str, walk: Walk) -> Fingerprint | None:
+def _describe(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
     if isinstance(value, types.ModuleType):
         return _module(value, path)
     if isinstance(value, LibraryImport):
@@ -92,7 +92,7 @@ def _describe(value: Any, path: str, walk: Walk) -> Fingerprint | None:
     return _wrapper(value, path, walk) or _c_callable(value, path, walk)
 
 
-def _wrapper(value: Any, path: str, walk: Walk) -> Fingerprint | None:
+def _wrapper(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
     """Partials, cached functions and the descriptors that classes hold."""
     if isinstance(value, functools.partial) and type(value) is functools.partial:
         children = [
@@ -122,7 +122,7 @@ def _wrapper(value: Any, path: str, walk: Walk) -> Fingerprint | None:
     return None
 
 
-def _function(function: types.FunctionType, path: str, walk: Walk) -> Fingerprint:
+def _function(function: types.FunctionType, path: str, walk: Visitor) -> Fingerprint:
     code = function.__code__
     children = [
         ("python", leaf("bytecode", _bytecode_tag(), _bytecode_tag().decode())),
@@ -174,7 +174,7 @@ def _read_from_modules(
 
 
 def _attributes(
-    value: Any, path: str, walk: Walk, without: frozenset[str] = frozenset()
+    value: Any, path: str, walk: Visitor, without: frozenset[str] = frozenset()
 ) -> list[tuple[str, Fingerprint]]:
     """What was set on a callable: its own code or another's can read it, and numba a signature."""
     own: dict[str, object] = {
@@ -189,7 +189,7 @@ def _attributes(
     return [("attributes", walk.compile_time(own, f"{path} attributes"))] if own else []
 
 
-def _cell(cell: types.CellType, path: str, walk: Walk) -> Fingerprint:
+def _cell(cell: types.CellType, path: str, walk: Visitor) -> Fingerprint:
     contents = _contents(cell)
     if contents is MISSING:  # not assigned yet
         return leaf("empty cell", b"", "(empty)")
@@ -203,7 +203,7 @@ def _contents(cell: types.CellType) -> object:
         return MISSING
 
 
-def _with_registrations(own: Fingerprint, value: object, path: str, walk: Walk) -> Fingerprint:
+def _with_registrations(own: Fingerprint, value: object, path: str, walk: Visitor) -> Fingerprint:
     """Add what users registered with numba in place of a callable: it is compiled instead."""
     found = registrations(value)
     if not found:
@@ -248,7 +248,7 @@ def _library_module(name: str, library: str) -> Fingerprint:
     return leaf("module", f"{name}|{library}".encode(), f"{name} ({library})")
 
 
-def _c_callable(value: Any, path: str, walk: Walk) -> Fingerprint | None:
+def _c_callable(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
     """Callables written in C, and instances of users' classes."""
     if isinstance(value, DESCRIPTORS):
         children = [("class", walk.compile_time(value.__objclass__, f"{path}.__objclass__"))]
@@ -272,7 +272,7 @@ def _c_callable(value: Any, path: str, walk: Walk) -> Fingerprint | None:
     return describe_instance(value, path, walk)
 
 
-def _bound_builtin(value: Any, path: str, walk: Walk) -> Fingerprint:
+def _bound_builtin(value: Any, path: str, walk: Visitor) -> Fingerprint:
     owner = value.__self__
     if type(owner) in IMMUTABLE:
         children = [("self", walk.compile_time(owner, f"{path}.__self__"))]

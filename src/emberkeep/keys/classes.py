@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.keys.fingerprint import Fingerprint
-    from emberkeep.keys.ingredients import Walk
+    from emberkeep.keys.visitor import Visitor
 
 # Written by Python itself, or about the source instead of what it does.
 BOOKKEEPING = frozenset(
@@ -85,7 +85,7 @@ BENEATH: dict[type, Any] = {int: int.__int__, float: float.__float__, str: str._
 GUARDING_REPR = ("dataclasses", "reprlib")  # the modules whose wrapper a dataclass's __repr__ is
 
 
-def describe_class(cls: type, path: str, walk: Walk) -> Fingerprint:
+def describe_class(cls: type, path: str, walk: Visitor) -> Fingerprint:
     """A user's class: its bases, methods and attributes; not where it stands."""
     if type(cls).__name__ == "JitClassType" and type(cls).__module__.startswith("numba."):
         raise Unkeyable(
@@ -114,7 +114,7 @@ def describe_class(cls: type, path: str, walk: Walk) -> Fingerprint:
     return branch("class", children)
 
 
-def _fields(cls: Any, path: str, walk: Walk) -> Fingerprint:
+def _fields(cls: Any, path: str, walk: Visitor) -> Fingerprint:
     """A dataclass's fields and options, from which its generated methods follow."""
     # What later versions of Python list beside these shows in the fields and attributes.
     listed = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
@@ -200,7 +200,7 @@ def cached_names(cls: type) -> set[str]:
     }
 
 
-def describe_instance(value: Any, path: str, walk: Walk) -> Fingerprint | None:
+def describe_instance(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
     """An instance of a user's class that code captures, as it is now; None where it has none.
 
     Not done for plain ingredients: those are values, and a value that can change is no key.

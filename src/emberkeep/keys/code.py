@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.keys.fingerprint import Fingerprint
-    from emberkeep.keys.ingredients import Walk
+    from emberkeep.keys.visitor import Visitor
 
 SKIPPED = frozenset({"CACHE", "EXTENDED_ARG"})
 GLOBAL_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
@@ -61,7 +61,7 @@ class Found:
     value: Any
 
 
-def describe_code(code: types.CodeType, path: str, walk: Walk) -> Fingerprint:
+def describe_code(code: types.CodeType, path: str, walk: Visitor) -> Fingerprint:
     """What a code object does, apart from the things its names stand for."""
     instructions: list[bytes] = []
     constants: list[tuple[str, Fingerprint]] = []
@@ -100,7 +100,7 @@ def _size(instructions: list[bytes]) -> str:
     return f"{len(instructions)} instructions, sha256 {digest}"
 
 
-def _constant(constant: object, path: str, walk: Walk) -> Fingerprint:
+def _constant(constant: object, path: str, walk: Visitor) -> Fingerprint:
     if isinstance(constant, types.CodeType):
         return describe_code(constant, f"{path} → {constant.co_name}", walk)
     return walk.compile_time(constant, f"{path} constant")

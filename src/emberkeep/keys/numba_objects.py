@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.keys.fingerprint import Fingerprint
-    from emberkeep.keys.ingredients import Walk
+    from emberkeep.keys.visitor import Visitor
 
 # Options that say where or how long, and nothing about the code.
 OPTIONS_WITHOUT_EFFECT = frozenset({"cache"})
 
 
-def describe_numba(value: Any, path: str, walk: Walk) -> Fingerprint | None:
+def describe_numba(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
     """A dispatcher, ufunc, callback, intrinsic or type of numba's; None for anything else."""
     if _is_type(value):
         return _type(value, path, walk)
@@ -70,7 +70,7 @@ def _is_type(value: object) -> bool:
     return abstract is not None and isinstance(value, abstract.Type)
 
 
-def _type(value: Any, path: str, walk: Walk) -> Fingerprint:
+def _type(value: Any, path: str, walk: Visitor) -> Fingerprint:
     """A type by its name; that of a user's own making by its class and state too."""
     module = sys.modules.get(type(value).__module__.partition(".")[0])
     library = library_of(module) if isinstance(module, types.ModuleType) else None
@@ -87,7 +87,7 @@ def _type(value: Any, path: str, walk: Walk) -> Fingerprint:
     return branch("numba type", children)
 
 
-def _dispatcher(kind: str, value: Any, path: str, walk: Walk) -> Fingerprint:
+def _dispatcher(kind: str, value: Any, path: str, walk: Visitor) -> Fingerprint:
     # UFuncs' dispatchers have no compiler of their own that a user could choose.
     compiler = getattr(getattr(value, "_compiler", None), "pipeline_class", None)
     children = [
@@ -104,7 +104,7 @@ def _dispatcher(kind: str, value: Any, path: str, walk: Walk) -> Fingerprint:
 
 
 def _compile_options(
-    value: Any, compiler: object, path: str, walk: Walk
+    value: Any, compiler: object, path: str, walk: Visitor
 ) -> list[tuple[str, Fingerprint]]:
     options: dict[str, object] = {
         name: option
@@ -120,7 +120,7 @@ def _compile_options(
     ]
 
 
-def _linked_files(links: Any, path: str, walk: Walk) -> Fingerprint:
+def _linked_files(links: Any, path: str, walk: Visitor) -> Fingerprint:
     """Files that get linked into a CUDA kernel, by their contents."""
     from pathlib import Path
 

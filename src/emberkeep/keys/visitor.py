@@ -1,0 +1,29 @@
+"""What the parts of a walk ask of it: the type that `ingredients.Walk` has, for those below it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from emberkeep.keys.fingerprint import Fingerprint
+
+    class Visitor(Protocol):
+        """A walk over a value, as those see it who take one sort of value apart."""
+
+        @property
+        def compiled(self) -> bool:
+            """Whether the walk is inside something that gets compiled."""
+            ...
+
+        def visit(self, value: object, path: str) -> Fingerprint:
+            """The fingerprint of a value that is reached by `path`."""
+            ...
+
+        def compile_time(self, value: object, path: str) -> Fingerprint:
+            """The fingerprint of a value that code captures."""
+            ...
+
+        def met(self, value: object, aspect: str = "itself") -> Fingerprint | None:
+            """A reference to something met before in this walk; else remembers it."""
+            ...
