@@ -19,7 +19,7 @@ from emberkeep import (
     ToolchainWarning,
     Unkeyable,
 )
-from emberkeep.store import manifest as manifests
+from emberkeep.store import composition
 from emberkeep.store.statistics import read_totals
 
 LAYOUT = {"columns": ["E", "nu"], "scale": 1.5, "count": 3, "nothing": None, "yes": True}
@@ -908,7 +908,7 @@ def test_a_root_of_an_unknown_layout_is_left_alone(root):
 
 
 def test_a_manifest_of_a_newer_format_is_a_miss_and_stays(root, monkeypatch):
-    monkeypatch.setattr(manifests, "FORMAT", 2)
+    monkeypatch.setattr(composition, "FORMAT", 2)
     ask(Keep(root), Builder())
     monkeypatch.undo()
     (path,) = root.glob("tables/*/*.json")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         ToolchainWarning,
         Unkeyable,
     )
-    from emberkeep.keys import Difference, Fingerprint, explain, fingerprint, ingredient
+    from emberkeep.keys import Difference, Fingerprint, explain, fingerprint
+    from emberkeep.keys.declared import ingredient
     from emberkeep.keys.toolchain import Toolchain, toolchain
     from emberkeep.telemetry import TimeLogger
 
@@ -52,7 +53,7 @@ _HOMES = {
     "Fingerprint": "keys",
     "explain": "keys",
     "fingerprint": "keys",
-    "ingredient": "keys",
+    "ingredient": "keys.declared",
     "Toolchain": "keys.toolchain",
     "toolchain": "keys.toolchain",
     "TimeLogger": "telemetry",

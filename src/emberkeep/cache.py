@@ -17,7 +17,7 @@ from emberkeep.keys.ingredients import fingerprint_mapping
 from emberkeep.records import final, frozen
 from emberkeep.store.directory import Directory
 from emberkeep.store.layered import Layered
-from emberkeep.store.manifest import compose, copy_layout
+from emberkeep.store.manifest import copy_layout
 from emberkeep.store.memory import Memory
 from emberkeep.store.protocol import (
     ABSENT,
@@ -29,7 +29,7 @@ from emberkeep.store.protocol import (
     Manifest,
     Miss,
 )
-from emberkeep.store.statistics import Tally
+from emberkeep.store.tally import Tally
 from emberkeep.trust.sealing import Sealer
 
 TYPE_CHECKING = False
@@ -277,6 +277,8 @@ class Keep:
             BlobRef(role, sha256(content).hexdigest(), len(content))
             for role, content in sorted(built.blobs.items())
         )
+        from emberkeep.store.composition import compose  # a hit needs none
+
         manifest = Manifest(key, blobs, built.layout, cost_s, time.time(), _made_by())
         document = compose(manifest, trees, self._sealer.seal)
         try:

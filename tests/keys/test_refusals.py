@@ -29,7 +29,8 @@ import numpy as np
 import pytest
 
 from emberkeep.errors import EmberkeepError, Unkeyable
-from emberkeep.keys import fingerprint, fingerprint_mapping, ingredient, ingredients
+from emberkeep.keys import declared, fingerprint, fingerprint_mapping
+from emberkeep.keys.declared import ingredient
 
 
 @dataclass
@@ -283,7 +284,7 @@ def test_names_of_ingredients_are_texts() -> None:
 @pytest.fixture(autouse=True)
 def only_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Declarations that end with the test."""
-    monkeypatch.setattr(ingredients, "_declared", list(ingredients._declared))
+    monkeypatch.setattr(declared, "_declared", list(declared._declared))
 
 
 @pytest.mark.parametrize("name", REFUSED)

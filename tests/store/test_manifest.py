@@ -14,17 +14,8 @@ from emberkeep.errors import StoreProblem
 from emberkeep.keys.fingerprint import branch, leaf
 from emberkeep.records import as_dict
 from emberkeep.store import manifest as manifest_module
-from emberkeep.store.manifest import (
-    FORMAT,
-    RECORDED_NODES,
-    TRAILER,
-    TRAILER_BYTES,
-    canonical,
-    compose,
-    parse_json,
-    read_document,
-    read_ingredients,
-)
+from emberkeep.store.composition import RECORDED_NODES, canonical, compose, read_ingredients
+from emberkeep.store.manifest import FORMAT, TRAILER, TRAILER_BYTES, parse_json, read_document
 from emberkeep.store.protocol import DAMAGED, NEWER_FORMAT, UNTRUSTED, BlobRef, Key, Manifest, Miss
 from emberkeep.testing import accept, artifacts, kept, keys, layouts, unsealed
 

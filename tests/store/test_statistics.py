@@ -9,7 +9,8 @@ import time
 import pytest
 
 from emberkeep.store import files, statistics
-from emberkeep.store.statistics import INCLUDES, Tally, fold, read_totals, zero
+from emberkeep.store.statistics import INCLUDES, fold, read_totals, zero
+from emberkeep.store.tally import Tally
 
 HIT = ("hit", "tables", "local")
 MISS = ("miss", "tables", "absent")
@@ -134,7 +135,7 @@ def test_other_files_are_not_read(root):
 
 PROGRAM = """
 import sys
-from emberkeep.store.statistics import Tally
+from emberkeep.store.tally import Tally
 tally = Tally(sys.argv[1])
 for _ in range(200):
     tally.add("hit", "tables", "local", 0.5)

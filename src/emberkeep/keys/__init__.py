@@ -1,7 +1,7 @@
 """Exact keys: values and callables → fingerprints that can be compared and explained."""
 
 from emberkeep.keys.fingerprint import Difference, Fingerprint, explain
-from emberkeep.keys.ingredients import fingerprint, fingerprint_mapping, ingredient
+from emberkeep.keys.ingredients import fingerprint, fingerprint_mapping
 
 __all__ = [
     "Difference",
@@ -9,5 +9,4 @@ __all__ = [
     "explain",
     "fingerprint",
     "fingerprint_mapping",
-    "ingredient",
 ]

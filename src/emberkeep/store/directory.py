@@ -82,7 +82,7 @@ class Directory:
             return Miss(UNREADABLE, f"{self.root} cannot be read: {problem}")
 
     def _read(self, key: Key, path: str) -> Kept | Miss:
-        self._check_layout()
+        self.check_layout()
         try:
             document, used = files.read_dated(path, SIZE_LIMIT)
         except ValueError as problem:
@@ -183,58 +183,13 @@ class Directory:
             return None
         return moved
 
-    # Writing ------------------------------------------------------------------------------------
+    # Changing -----------------------------------------------------------------------------------
 
     def write(self, kept: Kept) -> None:
-        """Blobs first, manifest last: whoever sees the manifest finds all of it."""
-        self._check_size(kept)
-        try:
-            self._check_layout()
-            self._make_root()
-            for ref in kept.manifest.blobs:
-                self._write_blob(ref, kept.blobs[ref.role])
-            path = self.manifest_path(kept.manifest.key)
-            if self._is_newer(path, kept.manifest):
-                return
-            files.write_file(path, kept.document, self.temporary)
-        except OSError as problem:
-            raise StoreProblem(f"{self.root} cannot be written: {problem}") from problem
+        """Keep an artifact, whole or not at all."""
+        from emberkeep.store.publication import publish  # a hit needs none
 
-    def _check_size(self, kept: Kept) -> None:
-        """Refuse a manifest that would be too large to be read."""
-        size, key = len(kept.document), kept.manifest.key
-        if size > SIZE_LIMIT:
-            raise StoreProblem(
-                f"The manifest of {key.kind}/{key.name} has {size} bytes, and only {SIZE_LIMIT} "
-                "are read, so it is not kept. Put what is large into blobs, not into the layout"
-            )
-
-    def _write_blob(self, ref: BlobRef, content: bytes) -> None:
-        path = self.blob_path(ref.digest)
-        try:
-            # Compared, not only measured: a power cut leaves files of the right length and of
-            # zeros, and one build has to heal them all.
-            if files.read_file(path, ref.size_bytes) == content:
-                # Touched, so that a collection that runs at this moment sees it is needed.
-                os.utime(path)
-                return
-        except (OSError, ValueError):  # not there, not ours to touch, too long: writing tells
-            pass
-        files.write_file(path, content, self.temporary)
-
-    def _is_newer(self, path: str, manifest: Manifest) -> bool:
-        """Whether a newer emberkeep holds this name: what we don't know we don't replace."""
-        try:
-            found = read_document(files.read_file(path, SIZE_LIMIT), manifest.key, self._verify)
-        except (OSError, ValueError):
-            return False
-        return isinstance(found, Miss) and found.reason == NEWER_FORMAT
-
-    def _make_root(self) -> None:
-        path = os.path.join(self.root, "format")
-        if not os.path.exists(path):
-            files.make_folder(self.root)
-            files.write_file(path, LAYOUT, self.temporary)
+        publish(self, kept)
 
     def remove(self, key: Key) -> bool:
         """Forget an artifact; its blobs stay until a collection finds that nothing needs them."""
@@ -249,7 +204,7 @@ class Directory:
 
     # The layout ---------------------------------------------------------------------------------
 
-    def _check_layout(self) -> None:
+    def check_layout(self) -> None:
         """Refuse a folder that another version laid out: read nothing, delete nothing."""
         if self._layout_known:
             return
@@ -280,7 +235,7 @@ class Directory:
         """
         self._layout_known = False
         try:
-            self._check_layout()
+            self.check_layout()
         except OSError as problem:
             raise StoreProblem(f"{self.root} cannot be read: {problem}") from problem
 

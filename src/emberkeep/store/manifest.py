@@ -13,8 +13,6 @@ for every future format, so that an old reader can tell a newer document from a 
 from __future__ import annotations
 
 from emberkeep.digests import sha256
-from emberkeep.errors import StoreProblem
-from emberkeep.records import as_dict
 from emberkeep.store.protocol import (
     DAMAGED,
     NEWER_FORMAT,
@@ -27,10 +25,9 @@ from emberkeep.store.protocol import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
 
-    from emberkeep.keys import Fingerprint
     from emberkeep.store.protocol import Layout, Verify
 
 FORMAT = 1
@@ -39,34 +36,6 @@ HEX_DIGITS = 64
 # The only form that any reader of any format has to know.
 TRAILER: bytes = b'"digest":"%b","seal":"%b"}\n'
 TRAILER_BYTES = len(TRAILER % (b"0" * HEX_DIGITS, b"0" * HEX_DIGITS))
-RECORDED_NODES = 4096  # of a tree of ingredients; what is below is there as digests
-
-
-def compose(
-    manifest: Manifest, ingredients: Mapping[str, Fingerprint], seal: Callable[[str], str]
-) -> bytes:
-    """The document of a manifest, with the ingredients recorded for `explain`."""
-    body = {
-        "format": FORMAT,
-        **as_dict(manifest.key),
-        "blobs": [as_dict(blob) for blob in manifest.blobs],
-        "layout": manifest.layout,
-        "cost_s": manifest.cost_s,
-        "made_at": manifest.made_at,
-        "made_by": dict(manifest.made_by),
-    }
-    budget = [RECORDED_NODES]
-    recorded = {half: record_tree(tree, budget) for half, tree in ingredients.items()}
-    lines = f'{{"manifest":{canonical(body)},\n"ingredients":{canonical(recorded)},\n'.encode()
-    digest = sha256(lines).hexdigest()
-    return lines + TRAILER % (digest.encode(), seal(digest).encode())
-
-
-def canonical(value: object) -> str:
-    """JSON in its one canonical form: sorted, no spaces, ASCII, no NaN."""
-    import json
-
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def read_document(document: bytes, key: Key | None, verify: Verify) -> Manifest | Miss:
@@ -138,34 +107,6 @@ def copy_layout(value: Layout) -> Layout:
     if value.__class__ is list:
         return [copy_layout(item) for item in value]
     return value
-
-
-def read_ingredients(document: bytes) -> dict[str, Fingerprint]:
-    """The trees of ingredients in a document that was checked before."""
-    lines = document.split(b"\n")
-    try:
-        recorded: Any = parse_json("{" + lines[1].decode("ascii")[:-1] + "}")["ingredients"]
-        return {half: _tree(node) for half, node in recorded.items()}
-    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreProblem(f"The ingredients in a manifest cannot be read: {error!r}") from error
-
-
-def record_tree(node: Fingerprint, budget: list[int]) -> list[object]:
-    """A tree of ingredients as JSON; past the budget, children are left out."""
-    budget[0] -= 1
-    children: list[object] = []
-    if len(node.children) <= budget[0]:
-        children = [[label, *record_tree(child, budget)] for label, child in node.children]
-    return [node.kind, node.digest, node.text, children]
-
-
-def _tree(node: Any) -> Fingerprint:
-    from emberkeep.keys import Fingerprint
-
-    kind, digest, text, children = node
-    return Fingerprint(
-        kind, digest, text, tuple((child[0], _tree(child[1:])) for child in children)
-    )
 
 
 class _ScannerOptions:

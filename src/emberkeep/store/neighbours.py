@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from emberkeep.errors import StoreProblem
 from emberkeep.records import final, frozen
+from emberkeep.store.composition import read_ingredients
 from emberkeep.store.inspection import is_named
-from emberkeep.store.manifest import read_ingredients
 from emberkeep.store.protocol import Miss
 
 TYPE_CHECKING = False

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from emberkeep.digests import sha256
 from emberkeep.keys.fingerprint import branch, leaf
-from emberkeep.store.manifest import HEX_DIGITS, compose
+from emberkeep.store.composition import compose
+from emberkeep.store.manifest import HEX_DIGITS
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from emberkeep.cli.naming import LATEST_HELP, find_latest
 from emberkeep.cli.text import moment, short_key
 from emberkeep.errors import StoreProblem
 from emberkeep.records import as_dict, final, frozen
-from emberkeep.store.manifest import read_ingredients
+from emberkeep.store.composition import read_ingredients
 from emberkeep.store.neighbours import Neighbour, compare, nearest
 from emberkeep.store.protocol import Miss
 

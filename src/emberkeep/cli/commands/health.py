@@ -17,8 +17,8 @@ from emberkeep.errors import StoreProblem
 from emberkeep.keys.distributions import find_distribution
 from emberkeep.records import as_dict, final, frozen
 from emberkeep.store import files
+from emberkeep.store.composition import compose
 from emberkeep.store.directory import Directory
-from emberkeep.store.manifest import compose
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest, Miss
 from emberkeep.trust.sealing import KEY_BYTES, KEY_FILE, Sealer
 

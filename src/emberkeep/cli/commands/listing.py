@@ -10,8 +10,8 @@ from emberkeep.cli.text import duration, moment, short_key, size, table
 from emberkeep.errors import StoreProblem
 from emberkeep.keys.fingerprint import summary
 from emberkeep.records import as_dict
+from emberkeep.store.composition import canonical, read_ingredients
 from emberkeep.store.inspection import OK, is_named
-from emberkeep.store.manifest import canonical, read_ingredients
 from emberkeep.store.pins import pinned
 from emberkeep.store.protocol import Miss
 

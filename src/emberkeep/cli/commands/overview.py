@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from emberkeep.cli.session import Session
     from emberkeep.store.inspection import Usage
-    from emberkeep.store.statistics import Totals
+    from emberkeep.store.tally import Totals
 
 
 @final

@@ -1,0 +1,263 @@
+"""One walk over a value: containers, enums, dataclasses; callables and classes by behaviour."""
+
+# Values of any type are taken apart here, so types are unknown by design.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import sys
+
+from emberkeep.errors import Unkeyable
+from emberkeep.keys.declared import DECLARE, declared_leaf
+from emberkeep.keys.encode import atom
+from emberkeep.keys.fingerprint import Fingerprint, branch, leaf
+from emberkeep.records import final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    import numpy as np
+
+CONTAINERS = (tuple, list)
+
+
+@final
+class Walk:
+    """One walk over a value: remembers what it has met, so that recursion ends.
+
+    Attributes:
+        compiled: whether the walk is inside something that gets compiled. There, the order of a
+            dictionary and the memory layout of an array can change the code, so they count.
+    """
+
+    def __init__(self) -> None:
+        self.compiled = False
+        self._met: list[tuple[object, str]] = []  # callables, classes…, in the order of the walk
+        self._open: list[object] = []  # containers that are being walked
+
+    def visit(self, value: object, path: str) -> Fingerprint:
+        """The fingerprint of a value that is reached by `path`."""
+        found = atom(value)
+        if found is not None:
+            return found
+        found = declared_leaf(value)
+        if found is not None:
+            return found
+        kind = type(value)
+        if kind is dict:
+            return self._once(value, path, self._dict)
+        if kind in CONTAINERS:
+            return self._once(value, path, self._sequence)
+        return self._rarer(value, path)
+
+    def _rarer(self, value: object, path: str) -> Fingerprint:
+        if _is_numpy(value):
+            return self._numpy(value, path)
+        if isinstance(value, (set, frozenset)) and type(value) in (set, frozenset):
+            return self._once(value, path, self._set)
+        if type(value) in (range, slice):
+            return self._range(value, path)
+        if _is_enum(value):
+            return self._enum(value, path)
+        if hasattr(type(value), "__dataclass_fields__") and not isinstance(value, type):
+            return self._once(value, path, self._dataclass)
+        if isinstance(value, tuple) and hasattr(type(value), "_fields"):
+            return self._once(value, path, self._named_tuple)
+        return self._behaviour(value, path)
+
+    def _behaviour(self, value: object, path: str) -> Fingerprint:
+        from emberkeep.keys import behaviour
+
+        found = behaviour.describe(value, path, self)
+        if found is None:
+            raise refusal(value, path)
+        return found
+
+    def compile_time(self, value: object, path: str) -> Fingerprint:
+        """The fingerprint of a value that code captures."""
+        before, self.compiled = self.compiled, True
+        try:
+            return self.visit(value, path)
+        finally:
+            self.compiled = before
+
+    def met(self, value: object, aspect: str = "itself") -> Fingerprint | None:
+        """A reference to a callable, class or object met before in this walk; else remembers it.
+
+        The number counts in the order of the walk, which is the same in every process.
+        """
+        for index, (known, known_aspect) in enumerate(self._met):
+            if known is value and known_aspect == aspect:
+                return leaf("again", b"%d" % index, f"(the same as #{index})")
+        self._met.append((value, aspect))
+        return None
+
+    def _once(
+        self, value: object, path: str, walk: Callable[[Any, str], Fingerprint]
+    ) -> Fingerprint:
+        for depth, open_ in enumerate(self._open):
+            if open_ is value:
+                return leaf("open", b"%d" % depth, f"(the value itself, {depth} levels down)")
+        self._open.append(value)
+        try:
+            return walk(value, path)
+        finally:
+            self._open.pop()
+
+    def _sequence(self, value: tuple[object, ...] | list[object], path: str) -> Fingerprint:
+        children = [
+            (str(index), self.visit(item, f"{path}[{index}]")) for index, item in enumerate(value)
+        ]
+        return branch(type(value).__name__, children)
+
+    def _dict(self, value: dict[object, object], path: str) -> Fingerprint:
+        names = list(value)
+        if all(type(name) is str for name in names):
+            if not self.compiled:
+                names.sort()  # type: ignore[reportCallIssue] # all are str
+            return branch(
+                "ordered dict" if self.compiled else "dict",
+                [(str(name), self.visit(value[name], f"{path}[{name!r}]")) for name in names],
+            )
+        items: list[tuple[str, Fingerprint]] = []
+        for name, item in value.items():
+            met = list(self._met)
+            key = self.visit(name, f"{path} key {name!r}")
+            pair = [("key", key), ("value", self.visit(item, f"{path}[{name!r}]"))]
+            items.append((key.text or key.digest[:12], branch("item", pair)))
+            if not self.compiled:
+                self._met = met  # what one item has met does not count for the next
+        if not self.compiled:
+            items.sort(key=lambda labelled: [part.digest for _, part in labelled[1].children])
+        return branch("ordered items" if self.compiled else "items", items)
+
+    def _set(self, value: set[object] | frozenset[object], path: str) -> Fingerprint:
+        members: list[Fingerprint] = []
+        for member in value:
+            met = list(self._met)
+            members.append(self.visit(member, f"{path} member {member!r}"))
+            self._met = met  # members come in any order: none counts for the next
+        members.sort(key=lambda member: member.digest)
+        return branch(type(value).__name__, [(m.text or m.digest[:12], m) for m in members])
+
+    def _range(self, value: Any, path: str) -> Fingerprint:
+        parts = ("start", "stop", "step")
+        children = [(part, self.visit(getattr(value, part), f"{path}.{part}")) for part in parts]
+        return branch(type(value).__name__, children)
+
+    def _numpy(self, value: Any, path: str) -> Fingerprint:
+        import numpy as np
+
+        from emberkeep.keys import arrays
+
+        dtype: np.dtype[Any] = value if isinstance(value, np.dtype) else value.dtype
+        if dtype.metadata:
+            raise Unkeyable(path, "has a dtype with metadata", "Remove the metadata from the dtype")
+        if isinstance(value, np.dtype):
+            return arrays.dtype_leaf(dtype)
+        if dtype.hasobject or dtype.char == "T":
+            raise Unkeyable(
+                path,
+                f"is a NumPy value of dtype {dtype}, which holds references instead of values",
+                "Convert it to a numeric or fixed-width dtype, or to a tuple",
+            )
+        if isinstance(value, np.generic) and type(value) is dtype.type:
+            return arrays.scalar_leaf(value)
+        if type(value) is not np.ndarray:
+            raise Unkeyable(
+                path,
+                f"is a {type(value).__qualname__}, a subclass of NumPy's with state of its own",
+                "Pass numpy.array(value), and what else matters about it beside it",
+            )
+        return arrays.array_leaf(value, layout=self.compiled)
+
+    def _enum(self, value: Any, path: str) -> Fingerprint:
+        from emberkeep.keys.classes import member_state
+
+        children = [
+            ("class", self.visit(type(value), f"{path}.__class__")),
+            ("name", self.visit(value._name_, path)),
+            ("value", self.visit(value._value_, f"{path}.value")),
+        ]
+        for name, item in member_state(value).items():
+            children.append((name, self.visit(item, f"{path}.{name}")))
+        return branch("enum", children)
+
+    def _dataclass(self, value: Any, path: str) -> Fingerprint:
+        from emberkeep.keys.classes import cached_names, state_is_visible, state_of
+
+        cls = type(value)
+        if not state_is_visible(cls):
+            raise refusal(value, path)
+        if not (cls.__dataclass_params__.frozen or self.compiled):
+            raise Unkeyable(
+                path,
+                f"is a {cls.__qualname__}, a dataclass that can change after it was keyed",
+                "Declare it @dataclass(frozen=True)",
+            )
+        children = [("class", self.visit(cls, f"{path}.__class__"))]
+        state = state_of(value)
+        for name, field in cls.__dataclass_fields__.items():
+            if field._field_type.name != "_FIELD":  # noqa: SLF001 - leaves ClassVar and InitVar out
+                continue
+            if name not in state and not hasattr(value, name):
+                children.append((name, leaf("unset", b"", "(not set)")))
+                continue
+            item = state.pop(name, None) if name in state else getattr(value, name)
+            children.append((name, self.visit(item, f"{path}.{name}")))
+        beside = sorted(state.keys() - cached_names(cls))  # set by other means than the fields
+        children += [(name, self.visit(state[name], f"{path}.{name}")) for name in beside]
+        return branch(cls.__qualname__, children)
+
+    def _named_tuple(self, value: Any, path: str) -> Fingerprint:
+        cls = type(value)
+        items = list(tuple.__iter__(value))
+        if len(items) != len(cls._fields):
+            raise refusal(value, path)
+        children = [("class", self.visit(cls, f"{path}.__class__"))]
+        for name, item in zip(cls._fields, items, strict=True):
+            children.append((name, self.visit(item, f"{path}.{name}")))
+        for name, item in sorted(getattr(value, "__dict__", {}).items()):
+            children.append((f"attribute {name}", self.visit(item, f"{path}.{name}")))
+        return branch(cls.__qualname__, children)
+
+
+def _is_numpy(value: object) -> bool:
+    """Whether a value is NumPy's, asked without importing it."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, (numpy.generic, numpy.dtype, numpy.ndarray))
+
+
+def _is_enum(value: object) -> bool:
+    enum = sys.modules.get("enum")
+    return enum is not None and isinstance(value, enum.Enum)
+
+
+def refusal(value: object, path: str) -> Unkeyable:
+    """The error for a value of a type that has no exact key."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    if any(base.__name__ == "PurePath" for base in type(value).__mro__):
+        return Unkeyable(
+            path,
+            f"is the path {str(value)!r}; a path names a place, and what lies there can change",
+            "Pass the contents (path.read_bytes()), or str(path) if only the name matters",
+        )
+    if any(base.__module__ == "_ctypes" for base in type(value).__mro__):
+        return Unkeyable(
+            path, f"is a {kind}, an address that means something else in every process", DECLARE
+        )
+    for plain in (bool, int, float, complex, str, bytes, tuple, list, dict, set):
+        if isinstance(value, plain):
+            return Unkeyable(
+                path,
+                f"is a {kind}, a subclass of {plain.__name__} that may behave differently",
+                f"Pass {plain.__name__}(value)",
+            )
+    return Unkeyable(
+        path,
+        f"is a {kind}, whose state cannot be read exactly",
+        f"Pass what matters of it as plain values, arrays or frozen dataclasses. {DECLARE}",
+    )
