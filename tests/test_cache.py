@@ -954,7 +954,7 @@ def test_a_user_without_a_home_builds_and_is_told(tmp_path):
     code = """
 import os, sys, warnings, pwd
 from emberkeep import Keep
-import json, logging, inspect, emberkeep.store.readonly  # what nobody may read later
+import json, logging, inspect, emberkeep.store.built  # what nobody may read later
 warnings.simplefilter("always")
 with warnings.catch_warnings(record=True):
     Keep(f"{sys.argv[1]}/warm").get_or_build("t", "n", {}, lambda: {"code": b"1"})

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
         ToolchainWarning,
         Unkeyable,
     )
-    from emberkeep.keys import Difference, Fingerprint, explain, fingerprint
+    from emberkeep.keys import Fingerprint, fingerprint
     from emberkeep.keys.declared import ingredient
+    from emberkeep.keys.explain import Difference, explain
     from emberkeep.keys.toolchain import Toolchain, toolchain
     from emberkeep.telemetry import TimeLogger
 
@@ -49,9 +50,9 @@ __all__ = [
 _HOMES = {
     "Artifact": "cache",
     "Keep": "cache",
-    "Difference": "keys",
+    "Difference": "keys.explain",
     "Fingerprint": "keys",
-    "explain": "keys",
+    "explain": "keys.explain",
     "fingerprint": "keys",
     "ingredient": "keys.declared",
     "Toolchain": "keys.toolchain",

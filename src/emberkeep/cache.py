@@ -10,15 +10,12 @@ import sys
 import time
 
 from emberkeep import settings as settings_module
-from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem, StoreWarning, ToolchainWarning
-from emberkeep.keys.fingerprint import branch
-from emberkeep.keys.ingredients import fingerprint_mapping
-from emberkeep.records import final, frozen
+from emberkeep.keys.fingerprint import branch, fingerprint_mapping
+from emberkeep.light import final, frozen, sha256
 from emberkeep.store.directory import Directory
-from emberkeep.store.layered import Layered
+from emberkeep.store.layers import Layered, Memory
 from emberkeep.store.manifest import copy_layout
-from emberkeep.store.memory import Memory
 from emberkeep.store.protocol import (
     ABSENT,
     DISABLED,
@@ -127,7 +124,7 @@ class Keep:
         if not self.settings.read_only:
             self._local = Directory(root, self._sealer.verify)
             return self._local
-        from emberkeep.store.readonly import ReadOnly
+        from emberkeep.store.layers import ReadOnly
 
         return ReadOnly(Directory(root, self._sealer.verify, heals=False))
 

@@ -11,7 +11,7 @@ import time
 from _thread import get_ident
 
 from emberkeep.errors import BuildFailed, InvalidBuild
-from emberkeep.records import final
+from emberkeep.light import final
 from emberkeep.store import files
 
 TYPE_CHECKING = False

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from emberkeep.errors import Unkeyable
-from emberkeep.keys import explain, fingerprint
+from emberkeep.keys import fingerprint
+from emberkeep.keys.explain import explain
 
 DECORATOR = """
 import functools

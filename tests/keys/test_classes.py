@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from emberkeep.errors import Unkeyable
-from emberkeep.keys import explain, fingerprint
+from emberkeep.keys import fingerprint
+from emberkeep.keys.explain import explain
 
 PREAMBLE = """
 import abc, enum, fractions, functools, typing

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emberkeep.keys import Difference, Fingerprint, explain, fingerprint, fingerprint_mapping
+from emberkeep.keys import Fingerprint, fingerprint, fingerprint_mapping
+from emberkeep.keys.explain import Difference, explain
 from emberkeep.keys.fingerprint import branch, leaf
 
 

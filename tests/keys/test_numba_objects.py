@@ -17,7 +17,8 @@ from numba.core.registry import cpu_target
 from numba.core.typing.templates import builtin_registry as typing_registry
 
 from emberkeep.errors import Unkeyable
-from emberkeep.keys import explain, fingerprint
+from emberkeep.keys import fingerprint
+from emberkeep.keys.explain import explain
 
 PREAMBLE = """
 import math, operator

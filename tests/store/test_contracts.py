@@ -8,10 +8,8 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from emberkeep.store.directory import Directory
-from emberkeep.store.layered import Layered
-from emberkeep.store.memory import Memory
+from emberkeep.store.layers import Layered, Memory, ReadOnly
 from emberkeep.store.protocol import ABSENT, Miss
-from emberkeep.store.readonly import ReadOnly
 from emberkeep.testing import StoreContract, accept, store_machine
 from emberkeep.trust.sealing import Sealer
 

@@ -13,8 +13,8 @@ from emberkeep.errors import StoreProblem
 from emberkeep.store import directory as directory_module
 from emberkeep.store import files
 from emberkeep.store.directory import LAYOUT, Directory, last_use
+from emberkeep.store.files import folder_name
 from emberkeep.store.manifest import SIZE_LIMIT, TRAILER, TRAILER_BYTES
-from emberkeep.store.names import folder_name
 from emberkeep.store.protocol import (
     ABSENT,
     DAMAGED,

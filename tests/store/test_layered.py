@@ -4,8 +4,7 @@ import pytest
 
 from emberkeep.errors import StoreProblem
 from emberkeep.store.directory import Directory
-from emberkeep.store.layered import Layered
-from emberkeep.store.memory import Memory
+from emberkeep.store.layers import Layered, Memory, ReadOnly
 from emberkeep.store.protocol import (
     ABSENT,
     BY_WEIGHT,
@@ -16,7 +15,6 @@ from emberkeep.store.protocol import (
     Entry,
     Miss,
 )
-from emberkeep.store.readonly import ReadOnly
 from emberkeep.testing import accept, kept
 
 ARTIFACT = kept()

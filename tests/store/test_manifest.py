@@ -1,9 +1,6 @@
 """Manifests: what is composed is read, and nothing else is."""
 
-import builtins
-import importlib.util
 import json
-import sys
 from hashlib import sha256
 
 import pytest
@@ -12,10 +9,9 @@ from hypothesis import strategies as st
 
 from emberkeep.errors import StoreProblem
 from emberkeep.keys.fingerprint import branch, leaf
-from emberkeep.records import as_dict
-from emberkeep.store import manifest as manifest_module
+from emberkeep.light import as_dict, parse_json
 from emberkeep.store.composition import RECORDED_NODES, canonical, compose, read_ingredients
-from emberkeep.store.manifest import FORMAT, TRAILER, TRAILER_BYTES, parse_json, read_document
+from emberkeep.store.manifest import FORMAT, TRAILER, TRAILER_BYTES, read_document
 from emberkeep.store.protocol import DAMAGED, NEWER_FORMAT, UNTRUSTED, BlobRef, Key, Manifest, Miss
 from emberkeep.testing import accept, artifacts, kept, keys, layouts, unsealed
 
@@ -228,42 +224,6 @@ def test_the_parser_reads_no_more_than_json(text):
 def test_the_parser_refuses(text):
     with pytest.raises(ValueError):
         parse_json(text)
-
-
-@pytest.fixture
-def without_the_scanner(monkeypatch):
-    """The module as it is on an interpreter that has no `_json`."""
-    import_ = builtins.__import__
-
-    def hide(name, *rest):
-        if name == "_json":
-            raise ImportError(name)
-        return import_(name, *rest)
-
-    spec = importlib.util.spec_from_file_location("slow_manifest", manifest_module.__file__)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "slow_manifest", module)
-    monkeypatch.setattr(builtins, "__import__", hide)
-    spec.loader.exec_module(module)
-    monkeypatch.undo()
-    return module
-
-
-def test_without_the_scanner_it_reads_and_refuses_the_same(without_the_scanner):
-    slow = without_the_scanner
-    assert slow._scan is None
-    artifact = kept(layout={"a": [1, -0.5, None, True, "\N{FIRE}"], "b": {}})
-    found = slow.read_document(artifact.document, None, accept)
-    assert found.layout == artifact.manifest.layout
-    assert str(found.key.plan) == artifact.manifest.key.plan
-    for text in ("", "{", "NaN", "[Infinity]", "1 2", "[1,]"):
-        with pytest.raises(ValueError):
-            slow.parse_json(text)
-
-
-def test_the_scanner_is_used_where_there_is_one():
-    pytest.importorskip("_json")
-    assert manifest_module._scan is not None
 
 
 # Digests as file names ------------------------------------------------------------------------

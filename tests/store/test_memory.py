@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from emberkeep.store import memory as memory_module
-from emberkeep.store.memory import Memory, size_of
+from emberkeep.store import layers as memory_module
+from emberkeep.store.layers import Memory, size_of
 from emberkeep.store.protocol import ABSENT, Miss
 from emberkeep.testing import kept
 

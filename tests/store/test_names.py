@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emberkeep.store.names import LONGEST, PLAIN, RESERVED, folder_name
+from emberkeep.store.files import LONGEST, PLAIN, RESERVED, folder_name
 from emberkeep.testing.strategies import HOSTILE_NAMES, names
 
 NEAR = st.text(alphabet="aA._-/ \\0", max_size=6)

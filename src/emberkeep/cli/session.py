@@ -7,7 +7,7 @@ import sys
 from emberkeep import settings as settings_module
 from emberkeep.cli.text import printable
 from emberkeep.errors import StoreProblem
-from emberkeep.records import final
+from emberkeep.light import final
 from emberkeep.store.directory import Directory
 from emberkeep.trust.sealing import Sealer
 

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from emberkeep.digests import sha256
 from emberkeep.keys.fingerprint import Fingerprint, leaf
+from emberkeep.light import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

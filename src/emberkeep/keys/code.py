@@ -21,7 +21,7 @@ from emberkeep.keys.origin import (
     library_of,
     library_of_import,
 )
-from emberkeep.records import final, frozen
+from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def describe_code(code: types.CodeType, path: str, walk: Visitor) -> Fingerprint
 
 
 def _size(instructions: list[bytes]) -> str:
-    from emberkeep.digests import sha256
+    from emberkeep.light import sha256
 
     digest = sha256(b" ".join(instructions)).hexdigest()[:12]
     return f"{len(instructions)} instructions, sha256 {digest}"

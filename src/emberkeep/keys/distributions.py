@@ -13,7 +13,7 @@ import sys
 import time
 
 from emberkeep.keys.libraries import SETTLED_NS, file_digest
-from emberkeep.records import final, frozen
+from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

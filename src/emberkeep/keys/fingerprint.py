@@ -1,18 +1,25 @@
-"""Trees of digests: what a key is made of, and what differs between two of them.
+"""Any value that a plan can hold → its fingerprint, a tree of digests.
 
 A leaf's digest is SHA-256 over its kind and its canonical bytes; a branch's, over its kind and
-the labels and digests of its children. Two trees are equal exactly when their digests are, and
-where they differ, walking down finds the leaf.
+the labels and digests of its children. Plain values are encoded here, injectively on each type:
+the kind keeps types apart, because ``1``, ``1.0``, ``True`` and ``numpy.int64(1)`` compile to
+different code. Floats go by their bits, so ``-0.0`` differs from ``0.0`` and a NaN equals itself.
+Values that have parts are walked (`walk`); two trees are compared by `explain`.
 """
+
+# Values of any type are taken apart here, so types are unknown by design.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 
-from emberkeep.digests import sha256
-from emberkeep.records import final, frozen
+from emberkeep.errors import Unkeyable
+from emberkeep.light import final, frozen, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
 TEXT_LIMIT = 200  # characters of a value that are shown and recorded
 
@@ -36,22 +43,6 @@ class Fingerprint:
 
     def __str__(self) -> str:
         return self.digest
-
-
-@final
-@frozen
-class Difference:
-    """A place where two trees of ingredients differ, with both values as text."""
-
-    path: str
-    left: str
-    right: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.left} → {self.right}"
-
-
-ABSENT = "(absent)"
 
 
 def leaf(kind: str, payload: bytes, text: str) -> Fingerprint:
@@ -78,56 +69,95 @@ def shorten(text: str) -> str:
     return f"{text[: TEXT_LIMIT - 20]}… ({len(text)} characters)"
 
 
-def explain(a: Fingerprint, b: Fingerprint) -> tuple[Difference, ...]:
-    """Name every leaf in which two trees differ, with both values; empty when they are equal."""
-    return tuple(_differences(a, b, ""))
+# Plain values -----------------------------------------------------------------------------------
 
 
-def _differences(a: Fingerprint, b: Fingerprint, path: str) -> Iterator[Difference]:
-    if a.digest == b.digest:
-        return
-    if a.kind != b.kind or not (a.children and b.children):
-        yield Difference(path or "(root)", *_distinct(a, b))
-        return
-    left, right = _by_label(a), _by_label(b)
-    found = False
-    for label in (*left, *(label for label in right if label not in left)):
-        below = f"{path}.{label}" if path else label
-        if label not in right:
-            yield Difference(below, summary(left[label]), ABSENT)
-        elif label not in left:
-            yield Difference(below, ABSENT, summary(right[label]))
-        elif left[label].digest != right[label].digest:
-            yield from _differences(left[label], right[label], below)
-        else:
-            continue
-        found = True
-    if not found:  # the same parts in another order
-        order_a, order_b = (", ".join(label for label, _ in x.children) for x in (a, b))
-        yield Difference(f"{path or '(root)'} (order)", shorten(order_a), shorten(order_b))
+def encode_float(value: float) -> bytes:
+    """Sign, exponent and significand, the same on every machine."""
+    if value == value:  # noqa: PLR0124 - not a NaN; all others have one exact hexadecimal form
+        return value.hex().encode()
+    from struct import pack
+
+    return pack(">d", value)
 
 
-def _by_label(node: Fingerprint) -> dict[str, Fingerprint]:
-    """Children by label; the members of a set may share one, and are told apart by their digest."""
-    named: dict[str, Fingerprint] = {}
-    for label, child in node.children:
-        named[label if label not in named else f"{label} #{child.digest[:12]}"] = child
-    return named
+def _complex(value: complex) -> bytes:
+    return encode_float(value.real) + b"," + encode_float(value.imag)
 
 
-def summary(node: Fingerprint) -> str:
-    """A value in a line: its text, or what it is made of."""
-    if node.text:
-        return node.text
-    labels = ", ".join(label for label, _ in node.children)
-    return shorten(f"{node.kind} ({labels})" if labels else f"{node.kind} (empty)")
+def _text(value: str) -> bytes:
+    return value.encode("utf-8", "surrogatepass")
 
 
-def _distinct(a: Fingerprint, b: Fingerprint) -> tuple[str, str]:
-    """Both values as texts that differ even where shortening made them alike."""
-    left, right = summary(a), summary(b)
-    if a.kind != b.kind:
-        return f"{a.kind} {left}", f"{b.kind} {right}"
-    if left == right:
-        return f"{left} [{a.digest[:12]}]", f"{right} [{b.digest[:12]}]"
-    return left, right
+def _integer(value: int) -> bytes:
+    return b"%x" % value  # not decimal: Python limits the digits of that conversion
+
+
+def _integer_text(value: int) -> str:
+    return repr(value) if value.bit_length() < 1024 else hex(value)  # noqa: PLR2004 - the same limit
+
+
+# kind, bytes, text; by exact type, so that subclasses with a behaviour of their own don't slip in
+ATOMS: dict[type, tuple[str, Callable[[Any], bytes], Callable[[Any], str]]] = {
+    type(None): ("None", lambda _: b"", repr),
+    type(...): ("Ellipsis", lambda _: b"", repr),
+    type(NotImplemented): ("NotImplemented", lambda _: b"", repr),
+    bool: ("bool", lambda value: b"\x01" if value else b"\x00", repr),
+    int: ("int", _integer, _integer_text),
+    float: ("float", encode_float, repr),
+    complex: ("complex", _complex, repr),
+    str: ("str", _text, repr),
+    bytes: ("bytes", bytes, repr),
+    bytearray: ("bytearray", bytes, repr),
+}
+
+
+def atom(value: object) -> Fingerprint | None:
+    """The fingerprint of a plain value of Python; None where it is not one."""
+    found = ATOMS.get(type(value))
+    if found is None:
+        return None
+    kind, encode, show = found
+    return leaf(kind, encode(value), show(value))
+
+
+# All values -------------------------------------------------------------------------------------
+
+
+def fingerprint(value: object, *, label: str = "ingredients") -> Fingerprint:
+    """The fingerprint of one value; equal values have equal fingerprints, in every process.
+
+    Raises:
+        Unkeyable: where something in it has no exact key; the message names the path to it.
+    """
+    return _visit(value, label)
+
+
+def fingerprint_mapping(values: Mapping[str, object], *, label: str) -> Fingerprint:
+    """The fingerprint of named ingredients; their order does not count."""
+    for name in values:
+        if type(name) is not str:
+            raise Unkeyable(
+                label,
+                f"has the name {name!r}, which is no text",
+                "Names of ingredients are of type str",
+            )
+    # A walk each: a change in one ingredient leaves the digests of the others alone.
+    children = [
+        (name, atom(values[name]) or _visit(values[name], f"{label}[{name!r}]"))
+        for name in sorted(values)
+    ]
+    return branch("ingredients", children)
+
+
+def _visit(value: object, label: str) -> Fingerprint:
+    from emberkeep.keys.walk import Walk  # plain values, the most of a plan, need none
+
+    try:
+        return Walk().visit(value, label)
+    except RecursionError:
+        raise Unkeyable(
+            label,
+            "is nested too deeply to be walked",
+            "Flatten what is nested, or raise Python's limit (sys.setrecursionlimit)",
+        ) from None

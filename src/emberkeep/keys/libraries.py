@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from emberkeep.records import final, frozen
+from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

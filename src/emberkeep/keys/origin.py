@@ -16,14 +16,13 @@ import os
 import sys
 import types
 
-from emberkeep.digests import sha256
 from emberkeep.keys.distributions import (
     distribution_of_module_file,
     is_standard_library,
     locate_package,
 )
-from emberkeep.keys.encode import atom
-from emberkeep.keys.fingerprint import leaf
+from emberkeep.keys.fingerprint import atom, leaf
+from emberkeep.light import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

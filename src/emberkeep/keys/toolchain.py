@@ -26,7 +26,7 @@ from emberkeep.keys.libraries import (
     svml_libraries,
 )
 from emberkeep.keys.numba_settings import numba_settings
-from emberkeep.records import final, frozen
+from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ import sys
 
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.declared import DECLARE, declared_leaf
-from emberkeep.keys.encode import atom
-from emberkeep.keys.fingerprint import Fingerprint, branch, leaf
-from emberkeep.records import final
+from emberkeep.keys.fingerprint import Fingerprint, atom, branch, leaf
+from emberkeep.light import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

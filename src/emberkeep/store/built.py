@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidBuild
-from emberkeep.records import final, frozen
+from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

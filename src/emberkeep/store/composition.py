@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem
-from emberkeep.records import as_dict
-from emberkeep.store.manifest import FORMAT, TRAILER, parse_json
+from emberkeep.light import as_dict, parse_json, sha256
+from emberkeep.store.manifest import FORMAT, TRAILER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,12 +19,11 @@ from __future__ import annotations
 import os
 import time
 
-from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem
-from emberkeep.records import final
+from emberkeep.light import final, sha256
 from emberkeep.store import files
+from emberkeep.store.files import RESERVED, folder_name
 from emberkeep.store.manifest import SIZE_LIMIT, read_document
-from emberkeep.store.names import RESERVED, folder_name
 from emberkeep.store.protocol import (
     ABSENT,
     DAMAGED,

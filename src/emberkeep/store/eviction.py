@@ -12,9 +12,10 @@ import os
 import time
 
 from emberkeep.errors import StoreProblem
-from emberkeep.records import final, frozen
+from emberkeep.light import final, frozen
 from emberkeep.store import files, statistics
 from emberkeep.store.directory import last_use
+from emberkeep.store.files import RESERVED
 from emberkeep.store.inspection import (
     blob_sizes,
     is_key,
@@ -24,7 +25,6 @@ from emberkeep.store.inspection import (
     reap,
 )
 from emberkeep.store.manifest import SIZE_LIMIT
-from emberkeep.store.names import RESERVED
 from emberkeep.store.pins import pinned, unpin
 
 TYPE_CHECKING = False

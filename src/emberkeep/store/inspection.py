@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import time
 
-from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem
-from emberkeep.records import final, frozen
+from emberkeep.light import final, frozen, sha256
 from emberkeep.store import files
+from emberkeep.store.files import folder_name
 from emberkeep.store.manifest import (
     HEX_DIGITS,
     SIZE_LIMIT,
     TRAILER_BYTES,
     read_document,
 )
-from emberkeep.store.names import folder_name
 from emberkeep.store.pins import pinned
 from emberkeep.store.protocol import DAMAGED, UNREADABLE, UNTRUSTED, Miss
 

@@ -12,7 +12,7 @@ for every future format, so that an old reader can tell a newer document from a 
 
 from __future__ import annotations
 
-from emberkeep.digests import sha256
+from emberkeep.light import parse_json, sha256
 from emberkeep.store.protocol import (
     DAMAGED,
     NEWER_FORMAT,
@@ -25,7 +25,6 @@ from emberkeep.store.protocol import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from emberkeep.store.protocol import Layout, Verify
@@ -106,51 +105,4 @@ def copy_layout(value: Layout) -> Layout:
         return {name: copy_layout(item) for name, item in value.items()}
     if value.__class__ is list:
         return [copy_layout(item) for item in value]
-    return value
-
-
-class _ScannerOptions:
-    """What `json.JSONDecoder` passes to the scanner."""
-
-    strict = True
-    object_hook = None
-    object_pairs_hook = None
-    parse_float = float
-    parse_int = int
-    memo: dict[str, str] = {}  # noqa: RUF012 - the scanner empties it after each use
-
-    @staticmethod
-    def parse_constant(text: str) -> float:
-        raise ValueError(f"{text} is not JSON")
-
-
-def _make_scanner() -> Callable[[str, int], tuple[Any, int]] | None:
-    """CPython's JSON scanner, written in C, or None where there is none.
-
-    `json` around it imports `re` and `enum`, which takes longer than everything else on the way
-    to a kept artifact.
-    """
-    try:
-        from _json import make_scanner
-    except ImportError:
-        return None
-    make: Any = make_scanner
-    return make(_ScannerOptions)
-
-
-_scan = _make_scanner()
-
-
-def parse_json(text: str) -> Any:
-    """Parse JSON; ValueError for anything else."""
-    if _scan is None:
-        import json
-
-        return json.loads(text, parse_constant=_ScannerOptions.parse_constant)
-    try:
-        value, end = _scan(text, 0)
-    except StopIteration as stop:
-        raise ValueError(f"no JSON value at {stop.value}") from None
-    if end != len(text):
-        raise ValueError(f"more text after the JSON value at {end}")
     return value

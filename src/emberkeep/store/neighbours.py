@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.errors import StoreProblem
-from emberkeep.records import final, frozen
+from emberkeep.light import final, frozen
 from emberkeep.store.composition import read_ingredients
 from emberkeep.store.inspection import is_named
 from emberkeep.store.protocol import Miss
@@ -12,7 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from emberkeep.keys import Difference, Fingerprint
+    from emberkeep.keys import Fingerprint
+    from emberkeep.keys.explain import Difference
     from emberkeep.store.directory import Directory
     from emberkeep.store.protocol import Entry, Manifest
 
@@ -31,7 +32,8 @@ def compare(
     before: Mapping[str, Fingerprint], after: Mapping[str, Fingerprint]
 ) -> tuple[Difference, ...]:
     """Every leaf in which the ingredients of two keys differ, both halves."""
-    from emberkeep.keys.fingerprint import branch, explain
+    from emberkeep.keys.explain import explain
+    from emberkeep.keys.fingerprint import branch
 
     return explain(*(branch("key", sorted(halves.items())) for halves in (before, after)))
 
@@ -73,7 +75,7 @@ def _neighbours(
     name: str | None,
     before: float | None,
 ) -> Iterator[Neighbour]:
-    from emberkeep.keys import Difference
+    from emberkeep.keys.explain import Difference
 
     for entry in entries:
         manifest, document = directory.read_entry(entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from emberkeep.records import final
+from emberkeep.light import final
 from emberkeep.store import files
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from emberkeep.store.names import folder_name
+from emberkeep.store.files import folder_name
 from emberkeep.store.protocol import ABSENT, Miss
 from emberkeep.testing.samples import key as make_key
 from emberkeep.testing.samples import unsealed

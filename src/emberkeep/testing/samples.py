@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emberkeep.digests import sha256
 from emberkeep.keys.fingerprint import branch, leaf
+from emberkeep.light import sha256
 from emberkeep.store.composition import compose
 from emberkeep.store.manifest import HEX_DIGITS
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emberkeep.errors import StoreProblem
-from emberkeep.store.names import folder_name
+from emberkeep.store.files import folder_name
 from emberkeep.store.protocol import ABSENT, Kept, Miss
 from emberkeep.testing.samples import kept, unsealed
 from emberkeep.testing.samples import key as make_key

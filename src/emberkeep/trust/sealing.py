@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 
-from emberkeep.digests import sha256
-from emberkeep.records import final
+from emberkeep.light import final, sha256
 from emberkeep.store import files
 
 TYPE_CHECKING = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import short_key
-from emberkeep.records import as_dict
+from emberkeep.light import as_dict
 from emberkeep.store.inspection import LEFT, OK, OTHER, inspect, repair
 from emberkeep.store.protocol import DAMAGED, UNTRUSTED
 

@@ -10,7 +10,7 @@ from emberkeep.cli.command import Command
 from emberkeep.cli.naming import add_namespace, split_namespace
 from emberkeep.cli.session import warn
 from emberkeep.cli.text import printable, size
-from emberkeep.records import as_dict
+from emberkeep.light import as_dict
 from emberkeep.settings import parse_duration, parse_size
 from emberkeep.store.eviction import Collected, Policy, clear, collect
 from emberkeep.store.inspection import is_named

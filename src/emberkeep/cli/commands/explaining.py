@@ -6,7 +6,7 @@ from emberkeep.cli.command import Command
 from emberkeep.cli.naming import LATEST_HELP, find_latest
 from emberkeep.cli.text import moment, short_key
 from emberkeep.errors import StoreProblem
-from emberkeep.records import as_dict, final, frozen
+from emberkeep.light import as_dict, final, frozen
 from emberkeep.store.composition import read_ingredients
 from emberkeep.store.neighbours import Neighbour, compare, nearest
 from emberkeep.store.protocol import Miss
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from emberkeep.cli.session import Session
-    from emberkeep.keys import Difference, Fingerprint
+    from emberkeep.keys import Fingerprint
+    from emberkeep.keys.explain import Difference
     from emberkeep.store.protocol import Entry, Manifest
 
 

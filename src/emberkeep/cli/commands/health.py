@@ -12,10 +12,9 @@ import time
 
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
-from emberkeep.digests import sha256
 from emberkeep.errors import StoreProblem
 from emberkeep.keys.distributions import find_distribution
-from emberkeep.records import as_dict, final, frozen
+from emberkeep.light import as_dict, final, frozen, sha256
 from emberkeep.store import files
 from emberkeep.store.composition import compose
 from emberkeep.store.directory import Directory

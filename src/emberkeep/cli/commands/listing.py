@@ -8,8 +8,8 @@ from emberkeep.cli.command import Command
 from emberkeep.cli.naming import add_key, add_namespace, find_entry, split_namespace
 from emberkeep.cli.text import duration, moment, short_key, size, table
 from emberkeep.errors import StoreProblem
-from emberkeep.keys.fingerprint import summary
-from emberkeep.records import as_dict
+from emberkeep.keys.explain import summary
+from emberkeep.light import as_dict
 from emberkeep.store.composition import canonical, read_ingredients
 from emberkeep.store.inspection import OK, is_named
 from emberkeep.store.pins import pinned

@@ -6,7 +6,7 @@ import os
 
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
-from emberkeep.records import as_dict, final, frozen
+from emberkeep.light import as_dict, final, frozen
 from emberkeep.store import statistics
 from emberkeep.store.inspection import usage
 from emberkeep.store.protocol import DISABLED

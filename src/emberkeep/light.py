@@ -1,16 +1,33 @@
-"""Frozen records for the warm path: what a frozen dataclass gives, without its import.
+"""What the warm path uses in place of modules that are slow to import.
 
-`dataclasses` and `typing` bring in `inspect` and `re`, some 15 ms of a start whose own work is
-one. Modules on the way to a kept artifact use `frozen` and `final` from here; type checkers see
-the real thing. A record is a tuple underneath: the interpreter makes, reads and guards it in C.
+`dataclasses` and `typing` bring in `inspect` and `re`, `hashlib` loads OpenSSL, `json` brings in
+`re`: each costs more than all the rest of a hit. Here are frozen records, SHA-256 and a JSON
+parser that are there at once; type checkers see the real thing. One module, because each module
+costs a fifth of a millisecond too.
 """
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeVar, dataclass_transform
+    from collections.abc import Callable
+    from typing import Any, Protocol, TypeVar, dataclass_transform
     from typing import final as final  # noqa: PLC0414 - so it is exported
+
+    Content = bytes | bytearray | memoryview[Any]
+
+    class Hash(Protocol):
+        """What `hashlib.sha256` gives."""
+
+        def digest(self) -> bytes:
+            """32 bytes."""
+            ...
+
+        def hexdigest(self) -> str:
+            """64 digits."""
+            ...
 
     T = TypeVar("T")
 
@@ -106,3 +123,87 @@ def as_dict(record: Any) -> dict[str, Any]:
 def replace(record: T, changes: dict[str, object]) -> T:
     """A copy of a frozen record with some fields changed."""
     return type(record)(**{**as_dict(record), **changes})
+
+
+# SHA-256 ----------------------------------------------------------------------------------------
+
+# OpenSSL takes several milliseconds to load; Python's own SHA-256 hashes this much meanwhile.
+WORTH_OPENSSL_BYTES = 512 << 10
+
+
+def _python_own() -> Callable[[Content], Hash] | None:
+    """SHA-256 in C without OpenSSL, where this Python has it under a name we know."""
+    name = "_sha2" if sys.version_info >= (3, 12) else "_sha256"
+    try:
+        module: Any = __import__(name)
+    except ImportError:
+        return None
+    return module.sha256
+
+
+_own = _python_own()
+_openssl: list[Callable[[Content], Hash]] = []
+_hashed_bytes = [0]
+
+
+def sha256(content: Content = b"") -> Hash:
+    """As `hashlib.sha256`."""
+    if _openssl:
+        return _openssl[0](content)
+    _hashed_bytes[0] += len(content)
+    if _own is None or _hashed_bytes[0] > WORTH_OPENSSL_BYTES or "_hashlib" in sys.modules:
+        import hashlib
+
+        _openssl.append(hashlib.sha256)
+        return hashlib.sha256(content)
+    return _own(content)
+
+
+# JSON -------------------------------------------------------------------------------------------
+
+
+class _ScannerOptions:
+    """What `json.JSONDecoder` passes to the scanner."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    memo: dict[str, str] = {}  # noqa: RUF012 - the scanner empties it after each use
+
+    @staticmethod
+    def parse_constant(text: str) -> float:
+        raise ValueError(f"{text} is not JSON")
+
+
+def _make_scanner() -> Callable[[str, int], tuple[Any, int]] | None:
+    """CPython's JSON scanner, written in C, or None where there is none.
+
+    `json` around it imports `re` and `enum`, which takes longer than everything else on the way
+    to a kept artifact.
+    """
+    try:
+        from _json import make_scanner
+    except ImportError:
+        return None
+    make: Any = make_scanner
+    return make(_ScannerOptions)
+
+
+_scan = _make_scanner()
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON; ValueError for anything else."""
+    if _scan is None:
+        import json
+
+        return json.loads(text, parse_constant=_ScannerOptions.parse_constant)
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration as stop:
+        raise ValueError(f"no JSON value at {stop.value}") from None
+    if end != len(text):
+        raise ValueError(f"more text after the JSON value at {end}")
+    return value

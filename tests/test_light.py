@@ -1,18 +1,24 @@
 """Frozen records are what frozen dataclasses are, without their import."""
 
+import builtins
 import copy
 import dataclasses
-import inspect
+import hashlib
+import importlib.util
+import json
 import math
+import os
 import pickle
+import subprocess
+import sys
 import typing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emberkeep import records
-from emberkeep.records import as_dict, final, frozen, replace
+from emberkeep import light
+from emberkeep.light import as_dict, final, frozen, replace
 
 
 class Fields:
@@ -165,9 +171,74 @@ def test_final_changes_nothing():
     assert typing.final(Plain) is Plain
 
 
-def test_the_module_imports_nothing():
-    source = inspect.getsource(records)
-    runtime = source.partition("if TYPE_CHECKING:")[0] + source.partition("else:")[2]
-    lines = (line.strip() for line in runtime.splitlines())
-    modules = [line.split()[1] for line in lines if line.startswith(("import ", "from "))]
-    assert modules == ["__future__", "_collections"], "the latter is built into the interpreter"
+SLOW = ["dataclasses", "typing", "inspect", "re", "enum", "json", "hashlib", "_hashlib"]
+
+
+def test_nothing_slow_is_imported():
+    program = "import sys; sys.path[:] = {path!r}\nfrom emberkeep import light\n"
+    program += "light.sha256(b'some').hexdigest(), light.parse_json('[1]')\n"
+    program += "print(*[name for name in {slow!r} if name in sys.modules])"
+    text = program.format(path=sys.path, slow=SLOW)
+    ran = subprocess.run([sys.executable, "-S", "-c", text], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stderr
+
+
+# SHA-256 --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 1000, light.WORTH_OPENSSL_BYTES + 1])
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_digests_are_those_of_hashlib_before_and_after_it_is_loaded(size, kind):
+    content = os.urandom(size)
+    expected = hashlib.sha256(content).hexdigest()
+    assert light.sha256(kind(content)).hexdigest() == expected
+    if light._own is not None:
+        assert light._own(kind(content)).hexdigest() == expected
+
+
+def test_much_data_is_worth_openssl():
+    program = "import sys; sys.path[:] = {path!r}\nfrom emberkeep import light\n"
+    program += "light.sha256(bytes(light.WORTH_OPENSSL_BYTES))\n"
+    program += "before = '_hashlib' in sys.modules\nlight.sha256(b'x')\n"
+    program += "print(before, '_hashlib' in sys.modules)"
+    text = program.format(path=sys.path)
+    ran = subprocess.run([sys.executable, "-S", "-c", text], capture_output=True, text=True)
+    before = "False" if light._own is not None else "True"
+    assert ran.stdout.split() == [before, "True"], ran.stderr
+
+
+# JSON -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_the_scanner(monkeypatch):
+    """The module as it is on an interpreter that has no `_json`."""
+    import_ = builtins.__import__
+
+    def hide(name, *rest):
+        if name == "_json":
+            raise ImportError(name)
+        return import_(name, *rest)
+
+    spec = importlib.util.spec_from_file_location("slow_light", light.__file__)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "slow_light", module)
+    monkeypatch.setattr(builtins, "__import__", hide)
+    spec.loader.exec_module(module)
+    monkeypatch.undo()
+    return module
+
+
+def test_without_the_scanner_it_reads_and_refuses_the_same(without_the_scanner):
+    slow = without_the_scanner
+    assert slow._scan is None
+    value = {"a": [1, -0.5, None, True, "\N{FIRE}"], "b": {}}
+    assert slow.parse_json(json.dumps(value)) == light.parse_json(json.dumps(value)) == value
+    for text in ("", "{", "NaN", "[Infinity]", "1 2", "[1,]"):
+        with pytest.raises(ValueError):
+            slow.parse_json(text)
+
+
+def test_the_scanner_is_used_where_there_is_one():
+    pytest.importorskip("_json")
+    assert light._scan is not None

@@ -1,0 +1,203 @@
+"""The layers around a folder: memory above it, several stores as one, a store only for reading."""
+
+from __future__ import annotations
+
+import os
+import time
+from _thread import allocate_lock
+
+from emberkeep.errors import StoreProblem
+from emberkeep.light import final
+from emberkeep.store.files import folder_name
+from emberkeep.store.protocol import ABSENT, BY_WEIGHT, Entry, Miss
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from emberkeep.store.protocol import Kept, Key, Store
+
+# One for all of a process, held over a fork: a child that was forked while another thread held
+# it would wait forever. `_thread`, not `threading`: the same lock without an import of 5 ms.
+_lock = allocate_lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
+
+
+@final
+class Memory:
+    """Artifacts of this process. Nothing is checked again: what is here was checked on its way in.
+
+    Args:
+        limit_bytes: how much it holds; an artifact larger than that is not taken.
+    """
+
+    label = "memory"
+    writable = True
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._size_bytes = 0
+        self._held: dict[Key, tuple[Kept, float]] = {}
+
+    def read(self, key: Key) -> Kept | Miss:
+        """The artifact of this key."""
+        with _lock:
+            held = self._held.pop(key, None)
+            if held is None:
+                return Miss(ABSENT, "it was not used in this process yet")
+            self._held[key] = (held[0], time.time())  # last in the order of use
+            return held[0]
+
+    def write(self, kept: Kept) -> None:
+        """Hold an artifact, and let go of what was not used for longest."""
+        size = size_of(kept)
+        with _lock:
+            self._drop(kept.manifest.key)
+            if size > self._limit_bytes:
+                return
+            self._held[kept.manifest.key] = (kept, time.time())
+            self._size_bytes += size
+            while self._size_bytes > self._limit_bytes:
+                self._drop(next(iter(self._held)))
+
+    def remove(self, key: Key) -> bool:
+        """Forget an artifact; whether it was there."""
+        with _lock:
+            return self._drop(key)
+
+    def _drop(self, key: Key) -> bool:
+        held = self._held.pop(key, None)
+        if held is not None:
+            self._size_bytes -= size_of(held[0])
+        return held is not None
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything that is held."""
+        with _lock:
+            held = list(self._held.items())
+        for key, (kept, used) in held:
+            kind, name = folder_name(key.kind), folder_name(key.name)
+            yield Entry(kind, name, str(key), used, len(kept.document))
+
+
+def size_of(kept: Kept) -> int:
+    """How much memory an artifact takes, near enough."""
+    return len(kept.document) + sum(len(content) for content in kept.blobs.values())
+
+
+NOWHERE = Miss(ABSENT, "there is no layer to look in")
+
+
+@final
+class Layered:
+    """Stores from the nearest to the farthest.
+
+    Args:
+        layers: read in this order; written wherever they are writable.
+        on_problem: told when filling a layer above failed; that harms nobody else.
+    """
+
+    label = "layers"
+
+    def __init__(
+        self, layers: tuple[Store, ...], on_problem: Callable[[StoreProblem], None]
+    ) -> None:
+        self._layers = layers
+        self._on_problem = on_problem
+
+    @property
+    def writable(self) -> bool:
+        """Whether any layer is."""
+        return any(layer.writable for layer in self._layers)
+
+    def read(self, key: Key) -> Kept | Miss:
+        """The artifact from the nearest layer that has it; else the most telling miss."""
+        return self.locate(key)[0]
+
+    def locate(self, key: Key) -> tuple[Kept | Miss, str]:
+        """As `read`, with the label of the layer that answered."""
+        worst, label = NOWHERE, self.label
+        for depth, layer in enumerate(self._layers):
+            found = layer.read(key)
+            if not isinstance(found, Miss):
+                for above in self._layers[:depth]:
+                    self._fill(above, found)
+                return found, layer.label
+            if BY_WEIGHT.index(found.reason) >= BY_WEIGHT.index(worst.reason):
+                worst, label = found, layer.label
+        return worst, label
+
+    def _fill(self, layer: Store, kept: Kept) -> None:
+        if layer.writable:
+            try:
+                layer.write(kept)
+            except StoreProblem as problem:
+                self._on_problem(problem)
+
+    def write(self, kept: Kept) -> None:
+        """Keep an artifact in every layer that can; the first problem is raised at the end."""
+        if not self.writable:
+            raise StoreProblem(f"No layer can be written; {kept.manifest.key.name} was not kept")
+        problems: list[StoreProblem] = []
+        for layer in self._layers:
+            if layer.writable:
+                try:
+                    layer.write(kept)
+                except StoreProblem as problem:
+                    problems.append(problem)
+        if problems:
+            raise problems[0]
+
+    def remove(self, key: Key) -> bool:
+        """Forget an artifact in every layer that can; the first problem is raised at the end."""
+        removed = False
+        problems: list[StoreProblem] = []
+        for layer in self._layers:
+            if layer.writable:
+                try:
+                    removed |= layer.remove(key)
+                except StoreProblem as problem:
+                    problems.append(problem)
+        if problems:
+            raise problems[0]
+        return removed
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything in any layer, once."""
+        seen: set[tuple[str, str, str]] = set()
+        for layer in self._layers:
+            for entry in layer.entries():
+                place = (entry.kind, entry.name, entry.key)
+                if place not in seen:
+                    seen.add(place)
+                    yield entry
+
+
+@final
+class ReadOnly:
+    """Another store, for reading only."""
+
+    writable = False
+
+    def __init__(self, inner: Store) -> None:
+        self._inner = inner
+        self.label = f"{inner.label} (read-only)"
+
+    def read(self, key: Key) -> Kept | Miss:
+        """The artifact of this key, as the store below has it."""
+        return self._inner.read(key)
+
+    def write(self, kept: Kept) -> None:
+        """Refused."""
+        raise StoreProblem(f"{self.label} is read-only; {kept.manifest.key.name} was not kept")
+
+    def remove(self, key: Key) -> bool:
+        """Refused."""
+        raise StoreProblem(f"{self.label} is read-only; {key.name} was not removed")
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything in the store below."""
+        return self._inner.entries()
