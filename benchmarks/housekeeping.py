@@ -12,7 +12,7 @@ from emberkeep.keys.fingerprint import branch
 from emberkeep.store.composition import compose
 from emberkeep.store.directory import Directory
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest
-from emberkeep.trust.sealing import Sealer
+from emberkeep.trust import Sealer
 
 ENTRIES = 10_000
 BLOB = 2_000

@@ -27,7 +27,7 @@ from emberkeep.store.protocol import (
     Miss,
 )
 from emberkeep.store.tally import Tally
-from emberkeep.trust.sealing import Sealer
+from emberkeep.trust import Sealer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

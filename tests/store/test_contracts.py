@@ -11,7 +11,7 @@ from emberkeep.store.directory import Directory
 from emberkeep.store.layers import Layered, Memory, ReadOnly
 from emberkeep.store.protocol import ABSENT, Miss
 from emberkeep.testing import StoreContract, accept, store_machine
-from emberkeep.trust.sealing import Sealer
+from emberkeep.trust import Sealer
 
 PLENTY = 1 << 30
 

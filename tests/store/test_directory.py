@@ -26,7 +26,7 @@ from emberkeep.store.protocol import (
     Miss,
 )
 from emberkeep.testing import accept, kept
-from emberkeep.trust.sealing import Sealer
+from emberkeep.trust import Sealer
 
 BLOBS = {"code": b"some code", "table": bytes(3000), "empty": b""}
 ELSEWHERE = 65534  # the user nobody

@@ -9,7 +9,7 @@ from emberkeep.cli.text import printable
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final
 from emberkeep.store.directory import Directory
-from emberkeep.trust.sealing import Sealer
+from emberkeep.trust import Sealer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

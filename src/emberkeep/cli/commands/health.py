@@ -19,7 +19,7 @@ from emberkeep.store import files
 from emberkeep.store.composition import compose
 from emberkeep.store.directory import Directory
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest, Miss
-from emberkeep.trust.sealing import KEY_BYTES, KEY_FILE, Sealer
+from emberkeep.trust import KEY_BYTES, KEY_FILE, Sealer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

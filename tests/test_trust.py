@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emberkeep import Keep, StoreWarning
+from emberkeep import Keep, StoreWarning, trust
 from emberkeep.store import files
-from emberkeep.trust import sealing
-from emberkeep.trust.sealing import DOMAIN, KEY_BYTES, KEY_FILE, Sealer
+from emberkeep.trust import DOMAIN, KEY_BYTES, KEY_FILE, Sealer
 
 DIGEST = sha256(b"a manifest").hexdigest()
 ELSEWHERE = 65534  # the user nobody
@@ -102,7 +101,7 @@ def test_nothing_is_made_before_it_is_needed(config):
 
 PROGRAM = """
 import sys
-from emberkeep.trust.sealing import Sealer
+from emberkeep.trust import Sealer
 sealer = Sealer(sys.argv[1], sys.exit)
 sys.stdin.readline()
 print(sealer.seal("digest"))
@@ -125,7 +124,7 @@ def test_processes_that_race_make_one_key(config):
 def test_who_comes_second_takes_the_key_that_is_there(config, monkeypatch):
     """The other process makes its key between the look and the making."""
     first = sealer_in(config)
-    read_key, looks = sealing._read_key, []
+    read_key, looks = trust._read_key, []
 
     def slow(path):
         if not looks:
@@ -134,7 +133,7 @@ def test_who_comes_second_takes_the_key_that_is_there(config, monkeypatch):
             raise FileNotFoundError(path)
         return read_key(path)
 
-    monkeypatch.setattr(sealing, "_read_key", slow)
+    monkeypatch.setattr(trust, "_read_key", slow)
     second = Sealer(config, pytest.fail)
     assert first.seal(DIGEST) == second.seal(DIGEST)
     assert os.listdir(config) == [KEY_FILE]

@@ -1,1 +1,0 @@
-"""Which artifacts may be run."""
