@@ -1,6 +1,7 @@
 """What every test has: a home of its own, and no settings of the person who runs it."""
 
 import os
+import sys
 
 import pytest
 
@@ -27,3 +28,17 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "gpu" in item.keywords:
             item.add_marker(without)
+
+
+@pytest.fixture
+def report(request, record_property):
+    """Say what was injected how often: in the output, and as properties of the test."""
+
+    def tell(**counts):
+        for name, count in counts.items():
+            record_property(name, count)
+        told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+        # Not stdout: the workers of pytest-xdist have none.
+        sys.stderr.write(f"\n{request.node.name}: {told}\n")
+
+    return tell

@@ -44,20 +44,6 @@ def run_program(tmp_path, surroundings):
     return run
 
 
-@pytest.fixture
-def report(request, record_property):
-    """Say what was injected how often: in the output, and as properties of the test."""
-
-    def tell(**counts):
-        for name, count in counts.items():
-            record_property(name, count)
-        told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
-        # Not stdout: the workers of pytest-xdist have none.
-        sys.stderr.write(f"\n{request.node.name}: {told}\n")
-
-    return tell
-
-
 @pytest.fixture(scope="session")
 def own_mounts():
     """The command prefix under which mounts are private; skips where they are not permitted."""

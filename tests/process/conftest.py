@@ -38,17 +38,3 @@ def start(tmp_path):
     for process in started:
         process.kill()
         process.communicate()
-
-
-@pytest.fixture
-def report(request, record_property):
-    """Say what was counted: in the output, and as properties of the test."""
-
-    def tell(**counts):
-        for name, count in counts.items():
-            record_property(name, count)
-        told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
-        # Not stdout: the workers of pytest-xdist have none.
-        sys.stderr.write(f"\n{request.node.name}: {told}\n")
-
-    return tell
