@@ -1032,3 +1032,32 @@ thread.join()
 print("done")
 """
     assert "done" in run_python(code, root, module)[0]
+
+
+# Faces ------------------------------------------------------------------------------------------
+
+
+def test_an_artifact_is_shown_without_its_contents(tmp_path):
+    keep = Keep(tmp_path / "keep")
+
+    def call():
+        return keep.get_or_build("t", "n", {"x": 1}, lambda: {"code": bytes(100_000)})
+
+    built, kept = call(), call()
+    assert repr(built).startswith(f"<Artifact {built.key[:12]}, built (absent: ")
+    assert repr(kept) == f"<Artifact {kept.key[:12]}, kept (kept in memory): 'code': 100000 bytes>"
+
+
+def test_a_keep_is_shown_with_its_place_and_state(tmp_path):
+    assert repr(Keep(tmp_path)) == f"<Keep {tmp_path}>"
+    assert repr(Keep(tmp_path, read_only=True)) == f"<Keep {tmp_path}, read_only>"
+
+
+@pytest.mark.parametrize("place", ["kind", "name"])
+@pytest.mark.parametrize("wrong", [None, 3, b"bytes", ("t",)])
+def test_kind_and_name_are_texts(tmp_path, place, wrong):
+    arguments = {"kind": "t", "name": "n", place: wrong}
+    with pytest.raises(Unkeyable, match=place):
+        Keep(tmp_path).get_or_build(
+            arguments["kind"], arguments["name"], {}, lambda: pytest.fail("it was built")
+        )

@@ -72,6 +72,11 @@ class Artifact:
     hit: bool
     reason: str
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{role!r}: {len(content)} bytes" for role, content in self.blobs.items())
+        how = "kept" if self.hit else "built"
+        return f"<Artifact {self.key[:12] or 'without a key'}, {how} ({self.reason}): {sizes}>"
+
 
 @final
 class Keep:
@@ -110,6 +115,10 @@ class Keep:
         _flush_at_exit(self._tally)
         if self.settings.verbosity != "none":
             _install_time_logger(self.settings.verbosity)
+
+    def __repr__(self) -> str:
+        states = [name for name in ("disabled", "read_only") if getattr(self.settings, name)]
+        return f"<Keep {', '.join([self.settings.root or 'in memory', *states])}>"
 
     def _open_layers(self, below: tuple[Store, ...]) -> Layered:
         settings = self.settings
@@ -150,7 +159,7 @@ class Keep:
             disabled: build this time, and neither look nor keep.
 
         Raises:
-            Unkeyable: an ingredient has no exact key.
+            Unkeyable: an ingredient has no exact key, or kind or name is no text.
             InvalidBuild: what `build` returned cannot be kept.
             BuildFailed: the build in another process that this call was waiting for has raised.
         """
@@ -158,6 +167,8 @@ class Keep:
             built = self._build(kind, name, build)
             self._tally.add("miss", kind, DISABLED, 0.0)
             return Artifact("", built.blobs, built.layout, hit=False, reason="caching is off")
+        _require_text(kind, "kind")
+        _require_text(name, "name")
         made_by: Mapping[str, object] = {} if toolchain is None else toolchain.ingredients
         trees = {
             "plan": fingerprint_mapping(ingredients, label="ingredients"),
@@ -311,6 +322,14 @@ class Keep:
 
 
 NO_TOOLCHAIN = branch("ingredients", ())
+
+
+def _require_text(value: object, label: str) -> None:
+    if not isinstance(value, str):
+        from emberkeep.errors import Unkeyable
+
+        kind = type(value).__qualname__
+        raise Unkeyable(label, f"is {value!r}, a {kind}", "Pass text; it becomes a folder's name")
 
 
 def _artifact(kept: Kept, *, hit: bool, reason: str) -> Artifact:
