@@ -143,6 +143,8 @@ class Installation:
 
     def _find(self, wanted: str) -> Distribution | None:
         for folder in self.folders:
+            if folder in _PYTHON_OWN:
+                continue  # a large folder, in which nothing gets installed
             listing = self._listing(folder)
             entry = listing.metadata.get(wanted)
             if entry is not None:
@@ -192,6 +194,8 @@ class Installation:
         return checksum[len(b"sha256=") :] == _record_form(file_digest(file))
 
 
+_LIBRARY = os.path.dirname(os.__file__)
+_PYTHON_OWN = (_LIBRARY, os.path.join(_LIBRARY, "lib-dynload"))
 # Rebound by key, so that no function needs `global`.
 _last_look: dict[str, Installation] = {}
 _listings: dict[str, _Listing] = {}

@@ -9,7 +9,6 @@ paths, so that keys agree between machines.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import time
@@ -192,6 +191,8 @@ def _remember(kind: str, path: str, compute: Callable[[str], str]) -> str:
 
 
 def _hash_content(path: str) -> str:
+    import hashlib  # OpenSSL takes milliseconds to load: only where there is much to hash
+
     with open(path, "rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

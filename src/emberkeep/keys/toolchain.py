@@ -7,7 +7,6 @@ imported with what the key said: on a difference nothing may be kept.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from _imp import extension_suffixes
@@ -26,7 +25,7 @@ from emberkeep.keys.libraries import (
     svml_libraries,
 )
 from emberkeep.keys.numba_settings import numba_settings
-from emberkeep.light import final, frozen
+from emberkeep.light import final, frozen, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -249,12 +248,12 @@ def _files_below(folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _digest(files: Sequence[tuple[str, str]]) -> str:
-    total = hashlib.sha256()
+    lines: list[bytes] = []
     for name, path in files:
         # A name may contain anything, so its length goes before it.
         encoded = os.fsencode(name)
-        total.update(b"%d:%b %b\n" % (len(encoded), encoded, _bytes_of(path).encode()))
-    return f"sha256:{total.hexdigest()}"
+        lines.append(b"%d:%b %b\n" % (len(encoded), encoded, _bytes_of(path).encode()))
+    return f"sha256:{sha256(b''.join(lines)).hexdigest()}"
 
 
 def _bytes_of(path: str) -> str:
