@@ -1061,3 +1061,14 @@ def test_kind_and_name_are_texts(tmp_path, place, wrong):
         Keep(tmp_path).get_or_build(
             arguments["kind"], arguments["name"], {}, lambda: pytest.fail("it was built")
         )
+
+
+@pytest.mark.parametrize("wrong", [None, "a", [1], 3])
+def test_ingredients_are_a_mapping(tmp_path, wrong):
+    with pytest.raises(Unkeyable, match="ingredients: is a .*, no mapping"):
+        Keep(tmp_path).get_or_build("t", "n", wrong, lambda: pytest.fail("it was built"))
+
+
+def test_a_build_can_be_called(tmp_path):
+    with pytest.raises(InvalidBuild, match="t/n is 5, which cannot be called"):
+        Keep(tmp_path).get_or_build("t", "n", {}, 5)

@@ -10,7 +10,7 @@ import sys
 import time
 
 from emberkeep import settings as settings_module
-from emberkeep.errors import StoreProblem, StoreWarning, ToolchainWarning
+from emberkeep.errors import InvalidBuild, StoreProblem, StoreWarning, ToolchainWarning
 from emberkeep.keys.fingerprint import branch, fingerprint_mapping
 from emberkeep.light import final, frozen, sha256
 from emberkeep.store.directory import Directory
@@ -251,6 +251,11 @@ class Keep:
         try:
             from emberkeep.store.built import read_build
 
+            if not callable(build):
+                raise InvalidBuild(
+                    f"The build of {kind}/{name} is {build!r}, which cannot be called. Pass a "
+                    "function that returns a mapping from role to bytes"
+                )
             with _span(f"build {kind}/{name}", "build"):
                 built = read_build(build(), f"{kind}/{name}")
             outcome = "built"

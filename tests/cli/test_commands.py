@@ -82,6 +82,27 @@ def test_ls_lists_what_is_asked_for(shop):
     assert shop.run("ls", "nothing") == (0, "Nothing is kept here.\n", "")
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [("tables", "a/b"), ("tables", "../../x"), ("ta/bles", "q"), ("a/b", "c/d")]
+)
+def test_kinds_and_names_with_slashes_can_be_named(shop, kind, name):
+    key = shop.build(kind=kind, name=name, x=1)
+    shop.build(name="other", x=1)
+    for text in (name, f"{kind}/{name}"):
+        assert shop.json("show", text)["name"] == name
+    for text in (kind, f"{kind}/{name}"):
+        assert key in [entry["key"] for entry in shop.json("ls", text)["entries"]]
+    assert shop.run("clear", f"{kind}/{name}", "--yes")[0] == 0
+    assert [entry["name"] for entry in shop.json("ls")["entries"]] == ["other"]
+
+
+def test_clear_of_what_is_not_there_says_so(shop):
+    shop.build(x=1)
+    code, out, err = shop.run("clear", "nothing", "--yes")
+    assert (code, out) == (3, "")
+    assert "Nothing is kept under 'nothing'" in err
+
+
 def test_ls_is_a_table_with_ages(shop):
     key = shop.build(x=1)
     shop.age(3 * 86400 + 10, shop.path(key))

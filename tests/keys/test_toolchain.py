@@ -384,3 +384,10 @@ print(json.dumps(keyed.drift()))
         config.USING_SVML = True
         monkeypatch.setitem(sys.modules, "numba.core.config", config)
         assert "libsvml.so" in toolchain(("numba",)).drift()[0]
+
+
+def test_one_name_is_not_taken_apart_into_letters():
+    assert toolchain("numba").ingredients == toolchain(("numba",)).ingredients
+    assert set(toolchain("numba").ingredients["packages"]) == {"numba"}
+    one = toolchain(("numba",), own="keys.walk").ingredients
+    assert one == toolchain(("numba",), own=("keys.walk",)).ingredients

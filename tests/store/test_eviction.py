@@ -551,7 +551,8 @@ def test_clear_keeps_the_blobs_of_a_newer_format_that_stays(keep, monkeypatch):
     done = clear(keep.directory, "tables")
     assert (done.entries, done.blobs, done.foreign) == (1, 0, True)
     done = clear(keep.directory)
-    assert (done.entries, done.blobs, done.foreign) == (1, 1, False)
+    assert (done.entries, done.blobs, done.foreign) == (0, 0, True), "it is not ours to remove"
+    assert [entry.kind for entry in keep.directory.entries()] == ["future"]
 
 
 # Against a model --------------------------------------------------------------------------------

@@ -185,3 +185,36 @@ def test_a_read_only_layer_below_stays_as_it_is(tmp_path):
     assert [entry.name for entry in below.entries()] == ["sample"]
     assert store.remove(KEY)
     assert store.read(KEY) == ARTIFACT
+
+
+class Broken:
+    """A store of somebody else's whose library raises what it likes."""
+
+    label, writable = "broken", True
+
+    def read(self, key):
+        raise RuntimeError("no credentials")
+
+    def write(self, kept):
+        raise ConnectionError("no route")
+
+    def remove(self, key):
+        return False
+
+    def entries(self):
+        return iter(())
+
+
+def test_what_a_foreign_store_raises_is_a_miss_or_a_problem():
+    told = []
+    artifact = kept()
+    layers = Layered((Broken(), Memory(1 << 20)), told.append)
+    found = layers.read(artifact.manifest.key)
+    assert (found.reason, found.detail) == (
+        UNREADABLE,
+        "broken raised RuntimeError: no credentials",
+    )
+    with pytest.raises(StoreProblem, match="broken raised ConnectionError: no route"):
+        layers.write(artifact)
+    assert layers.read(artifact.manifest.key) == artifact, "the other layer has it all the same"
+    assert [str(problem) for problem in told] == ["broken raised ConnectionError: no route"]

@@ -249,3 +249,10 @@ def test_a_size_is_a_whole_number(size):
 
 def test_a_key_as_text():
     assert str(Key("tables", "sample", "plan", "build")) == "plan-build"
+
+
+@pytest.mark.parametrize("number", ["0", "-1", '"2"', "null", "1.5", "[]"])
+def test_a_format_that_never_was_is_damage(number):
+    fields = f'{{"build":"b","format":{number},"kind":"k","name":"n","plan":"p"}}'
+    found = read_document(signed(fields), None, accept)
+    assert (found.reason, "format" in found.detail) == (DAMAGED, True)

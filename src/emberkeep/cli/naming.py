@@ -35,10 +35,24 @@ def add_namespace(parser: ArgumentParser) -> None:
     parser.add_argument("namespace", metavar="KIND[/NAME]", nargs="?", help=NAMESPACE_HELP)
 
 
-def split_namespace(text: str | None) -> tuple[str | None, str | None]:
-    """Kind and name of ``KIND[/NAME]``; None where it says nothing."""
-    kind, _, name = (text or "").partition("/")
-    return kind or None, name or None
+def split_namespace(text: str | None, entries: Iterable[Entry]) -> tuple[str | None, str | None]:
+    """Kind and name of ``KIND[/NAME]``; None where it says nothing.
+
+    Kinds and names may hold slashes themselves, so what is kept decides where to split.
+    """
+    if text is None:
+        return None, None
+    known = list(entries)
+    for kind, name in _readings(text):
+        if any(is_named(entry.kind, kind) and is_named(entry.name, name) for entry in known):
+            return kind, name
+    return text, None
+
+
+def _readings(text: str) -> list[tuple[str, str | None]]:
+    """Every way to read ``KIND[/NAME]``."""
+    slashes = [index for index, letter in enumerate(text) if letter == "/"]
+    return [(text, None), *((text[:index], text[index + 1 :] or None) for index in slashes)]
 
 
 def find_entry(entries: Iterable[Entry], text: str) -> Entry:
@@ -80,11 +94,11 @@ def _called(entries: Iterable[Entry], text: str) -> list[Entry]:
 
 def is_called(entry: Entry, text: str) -> bool:
     """Whether a text may mean an entry: by its name, or by how its key begins."""
-    kind, slash, name = text.partition("/")
-    if slash:
-        return is_named(entry.kind, kind) and is_named(entry.name, name)
     if is_named(entry.name, text):
         return True
+    for kind, name in _readings(text):
+        if name is not None and is_named(entry.kind, kind) and is_named(entry.name, name):
+            return True
     plan, _, build = entry.key.partition("-")
     given_plan, _, given_build = text.lower().partition("-")
     return bool(given_plan) and plan.startswith(given_plan) and build.startswith(given_build)

@@ -135,6 +135,12 @@ def fingerprint(value: object, *, label: str = "ingredients") -> Fingerprint:
 
 def fingerprint_mapping(values: Mapping[str, object], *, label: str) -> Fingerprint:
     """The fingerprint of named ingredients; their order does not count."""
+    if not hasattr(values, "keys"):
+        raise Unkeyable(
+            label,
+            f"is a {type(values).__qualname__}, no mapping",
+            "Pass a mapping from the name of each ingredient to its value",
+        )
     for name in values:
         if type(name) is not str:
             raise Unkeyable(

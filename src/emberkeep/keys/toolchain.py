@@ -115,7 +115,12 @@ def toolchain(
         cuda: whether CUDA's compiler libraries count.
         linker: whether ``ld`` and ``cc`` count.
     """
-    return _toolchain(_Request(tuple(packages), tuple(own), cuda, linker))
+    return _toolchain(_Request(_names(packages), _names(own), cuda, linker))
+
+
+def _names(given: Sequence[str]) -> tuple[str, ...]:
+    """One name is a sequence of its letters to Python; here it is one name."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _toolchain(request: _Request) -> Toolchain:

@@ -170,7 +170,12 @@ def clear(
     pins = _pins(directory)
     scope = [record for record in records if _is_meant(record.entry, kind, name)]
     ours = [record for record in scope if is_key(record.entry.key)]
-    doomed = [record for record in ours if pinned or record.place not in pins]
+    doomed = [
+        record
+        for record in ours
+        # What cannot be understood may be a newer emberkeep's: it is not ours to remove.
+        if record.blobs is not None and (pinned or record.place not in pins)
+    ]
     gone = [record for record in doomed if files.remove_file(directory.entry_path(record.entry))]
     if pinned:
         for record in gone:

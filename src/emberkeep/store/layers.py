@@ -9,7 +9,7 @@ from _thread import allocate_lock
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final
 from emberkeep.store.files import folder_name
-from emberkeep.store.protocol import ABSENT, BY_WEIGHT, Entry, Miss
+from emberkeep.store.protocol import ABSENT, BY_WEIGHT, UNREADABLE, Entry, Miss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Layered:
         """As `read`, with the label of the layer that answered."""
         worst, label = NOWHERE, self.label
         for depth, layer in enumerate(self._layers):
-            found = layer.read(key)
+            found = _read(layer, key)
             if not isinstance(found, Miss):
                 for above in self._layers[:depth]:
                     self._fill(above, found)
@@ -133,7 +133,7 @@ class Layered:
     def _fill(self, layer: Store, kept: Kept) -> None:
         if layer.writable:
             try:
-                layer.write(kept)
+                _write(layer, kept)
             except StoreProblem as problem:
                 self._on_problem(problem)
 
@@ -145,7 +145,7 @@ class Layered:
         for layer in self._layers:
             if layer.writable:
                 try:
-                    layer.write(kept)
+                    _write(layer, kept)
                 except StoreProblem as problem:
                     problems.append(problem)
         if problems:
@@ -174,6 +174,23 @@ class Layered:
                 if place not in seen:
                     seen.add(place)
                     yield entry
+
+
+def _read(layer: Store, key: Key) -> Kept | Miss:
+    try:
+        return layer.read(key)
+    except Exception as problem:  # noqa: BLE001 - anybody can write a store; its trouble costs a build
+        return Miss(UNREADABLE, f"{layer.label} raised {type(problem).__name__}: {problem}")
+
+
+def _write(layer: Store, kept: Kept) -> None:
+    try:
+        layer.write(kept)
+    except StoreProblem:
+        raise
+    except Exception as problem:  # the same
+        name = type(problem).__name__
+        raise StoreProblem(f"{layer.label} raised {name}: {problem}") from problem
 
 
 @final

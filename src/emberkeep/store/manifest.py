@@ -53,7 +53,9 @@ def read_document(document: bytes, key: Key | None, verify: Verify) -> Manifest 
     first_line = body.partition(b"\n")[0]
     try:
         fields: Any = parse_json(first_line[:-1].decode("ascii") + "}")["manifest"]
-        if fields["format"] != FORMAT:
+        if not isinstance(fields["format"], int) or fields["format"] < FORMAT:
+            return Miss(DAMAGED, f"the manifest has format {fields['format']!r}, which is none")
+        if fields["format"] > FORMAT:
             detail = f"the manifest has format {fields['format']}; this emberkeep reads {FORMAT}"
             return Miss(NEWER_FORMAT, detail)
         problem = verify(digest, raw_seal.decode("latin-1"))

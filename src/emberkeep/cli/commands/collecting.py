@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError
 
 from emberkeep.cli import USAGE_ERROR
 from emberkeep.cli.command import Command
-from emberkeep.cli.naming import add_namespace, split_namespace
+from emberkeep.cli.naming import NoSuchEntry, add_namespace, split_namespace
 from emberkeep.cli.session import warn
 from emberkeep.cli.text import printable, size
 from emberkeep.light import as_dict
@@ -103,13 +103,16 @@ def _configure_clear(parser: ArgumentParser) -> None:
 
 def _clear(session: Session) -> int:
     options = session.options
-    kind, name = split_namespace(options.namespace)
     directory = session.writable_directory()
+    known = list(directory.entries())
+    kind, name = split_namespace(options.namespace, known)
     entries = [
-        entry
-        for entry in directory.entries()
-        if is_named(entry.kind, kind) and is_named(entry.name, name)
+        entry for entry in known if is_named(entry.kind, kind) and is_named(entry.name, name)
     ]
+    if options.namespace is not None and not entries:
+        raise NoSuchEntry(
+            f"Nothing is kept under {options.namespace!r}. `emberkeep ls` lists what there is"
+        )
     if entries and not options.yes:
         if not sys.stdin.isatty():
             warn("clear asks before it removes anything, and this is no terminal. Pass --yes")

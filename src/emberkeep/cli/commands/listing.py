@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 
 
 def _list(session: Session) -> int:
-    kind, name = split_namespace(session.options.namespace)
+    known = list(session.directory.entries())
+    kind, name = split_namespace(session.options.namespace, known)
     entries = [
-        entry
-        for entry in session.directory.entries()
-        if is_named(entry.kind, kind) and is_named(entry.name, name)
+        entry for entry in known if is_named(entry.kind, kind) and is_named(entry.name, name)
     ]
     entries.sort(key=lambda entry: (entry.kind, entry.name, -entry.last_used))
     pins = pinned(session.directory)
