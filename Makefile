@@ -13,14 +13,14 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable .
+	$(PIP) --editable '.[numba]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
-demo: $(VENV)/.demo  ## build something expensive cold, then warm in a new process
+demo: $(VENV)/.demo  ## a batch kernel compiled cold, then run warm in a new process
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev  ## the whole suite, with a sample of each fault

@@ -12,17 +12,25 @@ if TYPE_CHECKING:
         BuildFailed,
         EmberkeepError,
         EmberkeepWarning,
+        InvalidArgument,
         InvalidBuild,
+        InvalidKernel,
         InvalidSetting,
+        KernelFailed,
+        OutOfDeviceMemory,
         StoreProblem,
         StoreWarning,
+        TargetUnavailable,
         ToolchainWarning,
         Unkeyable,
+        Unloadable,
     )
     from emberkeep.keys import Fingerprint, fingerprint
     from emberkeep.keys.declared import ingredient
     from emberkeep.keys.explain import Difference, explain
     from emberkeep.keys.toolchain import Toolchain, toolchain
+    from emberkeep.targets.kernel import Kernel, kernel
+    from emberkeep.targets.numba_caching import keep_kernel
     from emberkeep.telemetry import TimeLogger
 
 __all__ = [
@@ -32,18 +40,27 @@ __all__ = [
     "EmberkeepError",
     "EmberkeepWarning",
     "Fingerprint",
+    "InvalidArgument",
     "InvalidBuild",
+    "InvalidKernel",
     "InvalidSetting",
     "Keep",
+    "Kernel",
+    "KernelFailed",
+    "OutOfDeviceMemory",
     "StoreProblem",
     "StoreWarning",
+    "TargetUnavailable",
     "TimeLogger",
     "Toolchain",
     "ToolchainWarning",
     "Unkeyable",
+    "Unloadable",
     "explain",
     "fingerprint",
     "ingredient",
+    "keep_kernel",
+    "kernel",
     "toolchain",
 ]
 
@@ -57,6 +74,9 @@ _HOMES = {
     "ingredient": "keys.declared",
     "Toolchain": "keys.toolchain",
     "toolchain": "keys.toolchain",
+    "Kernel": "targets.kernel",
+    "kernel": "targets.kernel",
+    "keep_kernel": "targets.numba_caching",
     "TimeLogger": "telemetry",
 }
 

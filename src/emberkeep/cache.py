@@ -322,7 +322,7 @@ class Keep:
             warnings.warn(
                 f"{text} (said once; results are right, builds may be repeated)",
                 category,
-                stacklevel=_depth_of_caller(),
+                stacklevel=depth_of_caller(),
             )
 
 
@@ -398,7 +398,7 @@ def _log(text: str, what: str, key: Key) -> None:
         logging.getLogger("emberkeep.keep").debug(text, what, key.kind, key.name, key)
 
 
-def _depth_of_caller() -> int:
+def depth_of_caller() -> int:
     """The stack level of the first caller outside emberkeep: that is who should be warned."""
     import inspect
 

@@ -7,7 +7,13 @@
     ├── InvalidSetting     a setting that is unknown or has an impossible value; names its origin
     ├── InvalidBuild       what a build function returned cannot be kept
     ├── BuildFailed        the build one waited for, in another process or thread, raised
-    └── StoreProblem       a store could not do its work; never raised to a solving user
+    ├── StoreProblem       a store could not do its work; never raised to a solving user
+    ├── InvalidKernel      a kernel cannot be compiled as it is written or declared
+    ├── InvalidArgument    what was passed to a kernel does not fit its signature
+    ├── KernelFailed       a kernel ran and raised
+    ├── TargetUnavailable  no compiler, driver or device for what was asked; says which
+    ├── OutOfDeviceMemory  the device has no room; says how much was asked and is free
+    └── Unloadable         machine code that does not run here or is not what it should be
 
     EmberkeepWarning (UserWarning)
     ├── StoreWarning       the keep is degraded: a compile is paid, the result is right
@@ -51,6 +57,30 @@ class BuildFailed(EmberkeepError):  # noqa: N818 - reads as what it says
 
 class StoreProblem(EmberkeepError):  # noqa: N818 - reads as what it says
     """A store could not read, write or list; the message names the place and the cause."""
+
+
+class InvalidKernel(EmberkeepError, TypeError):  # noqa: N818 - reads as what it says
+    """A kernel cannot be compiled as it is written or declared; the message names the place."""
+
+
+class InvalidArgument(EmberkeepError, TypeError):  # noqa: N818 - reads as what it says
+    """What was passed to a kernel does not fit its signature; names the argument."""
+
+
+class KernelFailed(EmberkeepError, RuntimeError):  # noqa: N818 - reads as what it says
+    """A kernel ran and raised; its results are incomplete."""
+
+
+class TargetUnavailable(EmberkeepError, RuntimeError):  # noqa: N818 - reads as what it says
+    """What a target needs is missing here: the message says what was found and what is needed."""
+
+
+class OutOfDeviceMemory(EmberkeepError, MemoryError):  # noqa: N818 - reads as what it says
+    """A device has no room for what was asked."""
+
+
+class Unloadable(EmberkeepError):  # noqa: N818 - reads as what it says
+    """Machine code that cannot run here, or is not what it should be; never given to the loader."""
 
 
 class EmberkeepWarning(UserWarning):

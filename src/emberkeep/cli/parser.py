@@ -32,6 +32,7 @@ COMMANDS = {
     "clear": ("collecting", "remove all entries, or those of a kind or name"),
     "pin": ("pinning", "keep an entry from being collected"),
     "unpin": ("pinning", "let an entry be collected again"),
+    "build": ("building", "compile the kernels that a Python file declares, for any machine"),
     "config": ("configuration", "show every setting with its origin"),
     "doctor": ("health", "check that a keep can work here, with a remedy for what is wrong"),
     "zero-stats": ("overview", "forget the counts of hits and misses"),

@@ -1,0 +1,1 @@
+"""Targets: what turns a function and argument types into machine code, and loads it."""

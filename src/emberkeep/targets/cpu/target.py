@@ -1,0 +1,187 @@
+"""The CPU as a target: compiled by numba, kept as a shared object, run through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from emberkeep.targets.cpu.features import LEVELS, host, missing
+from emberkeep.targets.cpu.load import load_object_llvmlite, load_shared_object
+
+from emberkeep.errors import InvalidKernel, TargetUnavailable, Unloadable
+from emberkeep.keys.toolchain import toolchain
+from emberkeep.light import final
+from emberkeep.targets.cpu.passing import packer
+from emberkeep.targets.cpu.threads import default_threads, run_on_threads
+from emberkeep.targets.protocol import Runnable, Target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from emberkeep.cache import Artifact
+    from emberkeep.keys.toolchain import Toolchain
+    from emberkeep.targets.protocol import KernelSource
+
+ENTRY = "emberkeep_kernel"
+SHARED, RELOCATABLE = "shared object", "object"  # roles of the blob, with and without a linker
+
+# emberkeep's own code that decides about the bytes.
+OWN = (
+    "targets.adapting",
+    "targets.arguments",
+    "targets.protocol",
+    "targets.cpu.entry",
+    "targets.cpu.exceptions",
+    "targets.cpu.link",
+    "targets.cpu.lower",
+    "targets.cpu.target",
+    "targets.cpu.vector_math",
+    "targets.cpu.writing",
+)
+
+
+@final
+class CpuTarget(Target):
+    """This machine's processor, or a level that many have.
+
+    Args:
+        level: ``"host"``, or one of ``x86-64``, ``x86-64-v2``, ``x86-64-v3``, ``x86-64-v4``.
+        threads: how many a call uses; by default as many as this process may use processors.
+    """
+
+    name = "cpu"
+
+    def __init__(self, level: str = "host", threads: int | None = None) -> None:
+        if level != "host" and level not in LEVELS:
+            raise InvalidKernel(
+                f"{level!r} is no level of processors; expected 'host' or one of "
+                f"{', '.join(map(repr, LEVELS))}"
+            )
+        self._level = level
+        self._threads = threads or default_threads()
+
+    @property
+    def architecture(self) -> str:
+        """The level."""
+        return self._level
+
+    def for_this_machine(self) -> CpuTarget:
+        """This machine's own processor."""
+        return CpuTarget("host", self._threads)
+
+    def ingredients(self) -> Mapping[str, object]:
+        """The processor: for the host, what tells its kind and what it can do."""
+        system = {"C library": _c_library()}
+        if self._level != "host":
+            return {"target": "cpu", "processor": self._level, **system}
+        here = host()
+        return {
+            "target": "cpu",
+            "processor": {
+                "architecture": here.architecture,
+                "vendor": here.vendor,
+                "family, model, stepping": (here.family, here.model, here.stepping),
+                "features": here.features,
+            },
+            **system,
+        }
+
+    def toolchain(self) -> Toolchain:
+        """numba, LLVM, the linker and our own code."""
+        return toolchain(("numba", "llvmlite"), own=OWN, linker=True)
+
+    def compile(self, source: KernelSource) -> Mapping[str, object]:
+        """Compile with numba and link; without a linker, the object file itself is kept."""
+        try:
+            import numba  # noqa: F401 - asked for, to say what is missing
+        except ImportError as problem:
+            raise TargetUnavailable(
+                f"The kernel {source.name!r} is not kept yet, and compiling it needs numba, which "
+                f"cannot be imported ({problem}). Install it: pip install 'emberkeep[numba]'"
+            ) from problem
+        from emberkeep.targets.cpu.link import find_linker, link
+        from emberkeep.targets.cpu.lower import lower, processor_of
+        from emberkeep.targets.protocol import argument_names
+        from emberkeep.telemetry.spans import Category, span
+
+        processor, features = processor_of(self._level)
+        lowered = lower(source, processor, features)
+        linker = find_linker()
+        layout = {
+            "name": source.name,
+            "types": [str(known) for known in source.types],
+            "arguments": list(argument_names(source.function)),
+            "writes": list(lowered.written),
+            "features": sorted(self._needed()),
+        }
+        if linker is None:
+            return {RELOCATABLE: lowered.image, "layout": layout}
+        with span(f"link {source.name}", Category.COMPILE, {"target": "cpu"}):
+            return {SHARED: link(lowered.image, linker), "layout": layout}
+
+    def _needed(self) -> tuple[str, ...]:
+        return host().features if self._level == "host" else LEVELS[self._level]
+
+    def load(self, artifact: Artifact) -> Runnable:
+        """Check that this processor can run it, then load it."""
+        from emberkeep.targets.arguments import parse_signature
+
+        layout: Any = artifact.layout
+        lacking = missing(layout["features"], host())
+        if lacking:
+            raise Unloadable(
+                f"It was compiled for a processor with {', '.join(lacking)}, which this one lacks"
+            )
+        if SHARED in artifact.blobs:
+            address = load_shared_object(artifact.blobs[SHARED]).address(ENTRY)
+        else:
+            address = load_object_llvmlite(artifact.blobs[RELOCATABLE], ENTRY)
+        types = parse_signature(", ".join(layout["types"]))
+        pack = packer(types, layout["arguments"], frozenset(layout["writes"]))
+        return CpuKernel(layout["name"], address, pack, self._threads)
+
+
+@final
+class CpuKernel(Runnable):
+    """A kernel in this process's memory."""
+
+    def __init__(
+        self, name: str, address: int, pack: Callable[[Sequence[Any]], bytes], threads: int
+    ) -> None:
+        self._name = name
+        self._function = _PROTOTYPE(address)
+        self._pack = pack
+        self._threads = threads
+
+    def __call__(self, count: int, arguments: Sequence[Any]) -> None:
+        """Run it for every index below `count`, on several threads where there are several."""
+        packed = self._pack(arguments)
+        if self._threads == 1 or count <= 1:
+            answer = self._function(packed, 0, count) if count > 0 else 0
+        else:
+            answer = run_on_threads(self._chunk(packed, arguments), count, self._threads)
+        if answer:
+            from emberkeep.targets.cpu.exceptions import failure
+
+            raise failure(self._name, answer)
+
+    def _chunk(self, packed: bytes, arguments: Sequence[Any]) -> Callable[[int, int], int]:
+        function = self._function
+
+        def run(begin: int, end: int, _alive: object = arguments) -> int:
+            return function(packed, begin, end)
+
+        return run
+
+
+_PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64)
+
+
+def _c_library() -> str:
+    """Its version decides which versions of symbols the linker writes down."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or "unknown"
+    except (AttributeError, ValueError, OSError):
+        return "unknown"

@@ -1,0 +1,142 @@
+"""A function on CUDA: compiled by numba-cuda to PTX and linked to a cubin, with or without a GPU.
+
+`numba.cuda.compile` compiles for any compute capability, and nvJitLink links without a driver. One
+attribute has to be stood in: device functions ask the current device what to compile for, even
+where they are told.
+"""
+
+# numba's classes have no types.
+# pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false
+# pyright: reportPrivateImportUsage=false
+
+from __future__ import annotations
+
+import contextlib
+import re
+from types import FunctionType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from emberkeep.targets.compile_times import compile_spans
+from numba import cuda
+from numba.cuda import dispatcher as numba_dispatcher
+from numba.cuda import types
+from numba.cuda.core.compiler_lock import global_compiler_lock
+from numba.cuda.core.errors import NumbaError
+
+from emberkeep.errors import InvalidKernel
+from emberkeep.targets.adapting import Adapter, refuse_results
+from emberkeep.targets.arguments import Array
+from emberkeep.targets.cuda.architecture import capability
+from emberkeep.targets.protocol import KernelSource, argument_names, function_from
+from emberkeep.telemetry.spans import Category, span
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+ENTRY = "emberkeep_kernel"
+
+
+@contextlib.contextmanager
+def compiling_for(architecture: str) -> Generator[None]:
+    """Let numba-cuda's device functions compile for an architecture, whatever device is here."""
+    device = SimpleNamespace(compute_capability=capability(architecture))
+    original = numba_dispatcher.get_current_device
+    numba_dispatcher.get_current_device = lambda: device
+    try:
+        yield
+    finally:
+        numba_dispatcher.get_current_device = original
+
+
+def lower(source: KernelSource, architecture: str) -> bytes:
+    """The cubin of a kernel.
+
+    Raises:
+        InvalidKernel: numba-cuda cannot compile it; says where and why.
+    """
+    with global_compiler_lock, compiling_for(architecture), compile_spans("cuda"):
+        ptx = _compile(source, architecture)
+    with span(f"link {source.name}", Category.COMPILE, {"target": "cuda"}):
+        return _link(ptx, architecture, source)
+
+
+def _compile(source: KernelSource, architecture: str) -> str:
+    adapter = Adapter(lambda function, options: _device_function(function, source, options))
+    body = _device_function(adapter.adapt(source.function), source, {})
+    arguments = [_numba_type(known) for known in source.types]
+    try:
+        ptx, _ = cuda.compile(
+            _guarded(source, body),
+            types.void(types.int64, *arguments),
+            device=False,
+            abi="numba",
+            output="ptx",
+            fastmath=bool(source.options.get("fastmath", False)),
+            cc=capability(architecture),
+        )
+    except NumbaError as problem:
+        raise InvalidKernel(
+            f"numba-cuda cannot compile the kernel {source.name!r}: {problem}"
+        ) from None
+    refuse_results(
+        source.name, [str(made.signature.return_type) for made in body.overloads.values()]
+    )
+    return _with_plain_entry(ptx)
+
+
+def _guarded(source: KernelSource, body: Any) -> FunctionType:
+    """A kernel in which each thread runs `body` for its own index."""
+    names = ", ".join(argument_names(source.function))
+    text = (
+        f"def {ENTRY}(count, {names}):\n"
+        "    emberkeep_index = emberkeep_cuda.grid(1)\n"
+        "    if emberkeep_index < count:\n"
+        f"        emberkeep_body(emberkeep_index, {names})\n"
+    )
+    return function_from(text, ENTRY, {"emberkeep_body": body, "emberkeep_cuda": cuda})
+
+
+def _device_function(
+    function: FunctionType, source: KernelSource, written: Mapping[str, Any]
+) -> Any:
+    """A callee; compiled when numba-cuda meets the call."""
+    fastmath = bool(written.get("fastmath", source.options.get("fastmath", False)))
+    options: dict[str, Any] = {"device": True, "fastmath": fastmath}
+    if "inline" in written:
+        options["inline"] = written["inline"]
+    return cuda.jit(**options)(function)
+
+
+def _numba_type(known: Any) -> Any:
+    number = getattr(types, "boolean" if known.dtype == "bool" else known.dtype)
+    if isinstance(known, Array):
+        return types.Array(number, known.dimensions, known.layout)
+    return number
+
+
+_ENTRY_NAME = re.compile(r"\.entry\s+([\w$]+)\s*\(")
+
+
+def _with_plain_entry(ptx: str) -> str:
+    """PTX whose kernel goes by one name: numba-cuda's counts what was compiled in this process."""
+    names: list[str] = _ENTRY_NAME.findall(ptx)
+    assert len(names) == 1, f"expected one kernel in the PTX, found {names}"
+    return re.sub(rf"(?<![\w$]){re.escape(names[0])}", ENTRY, ptx)
+
+
+def _link(ptx: str, architecture: str, source: KernelSource) -> bytes:
+    from cuda.core import Linker, LinkerOptions, ObjectCode
+
+    registers = source.options.get("max_registers")
+    options = LinkerOptions(arch=architecture, max_register_count=registers)
+    try:
+        linker = Linker(ObjectCode.from_ptx(ptx.encode()), options=options)
+        code = linker.link("cubin").code
+    except Exception as problem:
+        raise InvalidKernel(
+            f"The kernel {source.name!r} was compiled to PTX, but nvJitLink could not link it for "
+            f"{architecture}: {problem}. Kernels on CUDA cannot allocate memory; pass arrays to "
+            "work in as arguments"
+        ) from problem
+    assert isinstance(code, bytes)
+    return code

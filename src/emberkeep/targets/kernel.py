@@ -1,0 +1,277 @@
+"""`@emberkeep.kernel`: plain Python, compiled once, for CPUs and GPUs."""
+
+from __future__ import annotations
+
+from emberkeep.errors import InvalidArgument, InvalidKernel
+from emberkeep.light import final
+from emberkeep.targets.arguments import accepts, describe, parse_signature, type_of
+from emberkeep.targets.obtaining import default_keep, obtain, obtain_artifact
+from emberkeep.targets.protocol import KernelSource, argument_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Callable, Collection, Sequence
+    from typing import Any
+
+    from emberkeep.cache import Artifact, Keep
+    from emberkeep.targets.arguments import ArgumentType
+    from emberkeep.targets.protocol import Runnable, Target
+
+    Signature = tuple[ArgumentType, ...]
+
+FLAGS = frozenset({"nnan", "ninf", "nsz", "arcp", "contract", "afn", "reassoc", "fast"})
+
+
+def kernel(
+    *signatures: str | Callable[..., None],
+    name: str | None = None,
+    fastmath: bool | Collection[str] = False,
+    max_registers: int | None = None,
+    cpu: str = "host",
+    threads: int | None = None,
+    keep: Keep | None = None,
+) -> Any:
+    """Make a function of an index a kernel, which runs for a whole range of them.
+
+    The function is plain Python; its first parameter is the index, the others are arrays and
+    numbers. It writes its results into arrays, and may call other plain functions. Called with
+    ``count=n`` it runs for all indices below n: on the CPU where its arrays are NumPy's, on the GPU
+    where they are a device's. It is compiled when it is first needed, once, ever.
+
+    Args:
+        signatures: types of the arguments, without the index, such as
+            ``"float64[:, ::1], float64, int64"``. Without any, types are taken from each call.
+        name: what it is called in the keep; the function's own name by default.
+        fastmath: True, or which liberties with arithmetic are allowed: any of nnan, ninf, nsz,
+            arcp, contract, afn, reassoc. ``afn`` also allows the vector forms of exp, log, sin, cos
+            and pow, which are good to 4 units in the last place. On CUDA any of them allow all.
+        max_registers: how many registers a thread on a GPU may use.
+        cpu: ``"host"``, or the level to compile for: x86-64-v2, x86-64-v3, x86-64-v4.
+        threads: how many a call on the CPU uses; by default as many as there are processors.
+        keep: where compiled kernels are kept; by default the user's own.
+
+    Raises:
+        InvalidKernel: the function, a signature or an option is not what it must be.
+    """
+
+    def decorate(function: Callable[..., None]) -> Kernel:
+        return Kernel(
+            function,
+            [text for text in signatures if isinstance(text, str)],
+            name=name,
+            options=_options(fastmath=fastmath, max_registers=max_registers),
+            cpu=cpu,
+            threads=threads,
+            keep=keep,
+        )
+
+    if len(signatures) == 1 and not isinstance(signatures[0], str):
+        return decorate(signatures[0])  # written without brackets
+    for given in signatures:
+        if not isinstance(given, str):
+            raise InvalidKernel(
+                f"A signature is text such as 'float64[::1], int64'; {given!r} was given"
+            )
+    return decorate
+
+
+def _options(*, fastmath: bool | Collection[str], max_registers: int | None) -> dict[str, Any]:
+    """What the compilers are told, with defaults left out: they are the same kernel."""
+    options: dict[str, Any] = {}
+    if isinstance(fastmath, bool):
+        flags: bool | tuple[str, ...] = fastmath
+    else:
+        flags = tuple(sorted({fastmath} if isinstance(fastmath, str) else fastmath))
+        unknown = set(flags) - FLAGS
+        if unknown:
+            raise InvalidKernel(
+                f"fastmath={sorted(unknown)!r} is not known; expected True, False or any of "
+                f"{', '.join(sorted(FLAGS))}"
+            )
+    if flags:
+        options["fastmath"] = flags
+    if max_registers is not None:
+        options["max_registers"] = int(max_registers)
+    return options
+
+
+@final
+class Kernel:
+    """A function that is compiled for each signature and target when it is first needed.
+
+    Attributes:
+        function: the Python function, which can be called as such: ``kernel.function(i, …)``.
+        name: what it is called in the keep.
+        signatures: the declared ones, as text.
+    """
+
+    def __init__(
+        self,
+        function: Any,
+        signatures: Sequence[str],
+        *,
+        name: str | None,
+        options: dict[str, Any],
+        cpu: str,
+        threads: int | None,
+        keep: Keep | None,
+    ) -> None:
+        self.function: types.FunctionType = _require_plain(function)
+        self.name = name or function.__name__
+        self.arguments = argument_names(function)
+        self._declared = [self._parse(text) for text in signatures]
+        self._options = options
+        self._cpu, self._threads = cpu, threads
+        self._keep = keep
+        self._loaded: dict[tuple[Signature, str], Runnable] = {}
+        self._only: Runnable | None = None  # on the CPU, where one signature is declared
+        self.__doc__ = function.__doc__
+        self.__name__ = self.name
+        self.__wrapped__ = function
+
+    @property
+    def signatures(self) -> tuple[str, ...]:
+        """The declared signatures."""
+        return tuple(map(describe, self._declared))
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.name}({', '.join(self.arguments)})>"
+
+    def _parse(self, text: str) -> Signature:
+        parsed = parse_signature(text)
+        if len(parsed) != len(self.arguments):
+            raise InvalidKernel(
+                f"The signature {text!r} has {len(parsed)} types, and the kernel {self.name!r} "
+                f"takes {len(self.arguments)} arguments after the index: "
+                f"{', '.join(self.arguments)}"
+            )
+        return parsed
+
+    def __call__(self, *arguments: Any, count: int, stream: Any = None, block: int = 128) -> None:
+        """Run for every index below `count`.
+
+        Args:
+            arguments: NumPy arrays and numbers; or arrays on a device and numbers.
+            count: how many indices.
+            stream: on a GPU, the stream to run in; the call returns before it has run.
+            block: on a GPU, how many threads a block has.
+
+        Raises:
+            InvalidArgument: an argument does not fit.
+            InvalidKernel: the kernel cannot be compiled as it is written.
+            KernelFailed: it raised, on the CPU.
+            TargetUnavailable: there is no GPU, or nothing to compile with.
+        """
+        if self._only is not None:
+            try:
+                self._only(count, arguments)
+            except InvalidArgument:
+                if not _is_on_device(arguments):
+                    raise
+            else:
+                return
+        if _is_on_device(arguments):
+            self._run_on_cuda(arguments, count, stream, block)
+        else:
+            signature = self._choose(arguments)
+            runnable = self._obtain(signature, self._cpu_target())
+            if len(self._declared) == 1:
+                self._only = runnable
+            runnable(count, arguments)
+
+    def _run_on_cuda(self, arguments: Sequence[Any], count: int, stream: Any, block: int) -> None:
+        from emberkeep.targets.cuda.target import CudaTarget
+
+        signature = self._choose(arguments)
+        runnable = self._loaded.get((signature, "cuda"))
+        if runnable is None:
+            runnable = self._obtain(signature, CudaTarget.of_this_machine())
+        runnable.launch(count, arguments, stream, block)
+
+    def _obtain(self, signature: Signature, target: Target) -> Any:
+        known = (signature, target.name)
+        if known not in self._loaded:
+            keep = self._keep or default_keep()
+            self._loaded[known] = obtain(keep, target, self._source(signature))
+        return self._loaded[known]
+
+    def build(
+        self,
+        target: Target | None = None,
+        *,
+        signature: str | None = None,
+        keep: Keep | None = None,
+    ) -> tuple[Artifact, ...]:
+        """Compile and keep, without loading or running: on any machine, for any other.
+
+        Args:
+            target: `CpuTarget` or `CudaTarget`; this machine's processor by default.
+            signature: one to build; all declared ones by default.
+            keep: where, unless the kernel was given a keep of its own.
+
+        Raises:
+            InvalidKernel: it cannot be compiled, or it has no signature.
+        """
+        wanted = self._declared if signature is None else [self._parse(signature)]
+        if not wanted:
+            raise InvalidKernel(
+                f"The kernel {self.name!r} declares no signature, so there is nothing to compile "
+                "ahead of its first call. Declare it: @emberkeep.kernel('float64[::1], int64')"
+            )
+        keep = self._keep or keep or default_keep()
+        target = target or self._cpu_target()
+        return tuple(obtain_artifact(keep, target, self._source(types)) for types in wanted)
+
+    def _cpu_target(self) -> Target:
+        from emberkeep.targets.cpu.target import CpuTarget
+
+        return CpuTarget(self._cpu, self._threads)
+
+    def _source(self, signature: Signature) -> KernelSource:
+        return KernelSource(self.name, self.function, signature, self._options)
+
+    def _choose(self, arguments: Sequence[Any]) -> Signature:
+        """The declared signature that fits best; without any, the arguments' own types."""
+        if len(self._declared) == 1:
+            return self._declared[0]
+        if len(arguments) != len(self.arguments):
+            raise InvalidArgument(
+                f"{len(arguments)} arguments were passed to the kernel {self.name!r}, which takes "
+                f"{len(self.arguments)}: {', '.join(self.arguments)}"
+            )
+        given = tuple(map(type_of, arguments))
+        if not self._declared or given in self._declared:
+            return given
+        for declared in self._declared:
+            if accepts(declared, given):
+                return declared
+        raise InvalidArgument(
+            f"The kernel {self.name!r} was called with ({describe(given)}) and is declared for "
+            f"{' and '.join(f'({text})' for text in self.signatures)}. Convert the arguments, or "
+            "declare this signature too"
+        )
+
+
+def _is_on_device(arguments: Sequence[Any]) -> bool:
+    kinds: list[Any] = [type(item) for item in arguments]
+    return any(hasattr(kind, "__cuda_array_interface__") for kind in kinds)
+
+
+def _require_plain(function: Any) -> types.FunctionType:
+    """Refuse what is no plain function with an index."""
+    import types
+
+    if not isinstance(function, types.FunctionType):
+        raise InvalidKernel(
+            f"{function!r} is a {type(function).__qualname__}. A kernel is a plain Python function "
+            "of an index and arguments; for what numba has compiled there is emberkeep.keep_kernel"
+        )
+    code = function.__code__
+    fancy = code.co_flags & 0x0C or code.co_kwonlyargcount or function.__defaults__
+    if fancy or code.co_argcount == 0:
+        raise InvalidKernel(
+            f"The kernel {function.__name__!r} must take an index and then its arguments by "
+            "position: no defaults, no *arguments, no keywords"
+        )
+    return function

@@ -1,0 +1,118 @@
+"""From a kernel's source to something that runs: kept, or compiled now and kept."""
+
+from __future__ import annotations
+
+import warnings
+
+from emberkeep.cache import Keep, depth_of_caller
+from emberkeep.errors import StoreWarning, TargetUnavailable, Unkeyable, Unloadable
+from emberkeep.light import final, frozen
+from emberkeep.targets.arguments import describe
+from emberkeep.targets.protocol import argument_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emberkeep.cache import Artifact
+    from emberkeep.keys.toolchain import Toolchain
+    from emberkeep.targets.protocol import KernelSource, Runnable, Target
+
+KIND = "generated"
+
+
+@final
+@frozen
+class BuildHalf:
+    """How a kernel is compiled: the compiler and the machine it compiles for."""
+
+    ingredients: Mapping[str, object]
+    _toolchain: Toolchain
+
+    def drift(self) -> tuple[str, ...]:
+        """In what the compiler that was used differs from the key."""
+        return self._toolchain.drift()
+
+
+def build_half(target: Target) -> BuildHalf:
+    """The build key's ingredients for a target."""
+    toolchain = target.toolchain()
+    return BuildHalf({**toolchain.ingredients, "machine": target.ingredients()}, toolchain)
+
+
+def obtain_artifact(
+    keep: Keep, target: Target, source: KernelSource, *, disabled: bool = False
+) -> Artifact:
+    """The compiled kernel, loaded nowhere yet.
+
+    A kernel that cannot be keyed is compiled and not kept; the user is told why.
+
+    Raises:
+        InvalidKernel: it cannot be compiled as it is written.
+        TargetUnavailable: it is not kept, and there is no compiler.
+    """
+    ingredients = {
+        "function": source.function,
+        "arguments": argument_names(source.function),
+        "signature": describe(source.types),
+        "options": {name: source.options[name] for name in sorted(source.options)},
+    }
+
+    def build() -> Mapping[str, object]:
+        return target.compile(source)
+
+    try:
+        return keep.get_or_build(
+            KIND,
+            source.name,
+            ingredients,
+            build,
+            toolchain=build_half(target),
+            disabled=disabled,
+        )
+    except Unkeyable as problem:
+        _warn(f"The kernel {source.name!r} is compiled in each process, not kept. {problem}")
+        return keep.get_or_build(KIND, source.name, {}, build, disabled=True)
+
+
+def obtain(keep: Keep, target: Target, source: KernelSource) -> Runnable:
+    """The kernel, ready to run.
+
+    What was kept but cannot be loaded is compiled for this very machine; where even that was kept
+    and cannot be loaded, anew.
+
+    Raises:
+        InvalidKernel: it cannot be compiled as it is written.
+        TargetUnavailable: there is no such device, or no compiler and nothing kept.
+    """
+    try:
+        return target.load(obtain_artifact(keep, target, source))
+    except Unloadable as problem:
+        _warn(
+            f"The kernel {source.name!r} that was built for {target.architecture} cannot be loaded "
+            f"here and is compiled for this machine instead: {problem}"
+        )
+    here = target.for_this_machine()
+    for disabled in (False, True):
+        try:
+            return here.load(obtain_artifact(keep, here, source, disabled=disabled))
+        except Unloadable as problem:
+            last = problem
+    raise TargetUnavailable(
+        f"The kernel {source.name!r} was compiled on this machine and still cannot be loaded: "
+        f"{last}. Run 'emberkeep doctor'"
+    ) from last
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, StoreWarning, stacklevel=depth_of_caller())
+
+
+_default: list[Keep] = []
+
+
+def default_keep() -> Keep:
+    """The keep of this process, with the settings as they were when it was first asked for."""
+    if not _default:
+        _default.append(Keep())
+    return _default[0]
