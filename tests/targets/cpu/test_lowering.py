@@ -14,7 +14,7 @@ from emberkeep.targets.arguments import parse_signature
 from emberkeep.targets.cpu.vector_math import bind_vector_math, vector_name
 from emberkeep.targets.protocol import KernelSource
 
-LANES = 32
+LANES = 64  # LLVM unrolls shorter loops with small bodies before it could vectorise them
 
 
 def lowered(function, signature, level="x86-64-v3", **options):

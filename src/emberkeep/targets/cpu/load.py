@@ -1,0 +1,169 @@
+"""Loading checked machine code into this process.
+
+The bytes that were checked are the bytes that run: they are copied to a file in memory that is
+sealed against change and stays open as long as the process lives. Nothing is loaded from the keep's
+own files: those may be replaced or cut short while they are mapped. The loader knows libraries by
+their path, and takes the number of an open file for one; so no number is ever used again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from _thread import RLock
+
+from emberkeep.errors import Unloadable
+from emberkeep.light import final, sha256
+from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS, check
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# fcntl's, without importing it: F_ADD_SEALS with SEAL, SHRINK, GROW, WRITE.
+_ADD_SEALS, _ALL_SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8
+_NOW_AND_LOCAL = 0x2
+
+
+@final
+class SharedObject:
+    """A loaded shared object; it stays loaded as long as the process lives."""
+
+    def __init__(self, library: ctypes.CDLL, defined: frozenset[str]) -> None:
+        self._library = library
+        self._defined = defined
+
+    def address(self, symbol: str) -> int:
+        """Where a function begins.
+
+        Raises:
+            Unloadable: it has no such function.
+        """
+        if symbol not in self._defined:  # the loader would also look in what it needs
+            raise Unloadable(f"The shared object has no function {symbol!r}")
+        found: Any = ctypes.cast(getattr(self._library, symbol), ctypes.c_void_p).value
+        return int(found)
+
+
+_loaded: dict[str, SharedObject] = {}
+_lock = RLock()
+
+
+def load_shared_object(image: bytes) -> SharedObject:
+    """Load an image, unless it is loaded already.
+
+    Raises:
+        Unloadable: it is not what it should be, or the system will not load it; nothing of it ran.
+    """
+    digest = sha256(image).hexdigest()
+    with _lock:
+        if digest not in _loaded:
+            elf = check(image)
+            _loaded[digest] = SharedObject(_open(image, digest), frozenset(elf.defined))
+        return _loaded[digest]
+
+
+def _open(image: bytes, digest: str) -> ctypes.CDLL:
+    try:
+        path, file = _sealed_file(image, digest)
+    except (AttributeError, OSError):  # no such files here, or nowhere to name them
+        return _open_private(image, digest)
+    try:
+        return ctypes.CDLL(path, _NOW_AND_LOCAL)
+    except OSError as problem:
+        os.close(file)
+        raise Unloadable(f"The system does not load it: {problem}") from problem
+
+
+def _sealed_file(image: bytes, digest: str) -> tuple[str, int]:
+    """A path to the image in memory, and the descriptor that must stay open."""
+    file = os.memfd_create(f"emberkeep-{digest[:16]}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        _write(file, image)
+        import fcntl
+
+        fcntl.fcntl(file, _ADD_SEALS, _ALL_SEALS)
+        path = f"/proc/self/fd/{file}"
+        if not os.path.exists(path):
+            raise OSError("/proc is not there")
+    except OSError:
+        os.close(file)
+        raise
+    return path, file
+
+
+def _open_private(image: bytes, digest: str) -> ctypes.CDLL:
+    """The same from a file that only this user can reach, gone again once it is loaded."""
+    import tempfile
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="emberkeep-") as folder:
+            path = os.path.join(folder, f"{digest}.so")
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o500)
+            try:
+                _write(file, image)
+            finally:
+                os.close(file)
+            return ctypes.CDLL(path, _NOW_AND_LOCAL)
+    except OSError as problem:
+        raise Unloadable(f"The system does not load it: {problem}") from problem
+
+
+def _write(file: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
+_engines: list[Any] = []  # own the code they loaded
+
+
+def load_object_llvmlite(image: bytes, symbol: str) -> int:
+    """The address of a function in a relocatable object, which LLVM links in memory.
+
+    This is for machines on which there was no linker; it imports llvmlite, which takes longer.
+
+    Raises:
+        Unloadable: it is no such object, calls what no kernel may, or lacks the function.
+    """
+    try:
+        import llvmlite.binding as binding
+    except ImportError as problem:
+        raise Unloadable(
+            "It was built without a linker, and loading it needs llvmlite, which is not installed"
+        ) from problem
+    _require_known(image)  # before LLVM sees it
+    llvm: Any = binding
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    with _lock:
+        try:
+            object_file = llvm.ObjectFileRef.from_data(image)
+        except RuntimeError as problem:
+            raise Unloadable(f"It is no object file: {problem}") from problem
+        for name in ("libm.so.6", "libmvec.so.1"):
+            _load_permanently(llvm, name)
+        machine = llvm.Target.from_default_triple().create_target_machine()
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        engine.add_object_file(object_file)
+        engine.finalize_object()
+        address = int(engine.get_function_address(symbol))
+        if not address:
+            raise Unloadable(f"The object has no function {symbol!r}")
+        _engines.append(engine)
+        return address
+
+
+def _load_permanently(llvm: Any, name: str) -> None:
+    try:
+        llvm.load_library_permanently(name)
+    except RuntimeError:
+        return  # there is none of this name here; a symbol that needs it was refused or is found
+
+
+def _require_known(image: bytes) -> None:
+    from emberkeep.targets.cpu.object_file import undefined_in_object
+
+    unknown = sorted(set(undefined_in_object(image)) - ALLOWED_SYMBOLS)
+    if unknown:
+        raise Unloadable(f"The object calls {', '.join(unknown[:5])}")
