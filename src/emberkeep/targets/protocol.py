@@ -102,11 +102,11 @@ def loop_over_indices(source: KernelSource, body: object) -> types.FunctionType:
     """
     names = ", ".join(argument_names(source.function))
     text = (
-        f"def {_identifier(source.name)}(begin, end, {names}):\n"
+        f"def {kernel_name(source)}(begin, end, {names}):\n"
         "    for emberkeep_index in range(begin, end):\n"
         f"        emberkeep_body(emberkeep_index, {names})\n"
     )
-    return function_from(text, _identifier(source.name), {"emberkeep_body": body})
+    return function_from(text, kernel_name(source), {"emberkeep_body": body})
 
 
 def function_from(text: str, entry: str, names: Mapping[str, object]) -> types.FunctionType:
@@ -122,5 +122,7 @@ def function_from(text: str, entry: str, names: Mapping[str, object]) -> types.F
     return space[entry]
 
 
-def _identifier(name: str) -> str:
-    return "".join(character if character.isalnum() else "_" for character in name) or "kernel"
+def kernel_name(source: KernelSource) -> str:
+    """What the function around a kernel's body is called, in times and tracebacks."""
+    letters = (character if character.isalnum() else "_" for character in source.name)
+    return f"{''.join(letters)}_kernel"

@@ -7,6 +7,8 @@ from emberkeep.telemetry.spans import Category, Span
 from emberkeep.telemetry.tree import TreeNode, tree_of
 
 _NS = 1e-9
+# The attribute of spans that are a step of something (linking a kernel), not one thing more.
+PART = "part"
 _SHORTEST_IN_SECONDS = 1e-3
 _NOTHING = "no time was recorded"
 
@@ -34,7 +36,7 @@ def summary(spans: Sequence[Span]) -> str:
         return _NOTHING
     rows: list[tuple[str, str, str]] = []
     for category, total in totals.items():
-        number = sum(span.category is category for span in spans)
+        number = sum(span.category is category and PART not in span.attributes for span in spans)
         noun = _NOUNS[category][number != 1]
         rows.append((category.value, format_seconds(total * _NS), f"({number} {noun})"))
     return "\n".join(_aligned(rows))

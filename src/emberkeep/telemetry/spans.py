@@ -276,6 +276,11 @@ def remove_recorder(recorder: Recorder) -> None:
         _recorders.remove(recorder)
 
 
+def is_recorded() -> bool:
+    """Whether anybody hears of spans: whoever would have to listen elsewhere may save it."""
+    return bool(_recorders)
+
+
 def _enclosing(process_id: int) -> RecordedSpan | None:
     """Return the innermost span of this context that is open, in this process."""
     candidate = _current.get()

@@ -127,7 +127,7 @@ def load_object_llvmlite(image: bytes, symbol: str) -> int:
         Unloadable: it is no such object, calls what no kernel may, or lacks the function.
     """
     try:
-        import llvmlite.binding as binding
+        from llvmlite import binding
     except ImportError as problem:
         raise Unloadable(
             "It was built without a linker, and loading it needs llvmlite, which is not installed"

@@ -17,8 +17,6 @@ import functools
 from typing import TYPE_CHECKING, Any, final
 
 import llvmlite.binding as llvm
-from emberkeep.targets.compile_times import compile_spans
-from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS
 from numba.core import codegen, config, registry, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
@@ -26,6 +24,8 @@ from numba.core.errors import NumbaError
 from emberkeep.errors import InvalidKernel
 from emberkeep.targets.adapting import Adapter, refuse_results
 from emberkeep.targets.arguments import Array
+from emberkeep.targets.compile_times import compile_spans
+from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS
 from emberkeep.targets.cpu.entry import ENTRY, entry_source
 from emberkeep.targets.cpu.exceptions import without_pickles
 from emberkeep.targets.cpu.vector_math import bind_vector_math
@@ -73,7 +73,7 @@ def lower(source: KernelSource, processor: str, features: str) -> Lowered:
     target = _target(processor, features)
     with compile_spans("cpu"):
         library, symbol = _compile(source, target)
-    with span(f"emit {source.name}", Category.COMPILE, {"target": "cpu"}):
+    with span(f"emit {source.name}", Category.COMPILE, {"part": "emit", "target": "cpu"}):
         module = _freestanding(library, symbol)
         function = module.get_function(symbol)
         written = written_arrays(function, source.types)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 
-from emberkeep.targets.cpu.features import LEVELS, host, missing
-from emberkeep.targets.cpu.load import load_object_llvmlite, load_shared_object
-
 from emberkeep.errors import InvalidKernel, TargetUnavailable, Unloadable
 from emberkeep.keys.toolchain import toolchain
 from emberkeep.light import final
-from emberkeep.targets.cpu.passing import packer
+from emberkeep.targets.cpu.features import LEVELS, host, missing
+from emberkeep.targets.cpu.load import load_object_llvmlite, load_shared_object
+from emberkeep.targets.cpu.passing import numpy_rules
 from emberkeep.targets.cpu.threads import default_threads, run_on_threads
+from emberkeep.targets.packing import packer
 from emberkeep.targets.protocol import Runnable, Target
 
 TYPE_CHECKING = False
@@ -118,7 +118,7 @@ class CpuTarget(Target):
         }
         if linker is None:
             return {RELOCATABLE: lowered.image, "layout": layout}
-        with span(f"link {source.name}", Category.COMPILE, {"target": "cpu"}):
+        with span(f"link {source.name}", Category.COMPILE, {"part": "link", "target": "cpu"}):
             return {SHARED: link(lowered.image, linker), "layout": layout}
 
     def _needed(self) -> tuple[str, ...]:
@@ -139,7 +139,8 @@ class CpuTarget(Target):
         else:
             address = load_object_llvmlite(artifact.blobs[RELOCATABLE], ENTRY)
         types = parse_signature(", ".join(layout["types"]))
-        pack = packer(types, layout["arguments"], frozenset(layout["writes"]))
+        rules = numpy_rules(types, frozenset(layout["writes"]))
+        pack = packer(types, layout["arguments"], rules)
         return CpuKernel(layout["name"], address, pack, self._threads)
 
 

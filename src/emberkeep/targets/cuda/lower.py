@@ -16,7 +16,7 @@ import re
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from emberkeep.targets.compile_times import compile_spans
+from cuda.bindings import nvjitlink
 from numba import cuda
 from numba.cuda import dispatcher as numba_dispatcher
 from numba.cuda import types
@@ -26,8 +26,9 @@ from numba.cuda.core.errors import NumbaError
 from emberkeep.errors import InvalidKernel
 from emberkeep.targets.adapting import Adapter, refuse_results
 from emberkeep.targets.arguments import Array
+from emberkeep.targets.compile_times import compile_spans
 from emberkeep.targets.cuda.architecture import capability
-from emberkeep.targets.protocol import KernelSource, argument_names, function_from
+from emberkeep.targets.protocol import KernelSource, argument_names, function_from, kernel_name
 from emberkeep.telemetry.spans import Category, span
 
 if TYPE_CHECKING:
@@ -48,32 +49,36 @@ def compiling_for(architecture: str) -> Generator[None]:
         numba_dispatcher.get_current_device = original
 
 
-def lower(source: KernelSource, architecture: str) -> bytes:
-    """The cubin of a kernel.
+def lower(source: KernelSource, architecture: str) -> tuple[bytes, tuple[int, int]]:
+    """The cubin of a kernel, and the oldest version of CUDA that a driver must know to run it.
 
     Raises:
         InvalidKernel: numba-cuda cannot compile it; says where and why.
     """
     with global_compiler_lock, compiling_for(architecture), compile_spans("cuda"):
         ptx = _compile(source, architecture)
-    with span(f"link {source.name}", Category.COMPILE, {"target": "cuda"}):
-        return _link(ptx, architecture, source)
+    with span(f"link {source.name}", Category.COMPILE, {"part": "link", "target": "cuda"}):
+        cubin = _link(ptx, architecture, source)
+    # Within a major version, drivers run what any toolkit has linked.
+    return cubin, (nvjitlink.version()[0], 0)
 
 
 def _compile(source: KernelSource, architecture: str) -> str:
     adapter = Adapter(lambda function, options: _device_function(function, source, options))
     body = _device_function(adapter.adapt(source.function), source, {})
     arguments = [_numba_type(known) for known in source.types]
+    step = span(f"generate {source.name}", Category.COMPILE, {"part": "generate", "target": "cuda"})
     try:
-        ptx, _ = cuda.compile(
-            _guarded(source, body),
-            types.void(types.int64, *arguments),
-            device=False,
-            abi="numba",
-            output="ptx",
-            fastmath=bool(source.options.get("fastmath", False)),
-            cc=capability(architecture),
-        )
+        with step:
+            ptx, _ = cuda.compile(
+                _guarded(source, body),
+                types.void(types.int64, *arguments),
+                device=False,
+                abi="numba",
+                output="ptx",
+                fastmath=bool(source.options.get("fastmath", False)),
+                cc=capability(architecture),
+            )
     except NumbaError as problem:
         raise InvalidKernel(
             f"numba-cuda cannot compile the kernel {source.name!r}: {problem}"
@@ -88,12 +93,14 @@ def _guarded(source: KernelSource, body: Any) -> FunctionType:
     """A kernel in which each thread runs `body` for its own index."""
     names = ", ".join(argument_names(source.function))
     text = (
-        f"def {ENTRY}(count, {names}):\n"
+        f"def {kernel_name(source)}(count, {names}):\n"
         "    emberkeep_index = emberkeep_cuda.grid(1)\n"
         "    if emberkeep_index < count:\n"
         f"        emberkeep_body(emberkeep_index, {names})\n"
     )
-    return function_from(text, ENTRY, {"emberkeep_body": body, "emberkeep_cuda": cuda})
+    return function_from(
+        text, kernel_name(source), {"emberkeep_body": body, "emberkeep_cuda": cuda}
+    )
 
 
 def _device_function(

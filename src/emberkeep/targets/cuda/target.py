@@ -1,0 +1,192 @@
+"""CUDA as a target: compiled by numba-cuda, kept as a cubin, run through the driver."""
+
+from __future__ import annotations
+
+from emberkeep.errors import InvalidArgument, TargetUnavailable
+from emberkeep.keys.toolchain import toolchain
+from emberkeep.light import final
+from emberkeep.targets.arguments import Array, parse_signature
+from emberkeep.targets.cuda.architecture import capability
+from emberkeep.targets.cuda.driver import open_device
+from emberkeep.targets.cuda.load import grid, load_cubin
+from emberkeep.targets.cuda.memory import DeviceArray, device_view, handle_of
+from emberkeep.targets.packing import ArrayRules, packer
+from emberkeep.targets.protocol import Runnable, Target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from emberkeep.cache import Artifact
+    from emberkeep.keys.toolchain import Toolchain
+    from emberkeep.targets.arguments import ArgumentType
+    from emberkeep.targets.cuda.load import CudaFunction
+    from emberkeep.targets.cuda.memory import Stream
+    from emberkeep.targets.protocol import KernelSource
+
+CUBIN = "cubin"
+BLOCK = 128
+
+# emberkeep's own code that decides about the bytes.
+OWN = (
+    "targets.adapting",
+    "targets.arguments",
+    "targets.protocol",
+    "targets.cuda.architecture",
+    "targets.cuda.lower",
+    "targets.cuda.target",
+)
+
+
+@final
+class CudaTarget(Target):
+    """GPUs of one architecture.
+
+    Args:
+        architecture: such as ``sm_90``; none need be here, unless kernels are to be run.
+    """
+
+    name = "cuda"
+
+    def __init__(self, architecture: str) -> None:
+        capability(architecture)  # says what is wrong with it
+        self._architecture = architecture
+
+    @staticmethod
+    def of_this_machine() -> CudaTarget:
+        """The architecture of the GPU that is here."""
+        return CudaTarget(open_device().architecture)
+
+    @property
+    def architecture(self) -> str:
+        """Such as ``sm_90``."""
+        return self._architecture
+
+    def for_this_machine(self) -> CudaTarget:
+        """The architecture of the GPU that is here."""
+        return CudaTarget.of_this_machine()
+
+    def ingredients(self) -> Mapping[str, object]:
+        """The architecture."""
+        return {"target": "cuda", "architecture": self._architecture}
+
+    def toolchain(self) -> Toolchain:
+        """numba-cuda, LLVM, NVIDIA's libraries and our own code."""
+        packages = ("numba-cuda", "numba", "llvmlite", "cuda-core", "cuda-bindings")
+        return toolchain(packages, own=OWN, cuda=True)
+
+    def compile(self, source: KernelSource) -> Mapping[str, object]:
+        """Compile with numba-cuda and link to a cubin; needs no GPU."""
+        try:
+            from emberkeep.targets.cuda.lower import ENTRY, lower
+        except ImportError as problem:
+            raise TargetUnavailable(
+                f"The kernel {source.name!r} is not kept yet for {self._architecture}, and "
+                f"compiling it needs numba-cuda, which cannot be imported ({problem}). Install it: "
+                "pip install 'emberkeep[cuda]'"
+            ) from problem
+        from emberkeep.targets.protocol import argument_names
+
+        cubin, minimum_driver = lower(source, self._architecture)
+        layout = {
+            "name": source.name,
+            "entry": ENTRY,
+            "types": [str(known) for known in source.types],
+            "arguments": list(argument_names(source.function)),
+            "architecture": self._architecture,
+            "minimum_driver": list(minimum_driver),
+        }
+        return {CUBIN: cubin, "layout": layout}
+
+    def load(self, artifact: Artifact) -> Runnable:
+        """Check that the device can run it, then load it."""
+        layout: Any = artifact.layout
+        function = load_cubin(
+            open_device(),
+            artifact.blobs[CUBIN],
+            layout["entry"],
+            layout["architecture"],
+            tuple(layout["minimum_driver"]),
+        )
+        types = parse_signature(", ".join(layout["types"]))
+        # The kernel's first parameter is the number of indices.
+        pack = packer(
+            parse_signature(", ".join(["int64", *layout["types"]])),
+            ["count", *layout["arguments"]],
+            _device_rules(types),
+        )
+        return CudaKernel(function, pack)
+
+
+@final
+class CudaKernel(Runnable):
+    """A kernel on the device."""
+
+    def __init__(self, function: CudaFunction, pack: Callable[[Sequence[Any]], bytes]) -> None:
+        self._function = function
+        self._pack = pack
+
+    def __call__(self, count: int, arguments: Sequence[Any]) -> None:
+        """Launch it in the default stream."""
+        self.launch(count, arguments)
+
+    def launch(
+        self,
+        count: int,
+        arguments: Sequence[Any],
+        stream: Stream | int | None = None,
+        block: int = BLOCK,
+    ) -> None:
+        """Launch it for every index below `count`; returns before it has run."""
+        if count <= 0:
+            return
+        blocks = grid(count, block)
+        passed = [count, *map(_passable, arguments)]
+        self._function.launch(blocks, block, self._pack(passed), handle_of(stream))
+
+
+_PLAIN = frozenset({int, float, bool, complex, DeviceArray})
+
+
+def _passable(value: Any) -> Any:
+    """Numbers and our own arrays as they are; those of other libraries as ours."""
+    if type(value) in _PLAIN or not hasattr(value, "__cuda_array_interface__"):
+        return value
+    return device_view(value)
+
+
+def _device_rules(types: Sequence[ArgumentType]) -> ArrayRules:
+    """How kernels on a device take arrays; positions count the number of indices too."""
+    import numpy as np
+
+    arrays = {
+        position: known for position, known in enumerate(types, 1) if isinstance(known, Array)
+    }
+    dtypes = {f"dtype{position}": np.dtype(known.dtype) for position, known in arrays.items()}
+
+    def misfit(name: str, position: int) -> str:
+        order = f" or not {name}.is_c_order" if arrays[position].layout == "C" else ""
+        return (
+            f"{name}.__class__ is not DeviceArray or {name}.dtype != dtype{position} or "
+            f"{name}.ndim != {arrays[position].dimensions}{order}"
+        )
+
+    def problem(value: Any, position: int) -> str | None:
+        return _problem(arrays[position], value)
+
+    return ArrayRules(misfit, "{}.address".format, {"DeviceArray": DeviceArray, **dtypes}, problem)
+
+
+def _problem(known: Array, value: Any) -> str | None:
+    """What is wrong with a value, and what to do; None where it fits."""
+    expected = f"must be an array {known} on the device"
+    try:
+        array = device_view(value)
+    except InvalidArgument as problem:
+        return f"{expected}. {problem}"
+    if str(array.dtype) != known.dtype or array.ndim != known.dimensions:
+        return f"{expected}; it has dtype {array.dtype} and {array.ndim} dimensions"
+    if known.layout == "C" and not array.is_c_order:
+        return f"{expected} in C order; its strides are {array.strides}. Declare ':', not '::1'"
+    return None
