@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from emberkeep.keys.declared import ingredient
     from emberkeep.keys.explain import Difference, explain
     from emberkeep.keys.toolchain import Toolchain, toolchain
+    from emberkeep.targets.cuda.memory import (
+        DeviceArray,
+        Stream,
+        empty_on_device,
+        pinned_empty,
+        to_device,
+    )
     from emberkeep.targets.kernel import Kernel, kernel
     from emberkeep.targets.numba_caching import keep_kernel
     from emberkeep.telemetry import TimeLogger
@@ -36,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Artifact",
     "BuildFailed",
+    "DeviceArray",
     "Difference",
     "EmberkeepError",
     "EmberkeepWarning",
@@ -50,17 +58,21 @@ __all__ = [
     "OutOfDeviceMemory",
     "StoreProblem",
     "StoreWarning",
+    "Stream",
     "TargetUnavailable",
     "TimeLogger",
     "Toolchain",
     "ToolchainWarning",
     "Unkeyable",
     "Unloadable",
+    "empty_on_device",
     "explain",
     "fingerprint",
     "ingredient",
     "keep_kernel",
     "kernel",
+    "pinned_empty",
+    "to_device",
     "toolchain",
 ]
 
@@ -74,6 +86,11 @@ _HOMES = {
     "ingredient": "keys.declared",
     "Toolchain": "keys.toolchain",
     "toolchain": "keys.toolchain",
+    "DeviceArray": "targets.cuda.memory",
+    "Stream": "targets.cuda.memory",
+    "empty_on_device": "targets.cuda.memory",
+    "pinned_empty": "targets.cuda.memory",
+    "to_device": "targets.cuda.memory",
     "Kernel": "targets.kernel",
     "kernel": "targets.kernel",
     "keep_kernel": "targets.numba_caching",

@@ -51,9 +51,7 @@ def relax(i: int, x: Any, y: Any, rate: float, steps: int, out: Any) -> None:
     out[i] = value
 
 
-def many_types(
-    i: int, flag: Any, small: int, z: complex, table: Any, out: Any
-) -> None:
+def many_types(i: int, flag: Any, small: int, z: complex, table: Any, out: Any) -> None:
     """Small integers, complex numbers and an array of two dimensions with any strides."""
     if flag:
         out[i] = twice(z) * table[i, small]
