@@ -79,6 +79,22 @@ class Artifact:
 
 
 @final
+@frozen
+class Answer:
+    """What `ask` gives.
+
+    Attributes:
+        artifact: what is kept; None where it has to be built.
+        reason: where it was kept, or why it has to be built.
+        publish: takes what a build function would return, and the seconds it took.
+    """
+
+    artifact: Artifact | None
+    reason: str
+    publish: Callable[[Mapping[str, object], float], None]
+
+
+@final
 class Keep:
     """A content-addressed store of expensive builds.
 
@@ -167,18 +183,45 @@ class Keep:
             built = self._build(kind, name, build)
             self._tally.add("miss", kind, DISABLED, 0.0)
             return Artifact("", built.blobs, built.layout, hit=False, reason="caching is off")
-        _require_text(kind, "kind")
-        _require_text(name, "name")
-        made_by: Mapping[str, object] = {} if toolchain is None else toolchain.ingredients
-        trees = {
-            "plan": fingerprint_mapping(ingredients, label="ingredients"),
-            "build": fingerprint_mapping(made_by, label="toolchain") if made_by else NO_TOOLCHAIN,
-        }
-        key = Key(kind, name, trees["plan"].digest, trees["build"].digest)
+        key, trees = _key(kind, name, ingredients, toolchain)
         found = self._look_up(key)
         if isinstance(found, Artifact):
             return found
         return self._obtain(key, trees, build, found, toolchain)
+
+    def ask(
+        self,
+        kind: str,
+        name: str,
+        ingredients: Mapping[str, object],
+        *,
+        toolchain: BuildHalf | None = None,
+    ) -> Answer:
+        """What is kept; and where nothing is, the means to publish what the caller builds itself.
+
+        For those who cannot hand over the build as a function: the hooks of another library.
+        Nobody else waits meanwhile, so several processes may build the same.
+
+        Raises:
+            Unkeyable: an ingredient has no exact key.
+        """
+        if self.settings.disabled:
+            return Answer(None, "caching is off", lambda _built, _cost_s: None)
+        key, trees = _key(kind, name, ingredients, toolchain)
+        found = self._look_up(key)
+        if isinstance(found, Artifact):
+            return Answer(found, found.reason, lambda _built, _cost_s: None)
+        self._tally.add("miss", kind, found.reason, 0.0)
+        _log("miss (%s): %s/%s %s", f"{found.reason}: {found.detail}", key)
+
+        def publish(built: Mapping[str, object], cost_s: float) -> None:
+            from emberkeep.store.built import read_build
+
+            self._tally.add("build", kind, "built", cost_s)
+            checked = read_build(built, f"{kind}/{name}")
+            self._publish(key, trees, checked, cost_s, toolchain)
+
+        return Answer(None, f"{found.reason}: {found.detail}", publish)
 
     def _look_up(self, key: Key) -> Artifact | Miss:
         started = time.perf_counter()
@@ -327,6 +370,19 @@ class Keep:
 
 
 NO_TOOLCHAIN = branch("ingredients", ())
+
+
+def _key(
+    kind: str, name: str, ingredients: Mapping[str, object], toolchain: BuildHalf | None
+) -> tuple[Key, Mapping[str, Fingerprint]]:
+    _require_text(kind, "kind")
+    _require_text(name, "name")
+    made_by: Mapping[str, object] = {} if toolchain is None else toolchain.ingredients
+    trees = {
+        "plan": fingerprint_mapping(ingredients, label="ingredients"),
+        "build": fingerprint_mapping(made_by, label="toolchain") if made_by else NO_TOOLCHAIN,
+    }
+    return Key(kind, name, trees["plan"].digest, trees["build"].digest), trees
 
 
 def _require_text(value: object, label: str) -> None:

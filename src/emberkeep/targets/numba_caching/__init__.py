@@ -1,0 +1,67 @@
+"""Keeping what users compile with their own `@njit` and `@cuda.jit`."""
+
+from __future__ import annotations
+
+from emberkeep.errors import InvalidKernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from emberkeep.cache import Keep
+
+
+def keep_kernel(dispatcher: Any, *signatures: Any, keep: Keep | None = None) -> Any:
+    """Keep what a dispatcher of numba's compiles; returns the dispatcher.
+
+    In place of ``cache=True``: keyed by what the function does, with all that it calls, wherever
+    that is written; kept as machine code and JSON; sealed and checked.
+
+    ::
+
+        @emberkeep.keep_kernel
+        @numba.njit(parallel=True)
+        def simulate(x): ...
+
+    Args:
+        dispatcher: of `@njit` or `@cuda.jit`, without signatures: numba compiles for those at once,
+            before this is called. Declare them here instead.
+        signatures: to compile for now, or to load.
+        keep: where; by default the user's own keep.
+
+    Raises:
+        InvalidKernel: it is no dispatcher.
+    """
+    if not hasattr(dispatcher, "py_func") or not hasattr(dispatcher, "_cache"):
+        raise InvalidKernel(
+            f"{dispatcher!r} is a {type(dispatcher).__qualname__}. keep_kernel takes what @njit or "
+            "@cuda.jit has made; for plain functions there is emberkeep.kernel"
+        )
+    is_cuda = type(dispatcher).__module__.startswith("numba.cuda")
+    if is_cuda and dispatcher.targetoptions.get("device"):
+        raise InvalidKernel(
+            f"{dispatcher.py_func.__name__} is a device function. It is compiled within each kernel "
+            "that calls it: keep those"
+        )
+    if dispatcher.overloads and not signatures:
+        import warnings
+
+        from emberkeep.errors import StoreWarning
+
+        warnings.warn(
+            f"{dispatcher.py_func.__name__} is compiled already, before it could be kept. Write "
+            "its signatures in keep_kernel(…, 'float64(float64)') rather than in the decorator",
+            StoreWarning,
+            stacklevel=2,
+        )
+    from emberkeep.targets.obtaining import default_keep
+
+    chosen = keep or default_keep()
+    if is_cuda:
+        from emberkeep.targets.numba_caching.cuda import attach
+    else:
+        from emberkeep.targets.numba_caching.cpu import attach
+    attach(dispatcher, chosen)
+    for signature in signatures:
+        dispatcher.compile(signature)
+    return dispatcher
