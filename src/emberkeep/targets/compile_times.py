@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from emberkeep.telemetry.spans import Category, OpenSpan, Span, is_recorded, span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
 
 
 @final
@@ -78,6 +81,13 @@ def function_times(spans: Iterable[Span]) -> tuple[FunctionTime, ...]:
         )
         for found in sorted(compiled, key=lambda item: item.start_ns)
     )
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that a function takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
 
 
 class _Listener(ABC):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from emberkeep.cache import Artifact, Keep
     from emberkeep.targets.arguments import ArgumentType
+    from emberkeep.targets.compile_times import FunctionTime
     from emberkeep.targets.protocol import Runnable, Target
 
     Signature = tuple[ArgumentType, ...]
@@ -213,15 +214,51 @@ class Kernel:
         Raises:
             InvalidKernel: it cannot be compiled, or it has no signature.
         """
+        wanted = self._wanted(signature)
+        keep = self._keep or keep or default_keep()
+        target = target or self._cpu_target()
+        return tuple(obtain_artifact(keep, target, self._source(types)) for types in wanted)
+
+    def compile_times(
+        self, target: Target | None = None, *, signature: str | None = None, isolate: bool = False
+    ) -> tuple[FunctionTime, ...]:
+        """What compiling costs, function by function. It is compiled for this, and not kept.
+
+        In daily work a `TimeLogger` tells the same of what is compiled anyway, at no cost.
+
+        Args:
+            target: what to compile for; this machine's processor by default.
+            signature: for which; the first declared one by default.
+            isolate: compile each function alone, with what it calls being there already: what a
+                function costs by itself, whatever else is compiled around it.
+
+        Raises:
+            InvalidKernel: it cannot be compiled, or it has no signature.
+        """
+        from emberkeep.targets.compile_times import function_times
+        from emberkeep.telemetry import TimeLogger
+
+        target = target or self._cpu_target()
+        source = self._source(self._wanted(signature)[0])
+        if isolate:
+            return tuple(target.isolated_times(source))
+        # None records nothing, and 'default' would print: the records are all that is wanted.
+        logger = TimeLogger("default")
+        logger.install()
+        try:
+            target.compile(source)
+        finally:
+            logger.remove()
+        return function_times(logger.records)
+
+    def _wanted(self, signature: str | None) -> Sequence[Signature]:
         wanted = self._declared if signature is None else [self._parse(signature)]
         if not wanted:
             raise InvalidKernel(
                 f"The kernel {self.name!r} declares no signature, so there is nothing to compile "
                 "ahead of its first call. Declare it: @emberkeep.kernel('float64[::1], int64')"
             )
-        keep = self._keep or keep or default_keep()
-        target = target or self._cpu_target()
-        return tuple(obtain_artifact(keep, target, self._source(types)) for types in wanted)
+        return wanted
 
     def _cpu_target(self) -> Target:
         from emberkeep.targets.cpu.target import CpuTarget

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from emberkeep.cache import Artifact
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.arguments import ArgumentType
+    from emberkeep.targets.compile_times import FunctionTime
 
 
 @final
@@ -78,6 +79,10 @@ class Target(ABC):
             InvalidKernel: it cannot be compiled as it is written.
             TargetUnavailable: there is no compiler for this target.
         """
+
+    @abstractmethod
+    def isolated_times(self, source: KernelSource) -> Sequence[FunctionTime]:
+        """What compiling each function of a kernel costs by itself; nothing is kept or run."""
 
     @abstractmethod
     def load(self, artifact: Artifact) -> Runnable:

@@ -24,7 +24,7 @@ from numba.core.errors import NumbaError
 from emberkeep.errors import InvalidKernel
 from emberkeep.targets.adapting import Adapter, refuse_results
 from emberkeep.targets.arguments import Array
-from emberkeep.targets.compile_times import compile_spans
+from emberkeep.targets.compile_times import FunctionTime, compile_spans, timed
 from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS
 from emberkeep.targets.cpu.entry import ENTRY, entry_source
 from emberkeep.targets.cpu.exceptions import without_pickles
@@ -91,8 +91,7 @@ def _vector_math(options: Mapping[str, Any]) -> bool:
 
 def _compile(source: KernelSource, target: Any) -> tuple[Any, str]:
     """The library that numba makes of the kernel, and the kernel's symbol in it."""
-    adapter = Adapter(lambda function, options: _device_function(function, source, target, options))
-    body = _device_function(adapter.adapt(source.function), source, target, {"forceinline": True})
+    body, _ = _body(source, target)
     arguments = [_numba_type(known) for known in source.types]
     loop = loop_over_indices(source, body)
     dispatcher = _dispatcher_class(target)(loop, targetoptions={**_options(source), "nogil": True})
@@ -105,6 +104,38 @@ def _compile(source: KernelSource, target: Any) -> tuple[Any, str]:
     )
     (result,) = dispatcher.overloads.values()
     return result.library, result.fndesc.llvm_func_name
+
+
+def _body(source: KernelSource, target: Any) -> tuple[Any, list[Any]]:
+    """The function of an index, and all that it calls, as dispatchers; nothing is compiled yet."""
+    made: list[Any] = []
+
+    def jit(function: Any, options: Mapping[str, Any]) -> Any:
+        made.append(_device_function(function, source, target, options))
+        return made[-1]
+
+    adapted = Adapter(jit).adapt(source.function)
+    body = _device_function(adapted, source, target, {"forceinline": True})
+    return body, [*made, body]
+
+
+@global_compiler_lock
+def isolated_times(source: KernelSource, processor: str, features: str) -> list[FunctionTime]:
+    """What each function costs by itself: compiled once more, alone, its callees being there."""
+    target = _target(processor, features)
+    body, dispatchers = _body(source, target)
+    body.compile((types.int64, *map(_numba_type, source.types)))
+    found: list[FunctionTime] = []
+    for dispatcher in dispatchers:
+        for arguments in dispatcher.overloads:
+            alone = _dispatcher_class(target)(
+                dispatcher.py_func, targetoptions=dispatcher.targetoptions
+            )
+            seconds = timed(lambda: alone.compile(arguments))  # noqa: B023 - called at once
+            signature = ", ".join(map(str, arguments))
+            name = dispatcher.py_func.__name__
+            found.append(FunctionTime(name, signature, "cpu", seconds, seconds))
+    return found
 
 
 def _options(source: KernelSource) -> dict[str, Any]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from emberkeep.cache import Artifact
     from emberkeep.keys.toolchain import Toolchain
+    from emberkeep.targets.compile_times import FunctionTime
     from emberkeep.targets.protocol import KernelSource
 
 ENTRY = "emberkeep_kernel"
@@ -94,20 +95,12 @@ class CpuTarget(Target):
 
     def compile(self, source: KernelSource) -> Mapping[str, object]:
         """Compile with numba and link; without a linker, the object file itself is kept."""
-        try:
-            import numba  # noqa: F401 - asked for, to say what is missing
-        except ImportError as problem:
-            raise TargetUnavailable(
-                f"The kernel {source.name!r} is not kept yet, and compiling it needs numba, which "
-                f"cannot be imported ({problem}). Install it: pip install 'emberkeep[numba]'"
-            ) from problem
+        compiler = _compiler(source)
         from emberkeep.targets.cpu.link import find_linker, link
-        from emberkeep.targets.cpu.lower import lower, processor_of
         from emberkeep.targets.protocol import argument_names
         from emberkeep.telemetry.spans import Category, span
 
-        processor, features = processor_of(self._level)
-        lowered = lower(source, processor, features)
+        lowered = compiler.lower(source, *compiler.processor_of(self._level))
         linker = find_linker()
         layout = {
             "name": source.name,
@@ -120,6 +113,11 @@ class CpuTarget(Target):
             return {RELOCATABLE: lowered.image, "layout": layout}
         with span(f"link {source.name}", Category.COMPILE, {"part": "link", "target": "cpu"}):
             return {SHARED: link(lowered.image, linker), "layout": layout}
+
+    def isolated_times(self, source: KernelSource) -> Sequence[FunctionTime]:
+        """Each function compiled alone."""
+        compiler = _compiler(source)
+        return compiler.isolated_times(source, *compiler.processor_of(self._level))
 
     def _needed(self) -> tuple[str, ...]:
         return host().features if self._level == "host" else LEVELS[self._level]
@@ -178,6 +176,18 @@ class CpuKernel(Runnable):
 
 
 _PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64)
+
+
+def _compiler(source: KernelSource) -> Any:
+    """The module that compiles, with numba behind it."""
+    try:
+        from emberkeep.targets.cpu import lower
+    except ImportError as problem:
+        raise TargetUnavailable(
+            f"The kernel {source.name!r} is not kept yet, and compiling it needs numba, which "
+            f"cannot be imported ({problem}). Install it: pip install 'emberkeep[numba]'"
+        ) from problem
+    return lower
 
 
 def _c_library() -> str:

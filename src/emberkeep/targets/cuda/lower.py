@@ -26,7 +26,7 @@ from numba.cuda.core.errors import NumbaError
 from emberkeep.errors import InvalidKernel
 from emberkeep.targets.adapting import Adapter, refuse_results
 from emberkeep.targets.arguments import Array
-from emberkeep.targets.compile_times import compile_spans
+from emberkeep.targets.compile_times import FunctionTime, compile_spans, timed
 from emberkeep.targets.cuda.architecture import capability
 from emberkeep.targets.protocol import KernelSource, argument_names, function_from, kernel_name
 from emberkeep.telemetry.spans import Category, span
@@ -64,8 +64,7 @@ def lower(source: KernelSource, architecture: str) -> tuple[bytes, tuple[int, in
 
 
 def _compile(source: KernelSource, architecture: str) -> str:
-    adapter = Adapter(lambda function, options: _device_function(function, source, options))
-    body = _device_function(adapter.adapt(source.function), source, {})
+    body, _ = _body(source)
     arguments = [_numba_type(known) for known in source.types]
     step = span(f"generate {source.name}", Category.COMPILE, {"part": "generate", "target": "cuda"})
     try:
@@ -87,6 +86,45 @@ def _compile(source: KernelSource, architecture: str) -> str:
         source.name, [str(made.signature.return_type) for made in body.overloads.values()]
     )
     return _with_plain_entry(ptx)
+
+
+def _body(source: KernelSource) -> tuple[Any, list[Any]]:
+    """The function of an index, and all that it calls, as dispatchers; nothing is compiled yet."""
+    made: list[Any] = []
+
+    def jit(function: FunctionType, options: Mapping[str, Any]) -> Any:
+        made.append(_device_function(function, source, options))
+        return made[-1]
+
+    body = _device_function(Adapter(jit).adapt(source.function), source, {})
+    return body, [*made, body]
+
+
+def isolated_times(source: KernelSource, architecture: str) -> list[FunctionTime]:
+    """What each function costs by itself: compiled to PTX once more, its callees being there."""
+    found: list[FunctionTime] = []
+    with global_compiler_lock, compiling_for(architecture):
+        body, dispatchers = _body(source)
+        body.compile_device((types.int64, *map(_numba_type, source.types)))
+        for dispatcher in dispatchers:
+            for arguments in list(dispatcher.overloads):
+                seconds = timed(lambda: _compile_alone(dispatcher, arguments, architecture))  # noqa: B023
+                signature = ", ".join(map(str, arguments))
+                name = dispatcher.py_func.__name__
+                found.append(FunctionTime(name, signature, "cuda", seconds, seconds))
+    return found
+
+
+def _compile_alone(dispatcher: Any, arguments: Any, architecture: str) -> None:
+    cuda.compile(
+        dispatcher.py_func,
+        tuple(arguments),
+        device=True,
+        abi="numba",
+        output="ptx",
+        fastmath=bool(dispatcher.targetoptions.get("fastmath", False)),
+        cc=capability(architecture),
+    )
 
 
 def _guarded(source: KernelSource, body: Any) -> FunctionType:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from emberkeep.cache import Artifact
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.arguments import ArgumentType
+    from emberkeep.targets.compile_times import FunctionTime
     from emberkeep.targets.cuda.load import CudaFunction
     from emberkeep.targets.cuda.memory import Stream
     from emberkeep.targets.protocol import KernelSource
@@ -78,26 +79,35 @@ class CudaTarget(Target):
 
     def compile(self, source: KernelSource) -> Mapping[str, object]:
         """Compile with numba-cuda and link to a cubin; needs no GPU."""
-        try:
-            from emberkeep.targets.cuda.lower import ENTRY, lower
-        except ImportError as problem:
-            raise TargetUnavailable(
-                f"The kernel {source.name!r} is not kept yet for {self._architecture}, and "
-                f"compiling it needs numba-cuda, which cannot be imported ({problem}). Install it: "
-                "pip install 'emberkeep[cuda]'"
-            ) from problem
+        compiler = self._compiler(source)
         from emberkeep.targets.protocol import argument_names
 
-        cubin, minimum_driver = lower(source, self._architecture)
+        cubin, minimum_driver = compiler.lower(source, self._architecture)
         layout = {
             "name": source.name,
-            "entry": ENTRY,
+            "entry": compiler.ENTRY,
             "types": [str(known) for known in source.types],
             "arguments": list(argument_names(source.function)),
             "architecture": self._architecture,
             "minimum_driver": list(minimum_driver),
         }
         return {CUBIN: cubin, "layout": layout}
+
+    def isolated_times(self, source: KernelSource) -> Sequence[FunctionTime]:
+        """Each function compiled to PTX alone."""
+        return self._compiler(source).isolated_times(source, self._architecture)
+
+    def _compiler(self, source: KernelSource) -> Any:
+        """The module that compiles, with numba-cuda behind it."""
+        try:
+            from emberkeep.targets.cuda import lower
+        except ImportError as problem:
+            raise TargetUnavailable(
+                f"The kernel {source.name!r} is not kept yet for {self._architecture}, and "
+                f"compiling it needs numba-cuda, which cannot be imported ({problem}). Install it: "
+                "pip install 'emberkeep[cuda]'"
+            ) from problem
+        return lower
 
     def load(self, artifact: Artifact) -> Runnable:
         """Check that the device can run it, then load it."""

@@ -150,10 +150,19 @@ _START_THREADS = "numba.core.typed_passes._reload_parfors"
 # Reading ------------------------------------------------------------------------------------------
 
 
+_FORM = frozenset(
+    {"library", "module", "name", "unique_name", "arguments", "result", "noalias", "tags", "number"}
+    | {"mangled", "environment", "environments", "constants", "threads", "symbols", "run"}
+    | {"functions_so_far"}
+)
+
+
 def _rebuild(artifact: Artifact, sig: Any, target_context: Any, function: Any) -> Any:
     """A compile result of what was kept."""
     layout: Any = artifact.layout
     arguments, _ = sigutils.normalize_signature(sig)
+    if set(layout) != _FORM:
+        raise NotKept("what was kept has another form")
     try:
         result = decode_type(layout["result"])
         described = funcdesc.PythonFunctionDescriptor(
