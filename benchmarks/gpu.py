@@ -217,8 +217,10 @@ def main() -> bool:
         (
             "one launch",
             milliseconds(timed["ours"]["launch"]),
-            f"{milliseconds(timed['floor']['launch'])} (by hand), "
-            f"{milliseconds(timed['numba']['launch'])} (numba)",
+            ", ".join(
+                f"{milliseconds(timed[name]['launch'])} ({label})"
+                for name, label in (("floor", "by hand"), ("numba", "numba"))
+            ),
             milliseconds(timed["ours"]["launch"]),
             "at most 20 µs",
             timed["ours"]["launch"] <= 20e-6,

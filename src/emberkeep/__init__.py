@@ -3,8 +3,6 @@
 Names are loaded when they are first used, so that a start pays only for what it needs.
 """
 
-__version__ = "0.1.0.dev0"
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emberkeep.cache import Artifact, Keep
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from emberkeep.targets.kernel import Kernel, kernel
     from emberkeep.targets.numba_caching import keep_kernel
     from emberkeep.telemetry import TimeLogger
+    from emberkeep.version import __version__ as __version__
 
 __all__ = [
     "Artifact",
@@ -77,6 +76,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "__version__": "version",
     "Artifact": "cache",
     "Keep": "cache",
     "Difference": "keys.explain",
@@ -99,7 +99,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in __all__ and name != "__version__":
         raise AttributeError(f"module 'emberkeep' has no attribute {name!r}")
     # The builtin: `importlib` would be imported for this, and `warnings` with it.
     home = __import__(f"emberkeep.{_HOMES.get(name, 'errors')}", fromlist=(name,))

@@ -399,7 +399,7 @@ def _artifact(kept: Kept, *, hit: bool, reason: str) -> Artifact:
 
 
 def _made_by() -> dict[str, str]:
-    from emberkeep import __version__
+    from emberkeep.version import __version__
 
     return {"emberkeep": __version__, "python": sys.version.partition(" ")[0]}
 

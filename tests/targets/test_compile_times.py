@@ -41,7 +41,7 @@ def recursive(i, x):
 
 @emberkeep.kernel("float64[::1]")
 def broken(i, x):
-    x[i] = outer(x[i]) + unknown(x)
+    x[i] = outer(x[i]) + unknown(x)  # noqa: F821 - that is what is wrong with it
 
 
 TARGETS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from emberkeep.errors import EmberkeepError, InvalidSetting
+from emberkeep.errors import EmberkeepError, InvalidKernel, InvalidSetting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
-    except InvalidSetting as problem:
+    except (InvalidKernel, InvalidSetting) as problem:
         return _fail(str(problem), USAGE_ERROR)
     except EmberkeepError as problem:
         return _fail(str(problem), getattr(problem, "exit_code", STORE_PROBLEM))

@@ -185,7 +185,7 @@ class Kernel:
         from emberkeep.targets.cuda.target import CudaTarget
 
         signature = self._choose(arguments)
-        runnable = self._loaded.get((signature, "cuda"))
+        runnable: Any = self._loaded.get((signature, "cuda"))
         if runnable is None:
             runnable = self._obtain(signature, CudaTarget.of_this_machine())
         runnable.launch(count, arguments, stream, block)

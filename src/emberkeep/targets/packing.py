@@ -6,8 +6,8 @@ without a loop over arguments. Only where something does not fit is it found out
 
 from __future__ import annotations
 
-from _struct import Struct
-from _struct import error as StructError  # noqa: N812 - it is a class
+import struct
+from struct import Struct
 
 from emberkeep.errors import InvalidArgument
 from emberkeep.light import final, frozen
@@ -52,7 +52,7 @@ def packer(
     def pack(arguments: Sequence[Any]) -> bytes:
         try:
             return quick(arguments)
-        except (StructError, TypeError, ValueError, AttributeError) as problem:
+        except (struct.error, TypeError, ValueError, AttributeError) as problem:
             raise _misfit(types, names, arguments, rules, str(problem)) from None
 
     return pack
@@ -128,7 +128,7 @@ def _number_problem(known: Scalar, value: Any) -> str:
             complex(value)
         else:
             Struct("@" + known.packed).pack(value)
-    except (StructError, TypeError, ValueError, AttributeError) as cause:
+    except (struct.error, TypeError, ValueError, AttributeError) as cause:
         return str(cause)
     return ""
 

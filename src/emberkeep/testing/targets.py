@@ -129,7 +129,7 @@ class TargetContract(ABC):
         np.testing.assert_allclose(self.fetch(out)[::97], expected[::97], rtol=1e-13)
 
     @pytest.mark.parametrize("flag", [True, False])
-    def test_passes_every_kind_of_argument(self, keep: Keep, target: Target, flag: bool) -> None:
+    def test_passes_every_kind_of_argument(self, keep: Keep, target: Target, flag: object) -> None:
         """Each arrives as what it is."""
         table = np.arange(24, dtype="float32").reshape(8, 3)
         out = self.place(np.zeros(8, complex))

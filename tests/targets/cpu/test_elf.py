@@ -58,8 +58,11 @@ BAD = {
     ),
     "init": ("void _init(void) {} " + PLAIN, ("-Wl,-init,_init",), "DT_INIT"),
     "ifunc": (
-        "static double f(double x) { return x; } static void *pick(void) { return (void *)f; }\n"
-        'double entry(double x) __attribute__((ifunc("pick")));\n',
+        """
+        static double f(double x) { return x; }
+        static void *pick(void) { return (void *)f; }
+        double entry(double x) __attribute__((ifunc("pick")));
+        """,
         (),
         "IFUNC|relocation of kind 37",
     ),

@@ -90,8 +90,9 @@ def test_many_threads_load_at_once(build):
     results = []
 
     def work(number):
-        for _ in range(20):
-            results.append((number, call(load_shared_object(images[number]).address("entry"))))
+        results.extend(
+            (number, call(load_shared_object(images[number]).address("entry"))) for _ in range(20)
+        )
 
     threads = [threading.Thread(target=work, args=(n,)) for n in images for _ in range(2)]
     for thread in threads:

@@ -7,10 +7,10 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 import pytest
-from emberkeep.targets.cpu.lower import lower
 
 from emberkeep.errors import InvalidKernel
 from emberkeep.targets.arguments import parse_signature
+from emberkeep.targets.cpu.lower import lower
 from emberkeep.targets.cpu.vector_math import bind_vector_math, vector_name
 from emberkeep.targets.protocol import KernelSource
 
@@ -191,9 +191,5 @@ def test_a_level_decides_about_instructions():
 def test_what_needs_numbas_runtime_is_refused(body):
     space = {"np": np}
     exec(f"def kernel(i, x):\n    x[i] = {body} + x[i]\n", space)
-    try:
-        result = lowered(space["kernel"], "float64[::1]")
-    except InvalidKernel as problem:
-        assert "cannot be kept" in str(problem) or "mathematics" in str(problem)
-    else:  # LLVM may have seen that nothing has to be allocated
-        assert b"NRT_" not in result.image
+    with pytest.raises(InvalidKernel, match=r"cannot be kept|no function of the C library"):
+        lowered(space["kernel"], "float64[::1]")

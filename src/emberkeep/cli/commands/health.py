@@ -11,10 +11,12 @@ import sys
 import time
 
 from emberkeep.cli.command import Command, no_arguments
+from emberkeep.cli.commands.findings import BAD, OK, WARN, Check
+from emberkeep.cli.commands.machines import check_machines
 from emberkeep.cli.text import duration, size, table
 from emberkeep.errors import StoreProblem
 from emberkeep.keys.distributions import find_distribution
-from emberkeep.light import as_dict, final, frozen, sha256
+from emberkeep.light import as_dict, sha256
 from emberkeep.store import files
 from emberkeep.store.composition import compose
 from emberkeep.store.directory import Directory
@@ -28,24 +30,12 @@ if TYPE_CHECKING:
     from emberkeep.cli.session import Session
     from emberkeep.store.protocol import Entry
 
-OK, WARN, BAD = "ok", "warn", "bad"
 OLDEST_PYTHON = (3, 11)
 PACKAGES = ("numba", "numba-cuda", "jax", "rich")
 LITTLE_SPACE = 1 << 30
 NO_SPACE = 64 << 20
 CLOCK_SKEW_S = 60.0
 FUTURE_S = 3600.0
-
-
-@final
-@frozen
-class Check:
-    """One thing that was looked at: its name, how it is, the fact, and what to do about it."""
-
-    name: str
-    state: str
-    detail: str
-    remedy: str = ""
 
 
 def _doctor(session: Session) -> int:
@@ -74,6 +64,7 @@ def _checks(session: Session) -> Iterator[Check]:
     for package in PACKAGES:
         found = find_distribution(package)
         yield Check(package, OK, "not installed (optional)" if found is None else found.version)
+    yield from check_machines()
 
 
 def _check_python() -> Check:

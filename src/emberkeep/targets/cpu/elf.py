@@ -7,8 +7,8 @@ code, or bring in other libraries is refused, and anything that cannot be read i
 from __future__ import annotations
 
 import os
-from _struct import Struct
-from _struct import error as StructError  # noqa: N812 - it is a class
+import struct
+from struct import Struct
 
 from emberkeep.errors import Unloadable
 from emberkeep.light import final, frozen
@@ -165,7 +165,7 @@ def inspect(image: bytes) -> Elf:
     """
     try:
         return _Reader(image).read()
-    except (StructError, ValueError, IndexError, OverflowError) as problem:
+    except (struct.error, ValueError, IndexError, OverflowError) as problem:
         raise Unloadable(
             f"It is no shared object that can be read ({problem}); {len(image)} bytes"
         ) from None
@@ -297,7 +297,7 @@ class _Reader:
         singles = [tag for tag, _ in tags if tag != _NEEDED]
         if len(singles) != len(set(singles)):
             raise ValueError("its table for dynamic linking says something twice")
-        size = values[_STRINGS_SIZE] if _STRINGS_SIZE in values else 0
+        size = values.get(_STRINGS_SIZE, 0)
         offset = self._offset(values.get(_STRINGS, -1), size)
         return self._image[offset : offset + size]
 

@@ -75,6 +75,10 @@ def _open(image: bytes, digest: str) -> ctypes.CDLL:
         raise Unloadable(f"The system does not load it: {problem}") from problem
 
 
+class _NoProc(OSError):  # noqa: N818 - reads as what it says
+    """There is no name by which the loader could open a file in memory."""
+
+
 def _sealed_file(image: bytes, digest: str) -> tuple[str, int]:
     """A path to the image in memory, and the descriptor that must stay open."""
     file = os.memfd_create(f"emberkeep-{digest[:16]}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -85,7 +89,7 @@ def _sealed_file(image: bytes, digest: str) -> tuple[str, int]:
         fcntl.fcntl(file, _ADD_SEALS, _ALL_SEALS)
         path = f"/proc/self/fd/{file}"
         if not os.path.exists(path):
-            raise OSError("/proc is not there")
+            raise _NoProc
     except OSError:
         os.close(file)
         raise
@@ -127,13 +131,14 @@ def load_object_llvmlite(image: bytes, symbol: str) -> int:
         Unloadable: it is no such object, calls what no kernel may, or lacks the function.
     """
     try:
-        from llvmlite import binding
+        from importlib import import_module
+
+        llvm: Any = import_module("llvmlite.binding")
     except ImportError as problem:
         raise Unloadable(
             "It was built without a linker, and loading it needs llvmlite, which is not installed"
         ) from problem
     _require_known(image)  # before LLVM sees it
-    llvm: Any = binding
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     with _lock:

@@ -274,23 +274,23 @@ def _with_entry(module: Any, symbol: str, *, with_vector_math: bool) -> Any:
 
 
 # Where a symbol begins like this, the kernel does what needs a runtime that is not there later.
-_REASONS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (
-        ("NRT_", "numba_gil", "Py", "_Py", "numba_unpickle", "numba_runtime"),
-        "It makes an object while it runs: an array, a string, a list, or an exception whose "
-        "arguments are not constants. Pass arrays to work in as arguments, and raise exceptions "
-        "with constant arguments",
-    ),
-    (
-        ("numba_parallel_for", "get_num_threads", "numba_set_", "do_scheduling"),
-        "It uses numba's own threads. Kernels run on emberkeep's: write what is done for one index",
-    ),
-    (
-        ("__svml",),
-        "numba is set up to use SVML, which a kept kernel cannot rely on. Set "
-        "NUMBA_DISABLE_INTEL_SVML=1 before Python starts",
-    ),
+_OBJECTS = (
+    "It makes an object while it runs: an array, a string, a list, or an exception whose arguments "
+    "are not constants. Pass arrays to work in as arguments, and raise exceptions with constant "
+    "arguments"
 )
+_THREADS = "It uses numba's threads. Kernels run on emberkeep's: write what is done for one index"
+_SVML = (
+    "numba is set up to use SVML, which a kept kernel cannot rely on. Set "
+    "NUMBA_DISABLE_INTEL_SVML=1 before Python starts"
+)
+_REASONS = {
+    **dict.fromkeys(
+        ("NRT_", "numba_gil", "Py", "_Py", "numba_unpickle", "numba_runtime"), _OBJECTS
+    ),
+    **dict.fromkeys(("numba_parallel", "get_num_threads", "do_scheduling"), _THREADS),
+    "__svml": _SVML,
+}
 
 
 def _require_known_symbols(module: Any, name: str) -> None:
@@ -303,8 +303,8 @@ def _require_known_symbols(module: Any, name: str) -> None:
     for symbol in sorted(outside):
         if symbol in ALLOWED_SYMBOLS:
             continue
-        for prefixes, reason in _REASONS:
-            if symbol.startswith(prefixes):
+        for prefix, reason in _REASONS.items():
+            if symbol.startswith(prefix):
                 raise InvalidKernel(f"The kernel {name!r} cannot be kept ({symbol}). {reason}")
         raise InvalidKernel(
             f"The kernel {name!r} calls {symbol!r}, which is no function of the C library's "

@@ -5,8 +5,8 @@ Only where there was no linker are such objects kept, and LLVM links them in mem
 
 from __future__ import annotations
 
-from _struct import Struct
-from _struct import error as StructError  # noqa: N812 - it is a class
+import struct
+from struct import Struct
 
 from emberkeep.errors import Unloadable
 from emberkeep.targets.cpu.elf import RELOCATABLE
@@ -26,7 +26,7 @@ def undefined_in_object(image: bytes) -> tuple[str, ...]:
     """
     try:
         return tuple(_read(image))
-    except (StructError, ValueError, IndexError, OverflowError) as problem:
+    except (struct.error, ValueError, IndexError, OverflowError) as problem:
         raise Unloadable(f"It is no object file that can be read ({problem})") from None
 
 
@@ -37,7 +37,9 @@ def _read(image: bytes) -> list[str]:
     offset, size, count = header[6], header[11], header[12]
     if size != _SECTION.size:
         raise ValueError("its table of sections has another form")
-    sections = [_SECTION.unpack_from(image, offset + number * size) for number in range(count)]
+    sections: list[tuple[int, ...]] = [
+        _SECTION.unpack_from(image, offset + number * size) for number in range(count)
+    ]
     for section in sections:
         if section[1] != 8 and section[4] + section[5] > len(image):  # noqa: PLR2004 - empty ones
             raise ValueError("a section lies outside the file")

@@ -84,9 +84,9 @@ def _problem(known: Array, value: Any, needed: int) -> str | None:
     import numpy as np
 
     expected = f"must be a NumPy array {known}"
-    if not isinstance(value, np.ndarray):
-        return f"{expected}; it is a {type(value).__qualname__}"
     array: Any = value
+    if not isinstance(value, np.ndarray):
+        return f"{expected}; it is a {type(array).__qualname__}"
     if array.dtype != np.dtype(known.dtype) or array.ndim != known.dimensions:
         return f"{expected}; it has dtype {array.dtype} and {array.ndim} dimensions"
     if array.flags.num & needed == needed:

@@ -6,7 +6,7 @@ device's primary context is used, which numba, CuPy, PyTorch and JAX share.
 
 from __future__ import annotations
 
-from _thread import _local as thread_local
+import threading
 
 from emberkeep.errors import EmberkeepError, OutOfDeviceMemory, TargetUnavailable
 from emberkeep.light import final, frozen
@@ -118,7 +118,7 @@ class Device:
             _threads.context = self.context
 
 
-_threads = thread_local()
+_threads = threading.local()
 _devices: dict[int, Device] = {}
 
 
@@ -139,13 +139,15 @@ def open_device(ordinal: int | None = None) -> Device:
 
 def _import_bindings() -> Any:
     try:
-        from cuda.bindings import driver
+        from importlib import import_module
+
+        bindings: Any = import_module("cuda.bindings.driver")
     except ImportError as problem:
         raise TargetUnavailable(
             f"Kernels on a GPU need cuda.bindings, which cannot be imported ({problem}). Install "
             "it: pip install 'emberkeep[cuda]'; or pass NumPy arrays, to run on the CPU"
         ) from problem
-    return driver
+    return bindings
 
 
 def find_device(driver: Driver, ordinal: int) -> Device:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from _struct import Struct
-from _struct import error as StructError  # noqa: N812 - it is a class
+import struct
+from struct import Struct
 
 from emberkeep.errors import EmberkeepError, InvalidArgument, Unloadable
 from emberkeep.light import final
@@ -101,7 +101,7 @@ def cubin_architecture(cubin: bytes) -> str:
     """
     try:
         header = _HEADER.unpack_from(cubin)
-    except StructError as problem:
+    except struct.error as problem:
         raise Unloadable(f"It is no cubin: {problem}") from None
     if header[0][:6] != b"\x7fELF\x02\x01" or header[2] != _CUDA:
         raise Unloadable("It is no cubin: it does not begin like one")

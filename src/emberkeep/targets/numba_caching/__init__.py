@@ -40,8 +40,8 @@ def keep_kernel(dispatcher: Any, *signatures: Any, keep: Keep | None = None) -> 
     is_cuda = type(dispatcher).__module__.startswith("numba.cuda")
     if is_cuda and dispatcher.targetoptions.get("device"):
         raise InvalidKernel(
-            f"{dispatcher.py_func.__name__} is a device function. It is compiled within each kernel "
-            "that calls it: keep those"
+            f"{dispatcher.py_func.__name__} is a device function. It is compiled within each "
+            "kernel that calls it: keep those"
         )
     if dispatcher.overloads and not signatures:
         import warnings

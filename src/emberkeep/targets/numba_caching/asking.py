@@ -8,17 +8,21 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from emberkeep.cache import Answer, Artifact, Keep, depth_of_caller
+from emberkeep.cache import depth_of_caller
 from emberkeep.errors import EmberkeepError, StoreWarning, Unkeyable
-from emberkeep.keys.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from emberkeep.cache import Answer, Artifact, Keep
+    from emberkeep.keys.toolchain import Toolchain
 
 KIND = "generated"
 
 
-class NotKept(EmberkeepError):
+class NotKept(EmberkeepError):  # noqa: N818 - reads as what it says
     """Why something cannot be written down, or read back."""
 
 

@@ -1,7 +1,7 @@
 """The cache class for `@njit`."""
 
 # numba's classes have no types.
-# pyright: basic, reportMissingImports=false
+# pyright: basic, reportMissingImports=false, reportPrivateImportUsage=false
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def _rebuild(artifact: Artifact, sig: Any, target_context: Any, function: Any) -
 
 
 def _environment(name: str, constants: list[Any], function: Any) -> Any:
-    """numba's link from compiled code to Python: globals, which compiled code does not read."""
+    """Numba's link from compiled code to Python: globals, which compiled code does not read."""
     found = environment.lookup_environment(name)
     if found is None:
         found = environment.Environment(function.__globals__)
@@ -235,10 +235,10 @@ def _environment(name: str, constants: list[Any], function: Any) -> Any:
 
 # Names --------------------------------------------------------------------------------------------
 #
-# In one process, LLVM binds calls by name, and numba tells functions of equal name apart by a number
-# that it counts up in each process. Two kept functions from different processes may so share names,
-# and one would run the other's code. So each artifact says in which run its names were given: names
-# of one run never clash. What clashes is compiled anew.
+# In one process, LLVM binds calls by name, and numba tells functions of equal name apart by a
+# number that it counts up in each process. Two kept functions from different processes may so share
+# names, and one would run the other's code. So each artifact says in which run its names were
+# given: names of one run never clash. What clashes is compiled anew.
 
 _runs: dict[str, str] = {}  # symbol → the run that named it
 _this_run: list[str] = []

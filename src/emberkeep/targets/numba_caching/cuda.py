@@ -2,6 +2,7 @@
 
 # numba-cuda's classes have no types.
 # pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false
+# pyright: reportPrivateImportUsage=false, reportCallIssue=false
 
 from __future__ import annotations
 

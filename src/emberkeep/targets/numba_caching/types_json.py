@@ -67,7 +67,7 @@ def _decode(written: Any) -> Any:
 
 @functools.cache
 def _names() -> dict[Any, str]:
-    """numba's own types that have a name: numbers, none, text."""
+    """Numba's own types that have a name: numbers, none, text."""
     named: dict[Any, str] = {}
     for name, value in sorted(vars(types).items()):
         if isinstance(value, (types.Number, types.Boolean, types.NoneType, types.UnicodeType)):

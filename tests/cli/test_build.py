@@ -1,0 +1,133 @@
+"""`emberkeep build`: kernels for machines that are elsewhere."""
+
+import json
+import sys
+
+import pytest
+
+import emberkeep
+from emberkeep.cli import main
+
+MODEL = """
+import emberkeep
+from helper import twice
+
+@emberkeep.kernel("float64[::1]", "float32[::1]")
+def first(i, x):
+    x[i] = twice(x[i])
+
+second = emberkeep.kernel("int64[::1]", name="other")(lambda i, x: None)
+again = first
+
+@emberkeep.kernel
+def untyped(i, x):
+    x[i] = 0
+
+if __name__ == "__main__":
+    raise SystemExit("this is not run")
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(monkeypatch):
+    """What a file's execution adds to Python's path and modules."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before = set(sys.modules)
+    yield
+    for name in {"helper", "some_model", "model", "wrong"} - before:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def model(tmp_path):
+    (tmp_path / "helper.py").write_text("def twice(x):\n    return 2 * x\n")
+    path = tmp_path / "some_model.py"
+    path.write_text(MODEL)
+    return path
+
+
+def build(capsys, root, *words):
+    code = main(["--root", str(root), "--format", "json", "build", *map(str, words)])
+    out, err = capsys.readouterr()
+    return code, json.loads(out)["kernels"] if out else None, err
+
+
+def test_every_kernel_is_built_for_every_target(capsys, tmp_path, model):
+    root = tmp_path / "keep"
+    words = [model, "--arch", "sm_80", "--arch", "sm_90", "--cpu", "x86-64-v2"]
+    code, kernels, said = build(capsys, root, *words)
+    assert code == 0
+    made = {(item["name"], item["signature"], item["architecture"]) for item in kernels}
+    declared = [("first", "float64[::1]"), ("first", "float32[::1]"), ("other", "int64[::1]")]
+    assert made == {
+        (*kernel, target) for kernel in declared for target in ("x86-64-v2", "sm_80", "sm_90")
+    }
+    assert all(item["kept"] and item["built_s"] > 0 and item["size_bytes"] for item in kernels)
+    assert "untyped declares no signature" in said
+    _, again, _ = build(capsys, root, *words)
+    assert [item["key"] for item in again] == [item["key"] for item in kernels]
+    assert all(item["built_s"] is None for item in again)
+
+
+def test_what_was_built_is_what_a_program_finds(capsys, tmp_path, model):
+    build(capsys, tmp_path / "keep", model, "--cpu", "host")
+
+    def twice(x):
+        return 2 * x
+
+    @emberkeep.kernel("float64[::1]", keep=emberkeep.Keep(tmp_path / "keep"))
+    def first(i, x):
+        x[i] = twice(x[i])
+
+    # Captured here and global there: another function, another key; the same text run as a
+    # program is the same.
+    space = {"__name__": "__main__", "emberkeep": emberkeep}
+    exec(
+        compile("def twice(x):\n    return 2 * x\n" + MODEL.split("\n\n")[1], "other.py", "exec"),
+        space,
+    )
+    kernel = emberkeep.kernel("float64[::1]", keep=emberkeep.Keep(tmp_path / "keep"))(
+        space["first"].function
+    )
+    assert kernel.build()[0].hit
+    assert not first.build()[0].hit
+
+
+def test_without_a_target_it_is_this_machine(capsys, tmp_path, model):
+    _, kernels, _ = build(capsys, tmp_path / "keep", model)
+    assert {item["architecture"] for item in kernels} == {"host"}
+
+
+def test_one_that_fails_does_not_stop_the_others(capsys, tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(
+        "import emberkeep\n"
+        "@emberkeep.kernel('float64[::1]')\ndef bad(i, x):\n    x[i] = nowhere\n"
+        "@emberkeep.kernel('float64[::1]')\ndef good(i, x):\n    x[i] = 1\n"
+    )
+    code, kernels, _ = build(capsys, tmp_path / "keep", path)
+    assert code == 1
+    assert [item["kept"] for item in kernels] == [False, True]
+    assert "nowhere" in kernels[0]["result"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "said"),
+    [
+        (None, [], "is no file"),
+        ("x = 1\n", [], "declares no kernel"),
+        ("1 / 0\n", [], "ZeroDivisionError"),
+        (MODEL, ["--arch", "sm_9x"], "sm_9x"),
+        (MODEL, ["--cpu", "pentium"], "pentium"),
+    ],
+)
+def test_what_cannot_be_built_is_said_in_one_line(capsys, tmp_path, model, text, words, said):
+    path = tmp_path / "wrong.py"
+    if text is not None:
+        path.write_text(text)
+    code, kernels, error = build(capsys, tmp_path / "keep", path, *words)
+    assert code == 2
+    assert kernels is None
+    assert said in error
+    assert error.count("\n") == 1
