@@ -157,7 +157,7 @@ def type_of(value: Any) -> ArgumentType:
     Raises:
         InvalidArgument: kernels take no such values.
     """
-    kind: Any = type(value)
+    kind = value.__class__
     if kind is float:
         return Scalar("float64")
     if kind is int:

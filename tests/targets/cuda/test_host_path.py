@@ -158,7 +158,7 @@ def test_a_device_that_is_not_there(there):
 
 def test_without_bindings_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(driver_module, "_devices", {})
-    monkeypatch.setitem(sys.modules, "cuda.bindings", None)
+    monkeypatch.setitem(sys.modules, "cuda.bindings.driver", None)
     with pytest.raises(TargetUnavailable, match=r"emberkeep\[cuda\]"):
         open_device()
 
