@@ -9,6 +9,7 @@ from struct import Struct
 from emberkeep.errors import EmberkeepError, InvalidArgument, Unloadable
 from emberkeep.light import final
 from emberkeep.targets.cuda.architecture import capability, runs_on
+from emberkeep.targets.cuda.memory import release
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,8 +56,6 @@ class CudaFunction:
             )
 
     def __del__(self) -> None:
-        from emberkeep.targets.cuda.memory import release
-
         release(self._device, "cuModuleUnload", self._module)
 
 
