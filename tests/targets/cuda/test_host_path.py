@@ -23,7 +23,13 @@ from emberkeep.targets.cuda import driver as driver_module
 from emberkeep.targets.cuda import memory
 from emberkeep.targets.cuda.architecture import capability, runs_on
 from emberkeep.targets.cuda.driver import Driver, find_device, open_device
-from emberkeep.targets.cuda.load import cubin_architecture, grid, load_cubin
+from emberkeep.targets.cuda.load import (
+    compress,
+    cubin_architecture,
+    expand,
+    grid,
+    load_cubin,
+)
 from emberkeep.targets.cuda.target import CudaTarget
 from emberkeep.targets.obtaining import obtain_artifact
 from emberkeep.targets.protocol import KernelSource
@@ -64,6 +70,10 @@ def cubins(tmp_path_factory):
         name: obtain_artifact(keep, CudaTarget(name), source)
         for name in ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100")
     }
+
+
+def raw(kept):
+    return expand(kept.blobs["compressed cubin"], kept.layout["size_bytes"])
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "float32", "complex128"])
@@ -240,7 +250,7 @@ def test_arrays_of_other_libraries_are_taken_with_their_strides(there, cubins):
 
 
 def test_cubins_say_what_they_are_for(cubins):
-    assert {name: cubin_architecture(kept.blobs["cubin"]) for name, kept in cubins.items()} == {
+    assert {name: cubin_architecture(raw(kept)) for name, kept in cubins.items()} == {
         name: name for name in cubins
     }
 
@@ -268,8 +278,8 @@ def test_what_is_no_architecture_is_refused(name):
 
 
 def test_what_cannot_run_here_is_never_given_to_the_driver(there, cubins):
-    device, cubin = open_device(), cubins["sm_80"].blobs["cubin"]
-    right = cubins["sm_90"].blobs["cubin"]
+    device, cubin = open_device(), raw(cubins["sm_80"])
+    right = raw(cubins["sm_90"])
     cases = [
         (cubin, "sm_80", (12, 0), r"compute capability 8\.x.*Stand-in has 9\.0"),
         (cubin, "sm_90", (12, 0), "says that it is for sm_90, and is a cubin for sm_80"),
@@ -336,6 +346,23 @@ def test_a_forked_child_touches_no_memory_of_its_parent(there):
 
 def test_the_same_kernel_compiles_to_the_same_ptx_names(cubins):
     for kept in cubins.values():
-        assert b"emberkeep_kernel" in kept.blobs["cubin"]
+        assert b"emberkeep_kernel" in raw(kept)
         assert kept.layout["entry"] == "emberkeep_kernel"
         assert kept.layout["minimum_driver"][0] >= 12
+
+
+def test_a_compressed_cubin_is_itself_again_or_refused():
+    content = bytes(range(256)) * 40
+    packed = compress(content)
+    assert expand(packed, len(content)) == content
+    for wrong, size in (
+        (packed, len(content) - 1),
+        (packed, len(content) + 1),
+        (packed[:-5], len(content)),
+        (packed[: len(packed) // 2], len(content)),
+        (compress(bytes(1 << 24)), len(content)),  # says little and unfolds to much
+        (b"", 0),
+        (content, len(content)),
+    ):
+        with pytest.raises(Unloadable):
+            expand(wrong, size)

@@ -29,18 +29,7 @@ ENTRY = "emberkeep_kernel"
 SHARED, RELOCATABLE = "shared object", "object"  # roles of the blob, with and without a linker
 
 # emberkeep's own code that decides about the bytes.
-OWN = (
-    "targets.adapting",
-    "targets.arguments",
-    "targets.protocol",
-    "targets.cpu.entry",
-    "targets.cpu.exceptions",
-    "targets.cpu.link",
-    "targets.cpu.lower",
-    "targets.cpu.target",
-    "targets.cpu.vector_math",
-    "targets.cpu.writing",
-)
+OWN = ("targets.adapting", "targets.arguments", "targets.cpu", "targets.protocol")
 
 
 @final

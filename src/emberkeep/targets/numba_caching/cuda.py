@@ -14,7 +14,9 @@ from numba.cuda.codegen import CUDACodeLibrary
 from numba.cuda.core import caching, sigutils
 from numba.cuda.dispatcher import CUDADispatcher, _Kernel
 
+from emberkeep.errors import Unloadable
 from emberkeep.keys.toolchain import toolchain
+from emberkeep.targets.cuda.load import compress, expand
 from emberkeep.targets.numba_caching.asking import Asking, NotKept
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from emberkeep.cache import Artifact, Keep
     from emberkeep.keys.toolchain import Toolchain
 
-CUBIN = "cubin"
+CUBIN = "compressed cubin"
 _PACKAGES = ("numba-cuda", "numba", "llvmlite", "cuda-core", "cuda-bindings")
 
 
@@ -56,7 +58,7 @@ def _specialize(dispatcher: Any, keep: Keep, arguments: tuple[Any, ...]) -> Any:
 
 
 def _toolchain() -> Toolchain:
-    return toolchain(_PACKAGES, own=("targets.numba_caching",), cuda=True)
+    return toolchain(_PACKAGES, own=("targets.cuda.load", "targets.numba_caching"), cuda=True)
 
 
 @final
@@ -137,7 +139,8 @@ def _reduce(kernel: Any) -> Mapping[str, object]:
         "carveout": getattr(kernel, "shared_memory_carveout", None),
         "library_cooperative": bool(library.use_cooperative),
     }
-    return {CUBIN: bytes(code), "layout": layout}
+    content = bytes(code)
+    return {CUBIN: compress(content), "layout": {**layout, "size_bytes": len(content)}}
 
 
 def _rebuild(artifact: Artifact, sig: Any) -> Any:
@@ -150,7 +153,7 @@ def _rebuild(artifact: Artifact, sig: Any) -> Any:
         library = CUDACodeLibrary(None, layout["name"], entry_name=layout["entry"])
         from cuda.core import ObjectCode
 
-        cubin = ObjectCode.from_cubin(artifact.blobs[CUBIN])
+        cubin = ObjectCode.from_cubin(expand(artifact.blobs[CUBIN], layout["size_bytes"]))
         library._cubin_cache[tuple(layout["capability"])] = cubin  # noqa: SLF001 - as its rebuild
         library._llvm_strs = []  # noqa: SLF001 - the same
         library.use_cooperative = layout["library_cooperative"]
@@ -166,5 +169,5 @@ def _rebuild(artifact: Artifact, sig: Any) -> Any:
             extensions=[],
             shared_memory_carveout=layout["carveout"],
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError, Unloadable) as problem:
         raise NotKept(f"what was kept has another form: {problem}") from problem
