@@ -73,6 +73,17 @@ def test_it_can_be_written_without_brackets(tmp_path, monkeypatch):
     fill.function(4, out)  # plain Python still
 
 
+@pytest.mark.parametrize("name", ["3d model", "if", "ünïcode", "a/b", "²", "x" * 300])
+def test_it_can_be_called_anything(keep, name):
+    @emberkeep.kernel("int64, int64, int64[::1]", keep=keep, name=name)
+    def fill(index, begin, count, out):
+        out[index] = begin + count
+
+    out = np.zeros(3, "int64")
+    fill(4, 5, out, count=3)
+    assert out.tolist() == [9, 9, 9]
+
+
 def test_threads_cover_every_index_once(keep):
     @emberkeep.kernel("int64[::1]", keep=keep, threads=4)
     def add(i, out):

@@ -107,11 +107,30 @@ def loop_over_indices(source: KernelSource, body: object) -> types.FunctionType:
     """
     names = ", ".join(argument_names(source.function))
     text = (
-        f"def {kernel_name(source)}(begin, end, {names}):\n"
-        "    for emberkeep_index in range(begin, end):\n"
+        f"def {kernel_name(source)}(emberkeep_begin, emberkeep_end, {names}):\n"
+        "    for emberkeep_index in range(emberkeep_begin, emberkeep_end):\n"
         f"        emberkeep_body(emberkeep_index, {names})\n"
     )
     return function_from(text, kernel_name(source), {"emberkeep_body": body})
+
+
+def guard_index(source: KernelSource, body: object, cuda: object) -> types.FunctionType:
+    """A kernel (count, …) in which each thread of a GPU runs `body` for its own index.
+
+    Args:
+        source: the kernel's.
+        body: the function of an index, as it is called from a kernel.
+        cuda: what gives a thread its number: `numba.cuda`, or its simulator.
+    """
+    names = ", ".join(argument_names(source.function))
+    text = (
+        f"def {kernel_name(source)}(emberkeep_count, {names}):\n"
+        "    emberkeep_index = emberkeep_cuda.grid(1)\n"
+        "    if emberkeep_index < emberkeep_count:\n"
+        f"        emberkeep_body(emberkeep_index, {names})\n"
+    )
+    given = {"emberkeep_body": body, "emberkeep_cuda": cuda}
+    return function_from(text, kernel_name(source), given)
 
 
 def function_from(text: str, entry: str, names: Mapping[str, object]) -> types.FunctionType:
@@ -129,5 +148,5 @@ def function_from(text: str, entry: str, names: Mapping[str, object]) -> types.F
 
 def kernel_name(source: KernelSource) -> str:
     """What the function around a kernel's body is called, in times and tracebacks."""
-    letters = (character if character.isalnum() else "_" for character in source.name)
-    return f"{''.join(letters)}_kernel"
+    name = "".join(character if character.isalnum() else "_" for character in source.name)
+    return f"{name}_kernel" if name.isidentifier() else "unnamed_kernel"

@@ -28,7 +28,7 @@ from emberkeep.targets.adapting import Adapter, refuse_results
 from emberkeep.targets.arguments import Array
 from emberkeep.targets.compile_times import FunctionTime, compile_spans, timed
 from emberkeep.targets.cuda.architecture import capability
-from emberkeep.targets.protocol import KernelSource, argument_names, function_from, kernel_name
+from emberkeep.targets.protocol import KernelSource, guard_index
 from emberkeep.telemetry.spans import Category, span
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _compile(source: KernelSource, architecture: str) -> str:
     try:
         with step:
             ptx, _ = cuda.compile(
-                _guarded(source, body),
+                guard_index(source, body, cuda),
                 types.void(types.int64, *arguments),
                 device=False,
                 abi="numba",
@@ -124,20 +124,6 @@ def _compile_alone(dispatcher: Any, arguments: Any, architecture: str) -> None:
         output="ptx",
         fastmath=bool(dispatcher.targetoptions.get("fastmath", False)),
         cc=capability(architecture),
-    )
-
-
-def _guarded(source: KernelSource, body: Any) -> FunctionType:
-    """A kernel in which each thread runs `body` for its own index."""
-    names = ", ".join(argument_names(source.function))
-    text = (
-        f"def {kernel_name(source)}(count, {names}):\n"
-        "    emberkeep_index = emberkeep_cuda.grid(1)\n"
-        "    if emberkeep_index < count:\n"
-        f"        emberkeep_body(emberkeep_index, {names})\n"
-    )
-    return function_from(
-        text, kernel_name(source), {"emberkeep_body": body, "emberkeep_cuda": cuda}
     )
 
 
