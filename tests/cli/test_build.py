@@ -99,6 +99,16 @@ def test_without_a_target_it_is_this_machine(capsys, tmp_path, model):
     assert {item["architecture"] for item in kernels} == {"host"}
 
 
+def test_without_a_target_a_kernel_is_built_for_what_it_says(capsys, tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(
+        "import emberkeep\n"
+        "@emberkeep.kernel('float64[::1]', cpu='x86-64-v2')\ndef fill(i, x):\n    x[i] = 1\n"
+    )
+    _, kernels, _ = build(capsys, tmp_path / "keep", path)
+    assert [item["architecture"] for item in kernels] == ["x86-64-v2"]
+
+
 def test_one_that_fails_does_not_stop_the_others(capsys, tmp_path):
     path = tmp_path / "model.py"
     path.write_text(

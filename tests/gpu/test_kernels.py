@@ -102,6 +102,22 @@ def test_streams_and_blocks(double):
         double(x, outs[0], count=1, block=2048)
 
 
+def test_a_copy_sees_what_a_kernel_in_another_stream_writes(tmp_path):
+    @emberkeep.kernel("float64[::1], int64", keep=emberkeep.Keep(tmp_path))
+    def slow(i, out, steps):
+        value = 1.0
+        for _ in range(steps):
+            value = value * 0.999999 + 1e-6
+        out[i] = value
+
+    stream, out = Stream(), to_device(np.zeros(100_000))
+    slow(out, 10, count=100_000)
+    for _ in range(5):
+        out.copy_from_host(np.zeros(100_000))
+        slow(out, 2_000_000, count=100_000, stream=stream)
+        assert (out.copy_to_host() > 0.99).all()
+
+
 def test_threads_launch_at_once(double):
     failures = []
 

@@ -176,7 +176,7 @@ class Kernel:
             self._run_on_cuda(arguments, count, stream, block)
         else:
             signature = self._choose(arguments)
-            runnable = self._obtain(signature, self._cpu_target())
+            runnable = self._obtain(signature, self.cpu_target())
             if len(self._declared) == 1:
                 self._only = runnable
             runnable(count, arguments)
@@ -216,7 +216,7 @@ class Kernel:
         """
         wanted = self._wanted(signature)
         keep = self._keep or keep or default_keep()
-        target = target or self._cpu_target()
+        target = target or self.cpu_target()
         return tuple(obtain_artifact(keep, target, self._source(types)) for types in wanted)
 
     def compile_times(
@@ -238,7 +238,7 @@ class Kernel:
         from emberkeep.targets.compile_times import function_times
         from emberkeep.telemetry import TimeLogger
 
-        target = target or self._cpu_target()
+        target = target or self.cpu_target()
         source = self._source(self._wanted(signature)[0])
         if isolate:
             return tuple(target.isolated_times(source))
@@ -260,7 +260,8 @@ class Kernel:
             )
         return wanted
 
-    def _cpu_target(self) -> Target:
+    def cpu_target(self) -> Target:
+        """What it is compiled for where NumPy's arrays are passed."""
         from emberkeep.targets.cpu.target import CpuTarget
 
         return CpuTarget(self._cpu, self._threads)

@@ -366,3 +366,20 @@ def test_a_compressed_cubin_is_itself_again_or_refused():
     ):
         with pytest.raises(Unloadable):
             expand(wrong, size)
+
+
+def test_copies_wait_for_kernels_in_streams_of_their_own(there):
+    array = memory.to_device(np.zeros(4))
+    there.calls.clear()
+    array.copy_to_host()
+    assert there.calls.index("cuCtxSynchronize") < there.calls.index("cuMemcpyDtoH")
+
+
+def test_what_another_library_still_computes_is_waited_for(there):
+    for stream, waits in ((None, 0), (1, 0), (7, 1)):
+        there.streams.add(7)
+        there.calls.clear()
+        foreign = Foreign(4096, (3,), None)
+        foreign.__cuda_array_interface__["stream"] = stream
+        memory.device_view(foreign)
+        assert there.calls.count("cuStreamSynchronize") == waits

@@ -57,10 +57,11 @@ def _build(session: Session) -> int:
             f"{options.file} declares no kernel: no @emberkeep.kernel in it is a global name"
         )
     keep = Keep(session.root)
+    targets = _targets(options.cpu, options.arch)
     results = [
         result
-        for target in _targets(options.cpu, options.arch)
         for kernel in kernels
+        for target in targets or [kernel.cpu_target()]
         for result in _build_one(kernel, target, keep)
     ]
     lines = [
@@ -79,7 +80,7 @@ def _targets(levels: list[str], architectures: list[str]) -> list[Target]:
         from emberkeep.targets.cuda.target import CudaTarget
 
         targets += [CudaTarget(architecture) for architecture in architectures]
-    return targets or [CpuTarget()]
+    return targets
 
 
 def _build_one(kernel: Kernel, target: Target, keep: Keep) -> Iterator[dict[str, object]]:

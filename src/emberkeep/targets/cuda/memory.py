@@ -252,8 +252,12 @@ def device_view(value: Any) -> DeviceArray:
             "on the device: emberkeep.to_device(array)"
         )
     strides = interface.get("strides")
+    device = open_device()
+    stream = interface.get("stream")
+    if stream not in (None, _DEFAULT_STREAM):  # what makes it may still be under way there
+        device.driver.call("cuStreamSynchronize", stream)
     return DeviceArray(
-        open_device(),
+        device,
         int(interface["data"][0]),
         tuple(interface["shape"]),
         np.dtype(interface["typestr"]),
@@ -261,6 +265,8 @@ def device_view(value: Any) -> DeviceArray:
         owner=value,
     )
 
+
+_DEFAULT_STREAM = 1  # as the protocol numbers it; kernels are launched there too
 
 # Copying ------------------------------------------------------------------------------------------
 
@@ -270,6 +276,8 @@ _stages: dict[int, tuple[_Pinned, _Pinned]] = {}
 def _copy(device: Device, host: int, there: int, size: int, *, to_host: bool) -> None:
     """Copy and wait. Much pageable memory goes by way of two pinned buffers, in turn."""
     driver = device.driver
+    # Kernels in streams of their own may still write what is read here, or read what is replaced.
+    driver.call("cuCtxSynchronize")
     if size < STAGED_BYTES or _is_pinned(device, host):
         if to_host:
             driver.call("cuMemcpyDtoH", host, there, size)
@@ -282,7 +290,6 @@ def _copy(device: Device, host: int, there: int, size: int, *, to_host: bool) ->
     if stages is None or stages[0].process != os.getpid():
         stages = (_Pinned(device, STAGE_BYTES), _Pinned(device, STAGE_BYTES))
     stream = Stream(device)
-    driver.call("cuCtxSynchronize")  # kernels on other streams may still write or read
     events = [driver.call("cuEventCreate", 2) for _ in stages]  # without timing
     try:
         waiting: list[tuple[int, int] | None] = [None, None]
