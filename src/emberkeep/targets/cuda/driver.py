@@ -10,6 +10,7 @@ import threading
 
 from emberkeep.errors import EmberkeepError, OutOfDeviceMemory, TargetUnavailable
 from emberkeep.light import final, frozen
+from emberkeep.targets.cuda.compiler import look_ahead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +132,9 @@ def open_device(ordinal: int | None = None) -> Device:
     if ordinal is None:
         ordinal = 0 if not _devices else next(iter(_devices))
     if ordinal not in _devices:
-        _devices[ordinal] = find_device(Driver(_import_bindings()), ordinal)
+        bindings = _import_bindings()
+        look_ahead()
+        _devices[ordinal] = find_device(Driver(bindings), ordinal)
     device = _devices[ordinal]
     device.activate()
     return device

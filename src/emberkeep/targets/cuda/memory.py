@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from emberkeep.targets.cuda.driver import Device
 
-# Above this, pageable memory is copied through pinned buffers: the driver's own way is slower.
-STAGED_BYTES = 8 << 20
-STAGE_BYTES = 16 << 20
+# Above this, pageable memory is copied through pinned buffers: the driver's own way is slower. They
+# are small, and not made for less, because to pin memory takes longer than to copy as much.
+STAGED_BYTES = 32 << 20
+STAGE_BYTES = 4 << 20
 
 
 @final

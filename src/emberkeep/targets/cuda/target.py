@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidArgument, TargetUnavailable
-from emberkeep.keys.toolchain import toolchain
 from emberkeep.light import final
 from emberkeep.targets.arguments import Array, parse_signature
 from emberkeep.targets.cuda.architecture import capability
+from emberkeep.targets.cuda.compiler import cuda_toolchain
 from emberkeep.targets.cuda.driver import open_device
 from emberkeep.targets.cuda.load import compress, expand, grid, load_cubin
 from emberkeep.targets.cuda.memory import DeviceArray, device_view, handle_of
@@ -28,14 +28,6 @@ if TYPE_CHECKING:
 
 CUBIN = "compressed cubin"
 BLOCK = 128
-
-# emberkeep's own code that decides about the bytes.
-OWN = (
-    "targets.adapting",
-    "targets.arguments",
-    "targets.protocol",
-    "targets.cuda",
-)
 
 
 @final
@@ -72,8 +64,7 @@ class CudaTarget(Target):
 
     def toolchain(self) -> Toolchain:
         """numba-cuda, LLVM, NVIDIA's libraries and our own code."""
-        packages = ("numba-cuda", "numba", "llvmlite", "cuda-core", "cuda-bindings")
-        return toolchain(packages, own=OWN, cuda=True)
+        return cuda_toolchain()
 
     def compile(self, source: KernelSource) -> Mapping[str, object]:
         """Compile with numba-cuda and link to a cubin; needs no GPU."""

@@ -16,6 +16,7 @@ from numba.cuda.dispatcher import CUDADispatcher, _Kernel
 
 from emberkeep.errors import Unloadable
 from emberkeep.keys.toolchain import toolchain
+from emberkeep.targets.cuda.compiler import PACKAGES
 from emberkeep.targets.cuda.load import compress, expand
 from emberkeep.targets.numba_caching.asking import Asking, NotKept
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from emberkeep.keys.toolchain import Toolchain
 
 CUBIN = "compressed cubin"
-_PACKAGES = ("numba-cuda", "numba", "llvmlite", "cuda-core", "cuda-bindings")
 
 
 def attach(dispatcher: Any, keep: Keep) -> None:
@@ -58,7 +58,7 @@ def _specialize(dispatcher: Any, keep: Keep, arguments: tuple[Any, ...]) -> Any:
 
 
 def _toolchain() -> Toolchain:
-    return toolchain(_PACKAGES, own=("targets.cuda.load", "targets.numba_caching"), cuda=True)
+    return toolchain(PACKAGES, own=("targets.cuda.load", "targets.numba_caching"), cuda=True)
 
 
 @final

@@ -1,0 +1,40 @@
+"""What compiles for CUDA, as ingredients of a build key; nothing of it is imported."""
+
+from __future__ import annotations
+
+from emberkeep.errors import Unkeyable
+from emberkeep.keys.toolchain import toolchain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from emberkeep.keys.toolchain import Toolchain
+
+PACKAGES = ("numba-cuda", "numba", "llvmlite", "cuda-core", "cuda-bindings")
+
+# emberkeep's own code that decides about the bytes.
+OWN = ("targets.adapting", "targets.arguments", "targets.cuda", "targets.protocol")
+
+
+def cuda_toolchain() -> Toolchain:
+    """The compiler as it is now."""
+    return toolchain(PACKAGES, own=OWN, cuda=True)
+
+
+def look_ahead() -> None:
+    """Read what a key will be made of, on another thread, while this one waits for the driver.
+
+    Starting the driver takes 0.2 s and no Python. What is read here is only remembered: digests of
+    files by their time and size. Keys are made later, from things as they are then.
+    """
+    from _thread import start_new_thread
+
+    start_new_thread(_read, ())
+
+
+def _read() -> None:
+    try:
+        cuda_toolchain()
+    except (Unkeyable, OSError) as problem:
+        import logging  # whoever needs the key will be told
+
+        logging.getLogger("emberkeep.cuda").debug("looking ahead: %s", problem)
