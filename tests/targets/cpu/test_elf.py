@@ -1,7 +1,9 @@
 """What is refused before the loader sees it; made with the system's compiler."""
 
 import shutil
+import struct
 import subprocess
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -161,7 +163,7 @@ def samples(tmp_path_factory):
     if COMPILER is None:
         pytest.skip("there is no C compiler here")
     text = "double exp(double); double entry(double x) { return exp(x) + 1; }\n"
-    shared = build(tmp_path_factory.mktemp("fuzz"), text, libraries=["-lm"])
+    shared = build(tmp_path_factory.mktemp("fuzz"), text, "-Wl,-z,now", libraries=["-lm"])
     folder = tmp_path_factory.mktemp("object")
     (folder / "source.c").write_text(text)
     subprocess.run([COMPILER, "-c", "-o", folder / "source.o", folder / "source.c"], check=True)
@@ -212,3 +214,120 @@ def test_every_cut_is_refused(samples):
     with pytest.raises(Unloadable):
         check(shared[: len(shared) // 3])
     assert undefined_in_object(relocatable) == ("exp",)
+
+
+# What would end the process, or run another's code ------------------------------------------------
+
+
+def tags(image):
+    """Where each entry of the dynamic table lies in the file; an independent, trusting reader."""
+    start, count = struct.unpack_from("<Q", image, 32)[0], struct.unpack_from("<H", image, 56)[0]
+    for number in range(count):
+        kind, _, offset, _, _, size = struct.unpack_from("<IIQQQQ", image, start + 56 * number)
+        if kind == 2:
+            places = range(offset, offset + size, 16)
+            return {struct.unpack_from("<q", image, place)[0]: place for place in places}
+    raise AssertionError("no dynamic table")
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "said"),
+    [
+        (20, 5, "unknown wish"),  # DT_PLTREL
+        (11, 5, "unknown wish"),  # DT_SYMENT
+        (30, 0x10, "unknown wish"),  # DT_FLAGS with DF_STATIC_TLS
+        (0x6FFFFFF0, 1 << 40, "lies in no segment"),  # DT_VERSYM
+        (0x6FFFFFFE, 1 << 40, "lies in no segment"),  # DT_VERNEED
+        (6, 1 << 40, "lies in no segment"),  # DT_SYMTAB
+        (3, 0, "not in its data"),  # DT_PLTGOT
+    ],
+)
+def test_values_over_which_the_loader_ends_the_process_are_refused(samples, tag, value, said):
+    image = bytearray(samples[0])
+    struct.pack_into("<Q", image, tags(image)[tag] + 8, value)
+    with pytest.raises(Unloadable, match=said):
+        check(bytes(image))
+
+
+def test_a_table_that_lacks_what_belongs_together_is_refused(samples):
+    image = bytearray(samples[0])
+    struct.pack_into("<q", image, tags(image)[0x6FFFFFFE], 24)  # DT_VERNEED becomes DT_BIND_NOW
+    with pytest.raises(Unloadable, match="belongs together"):
+        check(bytes(image))
+
+
+@needs_compiler
+def test_a_name_that_others_could_load_it_by_is_refused(tmp_path):
+    image = build(tmp_path, PLAIN, "-Wl,-soname,libstrange.so.9")
+    with pytest.raises(Unloadable, match="SONAME"):
+        check(image)
+
+
+def test_a_version_in_odd_digits_is_refused_as_any_other(samples):
+    (version,) = inspect(samples[0]).versions
+    odd = b"GLIBC_\xb2".ljust(len(version), b"1")  # a superscript two in latin-1
+    with pytest.raises(Unloadable, match="a need for GLIBC_"):
+        check(samples[0].replace(version.encode() + b"\0", odd + b"\0"))
+
+
+def headers(image):
+    start, count = struct.unpack_from("<Q", image, 32)[0], struct.unpack_from("<H", image, 56)[0]
+    return [start + 56 * number for number in range(count)]
+
+
+def of_kind(image, kind):
+    return [place for place in headers(image) if struct.unpack_from("<I", image, place)[0] == kind]
+
+
+def test_segments_that_overlap_or_descend_are_refused(samples):
+    image = bytearray(samples[0])
+    first, *_, last = of_kind(image, 1)
+    image[first : first + 56], image[last : last + 56] = (
+        image[last : last + 56],
+        image[first : first + 56],
+    )
+    with pytest.raises(Unloadable, match="overlap"):
+        check(bytes(image))
+
+
+def test_protecting_memory_that_is_not_its_own_is_refused(samples):
+    image = bytearray(samples[0])
+    (place,) = of_kind(image, 0x6474E552)
+    struct.pack_into("<Q", image, place + 40, 1 << 40)
+    with pytest.raises(Unloadable, match="not in its data"):
+        check(bytes(image))
+
+
+@needs_compiler
+def test_no_relocation_is_beyond_what_is_read(tmp_path):
+    count = 100_050
+    text = f"static long v; void *t[] = {{{'&v,' * count}}}; void **entry(void) {{ return t; }}\n"
+    image = bytearray(build(tmp_path, text))
+    place = tags(image)
+    start, size = (struct.unpack_from("<Q", image, place[tag] + 8)[0] for tag in (7, 8))
+    struct.pack_into("<Q", image, start + size - 24 + 8, 37)  # the last one: IRELATIVE
+    with pytest.raises(Unloadable, match="relocations"):
+        check(bytes(image))
+
+
+@needs_compiler
+def test_a_list_of_versions_that_goes_on_and_on_is_refused_at_once(tmp_path):
+    text = (
+        "double exp(double); double entry(double x) { return exp(x); }\n"
+        "const unsigned char room[200000] = {77, 88, 99};\n"
+    )
+    image = bytearray(build(tmp_path, text, "-Wl,--hash-style=gnu", libraries=["-lm"]))
+    room = image.index(bytes([77, 88, 99]) + bytes(1000))
+    end = room + 16 * 12_000
+    name = inspect(bytes(image)).needed[0].encode() + b"\0"
+    place = tags(image)
+    library = bytes(image).index(name) - struct.unpack_from("<Q", image, place[5] + 8)[0]
+    for entry in range(room, end, 16):  # each names the same entry 65535 times
+        struct.pack_into("<HHIII", image, entry, 1, 65535, library, end - entry, 16)
+    loads = [struct.unpack_from("<IIQQQQ", image, header) for header in of_kind(image, 1)]
+    (address,) = [s[3] + room - s[2] for s in loads if s[2] <= room < s[2] + s[5]]
+    struct.pack_into("<Q", image, place[0x6FFFFFFE] + 8, address)
+    began = time.monotonic()
+    with pytest.raises(Unloadable, match="versions"):
+        check(bytes(image))
+    assert time.monotonic() - began < 2

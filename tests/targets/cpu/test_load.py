@@ -3,6 +3,7 @@
 import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -163,3 +164,49 @@ print(refused)
         check=True,
     )
     report(damaged_images=300, refused_by_their_form=int(ran.stdout))
+
+
+def test_the_number_of_a_file_that_others_closed_is_not_used_again(build):
+    """As daemons do, which close all files: the loader would give the library it knows."""
+    first = load_shared_object(build(1100)).address("entry")
+    for name in os.listdir("/proc/self/fd"):
+        path = f"/proc/self/fd/{name}"
+        if os.path.lexists(path) and "emberkeep-" in os.readlink(path):
+            os.close(int(name))
+    others = [load_shared_object(build(number)).address("entry") for number in range(1101, 1106)]
+    assert call(first) == 1100
+    assert [call(address) for address in others] == [1101, 1102, 1103, 1104, 1105]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # a fork beside a thread
+def test_a_child_forked_while_another_thread_loads_can_load(build):
+    image, held, done = build(1200), threading.Event(), threading.Event()
+
+    def hold():
+        with load._lock:
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if call(load_shared_object(image).address("entry")) == 1200 else 1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    done.set()
+    thread.join()
+    assert status == 0
+
+
+def test_an_object_file_that_calls_what_is_not_here_is_refused(tmp_path, monkeypatch):
+    pytest.importorskip("llvmlite")
+    name = "_ZGVbN2v_absent"
+    (tmp_path / "a.c").write_text(
+        f"double {name}(double); double entry(double x) {{ return {name}(x); }}"
+    )
+    subprocess.run([COMPILER, "-c", "-o", tmp_path / "a.o", tmp_path / "a.c"], check=True)
+    monkeypatch.setattr(load, "ALLOWED_SYMBOLS", load.ALLOWED_SYMBOLS | {name})
+    with pytest.raises(Unloadable, match=f"No library here has {name}"):
+        load_object_llvmlite((tmp_path / "a.o").read_bytes(), "entry")

@@ -56,7 +56,7 @@ def test_features_are_those_that_llvm_finds():
 
 
 def test_the_system_says_the_same_where_it_has_to_be_asked(monkeypatch):
-    assert features._from_system() == host()
+    assert features._from_system() == replace(host(), {"words": ()})
     monkeypatch.setattr(os, "memfd_create", lambda *_: (_ for _ in ()).throw(OSError("refused")))
     monkeypatch.setattr(features, "_known", [])
     assert host() == features._from_system()
@@ -77,13 +77,14 @@ def test_every_part_of_the_processor_is_in_the_key(tmp_path, monkeypatch):
         {"model": real.model + 1},
         {"stepping": real.stepping + 1},
         {"features": real.features[1:]},
+        {"words": (*real.words[:-1], real.words[-1] ^ 1)},
     ):
         other = replace(real, change)
         monkeypatch.setattr(target, "host", lambda other=other: other)
         keys.add(obtain_artifact(keep, CpuTarget(), SOURCE).key)
     monkeypatch.setattr(target, "host", lambda: real)
     keys |= {obtain_artifact(keep, CpuTarget(level), SOURCE).key for level in LEVELS}
-    assert len(keys) == 6 + len(LEVELS)
+    assert len(keys) == 7 + len(LEVELS)
 
 
 def test_code_for_features_that_are_missing_is_compiled_for_this_machine(tmp_path, monkeypatch):

@@ -22,60 +22,12 @@ SHARED_OBJECT, RELOCATABLE = 3, 1
 
 # What a kernel may call: the C library's mathematics, and what compilers put in for plain copies.
 _MATHEMATICS = [
-    "acos",
-    "acosh",
-    "asin",
-    "asinh",
-    "atan",
-    "atan2",
-    "atanh",
-    "cbrt",
-    "ceil",
-    "copysign",
-    "cos",
-    "cosh",
-    "erf",
-    "erfc",
-    "exp",
-    "exp10",
-    "exp2",
-    "expm1",
-    "fabs",
-    "fdim",
-    "floor",
-    "fma",
-    "fmax",
-    "fmin",
-    "fmod",
-    "frexp",
-    "hypot",
-    "ldexp",
-    "lgamma",
-    "log",
-    "log10",
-    "log1p",
-    "log2",
-    "logb",
-    "lrint",
-    "lround",
-    "llrint",
-    "llround",
-    "modf",
-    "nearbyint",
-    "nextafter",
-    "pow",
-    "remainder",
-    "rint",
-    "round",
-    "roundeven",
-    "sin",
-    "sincos",
-    "sinh",
-    "sqrt",
-    "tan",
-    "tanh",
-    "tgamma",
-    "trunc",
+    *("acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil"),
+    *("copysign", "cos", "cosh", "erf", "erfc", "exp", "exp10", "exp2", "expm1", "fabs"),
+    *("fdim", "floor", "fma", "fmax", "fmin", "fmod", "frexp", "hypot", "ldexp", "lgamma"),
+    *("log", "log10", "log1p", "log2", "logb", "lrint", "lround", "llrint", "llround"),
+    *("modf", "nearbyint", "nextafter", "pow", "remainder", "rint", "round", "roundeven"),
+    *("sin", "sincos", "sinh", "sqrt", "tan", "tanh", "tgamma", "trunc"),
 ]
 _VECTOR_MATHEMATICS = {"exp": "v", "log": "v", "sin": "v", "cos": "v", "pow": "vv"}
 ALLOWED_SYMBOLS = frozenset(
@@ -101,17 +53,30 @@ _ENTRY = Struct("<qQ")
 _SYMBOL = Struct("<IBBHQQ")
 _RELOCATION = Struct("<QQq")
 
-_LOAD, _DYNAMIC, _INTERPRETER, _THREAD_LOCAL, _STACK = 1, 2, 3, 7, 0x6474E551
-_EXECUTABLE, _WRITEABLE = 1, 2
+_LOAD, _DYNAMIC, _INTERPRETER, _THREAD_LOCAL = 1, 2, 3, 7
+_STACK, _PROTECTED = 0x6474E551, 0x6474E552
+# What the loader or an unwinder reads where they say: the dynamic table, notes, frames, properties.
+_READ_IN_PLACE = frozenset({_DYNAMIC, 4, 0x6474E550, 0x6474E553})
+_EXECUTABLE, _WRITEABLE, _READABLE = 1, 2, 4
+_PAGE = 4096
 
 _NEEDED, _STRINGS, _SYMBOLS, _RELA, _RELA_SIZE, _STRINGS_SIZE = 1, 5, 6, 7, 8, 10
 _JUMP_RELOCATIONS, _JUMP_SIZE, _FLAGS, _GNU_HASH = 23, 2, 30, 0x6FFFFEF5
 _VERSIONS_NEEDED, _VERSIONS_NEEDED_COUNT, _SYMBOL_VERSIONS = 0x6FFFFFFE, 0x6FFFFFFF, 0x6FFFFFF0
-_TEXT_FLAG = 0x4
+_PLT, _HASH, _RELATIVE_COUNT, _TEXT_FLAG = 3, 4, 0x6FFFFFF9, 0x4
+# What can have one value only: the loader ends the process over another, or obeys it.
+_FIXED = {9: (24,), 11: (24,), 20: (_RELA,), _FLAGS: (0, 8), 0x6FFFFFFB: (0, 1)}
 _HARMLESS = frozenset(
     {0, _NEEDED, _STRINGS, _SYMBOLS, _RELA, _RELA_SIZE, 9, _STRINGS_SIZE, 11, _JUMP_RELOCATIONS}
-    | {_JUMP_SIZE, 3, 20, 24, _FLAGS, _GNU_HASH, 4, 14, 0x6FFFFFFB, 0x6FFFFFF9}
+    | {_JUMP_SIZE, _PLT, 20, 24, _FLAGS, _GNU_HASH, _HASH, 0x6FFFFFFB, _RELATIVE_COUNT}
     | {_VERSIONS_NEEDED, _VERSIONS_NEEDED_COUNT, _SYMBOL_VERSIONS}
+)
+# Each of these needs the others: the loader follows one without asking for the rest.
+_TOGETHER = (
+    frozenset({_STRINGS, _STRINGS_SIZE, _SYMBOLS, 11}),
+    frozenset({_JUMP_RELOCATIONS, _JUMP_SIZE, 20}),
+    frozenset({_RELA, _RELA_SIZE, 9}),
+    frozenset({_VERSIONS_NEEDED, _VERSIONS_NEEDED_COUNT, _SYMBOL_VERSIONS}),
 )
 _REFUSED = {
     12: "code that runs when it is loaded (DT_INIT)",
@@ -119,6 +84,7 @@ _REFUSED = {
     25: "code that runs when it is loaded (DT_INIT_ARRAY)",
     26: "code that runs when it is unloaded (DT_FINI_ARRAY)",
     32: "code that runs when it is loaded (DT_PREINIT_ARRAY)",
+    14: "a name that others could load it by (DT_SONAME)",
     15: "a search path for libraries (DT_RPATH)",
     29: "a search path for libraries (DT_RUNPATH)",
     22: "relocations of code (DT_TEXTREL)",
@@ -129,8 +95,10 @@ _REFUSED = {
 }
 # Relocations that put addresses into data; anything else may call code while loading (IRELATIVE).
 _PLAIN_RELOCATIONS = {62: frozenset({0, 1, 6, 7, 8}), 183: frozenset({0, 257, 1025, 1026, 1027})}
+_RELATIVE = {62: 8, 183: 1027}
 _INDIRECT_FUNCTION = 10  # a symbol's type
-_MOST = 100_000  # of anything: no kernel comes near
+# No kernel comes near; without limits, a few bytes could make reading take hours.
+_MOST, _MOST_SEGMENTS, _MOST_VERSIONS, _MOST_MEMORY = 100_000, 64, 1000, 1 << 31
 
 
 @final
@@ -218,12 +186,14 @@ def _version(name: str) -> tuple[int, ...]:
 
 def _numbers(text: str) -> tuple[int, ...]:
     parts = text.split(".")
-    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
+    return (
+        tuple(map(int, parts)) if all(part.isascii() and part.isdigit() for part in parts) else ()
+    )
 
 
 @final
 class _Reader:
-    """One pass over an image; every offset is checked by `struct` or by slices."""
+    """One pass over an image; whatever the loader will read is looked up by its address."""
 
     def __init__(self, image: bytes) -> None:
         self._image = image
@@ -236,7 +206,7 @@ class _Reader:
             raise ValueError("not a 64-bit little-endian ELF file")
         kind, machine = header[1], header[2]
         offset, size, count = header[5], header[9], header[10]
-        if size != _SEGMENT.size or count > _MOST:
+        if size != _SEGMENT.size or count > _MOST_SEGMENTS:
             raise ValueError("its table of segments has another form")
         self._segments = [
             _SEGMENT.unpack_from(self._image, offset + number * size) for number in range(count)
@@ -247,28 +217,56 @@ class _Reader:
         needed = tuple(_text(strings, value) for tag, value in tags if tag == _NEEDED)
         values = dict(tags)
         self._judge_tags(values)
-        undefined, defined = self._symbols(values, strings)
         self._judge_relocations(values, machine)
-        versions = tuple(self._versions(values, strings))
-        return Elf(machine, kind, needed, undefined, defined, versions, tuple(self._dangers))
+        undefined, defined = self._symbols(values, strings)
+        count = 1 + len(undefined) + len(defined)
+        versions = self._versions(values, strings, needed, count)
+        dangers = tuple(dict.fromkeys(self._dangers))
+        return Elf(machine, kind, needed, undefined, defined, versions, dangers)
 
     def _judge_segments(self) -> None:
-        end = len(self._image)
+        self._judge_memory()
         has_stack = False
-        for kind, flags, offset, _, _, size_here, size_there, _ in self._segments:
-            if kind == _LOAD:
-                if offset + size_here > end or size_here > size_there:
-                    raise ValueError("a segment lies outside the file")
-                if flags & _EXECUTABLE and flags & _WRITEABLE:
-                    self._dangers.append("memory that is writeable and executable")
-            elif kind == _INTERPRETER:
+        for kind, flags, _, start, _, size_here, size_there, _ in self._segments:
+            if kind == _INTERPRETER:
                 self._dangers.append("an interpreter")
             elif kind == _THREAD_LOCAL:
                 self._dangers.append("thread-local variables")
             elif kind == _STACK:
                 has_stack = not flags & _EXECUTABLE
+            elif kind == _PROTECTED:
+                self._require_writeable(start, size_there)
+            elif kind in _READ_IN_PLACE:
+                self._offset(start, max(size_here, size_there))
+            elif kind not in (0, _LOAD):
+                self._dangers.append(f"a segment of unknown kind ({kind:#x})")
         if not has_stack:
             self._dangers.append("a wish for an executable stack")
+
+    def _judge_memory(self) -> None:
+        """Segments must ascend on pages of their own: the loader relies on it, unchecked."""
+        free = 0
+        for kind, flags, offset, start, _, size_here, size_there, _ in self._segments:
+            if kind != _LOAD:
+                continue
+            if offset + size_here > len(self._image) or size_here > size_there:
+                raise ValueError("a segment lies outside the file")
+            if (start - offset) % _PAGE or start // _PAGE * _PAGE < free:
+                raise ValueError("its segments overlap, or are not in order")
+            free = -(-(start + size_there) // _PAGE) * _PAGE
+            if not flags & _READABLE:
+                raise ValueError("a segment cannot be read")
+            if flags & _EXECUTABLE and flags & _WRITEABLE:
+                self._dangers.append("memory that is writeable and executable")
+        if free > _MOST_MEMORY:
+            raise ValueError(f"it wants {free} bytes of memory")
+
+    def _require_writeable(self, address: int, size: int) -> None:
+        for kind, flags, _, start, _, _, there, _ in self._segments:
+            end = -(-(start + there) // _PAGE) * _PAGE
+            if kind == _LOAD and flags & _WRITEABLE and start <= address and address + size <= end:
+                return
+        raise ValueError(f"{address:#x} is not in its data")
 
     def _offset(self, address: int, size: int) -> int:
         """Where in the file lies what will be at this address."""
@@ -309,17 +307,21 @@ class _Reader:
                 self._dangers.append(f"an unknown wish to the loader ({tag:#x})")
             elif tag == _FLAGS and value & _TEXT_FLAG:
                 self._dangers.append("relocations of code (DF_TEXTREL)")
+            elif tag in _FIXED and value not in _FIXED[tag]:
+                self._dangers.append(f"an unknown wish to the loader ({tag:#x} is {value:#x})")
+        if any(0 < len(group & values.keys()) < len(group) for group in _TOGETHER):
+            raise ValueError("its table for dynamic linking lacks what belongs together")
+        if _PLT in values:
+            self._require_writeable(values[_PLT], 8)
 
     def _symbols(
         self, values: dict[int, int], strings: bytes
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         undefined: list[str] = []
         defined: list[str] = []
-        start = values.get(_SYMBOLS)
-        if start is None:
-            return (), ()
-        offset = self._offset(start, _SYMBOL.size)
-        for number in range(1, self._count_of_symbols(values)):
+        count = self._count_of_symbols(values)
+        offset = self._offset(values.get(_SYMBOLS, -1), count * _SYMBOL.size)
+        for number in range(1, count):
             name, info, _, section, _, _ = _SYMBOL.unpack_from(
                 self._image, offset + number * _SYMBOL.size
             )
@@ -335,8 +337,10 @@ class _Reader:
             highest = max(highest, info >> 32)
         if _GNU_HASH in values:
             highest = max(highest, self._highest_hashed(values[_GNU_HASH]))
-        elif 4 in values:  # noqa: PLR2004 - DT_HASH
-            (_, chains) = Struct("<II").unpack_from(self._image, self._offset(values[4], 8))
+        elif _HASH in values:
+            place = self._offset(values[_HASH], 8)
+            buckets, chains = Struct("<II").unpack_from(self._image, place)
+            self._offset(values[_HASH], 8 + 4 * (buckets + chains))
             highest = max(highest, chains - 1)
         if highest > _MOST:
             raise ValueError("it has too many symbols")
@@ -346,9 +350,10 @@ class _Reader:
         word = Struct("<I")
         offset = self._offset(address, 16)
         buckets, first, blooms, _ = Struct("<IIII").unpack_from(self._image, offset)
-        if buckets > _MOST or blooms > _MOST:
-            raise ValueError("its table of hashes is too large")
+        if buckets > _MOST or blooms > _MOST or blooms & (blooms - 1) or not blooms:
+            raise ValueError("its table of hashes has another form")
         table = offset + 16 + 8 * blooms
+        self._offset(address, 16 + 8 * blooms + 4 * buckets)
         starts = [word.unpack_from(self._image, table + 4 * n)[0] for n in range(buckets)]
         highest = max(starts, default=0)
         if highest < first:
@@ -358,6 +363,7 @@ class _Reader:
             highest += 1
             if highest > _MOST:
                 raise ValueError("its table of hashes does not end")
+        self._offset(address, chain + 4 * (highest - first + 1) - offset)
         return highest
 
     def _relocations(self, values: dict[int, int]) -> Iterator[tuple[int, int, int]]:
@@ -366,7 +372,9 @@ class _Reader:
                 continue
             length = values.get(size, 0)
             offset = self._offset(values[start], length)
-            for number in range(min(length // _RELOCATION.size, _MOST)):
+            if length % _RELOCATION.size or length // _RELOCATION.size > _MOST:
+                raise ValueError(f"it has {length} bytes of relocations")
+            for number in range(length // _RELOCATION.size):
                 yield _RELOCATION.unpack_from(self._image, offset + number * _RELOCATION.size)
 
     def _judge_relocations(self, values: dict[int, int], machine: int) -> None:
@@ -376,27 +384,56 @@ class _Reader:
             for kind, flags, _, start, _, _, size, _ in self._segments
             if kind == _LOAD and flags & _WRITEABLE
         ]
+        kinds: list[int] = []
         for address, info, _ in self._relocations(values):
-            if info & 0xFFFFFFFF not in plain:
-                self._dangers.append(f"a relocation of kind {info & 0xFFFFFFFF}")
+            kinds.append(info & 0xFFFFFFFF)
             if not any(low <= address and address + 8 <= high for low, high in writeable):
                 self._dangers.append("a relocation outside its data")
+        for kind in sorted(set(kinds) - plain):
+            self._dangers.append(f"a relocation of kind {kind}")
+        # So many at the beginning, the loader takes for addresses of its own without looking.
+        relative = values.get(_RELATIVE_COUNT, 0)
+        count = values.get(_RELA_SIZE, 0) // _RELOCATION.size
+        if relative > count or set(kinds[:relative]) - {_RELATIVE.get(machine)}:
+            self._dangers.append("a wrong count of relocations")
 
-    def _versions(self, values: dict[int, int], strings: bytes) -> Iterator[str]:
-        if _VERSIONS_NEEDED not in values:
-            return
+    def _versions(
+        self, values: dict[int, int], strings: bytes, needed: tuple[str, ...], symbols: int
+    ) -> tuple[str, ...]:
+        names: dict[int, str] = {}
+        if _VERSIONS_NEEDED in values:
+            names = dict(self._versions_needed(values[_VERSIONS_NEEDED], strings, needed))
+        if _SYMBOL_VERSIONS in values:
+            # The loader looks a symbol's version up by a number that it does not check.
+            offset = self._offset(values[_SYMBOL_VERSIONS], 2 * symbols)
+            numbers = Struct(f"<{symbols}H").unpack_from(self._image, offset)
+            if {number & 0x7FFF for number in numbers} - {0, 1, *names}:
+                raise ValueError("a symbol has a version that is not listed")
+        return tuple(dict.fromkeys(names.values()))
+
+    def _versions_needed(
+        self, address: int, strings: bytes, needed: tuple[str, ...]
+    ) -> Iterator[tuple[int, str]]:
         record, auxiliary = Struct("<HHIII"), Struct("<IHHII")
-        place = self._offset(values[_VERSIONS_NEEDED], record.size)
-        for _ in range(min(values.get(_VERSIONS_NEEDED_COUNT, 0), _MOST)):
-            _, count, _, first, following = record.unpack_from(self._image, place)
-            entry = place + first
-            for _ in range(count):
-                _, _, _, name, step = auxiliary.unpack_from(self._image, entry)
-                yield _text(strings, name)
+        left = _MOST_VERSIONS
+        while True:
+            place = self._offset(address, record.size)
+            _, count, library, first, following = record.unpack_from(self._image, place)
+            if _text(strings, library) not in needed:
+                raise ValueError("it wants a version of a library that it does not need")
+            entry, left = address + first, left - 1 - count
+            if left < 0 or count == 0:
+                raise ValueError(f"it wants {count} versions of a library")
+            for number in range(count):
+                place = self._offset(entry, auxiliary.size)
+                _, _, index, name, step = auxiliary.unpack_from(self._image, place)
+                yield index & 0x7FFF, _text(strings, name)
+                if (step == 0) != (number == count - 1):  # the loader goes by this alone
+                    raise ValueError("its list of versions has another length")
                 entry += step
             if following == 0:
                 return
-            place += following
+            address += following
 
 
 def _text(strings: bytes, offset: int) -> str:

@@ -64,6 +64,14 @@ _BITS: dict[tuple[int, int, int], dict[int, str]] = {
     (7, 1, EAX): {4: "avxvnni", 5: "avx512bf16", 23: "avxifma"},
     (0x80000001, 0, ECX): {0: "sahf", 5: "lzcnt", 6: "sse4a", 11: "xop", 16: "fma4", 21: "tbm"},
 }
+# Every word in which processors list features, whatever they will mean; none that differs between
+# the cores of one machine.
+_WORDS = (
+    *((1, 0, ECX), (1, 0, EDX), (7, 0, EBX), (7, 0, ECX), (7, 0, EDX)),
+    *((7, 1, EAX), (7, 1, EBX), (7, 1, ECX), (7, 1, EDX), (7, 2, EDX)),
+    *((0xD, 1, EAX), (0x14, 0, EBX), (0x19, 0, EBX), (0x1E, 1, EAX), (0x24, 0, EBX)),
+    *((0x29, 0, EBX), (0x80000001, 0, ECX), (0x80000001, 0, EDX), (0x80000008, 0, EBX)),
+)
 # What also needs the system's consent: it must save these registers between processes.
 _AVX = frozenset({"avx", "avx2", "fma", "f16c", "vaes", "vpclmulqdq", "avxvnni", "avxifma"}) | {
     "xop",
@@ -95,6 +103,8 @@ class Host:
         model: see family.
         stepping: see family.
         features: LLVM's names of those that may be used, sorted.
+        words: CPUID's own words on features, and XCR0: LLVM may know more of them than the table
+            here, and what it compiles for this very machine may use all.
     """
 
     architecture: str
@@ -103,6 +113,7 @@ class Host:
     model: int
     stepping: int
     features: tuple[str, ...]
+    words: tuple[int, ...] = ()
 
 
 _known: list[Host] = []
@@ -147,7 +158,12 @@ def _ask_x86() -> Host:
         and cpuid(leaf, subleaf)[register] >> bit & 1
         and _is_saved(name, state)
     ]
-    return Host("x86-64", vendor, family, model, version[EAX] & 0xF, tuple(sorted(features)))
+    words = tuple(
+        cpuid(leaf, subleaf)[register] if _answers(cpuid, highest, leaf, subleaf) else 0
+        for leaf, subleaf, register in _WORDS
+    )
+    stepping = version[EAX] & 0xF
+    return Host("x86-64", vendor, family, model, stepping, tuple(sorted(features)), (*words, state))
 
 
 def _answers(cpuid: Callable[[int, int], Any], highest: int, leaf: int, subleaf: int) -> bool:
@@ -170,6 +186,8 @@ _CPUID = bytes.fromhex("53 8b07 8b4f08 0fa2 8907 895f04 894f08 89570c 5b c3")
 # uint32_t xgetbv(void): the low half of XCR0.
 _XGETBV = bytes.fromhex("31c9 0f01d0 c3")
 _PAGE = 4096
+# fcntl's F_ADD_SEALS with SEAL, SHRINK, GROW, WRITE.
+_ADD_SEALS, _ALL_SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8
 
 
 def _processor_questions() -> tuple[Callable[[int, int], Any], Callable[[], int]] | None:
@@ -180,13 +198,17 @@ def _processor_questions() -> tuple[Callable[[int, int], Any], Callable[[], int]
     code = _CPUID.ljust(64, b"\xcc") + _XGETBV.ljust(64, b"\xcc")
     try:
         # Never writable and executable at once: written to a file in memory, then mapped.
-        file = os.memfd_create("emberkeep-cpuid", os.MFD_CLOEXEC)
+        # And sealed: the mapping keeps a descriptor of its own, by which it could be written later.
+        import fcntl
+
+        file = os.memfd_create("emberkeep-cpuid", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.write(file, code.ljust(_PAGE, b"\xcc"))
+            fcntl.fcntl(file, _ADD_SEALS, _ALL_SEALS)
             page = mmap.mmap(file, _PAGE, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC)
         finally:
             os.close(file)
-    except (AttributeError, OSError, ValueError):
+    except (AttributeError, ImportError, OSError, ValueError):
         return None
     _pages.append(page)
     address = _address(page)

@@ -41,12 +41,26 @@ class SharedObject:
         """
         if symbol not in self._defined:  # the loader would also look in what it needs
             raise Unloadable(f"The shared object has no function {symbol!r}")
-        found: Any = ctypes.cast(getattr(self._library, symbol), ctypes.c_void_p).value
+        function = getattr(self._library, symbol, None)
+        if function is None:  # listed, but not to be found by its name: a damaged table of hashes
+            raise Unloadable(f"The system finds no function {symbol!r} in the shared object")
+        found: Any = ctypes.cast(function, ctypes.c_void_p).value
         return int(found)
 
 
 _loaded: dict[str, SharedObject] = {}
+_numbers: set[int] = set()  # of descriptors whose paths the loader knows
 _lock = RLock()
+
+
+def _after_fork() -> None:
+    """Another thread may have held the lock, and there is no other thread in a forked child."""
+    global _lock  # noqa: PLW0603 - a lock cannot be let go by who does not hold it
+    _lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def load_shared_object(image: bytes) -> SharedObject:
@@ -69,10 +83,12 @@ def _open(image: bytes, digest: str) -> ctypes.CDLL:
     except (AttributeError, OSError):  # no such files here, or nowhere to name them
         return _open_private(image, digest)
     try:
-        return ctypes.CDLL(path, _NOW_AND_LOCAL)
+        library = ctypes.CDLL(path, _NOW_AND_LOCAL)
     except OSError as problem:
         os.close(file)
         raise Unloadable(f"The system does not load it: {problem}") from problem
+    _numbers.add(file)
+    return library
 
 
 class _NoProc(OSError):  # noqa: N818 - reads as what it says
@@ -87,6 +103,9 @@ def _sealed_file(image: bytes, digest: str) -> tuple[str, int]:
         import fcntl
 
         fcntl.fcntl(file, _ADD_SEALS, _ALL_SEALS)
+        if file in _numbers:  # daemons close all files; the loader would give the old library
+            first, file = file, fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, max(_numbers) + 1)
+            os.close(first)
         path = f"/proc/self/fd/{file}"
         if not os.path.exists(path):
             raise _NoProc
@@ -138,7 +157,7 @@ def load_object_llvmlite(image: bytes, symbol: str) -> int:
         raise Unloadable(
             "It was built without a linker, and loading it needs llvmlite, which is not installed"
         ) from problem
-    _require_known(image)  # before LLVM sees it
+    wanted = _require_known(image)  # before LLVM sees it
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     with _lock:
@@ -148,6 +167,9 @@ def load_object_llvmlite(image: bytes, symbol: str) -> int:
             raise Unloadable(f"It is no object file: {problem}") from problem
         for name in ("libm.so.6", "libmvec.so.1"):
             _load_permanently(llvm, name)
+        absent = [name for name in wanted if llvm.address_of_symbol(name) is None]
+        if absent:  # LLVM would leave a call of nothing
+            raise Unloadable(f"No library here has {', '.join(absent[:5])}, which the object calls")
         machine = llvm.Target.from_default_triple().create_target_machine()
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         engine.add_object_file(object_file)
@@ -163,12 +185,15 @@ def _load_permanently(llvm: Any, name: str) -> None:
     try:
         llvm.load_library_permanently(name)
     except RuntimeError:
-        return  # there is none of this name here; a symbol that needs it was refused or is found
+        return  # there is none of this name here; what it would have had is found to be absent
 
 
-def _require_known(image: bytes) -> None:
+def _require_known(image: bytes) -> tuple[str, ...]:
+    """The symbols that the object wants from others, all of them allowed."""
     from emberkeep.targets.cpu.object_file import undefined_in_object
 
-    unknown = sorted(set(undefined_in_object(image)) - ALLOWED_SYMBOLS)
+    wanted = undefined_in_object(image)
+    unknown = sorted(set(wanted) - ALLOWED_SYMBOLS)
     if unknown:
         raise Unloadable(f"The object calls {', '.join(unknown[:5])}")
+    return wanted

@@ -74,6 +74,7 @@ class CpuTarget(Target):
                 "vendor": here.vendor,
                 "family, model, stepping": (here.family, here.model, here.stepping),
                 "features": here.features,
+                "CPUID": here.words,
             },
             **system,
         }
