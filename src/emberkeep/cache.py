@@ -339,7 +339,7 @@ class Keep:
         document = compose(manifest, trees, self._sealer.seal)
         try:
             if self._layers.writable:
-                self._layers.write(Kept(manifest, document, built.blobs))
+                self._layers.write(Kept(manifest, document, built.blobs, built.source))
             if self._local is not None and self._local.writable:
                 from emberkeep.store.schedule import collect_if_due
 

@@ -8,6 +8,9 @@
     ├── InvalidBuild       what a build function returned cannot be kept
     ├── BuildFailed        the build one waited for, in another process or thread, raised
     ├── StoreProblem       a store could not do its work; never raised to a solving user
+    ├── InvalidSystem      equations that cannot be read; shows the place
+    ├── InvalidPlan        a solve that cannot be done as it was asked for
+    ├── SolveFailed        trajectories failed, and the caller has asked for an error
     ├── InvalidKernel      a kernel cannot be compiled as it is written or declared
     ├── InvalidArgument    what was passed to a kernel does not fit its signature
     ├── KernelFailed       a kernel ran and raised
@@ -57,6 +60,18 @@ class BuildFailed(EmberkeepError):  # noqa: N818 - reads as what it says
 
 class StoreProblem(EmberkeepError):  # noqa: N818 - reads as what it says
     """A store could not read, write or list; the message names the place and the cause."""
+
+
+class InvalidSystem(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
+    """Equations or names that make no system; the message shows the place in the equation."""
+
+
+class InvalidPlan(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
+    """A solve cannot be done as it was asked for: an unknown name, a wrong shape, no tolerance."""
+
+
+class SolveFailed(EmberkeepError, RuntimeError):  # noqa: N818 - reads as what it says
+    """Trajectories failed, and the caller has asked to be told so by an error."""
 
 
 class InvalidKernel(EmberkeepError, TypeError):  # noqa: N818 - reads as what it says

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from emberkeep.store.protocol import Layout
 
-LAYOUT = "layout"
+LAYOUT, SOURCE = "layout", "source"
 DEEPEST = 64  # levels of a layout: whoever reads it, in whatever depth, can recurse over it
 CONTENTS = (bytes, bytearray, memoryview)
 
@@ -20,10 +20,11 @@ CONTENTS = (bytes, bytearray, memoryview)
 @final
 @frozen
 class Built:
-    """Contents by role, and the layout as JSON gives it back."""
+    """Contents by role, the layout as JSON gives it back, and source text for people to read."""
 
     blobs: Mapping[str, bytes]
     layout: Layout
+    source: str = ""
 
 
 def read_build(returned: object, name: str) -> Built:
@@ -43,12 +44,15 @@ def read_build(returned: object, name: str) -> Built:
         )
     blobs: dict[str, bytes] = {}
     layout: Layout = None
+    source = ""
     pairs: Iterable[tuple[object, Any]] = items()
     for role, content in pairs:
         if not isinstance(role, str):
             raise InvalidBuild(f"The build of {name} returned the role {role!r}; roles are text.")
         if role == LAYOUT:
             layout = _through_json(content, name)
+        elif role == SOURCE and isinstance(content, str):
+            source = content
         elif type(content) in CONTENTS:
             blobs[role] = bytes(content)
         else:
@@ -56,7 +60,7 @@ def read_build(returned: object, name: str) -> Built:
                 f"The build of {name} returned a {type(content).__qualname__} for {role!r}. "
                 "Contents are bytes; what JSON can hold belongs under 'layout'."
             )
-    return Built(blobs, layout)
+    return Built(blobs, layout, source)
 
 
 def _through_json(layout: object, name: str) -> Layout:

@@ -4,6 +4,8 @@
 
     <root>/format                          the layout's version; an unknown one: nothing is touched
     <root>/<kind>/<name>/<plan>-<build>.json   manifests
+    <root>/<kind>/<name>/<plan>-<build>.py     source that was generated, for people to read; never
+                                           read or run by emberkeep
     <root>/blobs/ab/cdef…                  contents, named by their SHA-256
     <root>/pins/<kind>/<name>/<key>        entries that eviction leaves alone
     <root>/statistics/…                    append-only counts, one file a process
@@ -193,8 +195,10 @@ class Directory:
     def remove(self, key: Key) -> bool:
         """Forget an artifact; its blobs stay until a collection finds that nothing needs them."""
         self.require_layout()
+        path = self.manifest_path(key)
         try:
-            os.unlink(self.manifest_path(key))
+            os.unlink(path)
+            files.remove_file(source_path(path))
         except FileNotFoundError:
             return False
         except OSError as problem:
@@ -301,6 +305,19 @@ def _entries_of(kind: str, name: os.DirEntry[str]) -> Iterator[Entry]:
                 continue
             used = last_use(facts)
             yield Entry(kind, name.name, file.name[: -len(SUFFIX)], used, facts.st_size)
+
+
+def remove_entry(manifest: str) -> bool:
+    """Remove a manifest and what is beside it for reading; whether it was there and could be."""
+    removed = files.remove_file(manifest)
+    if removed:
+        files.remove_file(source_path(manifest))
+    return removed
+
+
+def source_path(manifest: str) -> str:
+    """The file beside a manifest that shows the source."""
+    return f"{manifest.removesuffix(SUFFIX)}.py"
 
 
 def last_use(facts: os.stat_result) -> float:

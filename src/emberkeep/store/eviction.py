@@ -14,7 +14,7 @@ import time
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, frozen
 from emberkeep.store import files, statistics
-from emberkeep.store.directory import last_use
+from emberkeep.store.directory import last_use, remove_entry
 from emberkeep.store.files import RESERVED
 from emberkeep.store.inspection import (
     blob_sizes,
@@ -176,7 +176,7 @@ def clear(
         # What cannot be understood may be a newer emberkeep's: it is not ours to remove.
         if record.blobs is not None and (pinned or record.place not in pins)
     ]
-    gone = [record for record in doomed if files.remove_file(directory.entry_path(record.entry))]
+    gone = [record for record in doomed if remove_entry(directory.entry_path(record.entry))]
     if pinned:
         for record in gone:
             unpin(directory, record.entry)
@@ -265,7 +265,7 @@ def _remove_unused(path: str, entry: Entry) -> bool:
             return False
     except OSError:
         return False
-    return files.remove_file(path)
+    return remove_entry(path)
 
 
 def _sweep(

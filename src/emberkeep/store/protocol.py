@@ -85,11 +85,13 @@ class Kept:
         manifest: what it is.
         document: the manifest as it was signed or sealed, byte for byte.
         blobs: contents by role.
+        source: what was compiled, for people to read; only on its way to a store.
     """
 
     manifest: Manifest
     document: bytes
     blobs: Mapping[str, bytes]
+    source: str = ""
 
 
 @final

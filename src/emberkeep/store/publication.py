@@ -6,7 +6,7 @@ import os
 
 from emberkeep.errors import StoreProblem
 from emberkeep.store import files
-from emberkeep.store.directory import LAYOUT
+from emberkeep.store.directory import LAYOUT, source_path
 from emberkeep.store.manifest import SIZE_LIMIT, read_document
 from emberkeep.store.protocol import NEWER_FORMAT, Miss
 
@@ -31,6 +31,8 @@ def publish(directory: Directory, kept: Kept) -> None:
             _write_blob(directory, directory.blob_path(ref.digest), kept.blobs[ref.role])
         path = directory.manifest_path(key)
         if not _is_newer(path, key):
+            if kept.source:
+                files.write_file(source_path(path), kept.source.encode(), directory.temporary)
             files.write_file(path, kept.document, directory.temporary)
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be written: {problem}") from problem

@@ -7,16 +7,14 @@ import warnings
 from emberkeep.cache import Keep, depth_of_caller
 from emberkeep.errors import StoreWarning, TargetUnavailable, Unkeyable, Unloadable
 from emberkeep.light import final, frozen
-from emberkeep.targets.arguments import describe
-from emberkeep.targets.protocol import argument_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from emberkeep.cache import Artifact
     from emberkeep.keys.toolchain import Toolchain
-    from emberkeep.targets.protocol import KernelSource, Runnable, Target
+    from emberkeep.targets.protocol import Request, Runnable, Target
 
 KIND = "generated"
 
@@ -34,14 +32,14 @@ class BuildHalf:
         return self._toolchain.drift()
 
 
-def build_half(target: Target) -> BuildHalf:
-    """The build key's ingredients for a target."""
-    toolchain = target.toolchain()
+def build_half(target: Target, own: Sequence[str] = ()) -> BuildHalf:
+    """The build key's ingredients for a target, and for a source that `own` modules write."""
+    toolchain = target.toolchain(own)
     return BuildHalf({**toolchain.ingredients, "machine": target.ingredients()}, toolchain)
 
 
 def obtain_artifact(
-    keep: Keep, target: Target, source: KernelSource, *, disabled: bool = False
+    keep: Keep, target: Target, request: Request, *, disabled: bool = False
 ) -> Artifact:
     """The compiled kernel, loaded nowhere yet.
 
@@ -51,31 +49,25 @@ def obtain_artifact(
         InvalidKernel: it cannot be compiled as it is written.
         TargetUnavailable: it is not kept, and there is no compiler.
     """
-    ingredients = {
-        "function": source.function,
-        "arguments": argument_names(source.function),
-        "signature": describe(source.types),
-        "options": {name: source.options[name] for name in sorted(source.options)},
-    }
 
     def build() -> Mapping[str, object]:
-        return target.compile(source)
+        return target.compile(request.source(target))
 
     try:
         return keep.get_or_build(
             KIND,
-            source.name,
-            ingredients,
+            request.name,
+            request.ingredients(),
             build,
-            toolchain=build_half(target),
+            toolchain=build_half(target, request.own),
             disabled=disabled,
         )
     except Unkeyable as problem:
-        _warn(f"The kernel {source.name!r} is compiled in each process, not kept. {problem}")
-        return keep.get_or_build(KIND, source.name, {}, build, disabled=True)
+        _warn(f"The kernel {request.name!r} is compiled in each process, not kept. {problem}")
+        return keep.get_or_build(KIND, request.name, {}, build, disabled=True)
 
 
-def obtain(keep: Keep, target: Target, source: KernelSource) -> Runnable:
+def obtain(keep: Keep, target: Target, request: Request) -> Runnable:
     """The kernel, ready to run.
 
     What was kept but cannot be loaded is compiled for this very machine; where even that was kept
@@ -86,20 +78,20 @@ def obtain(keep: Keep, target: Target, source: KernelSource) -> Runnable:
         TargetUnavailable: there is no such device, or no compiler and nothing kept.
     """
     try:
-        return target.load(obtain_artifact(keep, target, source))
+        return target.load(obtain_artifact(keep, target, request))
     except Unloadable as problem:
         _warn(
-            f"The kernel {source.name!r} that was built for {target.architecture} cannot be loaded "
+            f"The kernel {request.name!r} that was built for {target.architecture} cannot be loaded "
             f"here and is compiled for this machine instead: {problem}"
         )
     here = target.for_this_machine()
     for disabled in (False, True):
         try:
-            return here.load(obtain_artifact(keep, here, source, disabled=disabled))
+            return here.load(obtain_artifact(keep, here, request, disabled=disabled))
         except Unloadable as problem:
             last = problem
     raise TargetUnavailable(
-        f"The kernel {source.name!r} was compiled on this machine and still cannot be loaded: "
+        f"The kernel {request.name!r} was compiled on this machine and still cannot be loaded: "
         f"{last}. Run 'emberkeep doctor'"
     ) from last
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from emberkeep.light import final, frozen
+from emberkeep.targets.arguments import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import types
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, Protocol
 
     from emberkeep.cache import Artifact
     from emberkeep.keys.toolchain import Toolchain
@@ -27,17 +28,69 @@ class KernelSource:
         name: what people call it.
         function: plain Python; its first parameter is the index, the others are the arguments.
         types: of the arguments, without the index.
-        options: the compiler's, by name; see `emberkeep.targets.options`.
+        options: the compiler's, by name.
+        text: of generated code, to be kept for reading.
+        notes: what whoever runs it must know, as JSON; see `Runnable.notes`.
     """
 
     name: str
     function: Any
     types: tuple[ArgumentType, ...]
     options: Mapping[str, Any]
+    text: str = ""
+    notes: Mapping[str, Any] = {}  # noqa: RUF012 - a default of a frozen record; nobody changes it
+
+    @property
+    def own(self) -> Sequence[str]:
+        """Nothing: its user has written it."""
+        return ()
+
+    def ingredients(self) -> Mapping[str, object]:
+        """What the kernel is, as half of its key."""
+        return {
+            "function": self.function,
+            "arguments": argument_names(self.function),
+            "signature": describe(self.types),
+            "options": {name: self.options[name] for name in sorted(self.options)},
+        }
+
+    def source(self, target: Target) -> KernelSource:  # noqa: ARG002 - the same for all
+        """Itself: it is a source already."""
+        return self
+
+
+if TYPE_CHECKING:
+
+    class Request(Protocol):
+        """Something to compile: what it is, and on a miss, its source."""
+
+        @property
+        def name(self) -> str:
+            """What people call it."""
+            ...
+
+        @property
+        def own(self) -> Sequence[str]:
+            """Modules of emberkeep that write its source: their bytes are in the key."""
+            ...
+
+        def ingredients(self) -> Mapping[str, object]:
+            """What it is, as half of its key; found without generating code."""
+            ...
+
+        def source(self, target: Target) -> KernelSource:
+            """What is compiled."""
+            ...
 
 
 class Runnable(ABC):
-    """A loaded kernel."""
+    """A loaded kernel.
+
+    Attributes:
+        notes: what its source said about running it.
+    """
+
+    notes: Mapping[str, Any]
 
     @abstractmethod
     def __call__(self, count: int, arguments: Sequence[Any]) -> None:
@@ -68,8 +121,16 @@ class Target(ABC):
         """The architecture, as part of the build key."""
 
     @abstractmethod
-    def toolchain(self) -> Toolchain:
-        """What compiles, as part of the build key; imports nothing of it."""
+    def toolchain(self, own: Sequence[str] = ()) -> Toolchain:
+        """What compiles, as part of the build key; imports nothing of it.
+
+        Args:
+            own: modules of emberkeep that write the source, beside the target's own.
+        """
+
+    @abstractmethod
+    def vocabulary(self) -> Mapping[str, object]:
+        """What generated code may call by name on this target; imports its compiler."""
 
     @abstractmethod
     def compile(self, source: KernelSource) -> Mapping[str, object]:

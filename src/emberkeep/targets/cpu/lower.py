@@ -109,9 +109,11 @@ def _compile(source: KernelSource, target: Any) -> tuple[Any, str]:
 def _body(source: KernelSource, target: Any) -> tuple[Any, list[Any]]:
     """The function of an index, and all that it calls, as dispatchers; nothing is compiled yet."""
     made: list[Any] = []
+    inlined = source.options.get("inline", ())
 
     def jit(function: Any, options: Mapping[str, Any]) -> Any:
-        made.append(_device_function(function, source, target, options))
+        inline = {"forceinline": True} if function.__name__ in inlined else {}
+        made.append(_device_function(function, source, target, {**inline, **options}))
         return made[-1]
 
     adapted = Adapter(jit).adapt(source.function)

@@ -50,7 +50,7 @@ class CpuTarget(Target):
                 f"{', '.join(map(repr, LEVELS))}"
             )
         self._level = level
-        self._threads = threads or default_threads()
+        self.threads = threads or default_threads()
 
     @property
     def architecture(self) -> str:
@@ -59,7 +59,7 @@ class CpuTarget(Target):
 
     def for_this_machine(self) -> CpuTarget:
         """This machine's own processor."""
-        return CpuTarget("host", self._threads)
+        return CpuTarget("host", self.threads)
 
     def ingredients(self) -> Mapping[str, object]:
         """The processor: for the host, what tells its kind and what it can do."""
@@ -79,9 +79,13 @@ class CpuTarget(Target):
             **system,
         }
 
-    def toolchain(self) -> Toolchain:
+    def toolchain(self, own: Sequence[str] = ()) -> Toolchain:
         """numba, LLVM, the linker and our own code."""
-        return toolchain(("numba", "llvmlite"), own=OWN, linker=True)
+        return toolchain(("numba", "llvmlite"), own=(*OWN, *own), linker=True)
+
+    def vocabulary(self) -> Mapping[str, object]:
+        """Nothing beyond Python's own."""
+        return {}
 
     def compile(self, source: KernelSource) -> Mapping[str, object]:
         """Compile with numba and link; without a linker, the object file itself is kept."""
@@ -98,11 +102,13 @@ class CpuTarget(Target):
             "arguments": list(argument_names(source.function)),
             "writes": list(lowered.written),
             "features": sorted(self._needed()),
+            "notes": dict(source.notes),
         }
+        readable = {"source": source.text} if source.text else {}
         if linker is None:
-            return {RELOCATABLE: lowered.image, "layout": layout}
+            return {RELOCATABLE: lowered.image, "layout": layout, **readable}
         with span(f"link {source.name}", Category.COMPILE, {"part": "link", "target": "cpu"}):
-            return {SHARED: link(lowered.image, linker), "layout": layout}
+            return {SHARED: link(lowered.image, linker), "layout": layout, **readable}
 
     def isolated_times(self, source: KernelSource) -> Sequence[FunctionTime]:
         """Each function compiled alone."""
@@ -129,7 +135,7 @@ class CpuTarget(Target):
         types = parse_signature(", ".join(layout["types"]))
         rules = numpy_rules(types, frozenset(layout["writes"]))
         pack = packer(types, layout["arguments"], rules)
-        return CpuKernel(layout["name"], address, pack, self._threads)
+        return CpuKernel(layout["name"], address, pack, self.threads, layout["notes"])
 
 
 @final
@@ -137,12 +143,18 @@ class CpuKernel(Runnable):
     """A kernel in this process's memory."""
 
     def __init__(
-        self, name: str, address: int, pack: Callable[[Sequence[Any]], bytes], threads: int
+        self,
+        name: str,
+        address: int,
+        pack: Callable[[Sequence[Any]], bytes],
+        threads: int,
+        notes: Mapping[str, Any],
     ) -> None:
         self._name = name
         self._function = _PROTOTYPE(address)
         self._pack = pack
         self._threads = threads
+        self.notes = notes
 
     def __call__(self, count: int, arguments: Sequence[Any]) -> None:
         """Run it for every index below `count`, on several threads where there are several."""

@@ -7,6 +7,8 @@ from emberkeep.keys.toolchain import toolchain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emberkeep.keys.toolchain import Toolchain
 
 PACKAGES = ("numba-cuda", "numba", "llvmlite", "cuda-core", "cuda-bindings")
@@ -15,9 +17,9 @@ PACKAGES = ("numba-cuda", "numba", "llvmlite", "cuda-core", "cuda-bindings")
 OWN = ("targets.adapting", "targets.arguments", "targets.cuda", "targets.protocol")
 
 
-def cuda_toolchain() -> Toolchain:
-    """The compiler as it is now."""
-    return toolchain(PACKAGES, own=OWN, cuda=True)
+def cuda_toolchain(own: Sequence[str] = ()) -> Toolchain:
+    """The compiler as it is now, with modules of emberkeep that write the source."""
+    return toolchain(PACKAGES, own=(*OWN, *own), cuda=True)
 
 
 def look_ahead() -> None:

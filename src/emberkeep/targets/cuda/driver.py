@@ -123,6 +123,13 @@ _threads = threading.local()
 _devices: dict[int, Device] = {}
 
 
+def has_driver() -> bool:
+    """Whether NVIDIA's driver is here at all; a look into the file system."""
+    import os
+
+    return os.path.exists("/proc/driver/nvidia") or os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg")
+
+
 def open_device(ordinal: int | None = None) -> Device:
     """The device of this thread's current context; the first one where there is none.
 

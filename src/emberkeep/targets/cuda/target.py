@@ -62,9 +62,20 @@ class CudaTarget(Target):
         """The architecture."""
         return {"target": "cuda", "architecture": self._architecture}
 
-    def toolchain(self) -> Toolchain:
+    def toolchain(self, own: Sequence[str] = ()) -> Toolchain:
         """numba-cuda, LLVM, NVIDIA's libraries and our own code."""
-        return cuda_toolchain()
+        return cuda_toolchain(own)
+
+    def vocabulary(self) -> Mapping[str, object]:
+        """numba-cuda's own, under the name that everyone calls it by."""
+        try:
+            from numba import cuda
+        except ImportError as problem:
+            raise TargetUnavailable(
+                f"Compiling for {self._architecture} needs numba-cuda, which cannot be imported "
+                f"({problem}). Install it: pip install 'emberkeep[cuda]'"
+            ) from problem
+        return {"cuda": cuda}
 
     def compile(self, source: KernelSource) -> Mapping[str, object]:
         """Compile with numba-cuda and link to a cubin; needs no GPU."""
@@ -80,8 +91,10 @@ class CudaTarget(Target):
             "architecture": self._architecture,
             "minimum_driver": list(minimum_driver),
             "size_bytes": len(cubin),
+            "notes": dict(source.notes),
         }
-        return {CUBIN: compress(cubin), "layout": layout}
+        readable = {"source": source.text} if source.text else {}
+        return {CUBIN: compress(cubin), "layout": layout, **readable}
 
     def isolated_times(self, source: KernelSource) -> Sequence[FunctionTime]:
         """Each function compiled to PTX alone."""
@@ -116,16 +129,22 @@ class CudaTarget(Target):
             ["count", *layout["arguments"]],
             _device_rules(types),
         )
-        return CudaKernel(function, pack)
+        return CudaKernel(function, pack, layout["notes"])
 
 
 @final
 class CudaKernel(Runnable):
     """A kernel on the device."""
 
-    def __init__(self, function: CudaFunction, pack: Callable[[Sequence[Any]], bytes]) -> None:
+    def __init__(
+        self,
+        function: CudaFunction,
+        pack: Callable[[Sequence[Any]], bytes],
+        notes: Mapping[str, Any],
+    ) -> None:
         self._function = function
         self._pack = pack
+        self.notes = notes
 
     def __call__(self, count: int, arguments: Sequence[Any]) -> None:
         """Launch it in the default stream."""

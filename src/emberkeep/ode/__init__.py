@@ -1,0 +1,24 @@
+"""Batches of ordinary differential equations on CPUs and GPUs."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from emberkeep.ode.result import Result
+    from emberkeep.ode.solver import Solver, solve
+    from emberkeep.ode.system.system import System
+
+__all__ = ["Result", "Solver", "System", "solve"]
+
+_HOMES = {"Result": "result", "Solver": "solver", "System": "system.system", "solve": "solver"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'emberkeep.ode' has no attribute {name!r}")
+    home = __import__(f"emberkeep.ode.{_HOMES[name]}", fromlist=(name,))
+    value = getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

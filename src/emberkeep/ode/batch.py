@@ -1,0 +1,192 @@
+"""The trajectories of a solve: initial values and parameters, given for each or as a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from emberkeep.errors import InvalidPlan
+from emberkeep.light import final, frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from emberkeep.ode.system.system import System
+
+    Values = np.ndarray[Any, Any]
+
+VERBATIM, COMBINATIONS = "verbatim", "combinations"
+GRIDS = (VERBATIM, COMBINATIONS)
+
+
+@final
+@frozen
+class Column:
+    """One state's initial value, or one parameter, over all trajectories.
+
+    Attributes:
+        name: whose.
+        values: one for all, one for each trajectory, or an axis of a grid.
+        stride: of a grid's axis: how many trajectories have the same value in a row; 0 where there
+            is one for each trajectory.
+    """
+
+    name: str
+    values: Values
+    stride: int
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is the same for all."""
+        return self.values.size == 1
+
+
+@final
+@frozen
+class Batch:
+    """What is integrated.
+
+    Attributes:
+        runs: how many trajectories.
+        columns: states, parameters and constants, in the order of the generated code.
+        varied: names of those that differ, in the order of the grid.
+        grid: ``"verbatim"`` or ``"combinations"``.
+    """
+
+    runs: int
+    columns: tuple[Column, ...]
+    varied: tuple[str, ...]
+    grid: str
+
+    def chunk_size(self, runs: int) -> int:
+        """How many numbers a chunk of trajectories is given."""
+        return sum(_length(column, runs) for column in self.columns)
+
+    def fill(self, begin: int, end: int, values: Values, sources: Values) -> None:
+        """Write down a chunk's numbers, and where each is found."""
+        offset = 0
+        for index, column in enumerate(self.columns):
+            length = _length(column, end - begin)
+            part = column.values
+            if column.stride == 0 and not column.is_single:
+                part = part[begin:end]
+            values[offset : offset + length] = part
+            sources[3 * index : 3 * index + 3] = (offset, column.stride, length)
+            offset += length
+
+    def coordinate(self, name: str) -> Values:
+        """The values of one that is varied: for each trajectory, or a grid's axis."""
+        return next(column.values for column in self.columns if column.name == name)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a grid, the lengths of its axes; else the number of trajectories."""
+        if self.grid == COMBINATIONS and self.varied:
+            return tuple(self.coordinate(name).size for name in self.varied)
+        return (self.runs,)
+
+
+def _length(column: Column, runs: int) -> int:
+    return runs if column.stride == 0 and not column.is_single else column.values.size
+
+
+def make_batch(
+    system: System,
+    parameters: Mapping[str, Any] | None,
+    initial: Mapping[str, Any] | None,
+    grid: str,
+) -> Batch:
+    """All trajectories.
+
+    Raises:
+        InvalidPlan: an unknown name, or values that don't fit together.
+    """
+    if grid not in GRIDS:
+        raise InvalidPlan(
+            f"grid={grid!r} is not known; expected 'verbatim' (the first of each, the second of "
+            "each, …) or 'combinations' (each with each)"
+        )
+    given = {
+        **_checked("parameter", parameters, system.parameters, system),
+        **_checked("initial value", initial, system.states, system),
+    }
+    defaults = {**system.states, **system.parameters, **system.constants}
+    varied = tuple(name for name, values in given.items() if values.size != 1)
+    strides = dict.fromkeys(defaults, 0)
+    if grid == COMBINATIONS:
+        runs = 1
+        for name in reversed(varied):
+            strides[name] = runs
+            runs *= given[name].size
+    else:
+        runs = _common_length({name: given[name].size for name in varied})
+    columns = tuple(
+        Column(name, given[name] if name in given else np.array([default]), strides[name])
+        for name, default in defaults.items()
+    )
+    return Batch(runs, columns, varied, grid)
+
+
+def _checked(
+    kind: str, given: Mapping[str, Any] | None, known: Mapping[str, float], system: System
+) -> dict[str, Values]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) and not hasattr(given, "items"):
+        raise InvalidPlan(
+            f"The {kind}s must be given by name: {{{next(iter(known), 'name')!r}: 1.0}}; a "
+            f"{type(given).__qualname__} was passed"
+        )
+    found: dict[str, Values] = {}
+    for name, values in given.items():
+        if name not in known:
+            raise _unknown(kind, str(name), known, system)
+        found[name] = _numbers(f"The {kind} {name!r}", values)
+    return found
+
+
+def _numbers(what: str, values: Any) -> Values:
+    try:
+        array = np.asarray(values)
+        if array.dtype not in (np.float32, np.float64):
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as problem:
+        raise InvalidPlan(f"{what} must be a number or an array of numbers: {problem}") from None
+    if array.ndim > 1 or array.size == 0:
+        raise InvalidPlan(
+            f"{what} has shape {array.shape}; pass one number, or one for each trajectory. Of an "
+            "array with more dimensions, pass array.ravel()"
+        )
+    return array.reshape(-1)
+
+
+def _unknown(kind: str, name: str, known: Mapping[str, float], system: System) -> InvalidPlan:
+    import difflib
+
+    if name in system.constants:
+        return InvalidPlan(
+            f"{name!r} is a constant, the same for all trajectories. Use "
+            f"system.with_constants({name}=…), or declare it as a parameter"
+        )
+    if name in system.parameters or name in system.states:
+        other = "parameters" if name in system.parameters else "initial"
+        return InvalidPlan(f"{name!r} is no {kind}; pass it in {other}={{…}}")
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return InvalidPlan(
+        f"{system.name} has no {kind} {name!r}. {hint}There are {', '.join(known) or 'none'}"
+    )
+
+
+def _common_length(lengths: Mapping[str, int]) -> int:
+    different: Sequence[int] = sorted(set(lengths.values()))
+    if len(different) > 1:
+        listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise InvalidPlan(
+            f"Values for each trajectory must be equally many, and {listed}. Pass "
+            "grid='combinations' to combine each with each"
+        )
+    return different[0] if different else 1

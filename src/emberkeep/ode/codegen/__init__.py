@@ -1,0 +1,1 @@
+"""From a plan to readable source: one intermediate form, two layouts."""

@@ -1,0 +1,176 @@
+"""The right-hand side and the step of a large system: loops over rows, so that code stays short.
+
+Compilers take time by the statement: fifty states with seven stages, written out, take seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emberkeep.ode.codegen.printing import Literals, Names, Printer
+from emberkeep.ode.codegen.straight import coefficients, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emberkeep.ode.methods.tableau import Tableau
+    from emberkeep.ode.system.reading import Read
+    from emberkeep.ode.system.system import System
+
+
+def right_hand_side(system: System, read: Read | None, literals: Literals) -> str:
+    """The derivatives of all states in every lane: from the rows of a stage to those of slopes."""
+    inputs = (*system.parameters, *system.constants)
+    mine = Names(("t", *system.states, *inputs, *system.functions))
+    used = _used(system, read)
+    lines = ["t = rows[TIME + lane]"] if "t" in used else []
+    for group, names in (("STAGE", [*system.states]), ("P", [*inputs])):
+        lines += [
+            f"{mine.of(name)} = rows[{group} + {index} * LANES + lane]"
+            for index, name in enumerate(names)
+            if name in used
+        ]
+    slopes = [f"rows[SLOPE + {index} * LANES + lane]" for index in range(len(system.states))]
+    if read is None:
+        states = listed([mine.of(name) for name in system.states])
+        rest = listed([mine.of(name) for name in inputs])
+        results = [f"d{index}" for index in range(len(slopes))]
+        lines.append(f"{listed(results)} = equations(t, States({states}), Parameters({rest}))")
+        lines += [f"{slope} = real({name})" for slope, name in zip(slopes, results, strict=True)]
+    else:
+        functions = {name: mine.of(name) for name in system.functions}
+        names = {name: mine.of(name) for name in ("t", *system.states, *inputs)}
+        printer = Printer(read.program, names, functions, literals, mine)
+        printer.write(list(zip(slopes, read.derivatives, strict=True)))
+        lines += printer.lines
+    body = "\n".join(f"        {line}" for line in lines)
+    return f'''
+def right_hand_side(rows):
+    """The derivatives of all {len(system.states)} states at a stage, in every lane."""
+    for lane in range(LANES):
+{body}
+'''
+
+
+def _used(system: System, read: Read | None) -> set[str]:
+    """Names that are read at all."""
+    if read is None:
+        return {"t", *system.states, *system.parameters, *system.constants}
+    program = read.program
+    needed = program.needed(read.derivatives)
+    instructions = [program.instructions[value] for value in needed]
+    return {str(rest[0]) for operation, *rest in instructions if operation == "name"}
+
+
+def step(tableau: Tableau, *, dense: bool) -> str:
+    """One step of a method in every lane, stage by stage."""
+    reused = tableau.ends_with_solution
+    parts: list[str] = []
+    calls: list[str] = []
+    if not reused:
+        parts.append(_begin())
+        calls += ["begin_step(rows)", "right_hand_side(rows)"]
+    for stage in range(1, tableau.count):
+        parts.append(_stage(tableau, stage))
+        calls += [f"stage_{stage + 1}(rows)", "right_hand_side(rows)"]
+    if not reused:
+        parts.append(_solution(tableau))
+        calls.append("solution(rows)")
+    if tableau.is_adaptive:
+        parts.append(_error(tableau))
+    if dense:
+        parts.append(_keep_last(tableau))
+        calls.append("keep_last_slope(rows)")
+    body = "\n".join(f"    {call}" for call in calls)
+    return f'''{"".join(parts)}
+def step(rows):
+    """One step of {tableau.name} in every lane: the states after it are in STAGE."""
+{body}
+'''
+
+
+def _begin() -> str:
+    return '''
+def begin_step(rows):
+    """The first stage lies at the beginning."""
+    for i in range(STATES):
+        for lane in range(LANES):
+            at = i * LANES + lane
+            rows[STAGE + at] = rows[Y + at]
+    for lane in range(LANES):
+        rows[TIME + lane] = rows[START + lane]
+'''
+
+
+def _terms(row: Sequence[tuple[int, str]], last: int) -> str:
+    """A sum over stages; the slope of the last one is at hand."""
+    terms: list[str] = []
+    for source, name in row:
+        slope = "slope" if source == last else f"rows[SLOPES + {source} * ALL + at]"
+        terms.append(slope if name == "1.0" else f"{name} * {slope}")
+    return " + ".join(terms) or "real(0)"
+
+
+def _stage(tableau: Tableau, stage: int) -> str:
+    row = coefficients(tableau.stages[stage - 1], f"A{stage + 1}_")
+    last = stage - 1
+    found = "K1" if last == 0 and tableau.ends_with_solution else "SLOPE"
+    value = tableau.nodes[stage]
+    share = {0: "", 1: " + rows[H + lane]"}.get(value, f" + C{stage + 1} * rows[H + lane]")
+    return f'''
+def stage_{stage + 1}(rows):
+    """States and time at stage {stage + 1}; the slope at the stage before is put aside."""
+    for i in range(STATES):
+        for lane in range(LANES):
+            at = i * LANES + lane
+            slope = rows[{found} + at]
+            rows[SLOPES + {last} * ALL + at] = slope
+            rows[STAGE + at] = rows[Y + at] + rows[H + lane] * ({_terms(row, last)})
+    for lane in range(LANES):
+        rows[TIME + lane] = rows[START + lane]{share}
+'''
+
+
+def _solution(tableau: Tableau) -> str:
+    row = coefficients(tableau.weights, "B")
+    return f'''
+def solution(rows):
+    """The states after the step."""
+    for i in range(STATES):
+        for lane in range(LANES):
+            at = i * LANES + lane
+            slope = rows[SLOPE + at]
+            rows[STAGE + at] = rows[Y + at] + rows[H + lane] * ({_terms(row, tableau.count - 1)})
+'''
+
+
+def _error(tableau: Tableau) -> str:
+    row = coefficients(tableau.error, "E")
+    return f'''
+def estimate_error(rows, numbers):
+    """The mean of squared errors, each in units of what is tolerated."""
+    rtol = numbers[6]
+    for lane in range(LANES):
+        rows[ERROR + lane] = real(0)
+    for i in range(STATES):
+        atol = numbers[7 + i]
+        for lane in range(LANES):
+            at = i * LANES + lane
+            slope = rows[SLOPE + at]
+            scale = atol + rtol * max(abs(rows[Y + at]), abs(rows[STAGE + at]))
+            e = rows[H + lane] * ({_terms(row, tableau.count - 1)}) / scale
+            rows[ERROR + lane] += e * e
+    for lane in range(LANES):
+        rows[ERROR + lane] *= STATES_SHARE
+'''
+
+
+def _keep_last(tableau: Tableau) -> str:
+    return f'''
+def keep_last_slope(rows):
+    """Put the slope at the last stage aside too: values in between need it."""
+    for i in range(STATES):
+        for lane in range(LANES):
+            at = i * LANES + lane
+            rows[SLOPES + {tableau.count - 1} * ALL + at] = rows[SLOPE + at]
+'''

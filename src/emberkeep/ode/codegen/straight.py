@@ -1,0 +1,186 @@
+"""The right-hand side and the step of a small system: numbers in, numbers out, no loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emberkeep.ode.codegen.printing import Literals, Names, Printer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emberkeep.ode.methods.tableau import Tableau
+    from emberkeep.ode.system.reading import Read
+    from emberkeep.ode.system.system import System
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a call, a signature, or a tuple to unpack; one alone keeps its comma."""
+    return ", ".join(names) + ("," if len(names) == 1 else "")
+
+
+def numbered(stem: str, count: int) -> list[str]:
+    """y0, y1, …"""
+    return [f"{stem}{index}" for index in range(count)]
+
+
+def right_hand_side(system: System, read: Read | None, literals: Literals) -> str:
+    """The derivatives of all states, as a function of time, states, parameters and constants."""
+    names = (*system.states, *system.parameters, *system.constants)
+    mine = Names(("t", *names, *system.functions, *(f"d{state}" for state in system.states)))
+    signature = ", ".join(mine.of(name) for name in ("t", *names))
+    derivatives = [mine.of(f"d{state}") for state in system.states]
+    if read is None:
+        states = listed([mine.of(name) for name in system.states])
+        rest = listed([mine.of(name) for name in (*system.parameters, *system.constants)])
+        lines = [
+            f"{listed(derivatives)} = equations(t, States({states}), Parameters({rest}))",
+            f"return {listed([f'real({name})' for name in derivatives])}",
+        ]
+    else:
+        functions = {name: mine.of(name) for name in system.functions}
+        printer = Printer(
+            read.program, {name: mine.of(name) for name in ("t", *names)}, functions, literals, mine
+        )
+        printer.write(list(zip(derivatives, read.derivatives, strict=True)))
+        lines = [*printer.lines, f"return {listed(derivatives)}"]
+    body = "\n".join(f"    {line}" for line in lines)
+    return f'''
+def right_hand_side({signature}):
+    """The derivatives of {_shortened(system.states)}."""
+{body}
+'''
+
+
+def _shortened(names: Sequence[str]) -> str:
+    shown = [*names]
+    return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")  # noqa: PLR2004
+
+
+def combination(terms: Sequence[tuple[str, str]], base: str) -> str:
+    """base + h · Σ coefficient · slope, as source; coefficients of one are left out."""
+    if not terms:
+        return base
+    if len(terms) == 1:
+        coefficient, slope = terms[0]
+        return f"{base} + h * {slope}" if coefficient == "1.0" else f"{base} + h * {coefficient} * {slope}"
+    total = " + ".join(
+        slope if coefficient == "1.0" else f"{coefficient} * {slope}" for coefficient, slope in terms
+    )
+    return f"{base} + h * ({total})"
+
+
+def coefficients(row: Sequence[float], label: str) -> list[tuple[int, str]]:
+    """Stages that a row of a tableau takes something of, with the names of how much."""
+    return [
+        (stage, "1.0" if value == 1 else f"{label}{stage + 1}")
+        for stage, value in enumerate(row)
+        if value
+    ]
+
+
+def constants(tableau: Tableau) -> str:
+    """The tableau's numbers as named constants; zeros and ones are left out of the code."""
+    named: list[tuple[str, float]] = [
+        (f"C{stage + 1}", node) for stage, node in enumerate(tableau.nodes)
+    ]
+    for stage, row in enumerate(tableau.stages, 2):
+        named += [(f"A{stage}_{source + 1}", value) for source, value in enumerate(row)]
+    named += [(f"B{stage + 1}", value) for stage, value in enumerate(tableau.weights)]
+    named += [(f"E{stage + 1}", value) for stage, value in enumerate(tableau.error)]
+    if tableau.ends_with_solution:  # its weights are those of its last stage
+        named = [(name, value) for name, value in named if not name.startswith("B")]
+    text = "".join(f"{name} = real({value!r})\n" for name, value in named if value not in (0, 1))
+    return f"\n# Of {tableau.name}: where its stages lie, what they take of others, and its results.\n{text}"
+
+
+def node(tableau: Tableau, stage: int) -> str:
+    """Time at a stage."""
+    value = tableau.nodes[stage]
+    return {0: "t", 1: "t + h"}.get(value, f"t + C{stage + 1} * h")
+
+
+def step(tableau: Tableau, states: int, inputs: int, *, dense: bool) -> str:
+    """One step of a method; its stages are given back where values in between are wanted."""
+    y, p = numbered("y", states), numbered("p", inputs)
+    slopes = [[f"k{stage + 1}_{index}" for index in range(states)] for stage in range(tableau.count)]
+    reused = tableau.ends_with_solution
+    given = ["t", "h"]
+    if tableau.is_adaptive:
+        given += ["rtol", *numbered("atol", states)]
+    given += [*y, *(slopes[0] if reused else []), *p]
+    lines: list[str] = []
+    if not reused:
+        lines.append(f"{listed(slopes[0])} = right_hand_side({', '.join(['t', *y, *p])})")
+    new = numbered("new", states)
+    for stage in range(1, tableau.count):
+        row = coefficients(tableau.stages[stage - 1], f"A{stage + 1}_")
+        at = [
+            combination([(name, slopes[source][index]) for source, name in row], y[index])
+            for index in range(states)
+        ]
+        if reused and stage == tableau.count - 1:
+            lines += [f"{name} = {value}" for name, value in zip(new, at, strict=True)]
+            at = new
+        arguments = ", ".join([node(tableau, stage), *at, *p])
+        lines.append(f"{listed(slopes[stage])} = right_hand_side({arguments})")
+    if not reused:
+        row = coefficients(tableau.weights, "B")
+        for index in range(states):
+            terms = [(name, slopes[source][index]) for source, name in row]
+            lines.append(f"{new[index]} = {combination(terms, y[index])}")
+    results = [*new]
+    if tableau.is_adaptive:
+        lines += _error(tableau, slopes, states)
+        results = ["squared_error", *new]
+    if reused:
+        results += slopes[-1]
+    if dense:
+        results += [name for row in slopes[1:-1] for name in row]
+    body = "\n".join(f"    {line}" for line in lines)
+    return f'''
+def step({", ".join(given)}):
+    """One step of {tableau.name}: the states after it{_also(tableau, dense=dense)}."""
+{body}
+    return {listed(results)}
+'''
+
+
+def _also(tableau: Tableau, *, dense: bool) -> str:
+    found = ["the squared error first"] if tableau.is_adaptive else []
+    found += ["their derivatives"] if tableau.ends_with_solution else []
+    found += ["the slopes in between"] if dense else []
+    return f", {', '.join(found)}" if found else ""
+
+
+def _error(tableau: Tableau, slopes: Sequence[Sequence[str]], states: int) -> list[str]:
+    """The mean of squared errors, each in units of what is tolerated."""
+    lines: list[str] = []
+    row = coefficients(tableau.error, "E")
+    for index in range(states):
+        total = " + ".join(f"{name} * {slopes[source][index]}" for source, name in row)
+        scale = f"(atol{index} + rtol * max(abs(y{index}), abs(new{index})))"
+        lines.append(f"e{index} = h * ({total}) / {scale}")
+    squares = " + ".join(f"e{index} * e{index}" for index in range(states))
+    lines.append(f"squared_error = ({squares}) * STATES_SHARE" if states > 1 else f"squared_error = {squares}")
+    return lines
+
+
+def first_step(states: int) -> str:
+    """The length of the first step."""
+    y, k = numbered("y", states), numbered("k", states)
+    lines: list[str] = []
+    for index in range(states):
+        lines.append(f"scale = atol{index} + rtol * abs(y{index})")
+        lines.append(f"size += (y{index} / scale) * (y{index} / scale)")
+        lines.append(f"slope += (k{index} / scale) * (k{index} / scale)")
+    body = "\n".join(f"    {line}" for line in lines)
+    return f'''
+def first_step(span, largest, rtol, {", ".join([*numbered("atol", states), *y, *k])}):
+    """A step in which the states change by a hundredth, or if they are small, by less than tolerated."""
+    size, slope = real(0), real(0)
+{body}
+    guess = HUNDREDTH * math.sqrt(max(size, STATES_REAL) / max(slope, TINY))
+    most = min(TENTH * span, largest)
+    return guess if guess < most else most  # not-a-number is not smaller
+'''

@@ -1,0 +1,78 @@
+"""Results with labels, for pandas and xarray."""
+
+# Neither has types that agree with ours.
+# pyright: basic, reportMissingImports=false, reportMissingModuleSource=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emberkeep.errors import EmberkeepError
+
+if TYPE_CHECKING:
+    from emberkeep.ode.result import Result
+
+
+def _import(name: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ImportError as problem:
+        raise EmberkeepError(
+            f"This needs {name}, which cannot be imported ({problem}). Install it: "
+            f"pip install {name}"
+        ) from problem
+
+
+def to_pandas(result: Result) -> Any:
+    """A table: a row for each trajectory and time."""
+    pandas = _import("pandas")
+    times = result.t.size if result.states is not None else 1
+    runs = len(result)
+    columns: dict[str, Any] = {"run": np.repeat(np.arange(runs), times)}
+    for name, values in result.parameters().items():
+        columns[_free(name, result)] = np.repeat(values, times)
+    last = result.t_span[1]
+    columns["t"] = np.tile(result.t, runs) if result.states is not None else np.full(runs, last)
+    values = result.states if result.states is not None else result.final
+    assert values is not None
+    for index, name in enumerate(result.state_names):
+        columns[name] = values[..., index].reshape(-1)
+    columns["status"] = np.repeat(result.status, times)
+    return pandas.DataFrame(columns)
+
+
+def to_xarray(result: Result) -> Any:
+    """A dataset; a grid keeps its axes."""
+    xarray = _import("xarray")
+    batch = result.batch
+    is_grid = len(batch.shape) > 1
+    axes = [_free(name, result) for name in batch.varied] if is_grid else ["run"]
+    coordinates: dict[str, Any] = {}
+    if is_grid:
+        coordinates |= {
+            axis: batch.coordinate(name) for axis, name in zip(axes, batch.varied, strict=True)
+        }
+    else:
+        coordinates["run"] = np.arange(len(result))
+        for name, values in result.parameters().items():
+            coordinates[_free(name, result)] = ("run", values)
+    variables: dict[str, Any] = {"status": (axes, result.status.reshape(batch.shape))}
+    if result.states is not None:
+        coordinates["t"] = result.t
+        for index, name in enumerate(result.state_names):
+            shaped = result.states[..., index].reshape(*batch.shape, result.t.size)
+            variables[name] = ([*axes, "t"], shaped)
+    if result.final is not None:
+        for index, name in enumerate(result.state_names):
+            label = name if result.states is None else f"{name}_final"
+            variables[label] = (axes, result.final[..., index].reshape(batch.shape))
+    return xarray.Dataset(variables, coordinates, {"system": result.name})
+
+
+def _free(name: str, result: Result) -> str:
+    """What a varied quantity is called: an initial value must not be mistaken for its state."""
+    return f"{name}_initial" if name in result.state_names else name

@@ -1,0 +1,133 @@
+"""What is compiled: a system, a method, and what is wanted of it; no number is part of it."""
+
+from __future__ import annotations
+
+from emberkeep.errors import InvalidPlan
+from emberkeep.light import as_dict, final, frozen
+from emberkeep.ode.control import controller_for
+from emberkeep.ode.methods import method
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from emberkeep.ode.methods.tableau import Tableau
+    from emberkeep.ode.system.system import System
+    from emberkeep.targets.protocol import KernelSource, Target
+
+OUTPUTS = ("states", "final")
+PRECISIONS = {
+    "float64": "float64",
+    "double": "float64",
+    "f64": "float64",
+    "float32": "float32",
+    "single": "float32",
+    "f32": "float32",
+}
+
+# emberkeep's own code that decides about the source, beside what targets are made of.
+OWN = ("ode.codegen", "ode.control", "ode.methods", "ode.plan", "ode.system")
+
+ADAPTIVE = (
+    "int64, int64, int64, real[::1], int64[::1], real[::1], real[::1], int64, int64[::1], "
+    "{work}real[:, :, ::1], real[:, ::1], int8[::1]"
+)
+FIXED = (
+    "int64, int64, real[::1], int64[::1], int64[::1], real[::1], real[::1], int64[::1], "
+    "real[::1], int64[::1], {work}real[:, :, ::1], real[:, ::1], int8[::1]"
+)
+
+
+@final
+@frozen
+class Plan:
+    """One computation.
+
+    Attributes:
+        system: what is integrated.
+        tableau: the method's numbers.
+        controller: how steps are chosen.
+        outputs: what is kept of each trajectory.
+        precision: ``"float64"`` or ``"float32"``.
+    """
+
+    system: System
+    tableau: Tableau
+    controller: str
+    outputs: tuple[str, ...]
+    precision: str
+
+    @property
+    def name(self) -> str:
+        """What it is called in the keep."""
+        return self.system.name
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """emberkeep's own code that writes the source."""
+        return OWN
+
+    def ingredients(self) -> Mapping[str, object]:
+        """Every field, taken apart: that is the key's first half."""
+        return {
+            **as_dict(self),
+            "system": self.system.ingredients(),
+            "tableau": as_dict(self.tableau),
+        }
+
+    def __hash__(self) -> int:
+        """Of the fields that can be hashed by value; systems go by identity."""
+        return hash((id(self.system), self.tableau, self.outputs, self.precision))
+
+    def source(self, target: Target) -> KernelSource:
+        """The generated source for a target; only where nothing is kept."""
+        from emberkeep.ode.codegen.kernel import kernel_source
+
+        return kernel_source(self, target)
+
+
+def make_plan(
+    system: System, *, method_name: str, outputs: Iterable[str] | None, precision: str, saves: bool
+) -> Plan:
+    """A plan with its defaults resolved.
+
+    Args:
+        system: what is integrated.
+        method_name: any name of a method.
+        outputs: what is wanted; None for states where there are times to save them at, else the
+            final ones.
+        precision: any name of it.
+        saves: whether there are times to save states at.
+
+    Raises:
+        InvalidPlan: names what cannot be.
+    """
+    tableau = method(method_name)
+    known = PRECISIONS.get(str(precision))
+    if known is None:
+        raise InvalidPlan(f"precision={precision!r} is not known; expected 'float64' or 'float32'")
+    if outputs is None:
+        outputs = ("states",) if saves else ("final",)
+    wanted = {outputs} if isinstance(outputs, str) else set(outputs)
+    unknown = wanted - set(OUTPUTS)
+    if unknown or not wanted:
+        raise InvalidPlan(
+            f"outputs={sorted(wanted)!r} is not known; expected any of {', '.join(OUTPUTS)}"
+        )
+    if saves != ("states" in wanted):
+        raise InvalidPlan(
+            "outputs contains 'states', and there are no times to save them at. Pass save_at=…"
+            if "states" in wanted
+            else "save_at was passed, and outputs does not contain 'states'. Add it, or leave out "
+            "save_at"
+        )
+    ordered = tuple(output for output in OUTPUTS if output in wanted)
+    return Plan(system, tableau, controller_for(tableau), ordered, known)
+
+
+def signature(plan: Plan, *, on_device: bool) -> str:
+    """Types of the generated kernel's arguments, without the index."""
+    text = ADAPTIVE if plan.tableau.is_adaptive else FIXED
+    places = ", int64[::1]" if plan.tableau.is_adaptive else ""
+    work = "" if on_device else f"real[::1]{places}, "
+    return text.format(work=work).replace("real", plan.precision)

@@ -1,0 +1,123 @@
+"""What a solve gives: arrays with names, and how each trajectory ended."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emberkeep.errors import SolveFailed
+from emberkeep.light import final, frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from emberkeep.ode.batch import Batch
+
+    Values = np.ndarray[Any, Any]
+
+SUCCESS, STEP_TOO_SMALL, NOT_FINITE, TOO_MANY_STEPS = 0, 1, 2, 3
+MEANINGS = {
+    SUCCESS: "succeeded",
+    STEP_TOO_SMALL: "needed a step too small to change the time: a singularity, or a stiff system",
+    NOT_FINITE: "reached infinity or not-a-number",
+    TOO_MANY_STEPS: "took more than max_steps",
+}
+
+
+@final
+@frozen
+class Result:
+    """Trajectories.
+
+    Attributes:
+        name: the system's.
+        t: times at which states were saved; empty without any.
+        states: by trajectory, time and state; None unless among the outputs.
+        final: by trajectory and state, at the end; None unless among the outputs.
+        status: by trajectory: 0 where it succeeded. The values of those that failed are NaN from
+            where they failed on.
+        state_names: in the order of the last axis.
+        batch: parameters and initial values of each.
+        t_span: start and end.
+    """
+
+    name: str
+    t: Values
+    states: Values | None
+    final: Values | None
+    status: Values
+    state_names: tuple[str, ...]
+    batch: Batch
+    t_span: tuple[float, float]
+
+    def __getitem__(self, state: str) -> Values:
+        """One state by name: by trajectory and time, or at the end where no times were saved."""
+        if state not in self.state_names:
+            raise KeyError(f"{state!r} is no state; there are {', '.join(self.state_names)}")
+        values = self.final if self.states is None else self.states
+        assert values is not None
+        return values[..., self.state_names.index(state)]
+
+    def __len__(self) -> int:
+        """How many trajectories there are."""
+        return self.status.size
+
+    @property
+    def failed(self) -> Values:
+        """Numbers of trajectories that did not succeed."""
+        return np.flatnonzero(self.status != SUCCESS)
+
+    def parameters(self) -> Mapping[str, Values]:
+        """What was varied, by name: a value for each trajectory."""
+        shape = self.batch.shape
+        found: dict[str, Values] = {}
+        for axis, name in enumerate(self.batch.varied):
+            values = self.batch.coordinate(name)
+            if len(shape) > 1:
+                along = [1] * len(shape)
+                along[axis] = -1
+                values = np.broadcast_to(values.reshape(along), shape).reshape(-1)
+            found[name] = values
+        return found
+
+    def require_success(self) -> Result:
+        """The result itself, where every trajectory succeeded.
+
+        Raises:
+            SolveFailed: says how many did not, why, and which was the first.
+        """
+        failed = self.failed
+        if failed.size:
+            counts = {int(code): int(np.sum(self.status == code)) for code in set(self.status)}
+            counts.pop(SUCCESS, None)
+            reasons = "; ".join(f"{count} {MEANINGS[code]}" for code, count in counts.items())
+            raise SolveFailed(
+                f"Of {len(self)} trajectories, {failed.size} failed: {reasons}. The first is number "
+                f"{failed[0]}"
+            )
+        return self
+
+    def to_pandas(self) -> Any:
+        """A table: a row for each trajectory and time, with what was varied, and the status."""
+        from emberkeep.ode.labelled import to_pandas
+
+        return to_pandas(self)
+
+    def to_xarray(self) -> Any:
+        """A dataset with a variable for each state; what was varied are its coordinates."""
+        from emberkeep.ode.labelled import to_xarray
+
+        return to_xarray(self)
+
+    def __repr__(self) -> str:
+        """What there is, and how much of it failed."""
+        from emberkeep.ode.showing import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from emberkeep.ode.showing import as_html
+
+        return as_html(self)
+

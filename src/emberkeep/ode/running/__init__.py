@@ -1,0 +1,1 @@
+"""How a plan's kernel is run on each kind of machine."""

@@ -1,0 +1,57 @@
+"""Results for people: in terminals and notebooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emberkeep.ode.result import MEANINGS, SUCCESS
+
+if TYPE_CHECKING:
+    from emberkeep.ode.result import Result
+
+MOST_NAMES = 12
+
+
+def _facts(result: Result) -> list[tuple[str, str]]:
+    runs = len(result)
+    good = runs - result.failed.size
+    start, end = result.t_span
+    facts = [("trajectories", f"{runs:,}, {good:,} of them succeeded")]
+    for code in sorted({int(code) for code in np.unique(result.status)} - {SUCCESS}):
+        facts.append(("", f"{int(np.sum(result.status == code)):,} {MEANINGS.get(code, 'stopped')}"))
+    facts.append(("time", f"{start:g} to {end:g}"))
+    if result.states is not None:
+        facts.append(("saved at", f"{result.t.size:,} times, {result.t[0]:g} to {result.t[-1]:g}"))
+    names = result.state_names
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    facts.append(("states", ", ".join(names[:MOST_NAMES]) + more))
+    for name in result.batch.varied:
+        values = result.batch.coordinate(name)
+        facts.append(("varied", f"{name}: {values.size:,} from {values.min():g} to {values.max():g}"))
+    for label, array in (("states", result.states), ("final", result.final)):
+        if array is not None:
+            sizes = " × ".join(f"{size:,}" for size in array.shape)
+            facts.append((f".{label}", f"{sizes} {array.dtype}, {array.nbytes / 1e6:,.1f} MB"))
+    return facts
+
+
+def as_text(result: Result) -> str:
+    """A few lines."""
+    facts = _facts(result)
+    width = max(len(label) for label, _ in facts)
+    lines = [f"  {label:<{width}}  {text}" for label, text in facts]
+    return "\n".join([f"<Result of {result.name}", *lines, ">"])
+
+
+def as_html(result: Result) -> str:
+    """A small table."""
+    from html import escape
+
+    rows = "".join(
+        f"<tr><th style='text-align:left'>{escape(label)}</th>"
+        f"<td style='text-align:left'>{escape(text)}</td></tr>"
+        for label, text in _facts(result)
+    )
+    return f"<table><caption>{escape(result.name)}</caption>{rows}</table>"

@@ -1,0 +1,249 @@
+"""Solving: a system, a plan, a kernel, a run, a result."""
+
+from __future__ import annotations
+
+import math
+
+from emberkeep.errors import InvalidPlan, TargetUnavailable
+from emberkeep.light import final
+from emberkeep.ode.batch import VERBATIM, make_batch
+from emberkeep.ode.plan import make_plan
+from emberkeep.ode.result import Result
+from emberkeep.ode.running.job import Job
+from emberkeep.ode.system.system import System
+from emberkeep.ode.times import make_times
+from emberkeep.ode.tolerances import ATOL, MAX_STEPS, RTOL, Numbers, kernel_numbers
+from emberkeep.targets.obtaining import default_keep, obtain_artifact
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from emberkeep.cache import Artifact, Keep
+    from emberkeep.ode.plan import Plan
+    from emberkeep.ode.running.job import Runner
+    from emberkeep.targets.protocol import Target
+
+
+@final
+class Solver:
+    """A system with a method, ready for many solves.
+
+    Compiled code and memory to work in are reused; results own theirs.
+
+    Args:
+        system: what is integrated.
+        method: such as ``"tsit5"`` (adaptive) or ``"rk4"`` (fixed steps).
+        target: ``"cpu"``, ``"cuda"``, ``"auto"`` (a GPU where there is one), or a target.
+        precision: ``"float64"`` or ``"float32"``.
+        keep: where compiled code is kept; the user's own keep by default.
+        threads: how many to use on a CPU; as many as there are processors by default.
+
+    Raises:
+        InvalidPlan: an option is not known.
+        TargetUnavailable: there is no such device.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        *,
+        method: str = "tsit5",
+        target: str | Target = "auto",
+        precision: str = "float64",
+        keep: Keep | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if not isinstance(system, System):
+            raise InvalidPlan(
+                f"The first argument must be a System; it is a {type(system).__qualname__}. Make one: "
+                "ode.System('dx = -k*x', states={'x': 1.0}, parameters={'k': 0.5})"
+            )
+        self.system, self.method, self.precision = system, method, precision
+        self._keep = keep or default_keep()
+        self.target = _resolve(target, threads)
+        self._runner: Runner | None = None
+        # What is wrong with method or precision shows here, not at the first solve.
+        self.plan(outputs=("final",))
+
+    def __repr__(self) -> str:
+        where = f"{self.target.name} {self.target.architecture}"
+        return f"<Solver of {self.system.name}: {self.method}, {self.precision}, {where}>"
+
+    def plan(self, *, outputs: Iterable[str] | None = None, saves: bool | None = None) -> Plan:
+        """What is compiled for these outputs."""
+        listed = None if outputs is None else (outputs,) if isinstance(outputs, str) else tuple(outputs)
+        if saves is None:
+            saves = listed is not None and "states" in listed
+        return make_plan(
+            self.system,
+            method_name=self.method,
+            outputs=listed,
+            precision=self.precision,
+            saves=saves,
+        )
+
+    def build(self, outputs: Iterable[str] = ("final",)) -> Artifact:
+        """Compile and keep, without running; what is kept already is found."""
+        return obtain_artifact(self._keep, self.target, self.plan(outputs=outputs))
+
+    def source(self, outputs: Iterable[str] = ("final",)) -> str:
+        """The code that is generated, for reading."""
+        return self.plan(outputs=outputs).source(self.target).text
+
+    def solve(
+        self,
+        t_span: tuple[float, float],
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        initial: Mapping[str, Any] | None = None,
+        grid: str = VERBATIM,
+        save_at: Any = None,
+        outputs: Iterable[str] | None = None,
+        rtol: float = RTOL,
+        atol: Any = ATOL,
+        dt: float | None = None,
+        dt_min: float = 0.0,
+        dt_max: float = math.inf,
+        max_steps: int = MAX_STEPS,
+        progress: bool = False,
+    ) -> Result:
+        """Integrate a batch of trajectories. No number that is passed here is compiled in.
+
+        Args:
+            t_span: start and end; backwards where the end is before the start.
+            parameters: by name: one value for all trajectories, or one for each.
+            initial: initial values, likewise.
+            grid: ``"verbatim"``: the first of each, the second of each, …; ``"combinations"``: each
+                with each, the last one varying fastest.
+            save_at: times to save states at, or an interval between them.
+            outputs: any of ``"states"`` (at those times) and ``"final"``; by default the states
+                where there are times, else the final ones.
+            rtol: tolerated error of a step relative to a state.
+            atol: tolerated error where a state is small: one for all, or by state.
+            dt: the length of fixed steps (no step is longer; each time to save is hit exactly), or
+                of the first one.
+            dt_min: no step may be shorter; by default what would not change the time.
+            dt_max: no step is longer.
+            max_steps: after how many attempts of a step a trajectory is given up.
+            progress: draw how many trajectories have ended.
+
+        Raises:
+            InvalidPlan: something asked for cannot be; says what to do.
+        """
+        times = make_times(t_span, save_at)
+        plan = self.plan(outputs=outputs, saves=times.saves is not None)
+        batch = make_batch(self.system, parameters, initial, grid)
+        numbers = Numbers(rtol, atol, dt, dt_min, dt_max, max_steps)
+        laid = kernel_numbers(plan, times, numbers)
+        job = Job(plan, batch, times, laid, dt, int(max_steps))
+        if self._runner is None:
+            self._runner = _runner(self.target, self._keep)
+        if progress:
+            from emberkeep.ode.running.progress import showing
+
+            with showing(self.system.name, batch.runs) as advance:
+                outcome = self._runner.run(job, advance)
+        else:
+            outcome = self._runner.run(job, None)
+        saved_at = times.elapsed[:0] if times.saves is None else times.saves
+        return Result(
+            self.system.name,
+            saved_at,
+            outcome.states,
+            outcome.final,
+            outcome.status,
+            tuple(self.system.states),
+            batch,
+            (times.start, times.end),
+        )
+
+
+def solve(
+    system: System,
+    t_span: tuple[float, float],
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    initial: Mapping[str, Any] | None = None,
+    method: str = "tsit5",
+    grid: str = VERBATIM,
+    save_at: Any = None,
+    outputs: Iterable[str] | None = None,
+    rtol: float = RTOL,
+    atol: Any = ATOL,
+    dt: float | None = None,
+    dt_min: float = 0.0,
+    dt_max: float = math.inf,
+    max_steps: int = MAX_STEPS,
+    target: str | Target = "auto",
+    precision: str = "float64",
+    keep: Keep | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Result:
+    """Integrate a batch of trajectories once; see `Solver` and `Solver.solve` for the arguments."""
+    solver = Solver(
+        system, method=method, target=target, precision=precision, keep=keep, threads=threads
+    )
+    return solver.solve(
+        t_span,
+        parameters=parameters,
+        initial=initial,
+        grid=grid,
+        save_at=save_at,
+        outputs=outputs,
+        rtol=rtol,
+        atol=atol,
+        dt=dt,
+        dt_min=dt_min,
+        dt_max=dt_max,
+        max_steps=max_steps,
+        progress=progress,
+    )
+
+
+def _resolve(target: str | Target, threads: int | None) -> Target:
+    """A target by its name."""
+    if not isinstance(target, str):
+        return target
+    if target == "cpu":
+        return _cpu(threads)
+    if target in ("cuda", "gpu"):
+        from emberkeep.targets.cuda.target import CudaTarget
+
+        return CudaTarget.of_this_machine()
+    if target == "auto":
+        return _best(threads)
+    raise InvalidPlan(f"target={target!r} is not known; expected 'auto', 'cpu', 'cuda' or a target")
+
+
+def _cpu(threads: int | None) -> Target:
+    from emberkeep.targets.cpu.target import CpuTarget
+
+    return CpuTarget("host", threads)
+
+
+def _best(threads: int | None) -> Target:
+    """The GPU where there is one; a machine without a driver is not asked for long."""
+    from emberkeep.targets.cuda.driver import has_driver
+
+    if has_driver():
+        from emberkeep.targets.cuda.target import CudaTarget
+
+        try:
+            return CudaTarget.of_this_machine()
+        except TargetUnavailable:
+            return _cpu(threads)
+    return _cpu(threads)
+
+
+def _runner(target: Target, keep: Keep) -> Any:
+    """What runs kernels of a target."""
+    if target.name == "cpu":
+        from emberkeep.ode.running.cpu import CpuRunner
+
+        return CpuRunner(target, keep)  # pyright: ignore[reportArgumentType] - its name says so
+    from emberkeep.ode.running.cuda import CudaRunner
+
+    return CudaRunner(target, keep)

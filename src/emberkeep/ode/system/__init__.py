@@ -1,0 +1,1 @@
+"""What is integrated: equations, names and default values."""

@@ -1,0 +1,240 @@
+"""Equations as text: split into targets and right-hand sides, checked, made canonical.
+
+A warm start does this too, for systems of any size, so it goes by tokens alone: one pass of a
+regular expression, and sets of names and of neighbours. Only what does not pass, and what is to be
+compiled, is parsed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from emberkeep.errors import InvalidSystem
+from emberkeep.light import final, frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+_TOKENS = re.compile(
+    r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[A-Za-z_]\w*|\*\*|<=|>=|==|!=|//|\S", re.ASCII
+)
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
+_LEFT = re.compile(
+    r"\s*(?:d\s*\(\s*(?P<inner>[A-Za-z_]\w*)\s*\)\s*/\s*d\s*t|d(?P<leibniz>[A-Za-z_]\w*)\s*/\s*d\s*t"
+    r"|(?P<prime>[A-Za-z_]\w*)\s*'|(?P<plain>[A-Za-z_]\w*))\s*",
+    re.ASCII,
+)
+
+# Functions that equations may call, with the least and the largest number of arguments.
+FUNCTIONS: dict[str, tuple[int, int]] = {
+    **dict.fromkeys(("exp", "log10", "log2", "log1p", "expm1", "sqrt", "cbrt"), (1, 1)),
+    **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan"), (1, 1)),
+    **dict.fromkeys(("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"), (1, 1)),
+    **dict.fromkeys(("abs", "sign", "floor", "ceil", "erf", "erfc", "gamma", "lgamma"), (1, 1)),
+    **dict.fromkeys(("atan2", "hypot", "pow", "mod"), (2, 2)),
+    **dict.fromkeys(("min", "max"), (1, 99)),
+    "log": (1, 2),
+    "heaviside": (1, 2),
+    "where": (3, 3),
+    "Piecewise": (1, 99),
+    "And": (1, 99),
+    "Or": (1, 99),
+    "Not": (1, 1),
+    "Eq": (2, 2),
+    "Ne": (2, 2),
+}
+SPELLINGS = {
+    "ln": "log",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arcsinh": "asinh",
+    "arccosh": "acosh",
+    "arctanh": "atanh",
+    "Abs": "abs",
+    "fabs": "abs",
+    "sgn": "sign",
+    "ceiling": "ceil",
+    "Min": "min",
+    "Max": "max",
+    "minimum": "min",
+    "maximum": "max",
+    "loggamma": "lgamma",
+    "Heaviside": "heaviside",
+    "piecewise": "Piecewise",
+    "Mod": "mod",
+    "fmod": "mod",
+    "power": "pow",
+}
+CONSTANTS = ("pi",)
+WORDS = frozenset({"and", "or", "not", "if", "else", "True", "False"})
+TIME = "t"
+
+# What may follow what, by kind of token: n a value, o an operator, u one that may also stand before
+# a value, and brackets.
+_FOLLOWERS = {
+    "n": "ouc)",
+    "o": "nu(",
+    "u": "nu(",
+    "c": "nu(",
+    "(": "nu()",
+    ")": "ouc)",
+    "^": "nu(",  # the beginning
+}
+_LEGAL = frozenset(first + second for first, all_ in _FOLLOWERS.items() for second in all_)
+_KINDS = {
+    **dict.fromkeys(("+", "-", "not", "~"), "u"),
+    **dict.fromkeys(("*", "/", "**", "<", ">", "<=", ">=", "==", "!=", "%", "&", "|"), "o"),
+    **dict.fromkeys(("and", "or", "if", "else"), "o"),
+    "(": "(",
+    ")": ")",
+    ",": "c",
+}
+
+
+@final
+@frozen
+class Equation:
+    """One equation.
+
+    Attributes:
+        target: the state whose derivative it gives, or the name that it defines.
+        is_derivative: which of the two.
+        tokens: of its right-hand side.
+        text: as it was written.
+        place: how it is called in messages, such as ``equation 2``.
+    """
+
+    target: str
+    is_derivative: bool
+    tokens: tuple[str, ...]
+    text: str
+    place: str
+
+    @property
+    def canonical(self) -> str:
+        """The right-hand side without the user's own spaces."""
+        return " ".join(self.tokens)
+
+
+def split_equations(text: str) -> list[str]:
+    """The equations in a text: one a line, or separated by semicolons; # begins a comment."""
+    lines = (line.partition("#")[0] for line in text.splitlines())
+    return [part.strip() for line in lines for part in line.split(";") if part.strip()]
+
+
+def read_equation(text: str, place: str, states: Collection[str]) -> Equation:
+    """Split an equation into its target and its right-hand side.
+
+    Raises:
+        InvalidSystem: it has no target that could be one.
+    """
+    parts = _EQUALS.split(text)
+    if len(parts) != 2:  # noqa: PLR2004 - two sides
+        raise InvalidSystem(
+            f"{place} has {len(parts) - 1} equals signs and must have one:\n    {text}\nWrite "
+            "\"dx = …\", \"x' = …\" or \"d(x)/dt = …\" for the derivative of a state x, and "
+            '"name = …" for an intermediate value'
+        )
+    left, right = parts
+    found = _LEFT.fullmatch(left)
+    if found is None:
+        raise pointed(
+            f"{place}: the left-hand side is neither a derivative nor a name",
+            text,
+            0,
+            len(left.rstrip()),
+            "Write \"dx = …\", \"x' = …\" or \"d(x)/dt = …\" for a state x",
+        )
+    tokens = tuple(_TOKENS.findall(right))
+    tokens = tuple("**" if token == "^" else token for token in tokens)
+    plain = found["plain"]
+    if plain is None:
+        target = found["inner"] or found["leibniz"] or found["prime"]
+        return Equation(target, True, tokens, text, place)
+    if plain[0] == "d" and plain[1:] in states and plain not in states:
+        return Equation(plain[1:], True, tokens, text, place)
+    return Equation(plain, False, tokens, text, place)
+
+
+def equation_of(target: str, tokens_of: str, place: str) -> Equation:
+    """The derivative of a state, given as its right-hand side alone."""
+    tokens = tuple("**" if token == "^" else token for token in _TOKENS.findall(tokens_of))
+    return Equation(target, True, tokens, f"d({target})/dt = {tokens_of}", place)
+
+
+def looks_right(equation: Equation) -> bool:
+    """Whether brackets are balanced and neighbours possible; what fails here is parsed to say why.
+
+    Between values and operators, this is all the grammar there is.
+    """
+    kinds = "".join(_KINDS.get(token) or "n" for token in equation.tokens)
+    pairs = set(map(str.__add__, f"^{kinds}", kinds))
+    depth = 0
+    for kind in kinds:
+        depth += (kind == "(") - (kind == ")")
+        if depth < 0:
+            return False
+    # A value before a bracket is a function's name.
+    pairs.discard("n(")
+    return bool(kinds) and depth == 0 and kinds[-1] in "n)" and pairs <= _LEGAL
+
+
+def names_in(equation: Equation) -> set[str]:
+    """Names that an equation uses, those of functions included."""
+    return {token for token in set(equation.tokens) if _NAME.fullmatch(token)} - WORDS
+
+
+def pointed(problem: str, text: str, column: int, width: int, remedy: str) -> InvalidSystem:
+    """An error that points into an equation."""
+    mark = " " * column + "^" * max(1, width)
+    return InvalidSystem(f"{problem}\n    {text}\n    {mark}\n{remedy}")
+
+
+def find_name(equation: Equation, name: str) -> tuple[int, int]:
+    """Column and width of a name in the right-hand side of an equation as it was written."""
+    equals = _EQUALS.search(equation.text)
+    start = equals.end() if equals else 0
+    found = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)").search(equation.text, start)
+    return (found.start(), len(name)) if found else (start, 1)
+
+
+def unknown_name(equation: Equation, name: str, known: Iterable[str]) -> InvalidSystem:
+    """An error about a name that nobody declared."""
+    import difflib
+
+    close = difflib.get_close_matches(name, sorted(known), 1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    column, width = find_name(equation, name)
+    return pointed(
+        f"{equation.place}: the name {name!r} is not known",
+        equation.text,
+        column,
+        width,
+        f"{hint}Declare it as a state, parameter or constant, define it by an equation of its own, "
+        "or pass it in functions={…}",
+    )
+
+
+def in_order(equations: Sequence[Equation]) -> list[Equation]:
+    """Definitions in an order in which each needs only those before it.
+
+    Raises:
+        InvalidSystem: some define each other; names them.
+    """
+    waiting = {equation.target: equation for equation in sorted(equations)}
+    needs = {target: names_in(equation) & waiting.keys() for target, equation in waiting.items()}
+    done: list[Equation] = []
+    while waiting:
+        ready = [target for target in waiting if not needs[target] & waiting.keys()]
+        if not ready:
+            names = ", ".join(map(repr, waiting))
+            raise InvalidSystem(
+                f"The definitions of {names} need each other. An intermediate value may use others, "
+                "but not, by way of them, itself"
+            )
+        done += [waiting.pop(target) for target in ready]
+    return done

@@ -1,0 +1,310 @@
+"""From the text of equations to a program; only what is to be compiled is parsed."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from emberkeep.errors import InvalidSystem
+from emberkeep.ode.system.equations import FUNCTIONS, SPELLINGS, Equation, pointed
+from emberkeep.ode.system.program import Program
+
+_ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+_COMPARISONS = {
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+}
+_CONDITIONS = frozenset({*_COMPARISONS.values(), "and", "or", "not", "true"})
+
+
+def parse_equation(
+    equation: Equation,
+    program: Program,
+    values: Mapping[str, int],
+    functions: Mapping[str, Callable[..., float]],
+) -> int:
+    """The value of an equation's right-hand side.
+
+    Args:
+        equation: what is parsed.
+        program: gets its instructions.
+        values: of the names that it may use.
+        functions: the user's own.
+
+    Raises:
+        InvalidSystem: points at what cannot be read.
+    """
+    text = equation.canonical
+    try:
+        tree = ast.parse(text or " ", mode="eval").body
+    except SyntaxError as problem:
+        column = max(0, (problem.offset or 1) - 1)
+        reason = problem.msg if text else "there is nothing after the equals sign"
+        raise pointed(
+            f"{equation.place} ({_target(equation)}) cannot be read: {reason}",
+            text,
+            column,
+            1,
+            "Write it as in Python, with * for products; ** or ^ for powers",
+        ) from None
+    except (RecursionError, MemoryError):
+        raise InvalidSystem(
+            f"{equation.place} ({_target(equation)}) is nested too deeply. Split it by naming parts"
+        ) from None
+    return _Reader(equation, program, values, functions).number(tree)
+
+
+def _target(equation: Equation) -> str:
+    return f"d({equation.target})/dt" if equation.is_derivative else equation.target
+
+
+class _Reader:
+    """Walks one equation's tree."""
+
+    def __init__(
+        self,
+        equation: Equation,
+        program: Program,
+        values: Mapping[str, int],
+        functions: Mapping[str, Callable[..., float]],
+    ) -> None:
+        self._equation, self._program = equation, program
+        self._values, self._functions = values, functions
+
+    def _error(self, node: ast.AST, problem: str, remedy: str) -> InvalidSystem:
+        column = getattr(node, "col_offset", 0)
+        width = getattr(node, "end_col_offset", column + 1) - column
+        text = self._equation.canonical
+        place = f"{self._equation.place} ({_target(self._equation)})"
+        return pointed(f"{place}: {problem}", text, column, width, remedy)
+
+    def number(self, node: ast.expr) -> int:
+        """A value that is a number."""
+        value = self._read(node)
+        if self._is_condition(value):
+            # As in Python, a condition counts as one or zero.
+            return self._program.choose(
+                value, self._program.number(1.0), self._program.number(0.0)
+            )
+        return value
+
+    def condition(self, node: ast.expr) -> int:
+        """A value that is a condition."""
+        value = self._read(node)
+        if not self._is_condition(value):
+            raise self._error(node, "a condition is expected here", "Write a comparison: x > 0")
+        return value
+
+    def _is_condition(self, value: int) -> bool:
+        return self._program.instructions[value][0] in _CONDITIONS
+
+    def _read(self, node: ast.expr) -> int:
+        if isinstance(node, ast.Constant):
+            return self._constant(node)
+        if isinstance(node, ast.Name):
+            return self._name(node)
+        if isinstance(node, ast.BinOp):
+            return self._binary(node)
+        if isinstance(node, ast.UnaryOp):
+            return self._unary(node)
+        if isinstance(node, ast.Call):
+            return self._call(node)
+        if isinstance(node, ast.Compare):
+            return self._compare(node)
+        if isinstance(node, ast.BoolOp):
+            word = "and" if isinstance(node.op, ast.And) else "or"
+            return self._all_of(word, [self.condition(item) for item in node.values])
+        if isinstance(node, ast.IfExp):
+            condition = self.condition(node.test)
+            return self._program.choose(
+                condition, self.number(node.body), self.number(node.orelse)
+            )
+        raise self._error(
+            node,
+            f"this ({type(node).__name__}) has no meaning in an equation",
+            "Equations are made of numbers, names, operators, comparisons and functions",
+        )
+
+    def _constant(self, node: ast.Constant) -> int:
+        if isinstance(node.value, bool):
+            one = self._program.number(1.0)
+            return self._program.compare("==" if node.value else "!=", one, one)
+        if isinstance(node.value, int | float):
+            return self._program.number(float(node.value))
+        raise self._error(node, "only real numbers may stand here", "Write a number or a name")
+
+    def _name(self, node: ast.Name) -> int:
+        if node.id in self._values:
+            return self._values[node.id]
+        if node.id == "pi":
+            return self._program.number(math.pi)
+        raise self._error(
+            node, f"{node.id!r} is a function", f"Give it arguments: {node.id}(x)"
+        )
+
+    def _binary(self, node: ast.BinOp) -> int:
+        if isinstance(node.op, ast.BitAnd | ast.BitOr):  # as SymPy and NumPy write them
+            word = "and" if isinstance(node.op, ast.BitAnd) else "or"
+            return self._all_of(word, [self.condition(node.left), self.condition(node.right)])
+        # A sum of a thousand terms is a thousand levels deep on its left side, and no recursion.
+        chain: list[ast.BinOp] = []
+        left: ast.expr = node
+        while isinstance(left, ast.BinOp) and not isinstance(left.op, ast.BitAnd | ast.BitOr):
+            chain.append(left)
+            left = left.left
+        value = self.number(left)
+        for link in reversed(chain):
+            value = self._operation(link, value, self.number(link.right))
+        return value
+
+    def _operation(self, node: ast.BinOp, first: int, second: int) -> int:
+        if isinstance(node.op, ast.Pow):
+            return self._program.power(first, second)
+        if isinstance(node.op, ast.Mod):
+            return self._modulo(first, second)
+        operation = _ARITHMETIC.get(type(node.op))
+        if operation is None:
+            raise self._error(node, "this operator has no meaning here", "Use + - * / ** %")
+        return self._program.arithmetic(operation, first, second)
+
+    def _unary(self, node: ast.UnaryOp) -> int:
+        if isinstance(node.op, ast.Not | ast.Invert):
+            return self._program.inverse(self.condition(node.operand))
+        value = self.number(node.operand)
+        return self._program.negative(value) if isinstance(node.op, ast.USub) else value
+
+    def _compare(self, node: ast.Compare) -> int:
+        terms = [self.number(item) for item in (node.left, *node.comparators)]
+        found: list[int] = []
+        for place, operator in enumerate(node.ops):
+            sign = _COMPARISONS.get(type(operator))
+            if sign is None:
+                raise self._error(node, "this comparison has no meaning here", "Use < <= > >= == !=")
+            found.append(self._program.compare(sign, terms[place], terms[place + 1]))
+        return self._all_of("and", found)
+
+    def _all_of(self, word: str, conditions: Sequence[int]) -> int:
+        result = conditions[0]
+        for condition in conditions[1:]:
+            result = self._program.logic(word, result, condition)
+        return result
+
+    # Functions ----------------------------------------------------------------------------------
+
+    def _call(self, node: ast.Call) -> int:
+        if not isinstance(node.func, ast.Name) or node.keywords:
+            raise self._error(
+                node, "functions are called by their name and by position", "Write f(x, y)"
+            )
+        name = node.func.id
+        if name in self._functions:
+            return self._program.call(f"user {name}", *map(self.number, node.args))
+        if name in self._values:
+            remedy = f"Write {name} * (…) for a product"
+            raise self._error(node, f"{name!r} is a value, and is called like a function", remedy)
+        name = SPELLINGS.get(name, name)
+        least, most = FUNCTIONS[name]
+        if not least <= len(node.args) <= most:
+            wanted = str(least) if least == most else f"{least} to {most}"
+            raise self._error(
+                node, f"{name} takes {wanted} arguments, not {len(node.args)}", "Check its arguments"
+            )
+        if name in ("Piecewise", "where", "And", "Or", "Not"):
+            return self._logical_call(name, node)
+        arguments = [self.number(argument) for argument in node.args]
+        written = getattr(self, f"_{name.lower()}", None)
+        return written(*arguments) if written else self._program.call(name, *arguments)
+
+    def _logical_call(self, name: str, node: ast.Call) -> int:
+        if name == "Piecewise":
+            return self._piecewise(node)
+        if name == "where":
+            condition = self.condition(node.args[0])
+            return self._program.choose(condition, *map(self.number, node.args[1:]))
+        conditions = [self.condition(argument) for argument in node.args]
+        if name == "Not":
+            return self._program.inverse(conditions[0])
+        return self._all_of(name.lower(), conditions)
+
+    def _piecewise(self, node: ast.Call) -> int:
+        result: int | None = None
+        for piece in reversed(node.args):
+            if not isinstance(piece, ast.Tuple) or len(piece.elts) != 2:  # noqa: PLR2004 - a pair
+                raise self._error(
+                    piece, "a piece is a pair", "Write Piecewise((value, condition), (other, True))"
+                )
+            value, condition = piece.elts
+            if isinstance(condition, ast.Constant) and condition.value is True:
+                result = self.number(value)
+            else:
+                # Beyond the last piece it is not defined.
+                otherwise = self._program.call("nan") if result is None else result
+                result = self._program.choose(
+                    self.condition(condition), self.number(value), otherwise
+                )
+        assert result is not None
+        return result
+
+    def _log(self, value: int, base: int | None = None) -> int:
+        log = self._program.call("log", value)
+        if base is None:
+            return log
+        return self._program.arithmetic("/", log, self._program.call("log", base))
+
+    def _log2(self, value: int) -> int:
+        return self._log(value, self._program.number(2.0))
+
+    def _pow(self, base: int, exponent: int) -> int:
+        return self._program.power(base, exponent)
+
+    def _mod(self, value: int, divisor: int) -> int:
+        return self._modulo(value, divisor)
+
+    def _modulo(self, value: int, divisor: int) -> int:
+        """The remainder with the sign of the divisor, as in Python."""
+        program = self._program
+        times = program.call("floor", program.arithmetic("/", value, divisor))
+        return program.arithmetic("-", value, program.arithmetic("*", divisor, times))
+
+    def _sign(self, value: int) -> int:
+        program = self._program
+        zero, one = program.number(0.0), program.number(1.0)
+        positive, negative = program.compare(">", value, zero), program.compare("<", value, zero)
+        # Not-a-number stays what it is.
+        rest = program.choose(negative, program.number(-1.0), value)
+        return program.choose(positive, one, rest)
+
+    def _cbrt(self, value: int) -> int:
+        program = self._program
+        root = program.call("pow", program.call("abs", value), program.number(1 / 3))
+        return program.arithmetic("*", self._sign(value), root)
+
+    def _heaviside(self, value: int, at_zero: int | None = None) -> int:
+        program = self._program
+        zero, one = program.number(0.0), program.number(1.0)
+        middle = program.number(0.5) if at_zero is None else at_zero
+        below = program.choose(program.compare("<", value, zero), zero, middle)
+        return program.choose(program.compare(">", value, zero), one, below)
+
+    def _min(self, *values: int) -> int:
+        return self._extreme("min", values)
+
+    def _max(self, *values: int) -> int:
+        return self._extreme("max", values)
+
+    def _extreme(self, name: str, values: Sequence[int]) -> int:
+        result = values[0]
+        for value in values[1:]:
+            result = self._program.call(name, result, value)
+        return result
+
+    def _eq(self, first: int, second: int) -> int:
+        return self._program.compare("==", first, second)
+
+    def _ne(self, first: int, second: int) -> int:
+        return self._program.compare("!=", first, second)

@@ -1,0 +1,345 @@
+"""A system of ordinary differential equations, as its user writes it."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable, Mapping
+
+from emberkeep.errors import InvalidSystem
+from emberkeep.light import final
+from emberkeep.ode.system.equations import (
+    CONSTANTS,
+    FUNCTIONS,
+    SPELLINGS,
+    TIME,
+    WORDS,
+    Equation,
+    equation_of,
+    in_order,
+    looks_right,
+    names_in,
+    read_equation,
+    split_equations,
+    unknown_name,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    Values = Mapping[str, float]
+
+# What is no longer than this is parsed at once, so that every mistake shows where it was made.
+PARSED_AT_ONCE = 2000
+LONGEST_NAME = 60
+
+
+@final
+class System:
+    """Equations, names and default values; frozen.
+
+    Args:
+        equations: text (``"dx = s*(y - x)"``, ``"x' = …"``, ``"d(x)/dt = …"``; one a line), a list
+            of such texts, a mapping from state to right-hand side (text or SymPy), a list of
+            SymPy's ``Eq(Derivative(x(t), t), …)``, or a Python function ``f(t, y, p)``.
+        states: names and default initial values, in the order in which results have them.
+        parameters: names and default values of what may differ between trajectories.
+        constants: names and values of what is the same for all; see `with_constants`.
+        observables: names of intermediate values that are of interest by themselves.
+        functions: Python functions that equations call, by the names they have there.
+        name: what it is called in the keep; made of the states where none is given.
+
+    Raises:
+        InvalidSystem: says what is wrong, and where.
+    """
+
+    __slots__ = (
+        "constants",
+        "equations",
+        "function",
+        "functions",
+        "name",
+        "observables",
+        "parameters",
+        "states",
+    )
+
+    name: str
+    states: Mapping[str, float]
+    parameters: Mapping[str, float]
+    constants: Mapping[str, float]
+    observables: tuple[str, ...]
+    functions: Mapping[str, Callable[..., float]]
+    equations: tuple[Equation, ...]  # of the states in their order, then definitions
+    function: Callable[..., Any] | None
+
+    def __init__(
+        self,
+        equations: Any,
+        states: Values,
+        parameters: Values | None = None,
+        *,
+        constants: Values | None = None,
+        observables: Iterable[str] = (),
+        functions: Mapping[str, Callable[..., float]] | None = None,
+        name: str | None = None,
+    ) -> None:
+        known: dict[str, str] = {}
+        self._set("states", _values("state", states, known))
+        self._set("parameters", _values("parameter", parameters or {}, known))
+        self._set("constants", _values("constant", constants or {}, known))
+        self._set("functions", _functions(functions or {}, known))
+        self._set("observables", (observables,) if isinstance(observables, str) else (*observables,))
+        if not self.states:
+            raise InvalidSystem("A system needs states: states={'x': 1.0, …}")
+        self._set("name", str(name) if name else "_".join(self.states)[:LONGEST_NAME])
+        if callable(equations):
+            if self.observables or self.functions:
+                raise InvalidSystem(
+                    "A system that is a Python function calls other functions by itself and has no "
+                    "observables; leave out functions= and observables="
+                )
+            self._set("function", equations)
+            self._set("equations", ())
+        else:
+            self._set("function", None)
+            written = _read(equations, self.states)
+            self._set("equations", _arranged(written, self.states, self.observables, known))
+            if sum(len(equation.tokens) for equation in self.equations) <= PARSED_AT_ONCE:
+                self.check()
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(
+            f"A system is frozen: {name!r} cannot change. Make a new one, or use with_constants()"
+        )
+
+    def __repr__(self) -> str:
+        parts = [f"states {', '.join(self.states)}"]
+        for label, names in (
+            ("parameters", self.parameters),
+            ("constants", self.constants),
+            ("observables", self.observables),
+        ):
+            if names:
+                parts.append(f"{label} {', '.join(names)}")
+        text = "; ".join(parts)
+        return f"<System {self.name}: {text if len(text) < 400 else text[:400] + '…'}>"  # noqa: PLR2004
+
+    def with_constants(self, **values: float) -> System:
+        """The same system with other values of some constants; nothing is compiled anew."""
+        unknown = values.keys() - self.constants.keys()
+        if unknown:
+            raise InvalidSystem(
+                f"{sorted(unknown)} are no constants of {self.name}; it has "
+                f"{sorted(self.constants) or 'none'}"
+            )
+        changed = object.__new__(System)
+        for name in System.__slots__:
+            object.__setattr__(changed, name, getattr(self, name))
+        object.__setattr__(changed, "constants", _values("constant", {**self.constants, **values}, {}))
+        return changed
+
+    def check(self) -> None:
+        """Parse every equation; large systems are parsed only when they are compiled.
+
+        Raises:
+            InvalidSystem: points at what cannot be read.
+        """
+        if self.function is None:
+            from emberkeep.ode.system.reading import read_system
+
+            read_system(self)
+
+    def ingredients(self) -> dict[str, object]:
+        """All of it that can change compiled code: names and equations, and no number."""
+        return {
+            "states": tuple(self.states),
+            "parameters": tuple(self.parameters),
+            "constants": tuple(self.constants),
+            "observables": self.observables,
+            "equations": self.function
+            or tuple((equation.target, equation.canonical) for equation in self.equations),
+            "functions": {name: self.functions[name] for name in sorted(self.functions)},
+        }
+
+
+def _values(kind: str, given: Values, known: dict[str, str]) -> dict[str, float]:
+    """Names and default values, checked."""
+    if not isinstance(given, Mapping):
+        names = ", ".join(f"{name}: 0.0" for name in map(repr, given))
+        raise InvalidSystem(
+            f"The {kind}s must be names with default values: {{{names}}}, not {given!r}"
+        )
+    checked: dict[str, float] = {}
+    for name, value in given.items():
+        text = str(name)  # SymPy's symbols are taken by their names
+        _require_name(kind, text, known)
+        known[text] = kind
+        try:
+            checked[text] = float(value)
+        except (TypeError, ValueError):
+            raise InvalidSystem(
+                f"The default of the {kind} {text!r} must be a number; it is {value!r}"
+            ) from None
+    return checked
+
+
+def _require_name(kind: str, name: str, known: Mapping[str, str]) -> None:
+    if name in known:
+        raise InvalidSystem(
+            f"The name {name!r} is used twice: for a {known[name]} and for a {kind}. Rename one"
+        )
+    if not name.isascii() or not name.isidentifier() or name.startswith("_"):
+        raise InvalidSystem(
+            f"{name!r} cannot be the name of a {kind}: names are letters, digits and underscores, "
+            "and begin with a letter"
+        )
+    if name == TIME or name in CONSTANTS or name in WORDS or keyword.iskeyword(name):
+        reason = {TIME: "time"}.get(name, "a word with a meaning of its own")
+        raise InvalidSystem(
+            f"{name!r} cannot be the name of a {kind}: it is {reason}. Call it {name + '_'!r}"
+        )
+
+
+def _functions(
+    given: Mapping[str, Callable[..., float]], known: dict[str, str]
+) -> dict[str, Callable[..., float]]:
+    for name, function in given.items():
+        _require_name("function", name, known)
+        known[name] = "function"
+        if not callable(function):
+            raise InvalidSystem(f"The function {name!r} is a {type(function).__qualname__}")
+    return dict(given)
+
+
+def _read(given: Any, states: Mapping[str, float]) -> list[Equation]:
+    """Equations of any form, as text."""
+    if isinstance(given, str):
+        given = split_equations(given)
+    if isinstance(given, Mapping):
+        return [
+            equation_of(str(state), _text(right, f"the equation of {state}"), f"equation {number}")
+            for number, (state, right) in enumerate(given.items(), 1)
+        ]
+    try:
+        items: Sequence[Any] = list(given)
+    except TypeError:
+        raise InvalidSystem(
+            f"Equations are text, a list of texts, a mapping from state to right-hand side or a "
+            f"function f(t, y, p), not a {type(given).__qualname__}"
+        ) from None
+    read: list[Equation] = []
+    for number, item in enumerate(items, 1):
+        place = f"equation {number}"
+        if isinstance(item, str):
+            read.append(read_equation(item, place, states))
+        else:
+            from emberkeep.ode.system.from_sympy import sides
+
+            read.append(equation_of(*sides(item, place), place))
+    return read
+
+
+def _text(right: Any, place: str) -> str:
+    if isinstance(right, str):
+        return right
+    if isinstance(right, int | float):
+        return repr(float(right))
+    from emberkeep.ode.system.from_sympy import text_of
+
+    return text_of(right, place)
+
+
+def _arranged(
+    written: Sequence[Equation],
+    states: Mapping[str, float],
+    observables: Sequence[str],
+    known: Mapping[str, str],
+) -> tuple[Equation, ...]:
+    """Equations in the order of the states, then definitions; every name in them known."""
+    derivatives: dict[str, Equation] = {}
+    definitions: dict[str, Equation] = {}
+    for equation in written:
+        place, target = equation.place, equation.target
+        if equation.is_derivative and target not in states:
+            raise InvalidSystem(
+                f"{place} gives the derivative of {target!r}, which is no state:\n"
+                f"    {equation.text}\nAdd it to states={{…}}; there are {', '.join(states)}"
+            )
+        if not equation.is_derivative:
+            _require_definable(equation, known)
+        group = derivatives if equation.is_derivative else definitions
+        if target in group:
+            raise InvalidSystem(
+                f"{place} and {group[target].place} are both for {target!r}. Keep one of them"
+            )
+        group[target] = equation
+    missing = [state for state in states if state not in derivatives]
+    if missing:
+        raise InvalidSystem(
+            f"There is no equation for {', '.join(map(repr, missing))}. Every state needs one: "
+            f"\"d{missing[0]} = …\"; what has none is a parameter or a constant"
+        )
+    _require_known_names((*derivatives.values(), *definitions.values()), definitions, known)
+    _require_used(derivatives, definitions, observables)
+    return (*(derivatives[state] for state in states), *in_order(list(definitions.values())))
+
+
+def _require_definable(equation: Equation, known: Mapping[str, str]) -> None:
+    target = equation.target
+    if target not in known:
+        _require_name("definition", target, known)
+        return
+    remedy = f'Write "d{target} = …" for its derivative' if known[target] == "state" else "Rename one"
+    raise InvalidSystem(
+        f"{equation.place} defines {target!r}, which is a {known[target]} already:\n"
+        f"    {equation.text}\n{remedy}"
+    )
+
+
+def _require_known_names(
+    equations: Iterable[Equation], definitions: Mapping[str, Equation], known: Mapping[str, str]
+) -> None:
+    names = {*known, *definitions, TIME, *CONSTANTS, *FUNCTIONS, *SPELLINGS}
+    for equation in equations:
+        unknown = names_in(equation) - names
+        if unknown:
+            raise unknown_name(equation, min(unknown), names)
+        if not looks_right(equation):
+            _explain(equation, names)
+
+
+def _explain(equation: Equation, names: Iterable[str]) -> None:
+    """Parse what does not look right, for an error that says why."""
+    from emberkeep.ode.system.parsing import parse_equation
+    from emberkeep.ode.system.program import Program
+
+    program = Program()
+    parse_equation(equation, program, {name: program.name(name) for name in names}, {})
+
+
+def _require_used(
+    derivatives: Mapping[str, Equation],
+    definitions: Mapping[str, Equation],
+    observables: Sequence[str],
+) -> None:
+    """A definition that nobody uses is a derivative with a slip of the pen."""
+    for name in observables:
+        if name not in definitions:
+            raise InvalidSystem(
+                f"The observable {name!r} has no equation. Add one: \"{name} = …\""
+            )
+    used = set(observables)
+    for equation in (*derivatives.values(), *definitions.values()):
+        used |= names_in(equation)
+    for name, equation in definitions.items():
+        if name not in used:
+            raise InvalidSystem(
+                f"{equation.place} defines {name!r}, which nothing uses:\n    {equation.text}\n"
+                "If it is of interest, list it in observables=[…]; if it is a derivative, its state "
+                "is missing in states={…}"
+            )

@@ -1,0 +1,116 @@
+"""The numbers that control an integration, checked and laid out for the kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from emberkeep.errors import InvalidPlan
+from emberkeep.light import final, frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from emberkeep.ode.plan import Plan
+    from emberkeep.ode.times import Times
+
+    Values = np.ndarray[Any, Any]
+
+RTOL, ATOL = 1e-6, 1e-9
+MAX_STEPS = 1_000_000
+# Below so many units in the last place of the time, a step would change nothing.
+LEAST_UNITS = 16
+
+
+@final
+@frozen
+class Numbers:
+    """What a user may say about steps.
+
+    Attributes:
+        rtol: tolerated error relative to a state.
+        atol: tolerated error where a state is small: for all, or by state.
+        dt: the length of steps where it is fixed; else of the first one, chosen where None.
+        dt_min: no step becomes shorter than this, but fails.
+        dt_max: no step becomes longer.
+        max_steps: attempts of a step, after which a trajectory is given up.
+    """
+
+    rtol: float
+    atol: Any
+    dt: float | None
+    dt_min: float
+    dt_max: float
+    max_steps: int
+
+
+def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> Values:
+    """Start, direction, span, first step, least, largest, rtol, then atol of each state.
+
+    Raises:
+        InvalidPlan: names the number that cannot be, and says what to do.
+    """
+    states = tuple(plan.system.states)
+    for name in ("rtol", "dt", "dt_max"):
+        value = getattr(numbers, name)
+        if value is not None:
+            _require_positive(name, value)
+    if not numbers.dt_min >= 0:
+        raise InvalidPlan(f"dt_min={numbers.dt_min!r} must be zero or more")
+    if not isinstance(numbers.max_steps, int | np.integer) or numbers.max_steps < 1:
+        raise InvalidPlan(f"max_steps={numbers.max_steps!r} must be a whole number, at least 1")
+    if not plan.tableau.is_adaptive and numbers.dt is None:
+        raise InvalidPlan(
+            f"{plan.tableau.name} takes steps of fixed length: pass dt=…, or use an adaptive method "
+            "such as 'tsit5'"
+        )
+    atol = _absolute(numbers.atol, states)
+    real = np.dtype(plan.precision)
+    latest = max(abs(times.start), abs(times.end))
+    limits = np.finfo(real)
+    least = max(numbers.dt_min, LEAST_UNITS * float(limits.eps) * latest, float(limits.tiny))
+    largest = min(numbers.dt_max, max(times.span, least))
+    first = 0.0 if numbers.dt is None else min(max(numbers.dt, least), largest)
+    head = [times.start, times.direction, times.span, first, least, largest, numbers.rtol]
+    laid = np.array([*head, *atol], real)
+    if not (laid[6:] > 0).all():
+        raise InvalidPlan(
+            f"rtol={numbers.rtol!r} or atol={numbers.atol!r} is zero in {plan.precision}; choose "
+            "larger ones, or precision='float64'"
+        )
+    return laid
+
+
+def _require_positive(name: str, value: Any) -> None:
+    try:
+        good = float(value) > 0 and (name == "dt_max" or math.isfinite(value))
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        advice = "such as 1e-6: no computation has an error of zero" if "tol" in name else ""
+        raise InvalidPlan(f"{name}={value!r} must be a positive number{advice and ', ' + advice}")
+
+
+def _absolute(given: Any, states: tuple[str, ...]) -> list[float]:
+    if isinstance(given, Mapping):
+        unknown = set(given) - set(states)
+        if unknown:
+            raise InvalidPlan(
+                f"atol names {sorted(unknown)}, which are no states; there are {', '.join(states)}"
+            )
+        values = [given.get(state, ATOL) for state in states]
+    elif np.ndim(given) == 0:
+        values = [given] * len(states)
+    else:
+        values = list(given)
+        if len(values) != len(states):
+            raise InvalidPlan(
+                f"atol has {len(values)} values for {len(states)} states. Pass one number, one for "
+                f"each state, or {{{states[0]!r}: 1e-9}}"
+            )
+    for value in values:
+        _require_positive("atol", value)
+    return [float(value) for value in values]
