@@ -24,8 +24,8 @@ MOST_STATES, MOST_INSTRUCTIONS = 16, 400
 # Lanes of a block: enough to hide the latency of instructions, and few enough for the cache.
 LANES = {"float64": 32, "float32": 64}
 
-# What is called once for all lanes; all else belongs into the loops that call it.
-ON_ITS_OWN = frozenset({"finish", "interpolate", "save", "settle", "start_lanes", "take"})
+# What is compiled into its callers: what stands in loops over lanes.
+INLINED = ("controller", "equations", "fetch", "first_step", "right_hand_side", "step")
 
 
 @final
@@ -71,11 +71,12 @@ def generate(plan: Plan, *, on_device: bool) -> Generated:
     literals = Literals(plan.precision)
     if large:
         parts = [grouped.right_hand_side(system, read, literals)]
-        parts.append(grouped.step(tableau, dense=shape.dense and tableau.is_adaptive))
+        parts.append(grouped.step(tableau))
     else:
         parts = [straight.right_hand_side(system, read, literals)]
-        dense = shape.dense and tableau.is_adaptive
-        parts.append(straight.step(tableau, states, inputs, dense=dense))
+        if on_device or not tableau.is_adaptive:
+            dense = shape.dense and tableau.is_adaptive
+            parts.append(straight.step(tableau, states, inputs, dense=dense))
         if tableau.is_adaptive:
             parts.append(straight.first_step(states))
     parts.append(controller_source(plan.controller, tableau))
@@ -84,7 +85,8 @@ def generate(plan: Plan, *, on_device: bool) -> Generated:
     code = "\n".join(part.strip("\n") + "\n\n" for part in parts if part)
     text = f"{_head(plan, shape)}{literals.definitions()}\n\n{code}".rstrip("\n") + "\n"
     notes = {"lanes": shape.lanes, "work": _rows(shape).count * shape.lanes, "places": 3 * shape.lanes}
-    return Generated(text, _inlined(text, shape, read), notes)
+    inlined = ("controller", "fetch") if large else (*INLINED, *system.functions)
+    return Generated(text, inlined, notes)
 
 
 def _rows(shape: Shape) -> Rows:
@@ -108,7 +110,7 @@ def _head(plan: Plan, shape: Shape) -> str:
     constants = [
         f"STATES, INPUTS, LANES = {shape.states}, {shape.states + shape.inputs}, {shape.lanes}",
         f"ALL = {shape.states * shape.lanes}  # numbers in a row for each state",
-        "not_a_number = real(math.nan)",
+        "ZERO, UNIT, NEVER, not_a_number = real(0), real(1), real(-1), real(math.nan)",
         "RUNNING, SUCCESS, STEP_TOO_SMALL, NOT_FINITE, TOO_MANY_STEPS = -1, 0, 1, 2, 3",
     ]
     if tableau.is_adaptive:
@@ -131,12 +133,3 @@ def _head(plan: Plan, shape: Shape) -> str:
         f"{interpolation_constants(tableau) if shape.dense and tableau.interpolant else ''}"
         f"{CONTROLLER_CONSTANTS if plan.controller == 'pi' else ''}"
     )
-
-
-def _inlined(text: str, shape: Shape, read: Read | None) -> tuple[str, ...]:
-    """What is compiled into its callers: all that stands in a loop over lanes."""
-    if shape.large:
-        return ("controller", "fetch")
-    names = [line[4 : line.index("(")] for line in text.splitlines() if line.startswith("def ")]
-    found = [name for name in names if name not in ON_ITS_OWN and name not in (ENTRY, "advance")]
-    return (*found, "equations") if read is None else tuple(found)

@@ -24,13 +24,13 @@ def right_hand_side(system: System, read: Read | None, literals: Literals) -> st
     mine = Names(("t", *system.states, *inputs, *system.functions))
     used = _used(system, read)
     lines = ["t = rows[TIME + lane]"] if "t" in used else []
-    for group, names in (("STAGE", [*system.states]), ("P", [*inputs])):
+    for group, names in (("NEW", [*system.states]), ("P", [*inputs])):
         lines += [
             f"{mine.of(name)} = rows[{group} + {index} * LANES + lane]"
             for index, name in enumerate(names)
             if name in used
         ]
-    slopes = [f"rows[SLOPE + {index} * LANES + lane]" for index in range(len(system.states))]
+    slopes = [f"rows[LAST + {index} * LANES + lane]" for index in range(len(system.states))]
     if read is None:
         states = listed([mine.of(name) for name in system.states])
         rest = listed([mine.of(name) for name in inputs])
@@ -62,7 +62,7 @@ def _used(system: System, read: Read | None) -> set[str]:
     return {str(rest[0]) for operation, *rest in instructions if operation == "name"}
 
 
-def step(tableau: Tableau, *, dense: bool) -> str:
+def step(tableau: Tableau) -> str:
     """One step of a method in every lane, stage by stage."""
     reused = tableau.ends_with_solution
     parts: list[str] = []
@@ -78,13 +78,10 @@ def step(tableau: Tableau, *, dense: bool) -> str:
         calls.append("solution(rows)")
     if tableau.is_adaptive:
         parts.append(_error(tableau))
-    if dense:
-        parts.append(_keep_last(tableau))
-        calls.append("keep_last_slope(rows)")
     body = "\n".join(f"    {call}" for call in calls)
     return f'''{"".join(parts)}
 def step(rows):
-    """One step of {tableau.name} in every lane: the states after it are in STAGE."""
+    """One step of {tableau.name} in every lane: the states after it are in NEW."""
 {body}
 '''
 
@@ -96,7 +93,7 @@ def begin_step(rows):
     for i in range(STATES):
         for lane in range(LANES):
             at = i * LANES + lane
-            rows[STAGE + at] = rows[Y + at]
+            rows[NEW + at] = rows[Y + at]
     for lane in range(LANES):
         rows[TIME + lane] = rows[START + lane]
 '''
@@ -108,13 +105,13 @@ def _terms(row: Sequence[tuple[int, str]], last: int) -> str:
     for source, name in row:
         slope = "slope" if source == last else f"rows[SLOPES + {source} * ALL + at]"
         terms.append(slope if name == "1.0" else f"{name} * {slope}")
-    return " + ".join(terms) or "real(0)"
+    return " + ".join(terms) or "ZERO"
 
 
 def _stage(tableau: Tableau, stage: int) -> str:
     row = coefficients(tableau.stages[stage - 1], f"A{stage + 1}_")
     last = stage - 1
-    found = "K1" if last == 0 and tableau.ends_with_solution else "SLOPE"
+    found = "K1" if last == 0 and tableau.ends_with_solution else "LAST"
     value = tableau.nodes[stage]
     share = {0: "", 1: " + rows[H + lane]"}.get(value, f" + C{stage + 1} * rows[H + lane]")
     return f'''
@@ -125,7 +122,7 @@ def stage_{stage + 1}(rows):
             at = i * LANES + lane
             slope = rows[{found} + at]
             rows[SLOPES + {last} * ALL + at] = slope
-            rows[STAGE + at] = rows[Y + at] + rows[H + lane] * ({_terms(row, last)})
+            rows[NEW + at] = rows[Y + at] + rows[H + lane] * ({_terms(row, last)})
     for lane in range(LANES):
         rows[TIME + lane] = rows[START + lane]{share}
 '''
@@ -139,8 +136,8 @@ def solution(rows):
     for i in range(STATES):
         for lane in range(LANES):
             at = i * LANES + lane
-            slope = rows[SLOPE + at]
-            rows[STAGE + at] = rows[Y + at] + rows[H + lane] * ({_terms(row, tableau.count - 1)})
+            slope = rows[LAST + at]
+            rows[NEW + at] = rows[Y + at] + rows[H + lane] * ({_terms(row, tableau.count - 1)})
 '''
 
 
@@ -151,26 +148,15 @@ def estimate_error(rows, numbers):
     """The mean of squared errors, each in units of what is tolerated."""
     rtol = numbers[6]
     for lane in range(LANES):
-        rows[ERROR + lane] = real(0)
+        rows[ERROR + lane] = ZERO
     for i in range(STATES):
         atol = numbers[7 + i]
         for lane in range(LANES):
             at = i * LANES + lane
-            slope = rows[SLOPE + at]
-            scale = atol + rtol * max(abs(rows[Y + at]), abs(rows[STAGE + at]))
+            slope = rows[LAST + at]
+            scale = atol + rtol * max(abs(rows[Y + at]), abs(rows[NEW + at]))
             e = rows[H + lane] * ({_terms(row, tableau.count - 1)}) / scale
             rows[ERROR + lane] += e * e
     for lane in range(LANES):
         rows[ERROR + lane] *= STATES_SHARE
-'''
-
-
-def _keep_last(tableau: Tableau) -> str:
-    return f'''
-def keep_last_slope(rows):
-    """Put the slope at the last stage aside too: values in between need it."""
-    for i in range(STATES):
-        for lane in range(LANES):
-            at = i * LANES + lane
-            rows[SLOPES + {tableau.count - 1} * ALL + at] = rows[SLOPE + at]
 '''

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emberkeep.ode.codegen import staged
 from emberkeep.ode.codegen.interpolation import weights
 from emberkeep.ode.codegen.straight import listed, numbered
 
@@ -36,53 +37,31 @@ def take(rows, lane, first, run, values, sources):
 
 def adaptive(shape: Shape) -> str:
     """Steps of chosen length, values in between, and lanes that are filled again."""
-    advance = _advance_large(shape) if shape.large else _advance_small(shape)
+    attempt = _attempt_large() if shape.large else staged.attempt(shape)
     start = _start_large(shape) if shape.large else _start_small(shape)
-    parts = [TAKE, _TAKE_LANE, start, advance]
+    parts = [TAKE, _TAKE_LANE, start, attempt, _control(shape)]
     if shape.dense:
         parts.append(interpolate(shape))
     parts += [_finish(shape), _settle(shape), _adaptive_loop(shape)]
     return "".join(parts)
 
 
-def _numbers(shape: Shape) -> str:
-    """Statements that read what a solve is given."""
-    atols = numbered("atol", shape.states)
-    places = ", ".join(f"numbers[{7 + index}]" for index in range(shape.states))
-    return (
-        "    start, direction, span = numbers[0], numbers[1], numbers[2]\n"
-        "    given, largest, rtol = numbers[3], numbers[5], numbers[6]\n"
-        f"    {listed(atols)} = {places}{',' if shape.states == 1 else ''}\n"
-    )
-
-
-def _row(group: str, index: int) -> str:
-    return f"rows[{group} + {index} * LANES + lane]" if index else f"rows[{group} + lane]"
-
-
-def _reads(names: list[str], group: str) -> str:
-    return "".join(
-        f"        {name} = {_row(group, index)}\n" for index, name in enumerate(names)
-    )
-
-
 def _start_small(shape: Shape) -> str:
     y, p = numbered("y", shape.states), numbered("p", shape.inputs)
-    k = numbered("k", shape.states)
-    atols = ", ".join(numbered("atol", shape.states))
-    keep = "".join(
-        f"        {_row('K1', index)} = {name} if fresh else {_row('K1', index)}\n"
-        for index, name in enumerate(k)
-    )
+    k, atols = numbered("k", shape.states), numbered("atol", shape.states)
+    lines = [*staged.reads(y, "Y"), *staged.reads(p, "P")]
+    lines.append(f"{listed(k)} = right_hand_side(start, {', '.join([*y, *p])})")
+    lines += [f"{staged.row('K1', index)} = {name}" for index, name in enumerate(k)]
+    body = "\n".join(f"    {line}" for line in lines)
+    places = ", ".join(f"numbers[{7 + index}]" for index in range(shape.states))
+    given = ", ".join([*atols, *y, *k])
     return f'''
-def start_lanes(rows, numbers):
-    """The first derivatives and the first step of lanes that have just been filled."""
-{_numbers(shape)}    for lane in range(LANES):
-{_reads(y, "Y")}{_reads(p, "P")}        fresh = rows[FRESH + lane] > 0
-        {listed(k)} = right_hand_side(start, {", ".join([*y, *p])})
-{keep}        size = given if given > 0 else first_step(span, largest, rtol, {atols}, {", ".join([*y, *k])})
-        rows[SIZE + lane] = size if fresh else rows[SIZE + lane]
-        rows[FRESH + lane] = real(0)
+def start_lane(rows, lane, numbers):
+    """The first derivatives and the first step of a lane that has just been filled."""
+    start, span, given, largest, rtol = numbers[0], numbers[2], numbers[3], numbers[5], numbers[6]
+    {listed(atols)} = {places}{"," if shape.states == 1 else ""}
+{body}
+    rows[SIZE + lane] = given if given > 0 else first_step(span, largest, rtol, {given})
 '''
 
 
@@ -93,22 +72,22 @@ def start_lanes(rows, numbers):
     start, span, given, largest, rtol = numbers[0], numbers[2], numbers[3], numbers[5], numbers[6]
     for i in range(STATES):
         for lane in range(LANES):
-            rows[STAGE + i * LANES + lane] = rows[Y + i * LANES + lane]
+            rows[NEW + i * LANES + lane] = rows[Y + i * LANES + lane]
     for lane in range(LANES):
         rows[TIME + lane] = start
-        rows[START + lane] = real(0)
-        rows[H + lane] = real(0)
+        rows[START + lane] = ZERO
+        rows[H + lane] = ZERO
     right_hand_side(rows)
     for i in range(STATES):
         atol = numbers[7 + i]
         for lane in range(LANES):
             at = i * LANES + lane
             scale = atol + rtol * abs(rows[Y + at])
-            size, slope = rows[Y + at] / scale, rows[SLOPE + at] / scale
+            size, slope = rows[Y + at] / scale, rows[LAST + at] / scale
             rows[START + lane] += size * size
             rows[H + lane] += slope * slope
             fresh = rows[FRESH + lane] > 0
-            rows[K1 + at] = rows[SLOPE + at] if fresh else rows[K1 + at]
+            rows[K1 + at] = rows[LAST + at] if fresh else rows[K1 + at]
     for lane in range(LANES):
         # A step in which the states change by a hundredth, or if they are small, by less than is
         # tolerated.
@@ -117,7 +96,7 @@ def start_lanes(rows, numbers):
         guess = guess if guess < most else most  # and so is not-a-number
         size = given if given > 0 else guess
         rows[SIZE + lane] = size if rows[FRESH + lane] > 0 else rows[SIZE + lane]
-        rows[FRESH + lane] = real(0)
+        rows[FRESH + lane] = ZERO
 '''
 
 
@@ -134,82 +113,55 @@ _REACH = {
 
 
 def _control(shape: Shape) -> str:
-    """What follows an attempt, lane by lane, in vector instructions."""
-    dense = ""
+    """What follows an attempt; apart from the step itself, so that processors overlap more of it."""
+    keep_old, keep_time = "", ""
     if shape.dense:
-        dense = "        rows[BEFORE + lane] = elapsed\n        rows[TAKEN + lane] = size\n"
-    return f"""        rows[ERROR + lane] = squared_error
+        last = shape.tableau.count - 1
+        keep_old = (
+            "            rows[OLD + at] = rows[Y + at]\n"
+            "            rows[SLOPES + at] = rows[K1 + at]\n"
+            f"            rows[SLOPES + {last} * ALL + at] = rows[LAST + at]\n"
+        )
+        keep_time = "        rows[BEFORE + lane] = elapsed\n        rows[TAKEN + lane] = size\n"
+    return f'''
+def accept(rows, numbers):
+    """Take the steps whose errors are tolerated, and choose the next; how many need attention."""
+    span, largest = numbers[2], numbers[5]
+    for i in range(STATES):
+        for lane in range(LANES):
+            at = i * LANES + lane
+            accepted = rows[ERROR + lane] <= 1
+{keep_old}            rows[Y + at] = rows[NEW + at] if accepted else rows[Y + at]
+            rows[K1 + at] = rows[LAST + at] if accepted else rows[K1 + at]
+    attention = 0
+    for lane in range(LANES):
+        elapsed = rows[ELAPSED + lane]
+        remaining = span - elapsed
+        size = min(rows[SIZE + lane], remaining)
+        accepted, factor, memory = controller(rows[ERROR + lane], rows[MEMORY + lane])
         rows[MEMORY + lane] = memory
-{dense}{_REACH[shape.precision]}        reached = span if size >= remaining else reached
+{keep_time}{_REACH[shape.precision]}        reached = span if size >= remaining else reached
         reached = reached if accepted else elapsed
         rows[ELAPSED + lane] = reached
         following = min(size * factor, largest)
         rows[SIZE + lane] = following
         needed = (reached >= rows[DUE + lane]) | (following < rows[LEAST_SIZE + lane])
         attention += 1 if needed else 0
-"""
-
-
-def _advance_small(shape: Shape) -> str:
-    states = shape.states
-    y, p, k1 = numbered("y", states), numbered("p", shape.inputs), numbered("k1_", states)
-    last = shape.tableau.count
-    results = ["squared_error", *numbered("new", states), *numbered(f"k{last}_", states)]
-    middle = [f"k{stage}_{index}" for stage in range(2, last) for index in range(states)]
-    if shape.dense:
-        results += middle
-    given = ["start + direction * elapsed", "direction * size", "rtol"]
-    given += [*numbered("atol", states), *y, *k1, *p]
-    lines: list[str] = []
-    for index in range(states):
-        lines.append(f"{_row('Y', index)} = new{index} if accepted else y{index}")
-        lines.append(f"{_row('K1', index)} = k{last}_{index} if accepted else k1_{index}")
-        if shape.dense:
-            lines.append(f"{_row('OLD', index)} = y{index}")
-    if shape.dense:
-        slopes = [*k1, *middle, *numbered(f"k{last}_", states)]
-        lines += [f"{_row('SLOPES', index)} = {name}" for index, name in enumerate(slopes)]
-    kept = "".join(f"        {line}\n" for line in lines)
-    return f'''
-def advance(rows, numbers):
-    """Attempt a step in every lane; how many lanes need attention."""
-{_numbers(shape)}    attention = 0
-    for lane in range(LANES):
-{_reads(y, "Y")}{_reads(k1, "K1")}{_reads(p, "P")}        elapsed = rows[ELAPSED + lane]
-        remaining = span - elapsed
-        size = min(rows[SIZE + lane], remaining)
-        {listed(results)} = step({", ".join(given)})
-        accepted, factor, memory = controller(squared_error, rows[MEMORY + lane])
-{kept}{_control(shape)}    return attention
+    return attention
 '''
 
 
-def _advance_large(shape: Shape) -> str:
-    dense = "            rows[OLD + at] = rows[Y + at]\n" if shape.dense else ""
-    return f'''
-def advance(rows, numbers):
-    """Attempt a step in every lane; how many lanes need attention."""
-    start, direction, span, largest = numbers[0], numbers[1], numbers[2], numbers[5]
+def _attempt_large() -> str:
+    return '''
+def attempt(rows, numbers):
+    """A step in every lane: the states after it, their derivatives, and its error."""
+    start, direction, span = numbers[0], numbers[1], numbers[2]
     for lane in range(LANES):
         elapsed = rows[ELAPSED + lane]
         rows[START + lane] = start + direction * elapsed
         rows[H + lane] = direction * min(rows[SIZE + lane], span - elapsed)
     step(rows)
     estimate_error(rows, numbers)
-    attention = 0
-    for i in range(STATES):
-        for lane in range(LANES):
-            at = i * LANES + lane
-            accepted = rows[ERROR + lane] <= 1
-{dense}            rows[Y + at] = rows[STAGE + at] if accepted else rows[Y + at]
-            rows[K1 + at] = rows[SLOPE + at] if accepted else rows[K1 + at]
-    for lane in range(LANES):
-        elapsed = rows[ELAPSED + lane]
-        remaining = span - elapsed
-        size = min(rows[SIZE + lane], remaining)
-        squared_error = rows[ERROR + lane]
-        accepted, factor, memory = controller(squared_error, rows[MEMORY + lane])
-{_control(shape)}    return attention
 '''
 
 
@@ -221,7 +173,7 @@ def interpolate(shape: Shape) -> str:
 def interpolate(rows, lane, elapsed, wanted, direction, run, saved, states):
     """Save the states at a time within the last step of a lane."""
     taken = rows[TAKEN + lane]
-    theta = (wanted - rows[BEFORE + lane]) / taken if taken > 0 else real(1)
+    theta = (wanted - rows[BEFORE + lane]) / taken if taken > 0 else UNIT
 {lines}    for i in range(STATES):
         at = i * LANES + lane
         change = {" + ".join(terms)}
@@ -285,19 +237,26 @@ def settle(rows, places, numbers, attempts, most_attempts, save_times, states, f
             places[RUN + lane] = -1
             rows[ELAPSED + lane] = span
             rows[DUE + lane] = INFINITE
-            rows[LEAST_SIZE + lane] = real(-1)
+            rows[LEAST_SIZE + lane] = NEVER
     return ended
 '''
 
 
 def _adaptive_loop(shape: Shape) -> str:
-    rest = "                rows[REST + lane] = real(0)\n" if shape.precision == "float32" else ""
+    fresh, idle, start = "                start_lane(rows, lane, numbers)\n", "", ""
+    if shape.large:
+        fresh = "                rows[FRESH + lane] = real(1)\n"
+        idle = "        rows[FRESH + lane] = real(1)\n"
+        start = "            start_lanes(rows, numbers)\n"
+    else:
+        idle = "        start_lane(rows, lane, numbers)\n        rows[SIZE + lane] = ZERO\n"
+    rest = "                rows[REST + lane] = ZERO\n" if shape.precision == "float32" else ""
     dense = ""
     if shape.dense:
-        dense = """                rows[BEFORE + lane] = real(0)
-                rows[TAKEN + lane] = real(0)
+        dense = """                rows[BEFORE + lane] = ZERO
+                rows[TAKEN + lane] = ZERO
 """
-    first_due = "real(0)" if shape.dense else "span"  # what is wanted at the start is saved at once
+    first_due = "ZERO" if shape.dense else "span"  # what is wanted at the start is saved at once
     settle_started = ""
     if shape.dense:
         settle_started = """            settle(rows, places, numbers, attempts, most_attempts, save_times, states, final, status)
@@ -312,32 +271,29 @@ def integrate(block, first, runs, share, values, sources, save_times, numbers, m
         # Lanes without a trajectory go along with the numbers of one, and take no steps.
         take(rows, lane, first, begin, values, sources)
         rows[ELAPSED + lane] = span
-        rows[SIZE + lane] = real(0)
-        rows[MEMORY + lane] = real(1)
+        rows[SIZE + lane] = ZERO
+        rows[MEMORY + lane] = UNIT
         rows[DUE + lane] = INFINITE
-        rows[LEAST_SIZE + lane] = real(-1)
-        rows[FRESH + lane] = real(1)
-        places[RUN + lane] = -1
+        rows[LEAST_SIZE + lane] = NEVER
+{idle}        places[RUN + lane] = -1
     waiting, running, attempts = begin, 0, 0
     while True:
         started = 0
         for lane in range(LANES):
             if waiting < end and places[RUN + lane] < 0:
                 take(rows, lane, first, waiting, values, sources)
-                rows[ELAPSED + lane] = real(0)
-                rows[MEMORY + lane] = real(1)
+                rows[ELAPSED + lane] = ZERO
+                rows[MEMORY + lane] = UNIT
                 rows[DUE + lane] = {first_due}
                 rows[LEAST_SIZE + lane] = least
-                rows[FRESH + lane] = real(1)
-{rest}{dense}                places[RUN + lane] = waiting
+{fresh}{rest}{dense}                places[RUN + lane] = waiting
                 places[SAVED + lane] = 0
                 places[STARTED + lane] = attempts
                 waiting += 1
                 started += 1
         if started > 0:
             running += started
-            start_lanes(rows, numbers)
-{settle_started}        if running == 0:
+{start}{settle_started}        if running == 0:
             return
         deadline = attempts + most_attempts
         for lane in range(LANES):
@@ -345,7 +301,8 @@ def integrate(block, first, runs, share, values, sources, save_times, numbers, m
                 deadline = min(deadline, places[STARTED + lane] + most_attempts)
         attention = 0
         while attention == 0 and attempts < deadline:
-            attention = advance(rows, numbers)
+            attempt(rows, numbers)
+            attention = accept(rows, numbers)
             attempts += 1
             if {shape.stop_check("attempts")}:
                 return
@@ -364,12 +321,14 @@ def fixed(shape: Shape) -> str:
 
 def _fixed_advance_small(shape: Shape) -> str:
     y, p = numbered("y", shape.states), numbered("p", shape.inputs)
-    new = [_row("Y", index) for index in range(shape.states)]
+    new = [staged.row("Y", index) for index in range(shape.states)]
+    reads = "\n".join(f"        {line}" for line in (*staged.reads(y, "Y"), *staged.reads(p, "P")))
     return f'''
 def advance(rows, t, h):
     """A step in every lane."""
     for lane in range(LANES):
-{_reads(y, "Y")}{_reads(p, "P")}        {listed(new)} = step({", ".join(["t", "h", *y, *p])})
+{reads}
+        {listed(new)} = step({", ".join(["t", "h", *y, *p])})
 '''
 
 
@@ -383,7 +342,7 @@ def advance(rows, t, h):
     step(rows)
     for i in range(STATES):
         for lane in range(LANES):
-            rows[Y + i * LANES + lane] = rows[STAGE + i * LANES + lane]
+            rows[Y + i * LANES + lane] = rows[NEW + i * LANES + lane]
 '''
 
 

@@ -22,14 +22,21 @@ class Rows:
     Attributes:
         first: of each group of rows, by name: where it begins.
         count: how many rows there are.
+        named: groups whose rows have names of their own, because code without loops reads them:
+            compilers take time for each addition of an index.
     """
 
     first: dict[str, int]
     count: int
+    named: dict[str, int]
 
     def definitions(self) -> str:
         """The groups as named constants."""
-        lines = [f"{name} = {first} * LANES\n" for name, first in self.first.items()]
+        lines: list[str] = []
+        for name, first in self.first.items():
+            lines.append(f"{name} = {first} * LANES\n")
+            for row in range(1, self.named.get(name, 0)):
+                lines.append(f"{name}_{row} = {first + row} * LANES\n")
         return "".join([*lines, f"WORK = {self.count} * LANES\n"])
 
 
@@ -39,19 +46,19 @@ def rows_of(
     """All that a lane needs from one step to the next; for large systems, and within one."""
     groups: dict[str, int] = {"Y": states, "P": inputs}
     if tableau.is_adaptive:
-        groups |= dict.fromkeys(("ELAPSED", "SIZE", "MEMORY", "ERROR", "DUE", "LEAST_SIZE", "FRESH"), 1)
+        groups |= dict.fromkeys(("ELAPSED", "SIZE", "MEMORY", "ERROR", "DUE", "LEAST_SIZE"), 1)
+        groups |= {"START": 1, "H": 1}
         if precision == "float32":
             groups["REST"] = 1
-        groups["K1"] = states
+        groups |= {"K1": states, "NEW": states, "LAST": states, "SLOPES": tableau.count * states}
         if dense:
-            groups |= {"BEFORE": 1, "TAKEN": 1, "OLD": states, "SLOPES": tableau.count * states}
+            groups |= {"BEFORE": 1, "TAKEN": 1, "OLD": states}
     if large:
-        groups |= {"TIME": 1, "START": 1, "H": 1, "STAGE": states, "SLOPE": states}
-        if "SLOPES" not in groups:
-            groups["SLOPES"] = tableau.count * states
+        groups |= {"TIME": 1, "FRESH": 1, "START": 1, "H": 1, "NEW": states, "LAST": states}
+        groups["SLOPES"] = tableau.count * states
     first: dict[str, int] = {}
     count = 0
     for name, size in groups.items():
         first[name] = count
         count += size
-    return Rows(first, count)
+    return Rows(first, count, {} if large else groups)

@@ -131,7 +131,7 @@ def step(tableau: Tableau, states: int, inputs: int, *, dense: bool) -> str:
             lines.append(f"{new[index]} = {combination(terms, y[index])}")
     results = [*new]
     if tableau.is_adaptive:
-        lines += _error(tableau, slopes, states)
+        lines += scaled_errors(tableau, states)
         results = ["squared_error", *new]
     if reused:
         results += slopes[-1]
@@ -153,17 +153,17 @@ def _also(tableau: Tableau, *, dense: bool) -> str:
     return f", {', '.join(found)}" if found else ""
 
 
-def _error(tableau: Tableau, slopes: Sequence[Sequence[str]], states: int) -> list[str]:
-    """The mean of squared errors, each in units of what is tolerated."""
+def scaled_errors(tableau: Tableau, states: int) -> list[str]:
+    """Statements for the mean of squared errors, each in units of what is tolerated."""
     lines: list[str] = []
     row = coefficients(tableau.error, "E")
     for index in range(states):
-        total = " + ".join(f"{name} * {slopes[source][index]}" for source, name in row)
+        total = " + ".join(f"{name} * k{source + 1}_{index}" for source, name in row)
         scale = f"(atol{index} + rtol * max(abs(y{index}), abs(new{index})))"
         lines.append(f"e{index} = h * ({total}) / {scale}")
     squares = " + ".join(f"e{index} * e{index}" for index in range(states))
-    lines.append(f"squared_error = ({squares}) * STATES_SHARE" if states > 1 else f"squared_error = {squares}")
-    return lines
+    mean = f"({squares}) * STATES_SHARE" if states > 1 else squares
+    return [*lines, f"squared_error = {mean}"]
 
 
 def first_step(states: int) -> str:
@@ -178,7 +178,7 @@ def first_step(states: int) -> str:
     return f'''
 def first_step(span, largest, rtol, {", ".join([*numbered("atol", states), *y, *k])}):
     """A step in which the states change by a hundredth, or if they are small, by less than tolerated."""
-    size, slope = real(0), real(0)
+    size, slope = ZERO, ZERO
 {body}
     guess = HUNDREDTH * math.sqrt(max(size, STATES_REAL) / max(slope, TINY))
     most = min(TENTH * span, largest)

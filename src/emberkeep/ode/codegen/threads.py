@@ -102,8 +102,8 @@ def integrate(run, first, runs, share, values, sources, save_times, numbers, mos
     {listed(atols)} = {places}{comma}
     {listed(k1)} = right_hand_side(start, {", ".join([*y, *p])})
     size = given if given > 0 else first_step(span, largest, rtol, {", ".join([*atols, *y, *k1])})
-    elapsed, memory = real(0), real(1)
-{"    rest = real(0)" + chr(10) if is_single else ""}    attempts = 0
+    elapsed, memory = ZERO, UNIT
+{"    rest = ZERO" + chr(10) if is_single else ""}    attempts = 0
 {saved_at_start}    outcome = RUNNING
     while outcome == RUNNING:
         remaining = span - elapsed
