@@ -13,6 +13,7 @@ from emberkeep.ode.codegen.shape import Shape
 from emberkeep.ode.control import controller_source
 from emberkeep.ode.control.pi import CONSTANTS as CONTROLLER_CONSTANTS
 from emberkeep.ode.system.reading import read_system
+from emberkeep.ode.times import NUMBERS
 
 if TYPE_CHECKING:
     from emberkeep.ode.plan import Plan
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 # Beyond either, loops stand for code that would take long to compile.
 MOST_STATES, MOST_INSTRUCTIONS = 16, 400
 
-# Lanes of a block: enough to hide the latency of instructions, and few enough for the cache.
+# Lanes of a block: enough to hide the latency of instructions, and few enough for the cache. With
+# more of them in large systems, LLVM unrolls loops that it should leave alone.
 LANES = {"float64": 32, "float32": 64}
+LANES_OF_LARGE = 32
 
 # What is compiled into its callers: what stands in loops over lanes.
 INLINED = ("controller", "equations", "fetch", "first_step", "right_hand_side", "step")
@@ -62,7 +65,7 @@ def generate(plan: Plan, *, on_device: bool) -> Generated:
         states=states,
         inputs=inputs,
         precision=plan.precision,
-        lanes=1 if on_device else LANES[plan.precision],
+        lanes=1 if on_device else LANES_OF_LARGE if large else LANES[plan.precision],
         dense="states" in plan.outputs,
         final="final" in plan.outputs,
         large=large,
@@ -108,7 +111,7 @@ def _head(plan: Plan, shape: Shape) -> str:
     tableau = shape.tableau
     where = "each thread of a GPU" if shape.on_device else f"blocks of {shape.lanes} lanes on a CPU"
     constants = [
-        f"STATES, INPUTS, LANES = {shape.states}, {shape.states + shape.inputs}, {shape.lanes}",
+        f"LANES, SETTINGS = {shape.lanes}, {NUMBERS}  # lanes of a block; numbers before tolerances",
         f"ALL = {shape.states * shape.lanes}  # numbers in a row for each state",
         "ZERO, UNIT, NEVER, not_a_number = real(0), real(1), real(-1), real(math.nan)",
         "RUNNING, SUCCESS, STEP_TOO_SMALL, NOT_FINITE, TOO_MANY_STEPS = -1, 0, 1, 2, 3",

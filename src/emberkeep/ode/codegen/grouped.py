@@ -65,32 +65,35 @@ def _used(system: System, read: Read | None) -> set[str]:
 def step(tableau: Tableau) -> str:
     """One step of a method in every lane, stage by stage."""
     reused = tableau.ends_with_solution
-    parts: list[str] = []
-    calls: list[str] = []
-    if not reused:
-        parts.append(_begin())
-        calls += ["begin_step(rows)", "right_hand_side(rows)"]
+    parts: list[str] = [] if reused else [_begin()]
+    calls: list[str] = [] if reused else ["begin_step(rows, count)"]
     for stage in range(1, tableau.count):
         parts.append(_stage(tableau, stage))
-        calls += [f"stage_{stage + 1}(rows)", "right_hand_side(rows)"]
+        calls.append(f"stage_{stage + 1}(rows, count)")
+    choices = "".join(
+        f"        {'el' if number else ''}if stage == {number}:\n            {call}\n"
+        for number, call in enumerate(calls)
+    )
+    solution = ""
     if not reused:
         parts.append(_solution(tableau))
-        calls.append("solution(rows)")
+        solution = "    solution(rows, count)\n"
     if tableau.is_adaptive:
         parts.append(_error(tableau))
-    body = "\n".join(f"    {call}" for call in calls)
     return f'''{"".join(parts)}
-def step(rows):
+def step(rows, count):
     """One step of {tableau.name} in every lane: the states after it are in NEW."""
-{body}
-'''
+    # One place that calls the right-hand side, or compilers would copy it for each stage.
+    for stage in range({len(calls)}):
+{choices}        right_hand_side(rows)
+{solution}'''
 
 
 def _begin() -> str:
     return '''
-def begin_step(rows):
+def begin_step(rows, count):
     """The first stage lies at the beginning."""
-    for i in range(STATES):
+    for i in range(count):
         for lane in range(LANES):
             at = i * LANES + lane
             rows[NEW + at] = rows[Y + at]
@@ -115,9 +118,9 @@ def _stage(tableau: Tableau, stage: int) -> str:
     value = tableau.nodes[stage]
     share = {0: "", 1: " + rows[H + lane]"}.get(value, f" + C{stage + 1} * rows[H + lane]")
     return f'''
-def stage_{stage + 1}(rows):
+def stage_{stage + 1}(rows, count):
     """States and time at stage {stage + 1}; the slope at the stage before is put aside."""
-    for i in range(STATES):
+    for i in range(count):
         for lane in range(LANES):
             at = i * LANES + lane
             slope = rows[{found} + at]
@@ -131,9 +134,9 @@ def stage_{stage + 1}(rows):
 def _solution(tableau: Tableau) -> str:
     row = coefficients(tableau.weights, "B")
     return f'''
-def solution(rows):
+def solution(rows, count):
     """The states after the step."""
-    for i in range(STATES):
+    for i in range(count):
         for lane in range(LANES):
             at = i * LANES + lane
             slope = rows[LAST + at]
@@ -146,10 +149,10 @@ def _error(tableau: Tableau) -> str:
     return f'''
 def estimate_error(rows, numbers):
     """The mean of squared errors, each in units of what is tolerated."""
-    rtol = numbers[6]
+    rtol, count = numbers[6], len(numbers) - SETTINGS
     for lane in range(LANES):
         rows[ERROR + lane] = ZERO
-    for i in range(STATES):
+    for i in range(count):
         atol = numbers[7 + i]
         for lane in range(LANES):
             at = i * LANES + lane

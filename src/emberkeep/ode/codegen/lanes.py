@@ -30,7 +30,7 @@ def fetch(values, sources, i, first, run):
 _TAKE_LANE = '''
 def take(rows, lane, first, run, values, sources):
     """Put a trajectory's initial values and parameters into a lane."""
-    for i in range(INPUTS):
+    for i in range(len(sources) // 3):
         rows[i * LANES + lane] = fetch(values, sources, i, first, run)
 '''
 
@@ -70,7 +70,8 @@ def _start_large(shape: Shape) -> str:
 def start_lanes(rows, numbers):
     """The first derivatives and the first step of lanes that have just been filled."""
     start, span, given, largest, rtol = numbers[0], numbers[2], numbers[3], numbers[5], numbers[6]
-    for i in range(STATES):
+    count = len(numbers) - SETTINGS
+    for i in range(count):
         for lane in range(LANES):
             rows[NEW + i * LANES + lane] = rows[Y + i * LANES + lane]
     for lane in range(LANES):
@@ -78,7 +79,7 @@ def start_lanes(rows, numbers):
         rows[START + lane] = ZERO
         rows[H + lane] = ZERO
     right_hand_side(rows)
-    for i in range(STATES):
+    for i in range(count):
         atol = numbers[7 + i]
         for lane in range(LANES):
             at = i * LANES + lane
@@ -127,7 +128,8 @@ def _control(shape: Shape) -> str:
 def accept(rows, numbers):
     """Take the steps whose errors are tolerated, and choose the next; how many need attention."""
     span, largest = numbers[2], numbers[5]
-    for i in range(STATES):
+    count = len(numbers) - SETTINGS
+    for i in range(count):
         for lane in range(LANES):
             at = i * LANES + lane
             accepted = rows[ERROR + lane] <= 1
@@ -160,7 +162,7 @@ def attempt(rows, numbers):
         elapsed = rows[ELAPSED + lane]
         rows[START + lane] = start + direction * elapsed
         rows[H + lane] = direction * min(rows[SIZE + lane], span - elapsed)
-    step(rows)
+    step(rows, len(numbers) - SETTINGS)
     estimate_error(rows, numbers)
 '''
 
@@ -170,11 +172,11 @@ def interpolate(shape: Shape) -> str:
     lines, names = weights(shape.tableau)
     terms = [f"{name} * rows[SLOPES + {int(name[1:]) - 1} * ALL + at]" for name in names]
     return f'''
-def interpolate(rows, lane, elapsed, wanted, direction, run, saved, states):
+def interpolate(rows, lane, elapsed, wanted, direction, count, run, saved, states):
     """Save the states at a time within the last step of a lane."""
     taken = rows[TAKEN + lane]
     theta = (wanted - rows[BEFORE + lane]) / taken if taken > 0 else UNIT
-{lines}    for i in range(STATES):
+{lines}    for i in range(count):
         at = i * LANES + lane
         change = {" + ".join(terms)}
         value = rows[OLD + at] + direction * taken * change
@@ -192,10 +194,10 @@ def _finish(shape: Shape) -> str:
         lines.append(f"    {shape.saved('i', 'missing')} = not_a_number")
     body = "".join(f"        {line}\n" for line in lines)
     return f'''
-def finish(rows, lane, run, saved, outcome, save_times, states, final, status):
+def finish(rows, lane, count, run, saved, outcome, save_times, states, final, status):
     """Write a trajectory's result; of one that failed, nothing that could be taken for a value."""
     is_good = outcome == SUCCESS
-    for i in range(STATES):
+    for i in range(count):
 {body}    status[run] = outcome
 '''
 
@@ -205,14 +207,14 @@ def _settle(shape: Shape) -> str:
     saving, due = "", "span"
     if shape.dense:
         saving = """        while saved < len(save_times) and save_times[saved] <= elapsed:
-            interpolate(rows, lane, elapsed, save_times[saved], numbers[1], run, saved, states)
+            interpolate(rows, lane, elapsed, save_times[saved], numbers[1], count, run, saved, states)
             saved += 1
 """
         due = "min(save_times[saved], span) if saved < len(save_times) else span"
     return f'''
 def settle(rows, places, numbers, attempts, most_attempts, save_times, states, final, status):
     """Save what is due, and end what is done or fails; how many trajectories have ended."""
-    span, least = numbers[2], numbers[4]
+    span, least, count = numbers[2], numbers[4], len(numbers) - SETTINGS
     ended = 0
     for lane in range(LANES):
         run, saved = places[RUN + lane], places[SAVED + lane]
@@ -231,7 +233,7 @@ def settle(rows, places, numbers, attempts, most_attempts, save_times, states, f
             places[SAVED + lane] = saved
             rows[DUE + lane] = {due}
         else:
-            finish(rows, lane, run, saved, outcome, save_times, states, final, status)
+            finish(rows, lane, count, run, saved, outcome, save_times, states, final, status)
             ended += 1
             # The lane is empty: it takes no steps, and needs no attention.
             places[RUN + lane] = -1
@@ -324,7 +326,7 @@ def _fixed_advance_small(shape: Shape) -> str:
     new = [staged.row("Y", index) for index in range(shape.states)]
     reads = "\n".join(f"        {line}" for line in (*staged.reads(y, "Y"), *staged.reads(p, "P")))
     return f'''
-def advance(rows, t, h):
+def advance(rows, count, t, h):
     """A step in every lane."""
     for lane in range(LANES):
 {reads}
@@ -334,13 +336,13 @@ def advance(rows, t, h):
 
 def _fixed_advance_large() -> str:
     return '''
-def advance(rows, t, h):
+def advance(rows, count, t, h):
     """A step in every lane."""
     for lane in range(LANES):
         rows[START + lane] = t
         rows[H + lane] = h
-    step(rows)
-    for i in range(STATES):
+    step(rows, count)
+    for i in range(count):
         for lane in range(LANES):
             rows[Y + i * LANES + lane] = rows[NEW + i * LANES + lane]
 '''
@@ -356,13 +358,13 @@ def _fixed_save(shape: Shape) -> str:
         lines.append(f"    {shape.ended('i')} = value if is_good else not_a_number")
     body = "".join(f"        {line}\n" for line in lines)
     return f'''
-def save(rows, lane, run, saved, is_last, states, final, status):
+def save(rows, lane, count, run, saved, is_last, states, final, status):
     """Save a lane's states; of a trajectory that has failed, nothing that looks like a value."""
     is_good = status[run] != NOT_FINITE
-    for i in range(STATES):
+    for i in range(count):
         value = rows[Y + i * LANES + lane]
         is_good = is_good and value - value == 0
-    for i in range(STATES):
+    for i in range(count):
         value = rows[Y + i * LANES + lane]
 {body}    status[run] = NOT_FINITE if not is_good else (SUCCESS if is_last else RUNNING)
 '''
@@ -374,17 +376,17 @@ def integrate(block, first, runs, values, sources, counts, sizes, begins, slots,
     """Integrate a block of trajectories, LANES at a time."""
     begin = block * LANES
     here = min(LANES, runs - begin)
-    start, direction = numbers[0], numbers[1]
+    start, direction, count = numbers[0], numbers[1], len(numbers) - SETTINGS
 {shape.memory}    for lane in range(LANES):
         # Lanes that are left over do the same as the last one.
         take(rows, lane, first, begin + min(lane, here - 1), values, sources)
     for interval in range(len(counts)):
         h, elapsed = sizes[interval], begins[interval]
-        for count in range(counts[interval]):
-            advance(rows, start + direction * (elapsed + real(count) * h), direction * h)
-            if {shape.stop_check("count")}:
+        for taken in range(counts[interval]):
+            advance(rows, count, start + direction * (elapsed + real(taken) * h), direction * h)
+            if {shape.stop_check("taken")}:
                 return
         is_last = interval == len(counts) - 1
         for lane in range(here):
-            save(rows, lane, begin + lane, slots[interval], is_last, states, final, status)
+            save(rows, lane, count, begin + lane, slots[interval], is_last, states, final, status)
 '''

@@ -1,0 +1,310 @@
+"""Running on a GPU: chunks of trajectories, so that copies and computing overlap."""
+
+from __future__ import annotations
+
+import time
+from _thread import allocate_lock
+
+import numpy as np
+
+from emberkeep.errors import EmberkeepError
+from emberkeep.light import final, frozen
+from emberkeep.ode.running.job import RUNNING, Job, Outcome, Runner
+from emberkeep.ode.running.pinned import MOST_PINNED_BYTES, PinnedPool
+from emberkeep.ode.times import make_intervals
+from emberkeep.targets.cuda.driver import open_device
+from emberkeep.targets.cuda.memory import (
+    DeviceArray,
+    Stream,
+    empty_on_device,
+    pinned_empty,
+    to_device,
+)
+from emberkeep.targets.obtaining import obtain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from emberkeep.cache import Keep
+    from emberkeep.ode.plan import Plan
+    from emberkeep.targets.cuda.driver import Device
+    from emberkeep.targets.protocol import Target
+
+    Values = np.ndarray[Any, Any]
+
+SLOTS = 3  # one is filled and copied to, one computes, one is copied from
+CHUNKS = 8  # of a large batch
+LEAST_CHUNK = 1 << 18  # trajectories: fewer would not keep a large device busy
+SHARE_OF_MEMORY = 0.8
+BLOCK = 128
+NOT_READY = 600  # the driver's answer about an event that has not come yet
+SPIN_S, NAP_S = 0.002, 0.0002
+
+
+@final
+@frozen
+class _Chunk:
+    """Trajectories that are computed together."""
+
+    begin: int
+    end: int
+
+    @property
+    def runs(self) -> int:
+        return self.end - self.begin
+
+
+@final
+@frozen
+class _Host:
+    """Where results go: by time, state and trajectory, as the device writes them."""
+
+    states: Values
+    final: Values
+    status: Values
+    is_pinned: bool
+
+
+@final
+class _Slot:
+    """A stream, and memory for one chunk at a time."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.stream = Stream(device)
+        self.event = device.driver.call("cuEventCreate", 2)  # without timing
+        self.chunk: _Chunk | None = None
+        self._there: dict[str, DeviceArray] = {}
+        self._here: dict[str, Values] = {}
+
+    def on_device(self, name: str, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
+        """Memory of the device, reused where it is large enough."""
+        kind = np.dtype(dtype)
+        size = int(np.prod(shape)) * kind.itemsize
+        held = self._there.get(name)
+        if held is None or held.size < size:
+            self._there.pop(name, None)  # freed first: there may be no room for both
+            del held
+            held = self._there[name] = empty_on_device(max(size, 1), np.uint8, self.device)
+        return DeviceArray(self.device, held.address, shape, kind, owner=held)
+
+    def on_host(self, name: str, shape: tuple[int, ...], dtype: Any) -> Values:
+        """Pinned memory, reused where it is large enough."""
+        kind = np.dtype(dtype)
+        size = int(np.prod(shape)) * kind.itemsize
+        held = self._here.get(name)
+        if held is None or held.size < size:
+            held = self._here[name] = pinned_empty(max(size, 1), np.uint8, self.device)
+        return held[:size].view(kind).reshape(shape)
+
+    def is_done(self) -> bool:
+        """Whether all that was given to the stream has been done."""
+        (code,) = self.device.driver.bindings.cuEventQuery(self.event)
+        if code and int(code) != NOT_READY:
+            raise EmberkeepError(
+                f"The GPU failed while it integrated: {self.device.driver.bindings.CUresult(code)}"
+            )
+        return not code
+
+
+@final
+class CudaRunner(Runner):
+    """The GPU of this machine.
+
+    Args:
+        target: its architecture.
+        keep: where kernels are kept.
+    """
+
+    def __init__(self, target: Target, keep: Keep) -> None:
+        self.target, self._keep = target, keep
+        self._kernels: dict[Plan, Any] = {}
+        self._slots: list[_Slot] = []
+        self._pool = PinnedPool()
+        self._lock = allocate_lock()  # memory to work in is for one solve at a time
+
+    def kernel(self, plan: Plan) -> Any:
+        """The plan's kernel, loaded."""
+        found = self._kernels.get(plan)
+        if found is None:
+            found = self._kernels[plan] = obtain(self._keep, self.target, plan)
+        return found
+
+    def run(self, job: Job, advance: Callable[[int], None] | None) -> Outcome:
+        """Integrate all trajectories."""
+        device = open_device()
+        with self._lock:
+            kernel = self.kernel(job.plan)
+            host = self._results(job)
+            size = _chunk_size(device, job)
+            chunks = [
+                _Chunk(begin, min(begin + size, job.batch.runs))
+                for begin in range(0, job.batch.runs, size)
+            ]
+            while len(self._slots) < min(SLOTS, len(chunks)):
+                self._slots.append(_Slot(device))
+            stop = to_device(np.zeros(1, np.int64), device)
+            passage = _Passage(device, job, kernel, host, stop, advance)
+            try:
+                passage.go(chunks, self._slots)
+            except BaseException:
+                passage.abort(self._slots)
+                raise
+        wanted = job.plan.outputs
+        return Outcome(
+            host.states.transpose(2, 0, 1) if "states" in wanted else None,
+            host.final.T if "final" in wanted else None,
+            host.status,
+        )
+
+    def _results(self, job: Job) -> _Host:
+        """Arrays for what comes back: pinned, unless that would be too much."""
+        plan, runs = job.plan, job.batch.runs
+        real, states = np.dtype(plan.precision), len(plan.system.states)
+        times = job.times.elapsed.size
+        saved = (times, states, runs) if "states" in plan.outputs else (0, 0, 0)
+        ended = (states, runs) if "final" in plan.outputs else (0, 0)
+        size = (int(np.prod(saved)) + int(np.prod(ended))) * real.itemsize
+        if size <= MOST_PINNED_BYTES:
+            arrays = [
+                self._pool.array(shape, kind)
+                for shape, kind in ((saved, real), (ended, real), ((runs,), np.int8))
+            ]
+            return _Host(*arrays, is_pinned=True)
+        return _Host(
+            np.empty(saved, real), np.empty(ended, real), np.empty(runs, np.int8), is_pinned=False
+        )
+
+
+def _chunk_size(device: Device, job: Job) -> int:
+    """Trajectories of a chunk: what memory allows, and few enough chunks to keep the GPU busy."""
+    plan, batch = job.plan, job.batch
+    item = np.dtype(plan.precision).itemsize
+    states = len(plan.system.states)
+    numbers = states * (job.times.elapsed.size * ("states" in plan.outputs) + 1)
+    each = (numbers + len(batch.varied)) * item + 1
+    free, _ = device.driver.call("cuMemGetInfo")
+    most = max(BLOCK, int(free * SHARE_OF_MEMORY / SLOTS / each))
+    even = max(LEAST_CHUNK, -(-batch.runs // CHUNKS))
+    return min(most, even) // BLOCK * BLOCK
+
+
+@final
+class _Passage:
+    """One solve on its way through the device."""
+
+    def __init__(
+        self,
+        device: Device,
+        job: Job,
+        kernel: Any,
+        host: _Host,
+        stop: DeviceArray,
+        advance: Callable[[int], None] | None,
+    ) -> None:
+        self._device, self._job, self._kernel = device, job, kernel
+        self._host, self._stop, self._advance = host, stop, advance
+        self._real = np.dtype(job.plan.precision)
+        saves = to_device(job.times.elapsed.astype(self._real), device)
+        numbers = to_device(job.numbers, device)
+        if job.plan.tableau.is_adaptive:
+            self._rest: list[Any] = [saves, numbers, job.max_steps, stop]
+        else:
+            assert job.dt is not None
+            intervals = make_intervals(job.times, job.dt)
+            arrays = [intervals.counts, intervals.sizes.astype(self._real)]
+            arrays += [intervals.begins.astype(self._real), intervals.slots]
+            self._rest = [*(to_device(array, device) for array in arrays), numbers, stop]
+
+    def go(self, chunks: list[_Chunk], slots: list[_Slot]) -> None:
+        """Send chunks through slots in turn."""
+        for number, chunk in enumerate(chunks):
+            slot = slots[number % len(slots)]
+            self._finish(slot)
+            self._start(slot, chunk)
+        for number in range(len(slots)):
+            self._finish(slots[(len(chunks) + number) % len(slots)])
+
+    def abort(self, slots: list[_Slot]) -> None:
+        """Make running kernels return, and wait for them: they write into memory that is reused."""
+        aside = Stream(self._device)
+        one = pinned_empty(1, np.int64, self._device)
+        one[0] = 1
+        call = self._device.driver.call
+        call("cuMemcpyHtoDAsync", self._stop.address, one.ctypes.data, 8, aside.handle)
+        aside.synchronize()
+        for slot in slots:
+            slot.stream.synchronize()
+            slot.chunk = None
+
+    def _start(self, slot: _Slot, chunk: _Chunk) -> None:
+        plan, batch, call = self._job.plan, self._job.batch, self._device.driver.call
+        stream, runs, states = slot.stream.handle, chunk.runs, len(plan.system.states)
+        size = batch.chunk_size(runs)
+        values = slot.on_host("values", (size,), self._real)
+        sources = slot.on_host("sources", (3 * len(batch.columns),), np.int64)
+        batch.fill(chunk.begin, chunk.end, values, sources)
+        given: list[DeviceArray] = []
+        for name, array in (("values", values), ("sources", sources)):
+            there = slot.on_device(name, array.shape, array.dtype)
+            call("cuMemcpyHtoDAsync", there.address, array.ctypes.data, array.nbytes, stream)
+            given.append(there)
+        times = self._host.states.shape[0]
+        saved = slot.on_device("states", (times, states, runs) if times else (0, 0, 0), self._real)
+        has_final = self._host.final.size > 0
+        ended = slot.on_device("final", (states, runs) if has_final else (0, 0), self._real)
+        status = slot.on_device("status", (runs,), np.int8)
+        call("cuMemsetD8Async", status.address, RUNNING & 0xFF, runs, stream)
+        share = [1] if plan.tableau.is_adaptive else []
+        arguments = [chunk.begin, runs, *share, *given, *self._rest, saved, ended, status]
+        self._kernel.launch(runs, arguments, slot.stream, BLOCK)
+        for name, there, here in (
+            ("states", saved, self._host.states),
+            ("final", ended, self._host.final),
+            ("status", status, self._host.status),
+        ):
+            if here.size:
+                self._fetch(slot, name, there, here, chunk)
+        call("cuEventRecord", slot.event, stream)
+        slot.chunk = chunk
+
+    def _fetch(
+        self, slot: _Slot, name: str, there: DeviceArray, here: Values, chunk: _Chunk
+    ) -> None:
+        """Copy rows of a chunk to their place among all trajectories."""
+        bindings, item = self._device.driver.bindings, here.dtype.itemsize
+        if self._host.is_pinned:
+            target, pitch = here.ctypes.data + chunk.begin * item, here.shape[-1] * item
+        else:
+            stage = slot.on_host(name, there.shape, here.dtype)
+            target, pitch = stage.ctypes.data, chunk.runs * item
+        copy = bindings.CUDA_MEMCPY2D()
+        copy.srcMemoryType = bindings.CUmemorytype.CU_MEMORYTYPE_DEVICE
+        copy.srcDevice, copy.srcPitch = there.address, chunk.runs * item
+        copy.dstMemoryType = bindings.CUmemorytype.CU_MEMORYTYPE_HOST
+        copy.dstHost, copy.dstPitch = target, pitch
+        copy.WidthInBytes = chunk.runs * item
+        copy.Height = there.size // chunk.runs
+        self._device.driver.call("cuMemcpy2DAsync", copy, slot.stream.handle)
+
+    def _finish(self, slot: _Slot) -> None:
+        """Wait for a slot's chunk, and take its results."""
+        chunk = slot.chunk
+        if chunk is None:
+            return
+        began = time.perf_counter()
+        # Asked again and again, so that Ctrl-C is seen; with naps once it takes long.
+        while not slot.is_done():
+            if time.perf_counter() - began > SPIN_S:
+                time.sleep(NAP_S)
+        slot.chunk = None
+        if not self._host.is_pinned:
+            for name in ("states", "final", "status"):
+                here: Values = getattr(self._host, name)
+                if here.size:
+                    shape = (*here.shape[:-1], chunk.runs)
+                    here[..., chunk.begin : chunk.end] = slot.on_host(name, shape, here.dtype)
+        if self._advance is not None:
+            self._advance(chunk.runs)
