@@ -136,6 +136,12 @@ def caches(folder: str) -> dict[str, str]:
     }
 
 
+def environment(folder: str) -> dict[str, str]:
+    """That of a child: its caches under `folder`, bytecode written as Python does by default."""
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | caches(folder)
+
+
 def since_start() -> float:
     """Seconds since this process started, to the 10 ms of the kernel's clock tick."""
     ticks = Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19]
@@ -179,7 +185,7 @@ def child(name: str, folder: str) -> dict[str, Any]:
     began = time.perf_counter()
     ran = subprocess.run(
         [sys.executable, __file__, "--child", name],
-        env=os.environ | caches(folder),
+        env=environment(folder),
         cwd=folder,
         stdout=subprocess.PIPE,
         text=True,
@@ -199,7 +205,7 @@ def starts(case: str) -> dict[str, Any]:
     kind, name = case.split("-")
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", "import cubie"]
-        subprocess.run(command, env=os.environ | caches(folder), cwd=folder, check=True)
+        subprocess.run(command, env=environment(folder), cwd=folder, check=True)
     with tempfile.TemporaryDirectory() as folder:
         first = child(name, folder)
         if kind == "cold":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emberkeep.ode.codegen.printing import Literals, Names, Printer
-from emberkeep.ode.codegen.straight import coefficients, listed
+from emberkeep.ode.codegen.straight import coefficients, combination, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,13 +102,12 @@ def begin_step(rows, count):
 '''
 
 
-def _terms(row: Sequence[tuple[int, str]], last: int) -> str:
-    """A sum over stages; the slope of the last one is at hand."""
-    terms: list[str] = []
-    for source, name in row:
-        slope = "slope" if source == last else f"rows[SLOPES + {source} * ALL + at]"
-        terms.append(slope if name == "1.0" else f"{name} * {slope}")
-    return " + ".join(terms) or "ZERO"
+def _sum(row: Sequence[tuple[int, str]], last: int, base: str) -> str:
+    """A state and what a row of the tableau adds to it; the slope of the last stage is at hand."""
+    slopes = [
+        "slope" if source == last else f"rows[SLOPES + {source} * ALL + at]" for source, _ in row
+    ]
+    return combination(row, slopes, base, "rows[H + lane]").removeprefix(" + ")
 
 
 def _stage(tableau: Tableau, stage: int) -> str:
@@ -125,7 +124,7 @@ def stage_{stage + 1}(rows, count):
             at = i * LANES + lane
             slope = rows[{found} + at]
             rows[SLOPES + {last} * ALL + at] = slope
-            rows[NEW + at] = rows[Y + at] + rows[H + lane] * ({_terms(row, last)})
+            rows[NEW + at] = {_sum(row, last, 'rows[Y + at]')}
     for lane in range(LANES):
         rows[TIME + lane] = rows[START + lane]{share}
 '''
@@ -140,7 +139,7 @@ def solution(rows, count):
         for lane in range(LANES):
             at = i * LANES + lane
             slope = rows[LAST + at]
-            rows[NEW + at] = rows[Y + at] + rows[H + lane] * ({_terms(row, tableau.count - 1)})
+            rows[NEW + at] = {_sum(row, tableau.count - 1, 'rows[Y + at]')}
 '''
 
 
@@ -158,7 +157,7 @@ def estimate_error(rows, numbers):
             at = i * LANES + lane
             slope = rows[LAST + at]
             scale = atol + rtol * max(abs(rows[Y + at]), abs(rows[NEW + at]))
-            e = rows[H + lane] * ({_terms(row, tableau.count - 1)}) / scale
+            e = {_sum(row, tableau.count - 1, '')} / scale
             rows[ERROR + lane] += e * e
     for lane in range(LANES):
         rows[ERROR + lane] *= STATES_SHARE

@@ -68,7 +68,7 @@ def _stage(shape: Shape, stage: int) -> str:
             f"k{source + 1}_{index} = {_slope(shape, source, index)}" for index in range(states)
         ]
     at = [
-        combination([(name, f"k{source + 1}_{index}") for source, name in taken], y[index])
+        combination(taken, [f"k{source + 1}_{index}" for source, _ in taken], y[index], "h")
         for index in range(states)
     ]
     if stage == tableau.count - 1:

@@ -57,41 +57,63 @@ def _shortened(names: Sequence[str]) -> str:
     return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")  # noqa: PLR2004
 
 
-def combination(terms: Sequence[tuple[str, str]], base: str) -> str:
-    """base + h · Σ coefficient · slope, as source; coefficients of one are left out."""
-    if not terms:
+def combination(row: Sequence[tuple[int, str]], slopes: Sequence[str], base: str, h: str) -> str:
+    """base + h · factor · (first slope + ratio · slope + …), as source."""
+    if not row:
         return base
-    if len(terms) == 1:
-        coefficient, slope = terms[0]
-        return f"{base} + h * {slope}" if coefficient == "1.0" else f"{base} + h * {coefficient} * {slope}"
+    (_, factor), *rest = row
+    scale = h if factor == ONE else f"{h} * {factor}"
     total = " + ".join(
-        slope if coefficient == "1.0" else f"{coefficient} * {slope}" for coefficient, slope in terms
+        [slopes[0]]
+        + [
+            slope if ratio == ONE else f"{ratio} * {slope}"
+            for (_, ratio), slope in zip(rest, slopes[1:], strict=True)
+        ]
     )
-    return f"{base} + h * ({total})"
+    return f"{base} + {scale} * {f'({total})' if rest else total}"
+
+
+ONE = "1.0"  # a coefficient that is left out of the code
 
 
 def coefficients(row: Sequence[float], label: str) -> list[tuple[int, str]]:
-    """Stages that a row of a tableau takes something of, with the names of how much."""
+    """Stages that a row of a tableau takes something of, with the names of how much.
+
+    The first is a factor of the whole row, the others are relative to it: that takes one
+    multiplication less for each state.
+    """
+    found = [(stage, value) for stage, value in enumerate(row) if value]
     return [
-        (stage, "1.0" if value == 1 else f"{label}{stage + 1}")
-        for stage, value in enumerate(row)
-        if value
+        (stage, ONE if value == (1 if number == 0 else found[0][1]) else f"{label}{stage + 1}")
+        for number, (stage, value) in enumerate(found)
     ]
+
+
+def _relative(row: Sequence[float]) -> list[float]:
+    """A row as the code has it: its first number, and the others relative to that."""
+    first = next((value for value in row if value), 1.0)
+    started = False
+    relative: list[float] = []
+    for value in row:
+        relative.append(value / first if started else value)
+        started = started or bool(value)
+    return relative
 
 
 def constants(tableau: Tableau) -> str:
     """The tableau's numbers as named constants; zeros and ones are left out of the code."""
-    named: list[tuple[str, float]] = [
-        (f"C{stage + 1}", node) for stage, node in enumerate(tableau.nodes)
-    ]
-    for stage, row in enumerate(tableau.stages, 2):
-        named += [(f"A{stage}_{source + 1}", value) for source, value in enumerate(row)]
-    named += [(f"B{stage + 1}", value) for stage, value in enumerate(tableau.weights)]
-    named += [(f"E{stage + 1}", value) for stage, value in enumerate(tableau.error)]
-    if tableau.ends_with_solution:  # its weights are those of its last stage
-        named = [(name, value) for name, value in named if not name.startswith("B")]
+    rows = [(f"A{stage}_", row) for stage, row in enumerate(tableau.stages, 2)]
+    if not tableau.ends_with_solution:  # else its weights are those of its last stage
+        rows.append(("B", tableau.weights))
+    rows.append(("E", tableau.error))
+    named = [(f"C{stage + 1}", node) for stage, node in enumerate(tableau.nodes)]
+    for label, row in rows:
+        named += [(f"{label}{source + 1}", value) for source, value in enumerate(_relative(row))]
     text = "".join(f"{name} = real({value!r})\n" for name, value in named if value not in (0, 1))
-    return f"\n# Of {tableau.name}: where its stages lie, what they take of others, and its results.\n{text}"
+    return (
+        f"\n# Of {tableau.name}: where its stages lie, and what they take of others. The first "
+        f"number of a row is\n# a factor of all of it, the others are relative to that.\n{text}"
+    )
 
 
 def node(tableau: Tableau, stage: int) -> str:
@@ -116,7 +138,7 @@ def step(tableau: Tableau, states: int, inputs: int, *, dense: bool) -> str:
     for stage in range(1, tableau.count):
         row = coefficients(tableau.stages[stage - 1], f"A{stage + 1}_")
         at = [
-            combination([(name, slopes[source][index]) for source, name in row], y[index])
+            combination(row, [slopes[source][index] for source, _ in row], y[index], "h")
             for index in range(states)
         ]
         if reused and stage == tableau.count - 1:
@@ -127,8 +149,8 @@ def step(tableau: Tableau, states: int, inputs: int, *, dense: bool) -> str:
     if not reused:
         row = coefficients(tableau.weights, "B")
         for index in range(states):
-            terms = [(name, slopes[source][index]) for source, name in row]
-            lines.append(f"{new[index]} = {combination(terms, y[index])}")
+            taken = [slopes[source][index] for source, _ in row]
+            lines.append(f"{new[index]} = {combination(row, taken, y[index], 'h')}")
     results = [*new]
     if tableau.is_adaptive:
         lines += scaled_errors(tableau, states)
@@ -158,9 +180,9 @@ def scaled_errors(tableau: Tableau, states: int) -> list[str]:
     lines: list[str] = []
     row = coefficients(tableau.error, "E")
     for index in range(states):
-        total = " + ".join(f"{name} * k{source + 1}_{index}" for source, name in row)
+        taken = [f"k{source + 1}_{index}" for source, _ in row]
         scale = f"(atol{index} + rtol * max(abs(y{index}), abs(new{index})))"
-        lines.append(f"e{index} = h * ({total}) / {scale}")
+        lines.append(f"e{index} = {combination(row, taken, '', 'h').removeprefix(' + ')} / {scale}")
     squares = " + ".join(f"e{index} * e{index}" for index in range(states))
     mean = f"({squares}) * STATES_SHARE" if states > 1 else squares
     return [*lines, f"squared_error = {mean}"]

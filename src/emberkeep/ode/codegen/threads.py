@@ -171,8 +171,8 @@ def integrate(run, first, runs, values, sources, counts, sizes, begins, slots, n
         for burst in range(0, counts[interval], BURST):
             if burst > 0 and cuda.ldcv(stop, 0) != 0:
                 return
-            for count in range(burst, min(burst + BURST, counts[interval])):
-                t = start + direction * (elapsed + real(count) * h)
+            for taken in range(numpy.int32(min(BURST, counts[interval] - burst))):
+                t = start + direction * (elapsed + real(burst + taken) * h)
                 {listed(y)} = step(t, direction * h, {", ".join([*y, *p])})
         if not ({finite}):
             outcome = NOT_FINITE

@@ -39,7 +39,8 @@ class PinnedPool:
         fitting = [buffer for buffer in self._free if size <= buffer.size <= 2 * size + 4096]
         if fitting:
             buffer = min(fitting, key=lambda one: one.size)
-            self._free = [one for one in self._free if one is not buffer]
+            # In place: what is on loan comes back to this very list.
+            self._free[:] = [one for one in self._free if one is not buffer]
         else:
             buffer = pinned_empty(max(size, 1), np.uint8)
         lent = _Lent(buffer, self._free)
