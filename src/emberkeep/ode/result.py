@@ -120,4 +120,3 @@ class Result:
         from emberkeep.ode.showing import as_html
 
         return as_html(self)
-

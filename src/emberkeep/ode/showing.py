@@ -20,7 +20,9 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     start, end = result.t_span
     facts = [("trajectories", f"{runs:,}, {good:,} of them succeeded")]
     for code in sorted({int(code) for code in np.unique(result.status)} - {SUCCESS}):
-        facts.append(("", f"{int(np.sum(result.status == code)):,} {MEANINGS.get(code, 'stopped')}"))
+        facts.append(
+            ("", f"{int(np.sum(result.status == code)):,} {MEANINGS.get(code, 'stopped')}")
+        )
     facts.append(("time", f"{start:g} to {end:g}"))
     if result.states is not None:
         facts.append(("saved at", f"{result.t.size:,} times, {result.t[0]:g} to {result.t[-1]:g}"))
@@ -29,7 +31,9 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     facts.append(("states", ", ".join(names[:MOST_NAMES]) + more))
     for name in result.batch.varied:
         values = result.batch.coordinate(name)
-        facts.append(("varied", f"{name}: {values.size:,} from {values.min():g} to {values.max():g}"))
+        facts.append(
+            ("varied", f"{name}: {values.size:,} from {values.min():g} to {values.max():g}")
+        )
     for label, array in (("states", result.states), ("final", result.final)):
         if array is not None:
             sizes = " × ".join(f"{size:,}" for size in array.shape)

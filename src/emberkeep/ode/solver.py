@@ -73,7 +73,9 @@ class Solver:
 
     def plan(self, *, outputs: Iterable[str] | None = None, saves: bool | None = None) -> Plan:
         """What is compiled for these outputs."""
-        listed = None if outputs is None else (outputs,) if isinstance(outputs, str) else tuple(outputs)
+        listed = (
+            None if outputs is None else (outputs,) if isinstance(outputs, str) else tuple(outputs)
+        )
         if saves is None:
             saves = listed is not None and "states" in listed
         return make_plan(

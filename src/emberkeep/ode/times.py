@@ -69,7 +69,9 @@ def make_times(t_span: Any, save_at: Any) -> Times:
     try:
         start, end = (float(value) for value in t_span)
     except (TypeError, ValueError):
-        raise InvalidPlan(f"t_span must be a start and an end, such as (0, 10), not {t_span!r}") from None
+        raise InvalidPlan(
+            f"t_span must be a start and an end, such as (0, 10), not {t_span!r}"
+        ) from None
     if not np.isfinite([start, end]).all():
         raise InvalidPlan(f"t_span must be finite; it is {t_span!r}")
     if save_at is None:
@@ -80,7 +82,9 @@ def make_times(t_span: Any, save_at: Any) -> Times:
     else:
         saves = np.array(save_at, np.float64)  # a copy: the result keeps it
     if saves.ndim != 1 or not saves.size:
-        raise InvalidPlan(f"save_at must be a list of times or an interval; its shape is {saves.shape}")
+        raise InvalidPlan(
+            f"save_at must be a list of times or an interval; its shape is {saves.shape}"
+        )
     elapsed = (saves - start) * direction
     if not (np.diff(elapsed) > 0).all():
         raise InvalidPlan(
@@ -97,7 +101,9 @@ def make_times(t_span: Any, save_at: Any) -> Times:
 
 def _every(interval: float, start: float, end: float, direction: float) -> Values:
     if not interval > 0 or not np.isfinite(interval):
-        raise InvalidPlan(f"save_at={interval!r} must be times, or a positive interval between them")
+        raise InvalidPlan(
+            f"save_at={interval!r} must be times, or a positive interval between them"
+        )
     count = int(np.floor(abs(end - start) / interval + SLACK))
     saves = start + direction * interval * np.arange(count + 1)
     # Rounding must not carry the last one past the end.

@@ -10,6 +10,7 @@ from emberkeep.ode.codegen.interpolation import constants as interpolation_const
 from emberkeep.ode.codegen.printing import Literals
 from emberkeep.ode.codegen.rows import Rows, rows_of
 from emberkeep.ode.codegen.shape import Shape
+from emberkeep.ode.codegen.wrapping import wrapped
 from emberkeep.ode.control import controller_source
 from emberkeep.ode.control.pi import CONSTANTS as CONTROLLER_CONSTANTS
 from emberkeep.ode.system.reading import read_system
@@ -85,9 +86,13 @@ def generate(plan: Plan, *, on_device: bool) -> Generated:
     parts.append(controller_source(plan.controller, tableau))
     loops = lanes if large or not on_device else threads
     parts.append(loops.adaptive(shape) if tableau.is_adaptive else loops.fixed(shape))
-    code = "\n".join(part.strip("\n") + "\n\n" for part in parts if part)
-    text = f"{_head(plan, shape)}{literals.definitions()}\n\n{code}".rstrip("\n") + "\n"
-    notes = {"lanes": shape.lanes, "work": _rows(shape).count * shape.lanes, "places": 3 * shape.lanes}
+    functions = "".join(parts).replace("\ndef ", "\n\ndef ").rstrip("\n")
+    text = wrapped(f"{_head(plan, shape)}{literals.definitions()}\n{functions}\n")
+    notes = {
+        "lanes": shape.lanes,
+        "work": _rows(shape).count * shape.lanes,
+        "places": 3 * shape.lanes,
+    }
     inlined = ("controller", "fetch") if large else (*INLINED, *system.functions)
     return Generated(text, inlined, notes)
 

@@ -124,7 +124,7 @@ def stage_{stage + 1}(rows, count):
             at = i * LANES + lane
             slope = rows[{found} + at]
             rows[SLOPES + {last} * ALL + at] = slope
-            rows[NEW + at] = {_sum(row, last, 'rows[Y + at]')}
+            rows[NEW + at] = {_sum(row, last, "rows[Y + at]")}
     for lane in range(LANES):
         rows[TIME + lane] = rows[START + lane]{share}
 '''
@@ -139,7 +139,7 @@ def solution(rows, count):
         for lane in range(LANES):
             at = i * LANES + lane
             slope = rows[LAST + at]
-            rows[NEW + at] = {_sum(row, tableau.count - 1, 'rows[Y + at]')}
+            rows[NEW + at] = {_sum(row, tableau.count - 1, "rows[Y + at]")}
 '''
 
 
@@ -157,7 +157,7 @@ def estimate_error(rows, numbers):
             at = i * LANES + lane
             slope = rows[LAST + at]
             scale = atol + rtol * max(abs(rows[Y + at]), abs(rows[NEW + at]))
-            e = {_sum(row, tableau.count - 1, '')} / scale
+            e = {_sum(row, tableau.count - 1, "")} / scale
             rows[ERROR + lane] += e * e
     for lane in range(LANES):
         rows[ERROR + lane] *= STATES_SHARE

@@ -75,5 +75,5 @@ def _try(system: System, states: Any, parameters: Any) -> None:
         raise InvalidSystem(
             f"The function of the system {system.name!r} gave a {type(found).__name__}{size}; it "
             f"must return a tuple with the derivatives of {', '.join(system.states)}, in this "
-            "order: \"return dx, dy\". Compiled code makes no lists or arrays"
+            'order: "return dx, dy". Compiled code makes no lists or arrays'
         )

@@ -188,7 +188,9 @@ def interpolate(rows, lane, elapsed, wanted, direction, count, run, saved, state
 def _finish(shape: Shape) -> str:
     lines: list[str] = []
     if shape.final:
-        lines.append(f"{shape.ended('i')} = rows[Y + i * LANES + lane] if is_good else not_a_number")
+        lines.append(
+            f"{shape.ended('i')} = rows[Y + i * LANES + lane] if is_good else not_a_number"
+        )
     if shape.dense:
         lines.append("for missing in range(saved, len(save_times)):")
         lines.append(f"    {shape.saved('i', 'missing')} = not_a_number")

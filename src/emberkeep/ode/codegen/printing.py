@@ -160,13 +160,13 @@ class Printer:
             return f"not {self._text(terms[0], own)}"
         if operation == "choose":
             condition, then, otherwise = terms
-            return (
-                f"{self._text(then, 1)} if {self._text(condition, 1)} else {self._text(otherwise, 1)}"
-            )
+            return f"{self._text(then, 1)} if {self._text(condition, 1)} else {self._text(otherwise, 1)}"
         # Conditions are joined by operators that bind more strongly than comparisons.
         tight = own + 4 if operation in _WRITTEN else own
         sign = _WRITTEN.get(str(operation), str(operation))
-        left = self._text(terms[0], tight + (operation in _LEVELS and _LEVELS[str(operation)] == "<"))
+        left = self._text(
+            terms[0], tight + (operation in _LEVELS and _LEVELS[str(operation)] == "<")
+        )
         # a + (b + c) is not (a + b) + c: the right side keeps its brackets.
         return f"{left} {sign} {self._text(terms[1], tight + 1)}"
 

@@ -125,7 +125,9 @@ def node(tableau: Tableau, stage: int) -> str:
 def step(tableau: Tableau, states: int, inputs: int, *, dense: bool) -> str:
     """One step of a method; its stages are given back where values in between are wanted."""
     y, p = numbered("y", states), numbered("p", inputs)
-    slopes = [[f"k{stage + 1}_{index}" for index in range(states)] for stage in range(tableau.count)]
+    slopes = [
+        [f"k{stage + 1}_{index}" for index in range(states)] for stage in range(tableau.count)
+    ]
     reused = tableau.ends_with_solution
     given = ["t", "h"]
     if tableau.is_adaptive:
@@ -162,17 +164,17 @@ def step(tableau: Tableau, states: int, inputs: int, *, dense: bool) -> str:
     body = "\n".join(f"    {line}" for line in lines)
     return f'''
 def step({", ".join(given)}):
-    """One step of {tableau.name}: the states after it{_also(tableau, dense=dense)}."""
+    """One step of {tableau.name}: the states at its end{_also(tableau, dense=dense)}."""
 {body}
     return {listed(results)}
 '''
 
 
 def _also(tableau: Tableau, *, dense: bool) -> str:
-    found = ["the squared error first"] if tableau.is_adaptive else []
-    found += ["their derivatives"] if tableau.ends_with_solution else []
-    found += ["the slopes in between"] if dense else []
-    return f", {', '.join(found)}" if found else ""
+    found = ["after the squared error"] if tableau.is_adaptive else []
+    found += ["with their derivatives"] if tableau.ends_with_solution else []
+    found += ["and the slopes in between"] if dense else []
+    return f", {' '.join(found)}" if found else ""
 
 
 def scaled_errors(tableau: Tableau, states: int) -> list[str]:
@@ -181,8 +183,8 @@ def scaled_errors(tableau: Tableau, states: int) -> list[str]:
     row = coefficients(tableau.error, "E")
     for index in range(states):
         taken = [f"k{source + 1}_{index}" for source, _ in row]
-        scale = f"(atol{index} + rtol * max(abs(y{index}), abs(new{index})))"
-        lines.append(f"e{index} = {combination(row, taken, '', 'h').removeprefix(' + ')} / {scale}")
+        lines.append(f"scale = atol{index} + rtol * max(abs(y{index}), abs(new{index}))")
+        lines.append(f"e{index} = {combination(row, taken, '', 'h').removeprefix(' + ')} / scale")
     squares = " + ".join(f"e{index} * e{index}" for index in range(states))
     mean = f"({squares}) * STATES_SHARE" if states > 1 else squares
     return [*lines, f"squared_error = {mean}"]
@@ -199,7 +201,7 @@ def first_step(states: int) -> str:
     body = "\n".join(f"    {line}" for line in lines)
     return f'''
 def first_step(span, largest, rtol, {", ".join([*numbered("atol", states), *y, *k])}):
-    """A step in which the states change by a hundredth, or if they are small, by less than tolerated."""
+    """A step in which the states change by a hundredth; small ones, by less than is tolerated."""
     size, slope = ZERO, ZERO
 {body}
     guess = HUNDREDTH * math.sqrt(max(size, STATES_REAL) / max(slope, TINY))

@@ -171,12 +171,35 @@ def integrate(run, first, runs, values, sources, counts, sizes, begins, slots, n
         for burst in range(0, counts[interval], BURST):
             if burst > 0 and cuda.ldcv(stop, 0) != 0:
                 return
-            for taken in range(numpy.int32(min(BURST, counts[interval] - burst))):
-                t = start + direction * (elapsed + real(burst + taken) * h)
-                {listed(y)} = step(t, direction * h, {", ".join([*y, *p])})
-        if not ({finite}):
+            left = min(BURST, counts[interval] - burst)
+{_steps(y, p, states)}        if not ({finite}):
             outcome = NOT_FINITE
         if outcome == NOT_FINITE:
             {listed(y)} = {listed(nan)}
 {save}{_end(shape, "    ", y)}    status[run] = outcome
 '''
+
+
+# A loop costs a few instructions, which shows where a step has few: then there are several in each
+# turn.
+UNROLLED, MOST_UNROLLED_STATES = 4, 4
+
+
+def _steps(y: list[str], p: list[str], states: int) -> str:
+    """Statements that take the steps of a burst."""
+    at_once = UNROLLED if states <= MOST_UNROLLED_STATES else 1
+
+    def loop(times: str, first: str, steps: int) -> str:
+        lines = [f"            for turn in range(numpy.int32({times})):"]
+        for number in range(steps):
+            taken = f"{first} + turn * {steps} + {number}" if steps > 1 else f"{first} + turn"
+            lines.append(f"                t = start + direction * (elapsed + real({taken}) * h)")
+            lines.append(
+                f"                {listed(y)} = step(t, direction * h, {', '.join([*y, *p])})"
+            )
+        return "".join(f"{line}\n" for line in lines)
+
+    if at_once == 1:
+        return loop("left", "burst", 1)
+    rest = f"left % {at_once}"
+    return loop(f"left // {at_once}", "burst", at_once) + loop(rest, f"burst + left - {rest}", 1)

@@ -21,9 +21,9 @@ def source(order: int) -> str:
 def controller(squared_error, memory):
     """Whether a step is accepted, the factor for the next one, and what to remember.
 
-    Steps grow by error^-{integral}/16 times the previous error^{proportional}/16. The memory holds
-    the latter, negative after a rejected step: then the next one does not grow. All of it is single
-    precision, which is plenty here.
+    The factor is error^(-{integral}/16) times the previous error^({proportional}/16). The memory
+    holds the latter, negative after a rejected step: then the next one does not grow. Single
+    precision is plenty here.
     """
     # Written so that not-a-number counts as too large.
     accepted = squared_error <= 1
@@ -34,7 +34,7 @@ def controller(squared_error, memory):
     quarter = math.sqrt(half)
     eighth = math.sqrt(quarter)
     sixteenth = math.sqrt(eighth)
-    factor = SAFETY / ({_product(integral)})
+    factor = SAFETY / {_product(integral)}
     grown = factor * abs(single(memory))
     most = MOST if memory > 0 else ONE
     grown = grown if grown < most else most
@@ -55,4 +55,5 @@ SAFETY, LEAST, MOST, ONE = single(0.9), single(0.2), single(10), single(1)
 
 def _product(sixteenths: int) -> str:
     """A power of the error as a product of its roots."""
-    return " * ".join(name for part, name in ROOTS.items() if sixteenths & part)
+    names = [name for part, name in ROOTS.items() if sixteenths & part]
+    return names[0] if len(names) == 1 else f"({' * '.join(names)})"

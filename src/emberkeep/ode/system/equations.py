@@ -136,7 +136,7 @@ def read_equation(text: str, place: str, states: Collection[str]) -> Equation:
     if len(parts) != 2:  # noqa: PLR2004 - two sides
         raise InvalidSystem(
             f"{place} has {len(parts) - 1} equals signs and must have one:\n    {text}\nWrite "
-            "\"dx = …\", \"x' = …\" or \"d(x)/dt = …\" for the derivative of a state x, and "
+            '"dx = …", "x\' = …" or "d(x)/dt = …" for the derivative of a state x, and '
             '"name = …" for an intermediate value'
         )
     left, right = parts
@@ -147,7 +147,7 @@ def read_equation(text: str, place: str, states: Collection[str]) -> Equation:
             text,
             0,
             len(left.rstrip()),
-            "Write \"dx = …\", \"x' = …\" or \"d(x)/dt = …\" for a state x",
+            'Write "dx = …", "x\' = …" or "d(x)/dt = …" for a state x',
         )
     tokens = tuple(_TOKENS.findall(right))
     tokens = tuple("**" if token == "^" else token for token in tokens)

@@ -88,9 +88,7 @@ class _Reader:
         value = self._read(node)
         if self._is_condition(value):
             # As in Python, a condition counts as one or zero.
-            return self._program.choose(
-                value, self._program.number(1.0), self._program.number(0.0)
-            )
+            return self._program.choose(value, self._program.number(1.0), self._program.number(0.0))
         return value
 
     def condition(self, node: ast.expr) -> int:
@@ -121,9 +119,7 @@ class _Reader:
             return self._all_of(word, [self.condition(item) for item in node.values])
         if isinstance(node, ast.IfExp):
             condition = self.condition(node.test)
-            return self._program.choose(
-                condition, self.number(node.body), self.number(node.orelse)
-            )
+            return self._program.choose(condition, self.number(node.body), self.number(node.orelse))
         raise self._error(
             node,
             f"this ({type(node).__name__}) has no meaning in an equation",
@@ -143,9 +139,7 @@ class _Reader:
             return self._values[node.id]
         if node.id == "pi":
             return self._program.number(math.pi)
-        raise self._error(
-            node, f"{node.id!r} is a function", f"Give it arguments: {node.id}(x)"
-        )
+        raise self._error(node, f"{node.id!r} is a function", f"Give it arguments: {node.id}(x)")
 
     def _binary(self, node: ast.BinOp) -> int:
         if isinstance(node.op, ast.BitAnd | ast.BitOr):  # as SymPy and NumPy write them
@@ -184,7 +178,9 @@ class _Reader:
         for place, operator in enumerate(node.ops):
             sign = _COMPARISONS.get(type(operator))
             if sign is None:
-                raise self._error(node, "this comparison has no meaning here", "Use < <= > >= == !=")
+                raise self._error(
+                    node, "this comparison has no meaning here", "Use < <= > >= == !="
+                )
             found.append(self._program.compare(sign, terms[place], terms[place + 1]))
         return self._all_of("and", found)
 
@@ -212,7 +208,9 @@ class _Reader:
         if not least <= len(node.args) <= most:
             wanted = str(least) if least == most else f"{least} to {most}"
             raise self._error(
-                node, f"{name} takes {wanted} arguments, not {len(node.args)}", "Check its arguments"
+                node,
+                f"{name} takes {wanted} arguments, not {len(node.args)}",
+                "Check its arguments",
             )
         if name in ("Piecewise", "where", "And", "Or", "Not"):
             return self._logical_call(name, node)

@@ -90,7 +90,9 @@ class System:
         self._set("parameters", _values("parameter", parameters or {}, known))
         self._set("constants", _values("constant", constants or {}, known))
         self._set("functions", _functions(functions or {}, known))
-        self._set("observables", (observables,) if isinstance(observables, str) else (*observables,))
+        self._set(
+            "observables", (observables,) if isinstance(observables, str) else (*observables,)
+        )
         if not self.states:
             raise InvalidSystem("A system needs states: states={'x': 1.0, …}")
         self._set("name", str(name) if name else "_".join(self.states)[:LONGEST_NAME])
@@ -140,7 +142,9 @@ class System:
         changed = object.__new__(System)
         for name in System.__slots__:
             object.__setattr__(changed, name, getattr(self, name))
-        object.__setattr__(changed, "constants", _values("constant", {**self.constants, **values}, {}))
+        object.__setattr__(
+            changed, "constants", _values("constant", {**self.constants, **values}, {})
+        )
         return changed
 
     def check(self) -> None:
@@ -282,7 +286,7 @@ def _arranged(
     if missing:
         raise InvalidSystem(
             f"There is no equation for {', '.join(map(repr, missing))}. Every state needs one: "
-            f"\"d{missing[0]} = …\"; what has none is a parameter or a constant"
+            f'"d{missing[0]} = …"; what has none is a parameter or a constant'
         )
     _require_known_names((*derivatives.values(), *definitions.values()), definitions, known)
     _require_used(derivatives, definitions, observables)
@@ -294,7 +298,9 @@ def _require_definable(equation: Equation, known: Mapping[str, str]) -> None:
     if target not in known:
         _require_name("definition", target, known)
         return
-    remedy = f'Write "d{target} = …" for its derivative' if known[target] == "state" else "Rename one"
+    remedy = (
+        f'Write "d{target} = …" for its derivative' if known[target] == "state" else "Rename one"
+    )
     raise InvalidSystem(
         f"{equation.place} defines {target!r}, which is a {known[target]} already:\n"
         f"    {equation.text}\n{remedy}"
@@ -330,9 +336,7 @@ def _require_used(
     """A definition that nobody uses is a derivative with a slip of the pen."""
     for name in observables:
         if name not in definitions:
-            raise InvalidSystem(
-                f"The observable {name!r} has no equation. Add one: \"{name} = …\""
-            )
+            raise InvalidSystem(f'The observable {name!r} has no equation. Add one: "{name} = …"')
     used = set(observables)
     for equation in (*derivatives.values(), *definitions.values()):
         used |= names_in(equation)

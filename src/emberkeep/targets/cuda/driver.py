@@ -127,7 +127,11 @@ def has_driver() -> bool:
     """Whether NVIDIA's driver is here at all; a look into the file system."""
     import os
 
-    return os.path.exists("/proc/driver/nvidia") or os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg")
+    return (
+        os.path.exists("/proc/driver/nvidia")
+        or os.path.exists("/dev/nvidiactl")
+        or os.path.exists("/dev/dxg")
+    )
 
 
 def open_device(ordinal: int | None = None) -> Device:
