@@ -11,7 +11,7 @@ from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from emberkeep.ode.system.system import System
@@ -131,7 +131,7 @@ def make_batch(
 
 
 def _checked(
-    kind: str, given: Mapping[str, Any] | None, known: Mapping[str, float], system: System
+    kind: str, given: Any, known: Mapping[str, float], system: System
 ) -> dict[str, Values]:
     if given is None:
         return {}
@@ -141,17 +141,21 @@ def _checked(
             f"{type(given).__qualname__} was passed"
         )
     found: dict[str, Values] = {}
-    for name, values in given.items():
+    for name, values in _pairs(given):
         if name not in known:
             raise _unknown(kind, str(name), known, system)
         found[name] = _numbers(f"The {kind} {name!r}", values)
     return found
 
 
+def _pairs(given: Any) -> Iterable[tuple[Any, Any]]:
+    return given.items()
+
+
 def _numbers(what: str, values: Any) -> Values:
     try:
         array = np.asarray(values)
-        if array.dtype not in (np.float32, np.float64):
+        if array.dtype.name not in ("float32", "float64"):
             array = array.astype(np.float64)
     except (TypeError, ValueError) as problem:
         raise InvalidPlan(f"{what} must be a number or an array of numbers: {problem}") from None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import as_dict, final, frozen
+from emberkeep.light import final, frozen
 from emberkeep.ode.control import controller_for
 from emberkeep.ode.methods import method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.system.system import System
-    from emberkeep.targets.protocol import KernelSource, Target
 
 OUTPUTS = ("states", "final")
 PRECISIONS = {
@@ -24,9 +23,6 @@ PRECISIONS = {
     "single": "float32",
     "f32": "float32",
 }
-
-# emberkeep's own code that decides about the source, beside what targets are made of.
-OWN = ("ode.codegen", "ode.control", "ode.methods", "ode.plan", "ode.system")
 
 ADAPTIVE = (
     "int64, int64, int64, real[::1], int64[::1], real[::1], real[::1], int64, int64[::1], "
@@ -57,33 +53,10 @@ class Plan:
     outputs: tuple[str, ...]
     precision: str
 
-    @property
-    def name(self) -> str:
-        """What it is called in the keep."""
-        return self.system.name
 
-    @property
-    def own(self) -> tuple[str, ...]:
-        """emberkeep's own code that writes the source."""
-        return OWN
-
-    def ingredients(self) -> Mapping[str, object]:
-        """Every field, taken apart: that is the key's first half."""
-        return {
-            **as_dict(self),
-            "system": self.system.ingredients(),
-            "tableau": as_dict(self.tableau),
-        }
-
-    def __hash__(self) -> int:
-        """Of the fields that can be hashed by value; systems go by identity."""
-        return hash((id(self.system), self.tableau, self.outputs, self.precision))
-
-    def source(self, target: Target) -> KernelSource:
-        """The generated source for a target; only where nothing is kept."""
-        from emberkeep.ode.codegen.kernel import kernel_source
-
-        return kernel_source(self, target)
+def listed_outputs(outputs: Iterable[str]) -> tuple[str, ...]:
+    """Outputs as a tuple; one alone may be given as text."""
+    return (outputs,) if isinstance(outputs, str) else tuple(outputs)
 
 
 def make_plan(
@@ -108,7 +81,7 @@ def make_plan(
         raise InvalidPlan(f"precision={precision!r} is not known; expected 'float64' or 'float32'")
     if outputs is None:
         outputs = ("states",) if saves else ("final",)
-    wanted = {outputs} if isinstance(outputs, str) else set(outputs)
+    wanted = set(listed_outputs(outputs))
     unknown = wanted - set(OUTPUTS)
     if unknown or not wanted:
         raise InvalidPlan(

@@ -6,6 +6,7 @@ import numpy as np
 
 from emberkeep.errors import SolveFailed
 from emberkeep.light import final, frozen
+from emberkeep.ode.status import MEANINGS, SUCCESS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
     from emberkeep.ode.batch import Batch
 
     Values = np.ndarray[Any, Any]
-
-SUCCESS, STEP_TOO_SMALL, NOT_FINITE, TOO_MANY_STEPS = 0, 1, 2, 3
-MEANINGS = {
-    SUCCESS: "succeeded",
-    STEP_TOO_SMALL: "needed a step too small to change the time: a singularity, or a stiff system",
-    NOT_FINITE: "reached infinity or not-a-number",
-    TOO_MANY_STEPS: "took more than max_steps",
-}
 
 
 @final
@@ -93,8 +86,8 @@ class Result:
             counts.pop(SUCCESS, None)
             reasons = "; ".join(f"{count} {MEANINGS[code]}" for code, count in counts.items())
             raise SolveFailed(
-                f"Of {len(self)} trajectories, {failed.size} failed: {reasons}. The first is number "
-                f"{failed[0]}"
+                f"Of {len(self)} trajectories, {failed.size} failed: {reasons}. The first is "
+                f"number {failed[0]}"
             )
         return self
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emberkeep.ode.result import MEANINGS, SUCCESS
+from emberkeep.ode.status import MEANINGS, SUCCESS
 
 if TYPE_CHECKING:
     from emberkeep.ode.result import Result
@@ -19,10 +19,11 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     good = runs - result.failed.size
     start, end = result.t_span
     facts = [("trajectories", f"{runs:,}, {good:,} of them succeeded")]
-    for code in sorted({int(code) for code in np.unique(result.status)} - {SUCCESS}):
-        facts.append(
-            ("", f"{int(np.sum(result.status == code)):,} {MEANINGS.get(code, 'stopped')}")
-        )
+    codes = sorted({int(code) for code in np.unique(result.status)} - {SUCCESS})
+    facts += [
+        ("", f"{int(np.sum(result.status == code)):,} {MEANINGS.get(code, 'stopped')}")
+        for code in codes
+    ]
     facts.append(("time", f"{start:g} to {end:g}"))
     if result.states is not None:
         facts.append(("saved at", f"{result.t.size:,} times, {result.t[0]:g} to {result.t[-1]:g}"))
@@ -36,7 +37,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         )
     for label, array in (("states", result.states), ("final", result.final)):
         if array is not None:
-            sizes = " × ".join(f"{size:,}" for size in array.shape)
+            sizes = " by ".join(f"{size:,}" for size in array.shape)
             facts.append((f".{label}", f"{sizes} {array.dtype}, {array.nbytes / 1e6:,.1f} MB"))
     return facts
 

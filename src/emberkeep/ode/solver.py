@@ -7,7 +7,8 @@ import math
 from emberkeep.errors import InvalidPlan, TargetUnavailable
 from emberkeep.light import final
 from emberkeep.ode.batch import VERBATIM, make_batch
-from emberkeep.ode.plan import make_plan
+from emberkeep.ode.compilation import Compilation
+from emberkeep.ode.plan import listed_outputs, make_plan
 from emberkeep.ode.result import Result
 from emberkeep.ode.running.job import Job
 from emberkeep.ode.system.system import System
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from emberkeep.cache import Artifact, Keep
     from emberkeep.ode.plan import Plan
-    from emberkeep.ode.running.job import Runner
+    from emberkeep.ode.running.job import Outcome, Runner
     from emberkeep.targets.protocol import Target
 
 
@@ -55,12 +56,7 @@ class Solver:
         keep: Keep | None = None,
         threads: int | None = None,
     ) -> None:
-        if not isinstance(system, System):
-            raise InvalidPlan(
-                f"The first argument must be a System; it is a {type(system).__qualname__}. Make one: "
-                "ode.System('dx = -k*x', states={'x': 1.0}, parameters={'k': 0.5})"
-            )
-        self.system, self.method, self.precision = system, method, precision
+        self.system, self.method, self.precision = _require_system(system), method, precision
         self._keep = keep or default_keep()
         self.target = _resolve(target, threads)
         self._runner: Runner | None = None
@@ -73,9 +69,7 @@ class Solver:
 
     def plan(self, *, outputs: Iterable[str] | None = None, saves: bool | None = None) -> Plan:
         """What is compiled for these outputs."""
-        listed = (
-            None if outputs is None else (outputs,) if isinstance(outputs, str) else tuple(outputs)
-        )
+        listed = None if outputs is None else listed_outputs(outputs)
         if saves is None:
             saves = listed is not None and "states" in listed
         return make_plan(
@@ -88,13 +82,13 @@ class Solver:
 
     def build(self, outputs: Iterable[str] = ("final",)) -> Artifact:
         """Compile and keep, without running; what is kept already is found."""
-        return obtain_artifact(self._keep, self.target, self.plan(outputs=outputs))
+        return obtain_artifact(self._keep, self.target, Compilation(self.plan(outputs=outputs)))
 
     def source(self, outputs: Iterable[str] = ("final",)) -> str:
         """The code that is generated, for reading."""
-        return self.plan(outputs=outputs).source(self.target).text
+        return Compilation(self.plan(outputs=outputs)).source(self.target).text
 
-    def solve(
+    def solve(  # noqa: PLR0913 - what a solve is, all of it by name
         self,
         t_span: tuple[float, float],
         *,
@@ -140,15 +134,7 @@ class Solver:
         numbers = Numbers(rtol, atol, dt, dt_min, dt_max, max_steps)
         laid = kernel_numbers(plan, times, numbers)
         job = Job(plan, batch, times, laid, dt, int(max_steps))
-        if self._runner is None:
-            self._runner = _runner(self.target, self._keep)
-        if progress:
-            from emberkeep.ode.running.progress import showing
-
-            with showing(self.system.name, batch.runs) as advance:
-                outcome = self._runner.run(job, advance)
-        else:
-            outcome = self._runner.run(job, None)
+        outcome = self._run(job, progress=progress)
         saved_at = times.elapsed[:0] if times.saves is None else times.saves
         return Result(
             self.system.name,
@@ -161,8 +147,19 @@ class Solver:
             (times.start, times.end),
         )
 
+    def _run(self, job: Job, *, progress: bool) -> Outcome:
+        runner = self._runner
+        if runner is None:
+            runner = self._runner = _runner(self.target, self._keep)
+        if not progress:
+            return runner.run(job, None)
+        from emberkeep.ode.running.progress import showing
 
-def solve(
+        with showing(self.system.name, job.batch.runs) as advance:
+            return runner.run(job, advance)
+
+
+def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     system: System,
     t_span: tuple[float, float],
     *,
@@ -202,6 +199,15 @@ def solve(
         dt_max=dt_max,
         max_steps=max_steps,
         progress=progress,
+    )
+
+
+def _require_system(given: Any) -> System:
+    if isinstance(given, System):
+        return given
+    raise InvalidPlan(
+        f"The first argument must be a System; it is a {type(given).__qualname__}. Make one: "
+        "ode.System('dx = -k*x', states={'x': 1.0}, parameters={'k': 0.5})"
     )
 
 

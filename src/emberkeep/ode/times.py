@@ -88,8 +88,8 @@ def make_times(t_span: Any, save_at: Any) -> Times:
     elapsed = (saves - start) * direction
     if not (np.diff(elapsed) > 0).all():
         raise InvalidPlan(
-            f"The times in save_at must go from the start, {start:g}, towards the end, {end:g}, each "
-            "later than the one before. Sort them, and leave out what is there twice"
+            f"The times in save_at must go from the start, {start:g}, towards the end, {end:g}, "
+            "each later than the one before. Sort them, and leave out what is there twice"
         )
     if not (elapsed[0] >= 0 and elapsed[-1] <= abs(end - start)):
         raise InvalidPlan(

@@ -60,12 +60,13 @@ def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> Values:
             _require_positive(name, value)
     if not numbers.dt_min >= 0:
         raise InvalidPlan(f"dt_min={numbers.dt_min!r} must be zero or more")
-    if not isinstance(numbers.max_steps, int | np.integer) or numbers.max_steps < 1:
+    steps: Any = numbers.max_steps
+    if not isinstance(steps, int | np.integer) or steps < 1:
         raise InvalidPlan(f"max_steps={numbers.max_steps!r} must be a whole number, at least 1")
     if not plan.tableau.is_adaptive and numbers.dt is None:
         raise InvalidPlan(
-            f"{plan.tableau.name} takes steps of fixed length: pass dt=…, or use an adaptive method "
-            "such as 'tsit5'"
+            f"{plan.tableau.name} takes steps of fixed length: pass dt=…, or use an adaptive "
+            "method such as 'tsit5'"
         )
     atol = _absolute(numbers.atol, states)
     real = np.dtype(plan.precision)
@@ -94,14 +95,20 @@ def _require_positive(name: str, value: Any) -> None:
         raise InvalidPlan(f"{name}={value!r} must be a positive number{advice and ', ' + advice}")
 
 
+def _by_state(given: Any) -> dict[str, Any]:
+    return {str(state): value for state, value in given.items()}
+
+
 def _absolute(given: Any, states: tuple[str, ...]) -> list[float]:
+    values: list[Any]
     if isinstance(given, Mapping):
-        unknown = set(given) - set(states)
+        by_state = _by_state(given)
+        unknown = by_state.keys() - set(states)
         if unknown:
             raise InvalidPlan(
                 f"atol names {sorted(unknown)}, which are no states; there are {', '.join(states)}"
             )
-        values = [given.get(state, ATOL) for state in states]
+        values = [by_state.get(state, ATOL) for state in states]
     elif np.ndim(given) == 0:
         values = [given] * len(states)
     else:

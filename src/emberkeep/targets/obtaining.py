@@ -81,8 +81,8 @@ def obtain(keep: Keep, target: Target, request: Request) -> Runnable:
         return target.load(obtain_artifact(keep, target, request))
     except Unloadable as problem:
         _warn(
-            f"The kernel {request.name!r} that was built for {target.architecture} cannot be loaded "
-            f"here and is compiled for this machine instead: {problem}"
+            f"The kernel {request.name!r} that was built for {target.architecture} cannot be "
+            f"loaded here and is compiled for this machine instead: {problem}"
         )
     here = target.for_this_machine()
     for disabled in (False, True):

@@ -38,7 +38,7 @@ class KernelSource:
     types: tuple[ArgumentType, ...]
     options: Mapping[str, Any]
     text: str = ""
-    notes: Mapping[str, Any] = {}  # noqa: RUF012 - a default of a frozen record; nobody changes it
+    notes: Mapping[str, Any] = {}
 
     @property
     def own(self) -> Sequence[str]:

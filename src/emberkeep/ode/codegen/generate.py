@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emberkeep.light import final, frozen
+from emberkeep.ode import status
 from emberkeep.ode.codegen import grouped, lanes, straight, threads
 from emberkeep.ode.codegen.interpolation import constants as interpolation_constants
 from emberkeep.ode.codegen.printing import Literals
@@ -119,7 +120,9 @@ def _head(plan: Plan, shape: Shape) -> str:
         f"LANES, SETTINGS = {shape.lanes}, {NUMBERS}  # lanes of a block; numbers before tolerances",
         f"ALL = {shape.states * shape.lanes}  # numbers in a row for each state",
         "ZERO, UNIT, NEVER, not_a_number = real(0), real(1), real(-1), real(math.nan)",
-        "RUNNING, SUCCESS, STEP_TOO_SMALL, NOT_FINITE, TOO_MANY_STEPS = -1, 0, 1, 2, 3",
+        f"RUNNING, SUCCESS = {status.RUNNING}, {status.SUCCESS}",
+        f"STEP_TOO_SMALL, NOT_FINITE = {status.STEP_TOO_SMALL}, {status.NOT_FINITE}",
+        f"TOO_MANY_STEPS = {status.TOO_MANY_STEPS}",
     ]
     if tableau.is_adaptive:
         constants += [

@@ -115,7 +115,8 @@ def _stage(tableau: Tableau, stage: int) -> str:
     last = stage - 1
     found = "K1" if last == 0 and tableau.ends_with_solution else "LAST"
     value = tableau.nodes[stage]
-    share = {0: "", 1: " + rows[H + lane]"}.get(value, f" + C{stage + 1} * rows[H + lane]")
+    known: dict[float, str] = {0: "", 1: " + rows[H + lane]"}
+    share = known.get(value, f" + C{stage + 1} * rows[H + lane]")
     return f'''
 def stage_{stage + 1}(rows, count):
     """States and time at stage {stage + 1}; the slope at the stage before is put aside."""

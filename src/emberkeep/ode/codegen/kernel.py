@@ -1,5 +1,8 @@
 """The generated source as a kernel that a target compiles."""
 
+# The fields of the tuples that a user's function is given are the user's own.
+# pyright: reportUntypedNamedTuple=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import math
@@ -47,7 +50,7 @@ def kernel_source(plan: Plan, target: Target) -> KernelSource:
     if not on_device:  # there, any liberty would be all of them
         options["fastmath"] = LIBERTIES
     types = parse_signature(signature(plan, on_device=on_device))
-    return KernelSource(plan.name, function, types, options, generated.text, generated.notes)
+    return KernelSource(plan.system.name, function, types, options, generated.text, generated.notes)
 
 
 def _users_own(system: System) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def take(rows, lane, first, run, values, sources):
 def adaptive(shape: Shape) -> str:
     """Steps of chosen length, values in between, and lanes that are filled again."""
     attempt = _attempt_large() if shape.large else staged.attempt(shape)
-    start = _start_large(shape) if shape.large else _start_small(shape)
+    start = _start_large() if shape.large else _start_small(shape)
     parts = [TAKE, _TAKE_LANE, start, attempt, _control(shape)]
     if shape.dense:
         parts.append(interpolate(shape))
@@ -65,8 +65,8 @@ def start_lane(rows, lane, numbers):
 '''
 
 
-def _start_large(shape: Shape) -> str:
-    return f'''
+def _start_large() -> str:
+    return '''
 def start_lanes(rows, numbers):
     """The first derivatives and the first step of lanes that have just been filled."""
     start, span, given, largest, rtol = numbers[0], numbers[2], numbers[3], numbers[5], numbers[6]
@@ -114,7 +114,7 @@ _REACH = {
 
 
 def _control(shape: Shape) -> str:
-    """What follows an attempt; apart from the step itself, so that processors overlap more of it."""
+    """What follows an attempt; apart from the step, so that processors overlap more of it."""
     keep_old, keep_time = "", ""
     if shape.dense:
         last = shape.tableau.count - 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 import keyword
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import final
+from typing import TYPE_CHECKING, final
 
-from emberkeep.ode.system.program import Program
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from emberkeep.ode.system.program import Program
 
 # A longer expression is split by naming its parts.
 LONGEST = 76
@@ -160,7 +162,8 @@ class Printer:
             return f"not {self._text(terms[0], own)}"
         if operation == "choose":
             condition, then, otherwise = terms
-            return f"{self._text(then, 1)} if {self._text(condition, 1)} else {self._text(otherwise, 1)}"
+            choice, other = self._text(then, 1), self._text(otherwise, 1)
+            return f"{choice} if {self._text(condition, 1)} else {other}"
         # Conditions are joined by operators that bind more strongly than comparisons.
         tight = own + 4 if operation in _WRITTEN else own
         sign = _WRITTEN.get(str(operation), str(operation))

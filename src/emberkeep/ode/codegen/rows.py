@@ -35,8 +35,10 @@ class Rows:
         lines: list[str] = []
         for name, first in self.first.items():
             lines.append(f"{name} = {first} * LANES\n")
-            for row in range(1, self.named.get(name, 0)):
-                lines.append(f"{name}_{row} = {first + row} * LANES\n")
+            lines += [
+                f"{name}_{row} = {first + row} * LANES\n"
+                for row in range(1, self.named.get(name, 0))
+            ]
         return "".join([*lines, f"WORK = {self.count} * LANES\n"])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from emberkeep.ode.codegen.printing import Literals, Names, Printer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.system.reading import Read
@@ -20,7 +20,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def numbered(stem: str, count: int) -> list[str]:
-    """y0, y1, …"""
+    """Names such as y0, y1, …: one for each state or input."""
     return [f"{stem}{index}" for index in range(count)]
 
 
@@ -52,13 +52,13 @@ def right_hand_side({signature}):
 '''
 
 
-def _shortened(names: Sequence[str]) -> str:
+def _shortened(names: Iterable[str]) -> str:
     shown = [*names]
     return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")  # noqa: PLR2004
 
 
 def combination(row: Sequence[tuple[int, str]], slopes: Sequence[str], base: str, h: str) -> str:
-    """base + h · factor · (first slope + ratio · slope + …), as source."""
+    """Base + h · factor · (first slope + ratio · slope + …), as source."""
     if not row:
         return base
     (_, factor), *rest = row
@@ -119,7 +119,8 @@ def constants(tableau: Tableau) -> str:
 def node(tableau: Tableau, stage: int) -> str:
     """Time at a stage."""
     value = tableau.nodes[stage]
-    return {0: "t", 1: "t + h"}.get(value, f"t + C{stage + 1} * h")
+    known: dict[float, str] = {0: "t", 1: "t + h"}
+    return known.get(value, f"t + C{stage + 1} * h")
 
 
 def step(tableau: Tableau, states: int, inputs: int, *, dense: bool) -> str:

@@ -1,8 +1,8 @@
 """Proportional-integral control of the step (Gustafsson 1991; Hairer & Wanner, Solving ODEs II).
 
-The next step is this one times ``SAFETY · error^-α · previous error^β``, where 1 is the largest
-error that is accepted. α and β, about 0.7 and 0.4 over the order, are rounded to sixteenths, so that
-their powers are square roots alone: those are exactly rounded on every machine, so CPU and GPU
+The next step is this one times ``SAFETY · error^-A · previous error^B``, where 1 is the largest
+error that is accepted. A and B, about 0.7 and 0.4 over the order, are rounded to sixteenths, so
+that their powers are square roots alone: those are exactly rounded on every machine, so CPU and GPU
 choose the same steps, and they are single instructions for whole vectors.
 """
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.light import final
-from emberkeep.ode.running.job import RUNNING, Job, Outcome, Runner
+from emberkeep.ode.compilation import Compilation
+from emberkeep.ode.running.job import Job, Outcome, Runner
 from emberkeep.ode.running.waiting import wait_for
+from emberkeep.ode.status import RUNNING
 from emberkeep.ode.times import make_intervals
 from emberkeep.targets.obtaining import obtain
 
@@ -44,7 +46,7 @@ class CpuRunner(Runner):
         """The plan's kernel, loaded."""
         found = self._kernels.get(plan)
         if found is None:
-            found = self._kernels[plan] = obtain(self._keep, self.target, plan)
+            found = self._kernels[plan] = obtain(self._keep, self.target, Compilation(plan))
         return found
 
     def run(self, job: Job, advance: Callable[[int], None] | None) -> Outcome:

@@ -9,8 +9,10 @@ import numpy as np
 
 from emberkeep.errors import EmberkeepError
 from emberkeep.light import final, frozen
-from emberkeep.ode.running.job import RUNNING, Job, Outcome, Runner
+from emberkeep.ode.compilation import Compilation
+from emberkeep.ode.running.job import Job, Outcome, Runner
 from emberkeep.ode.running.pinned import MOST_PINNED_BYTES, PinnedPool
+from emberkeep.ode.status import RUNNING
 from emberkeep.ode.times import make_intervals
 from emberkeep.targets.cuda.driver import open_device
 from emberkeep.targets.cuda.memory import (
@@ -129,7 +131,7 @@ class CudaRunner(Runner):
         """The plan's kernel, loaded."""
         found = self._kernels.get(plan)
         if found is None:
-            found = self._kernels[plan] = obtain(self._keep, self.target, plan)
+            found = self._kernels[plan] = obtain(self._keep, self.target, Compilation(plan))
         return found
 
     def run(self, job: Job, advance: Callable[[int], None] | None) -> Outcome:

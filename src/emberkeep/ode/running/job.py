@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     Values = np.ndarray[Any, Any]
 
-RUNNING = -1  # the status of a trajectory that has not ended
-
 
 @final
 @frozen

@@ -1,7 +1,7 @@
 """Waiting for compiled code in a way that Ctrl-C ends.
 
-Python sees a signal only between its own instructions, and on its main thread. So compiled code runs
-on another thread, while the caller waits for a lock, which signals interrupt.
+Python sees a signal only between its own instructions, and on its main thread. So compiled code
+runs on another thread, while the caller waits for a lock, which signals interrupt.
 """
 
 from __future__ import annotations

@@ -95,6 +95,9 @@ _KINDS = {
 }
 
 
+DERIVATIVE, DEFINITION = "derivative", "definition"
+
+
 @final
 @frozen
 class Equation:
@@ -102,17 +105,22 @@ class Equation:
 
     Attributes:
         target: the state whose derivative it gives, or the name that it defines.
-        is_derivative: which of the two.
+        kind: which of the two.
         tokens: of its right-hand side.
         text: as it was written.
         place: how it is called in messages, such as ``equation 2``.
     """
 
     target: str
-    is_derivative: bool
+    kind: str
     tokens: tuple[str, ...]
     text: str
     place: str
+
+    @property
+    def is_derivative(self) -> bool:
+        """Whether it gives the derivative of a state."""
+        return self.kind == DERIVATIVE
 
     @property
     def canonical(self) -> str:
@@ -149,21 +157,23 @@ def read_equation(text: str, place: str, states: Collection[str]) -> Equation:
             len(left.rstrip()),
             'Write "dx = …", "x\' = …" or "d(x)/dt = …" for a state x',
         )
-    tokens = tuple(_TOKENS.findall(right))
-    tokens = tuple("**" if token == "^" else token for token in tokens)
+    tokens = _tokens(right)
     plain = found["plain"]
     if plain is None:
         target = found["inner"] or found["leibniz"] or found["prime"]
-        return Equation(target, True, tokens, text, place)
+        return Equation(target, DERIVATIVE, tokens, text, place)
     if plain[0] == "d" and plain[1:] in states and plain not in states:
-        return Equation(plain[1:], True, tokens, text, place)
-    return Equation(plain, False, tokens, text, place)
+        return Equation(plain[1:], DERIVATIVE, tokens, text, place)
+    return Equation(plain, DEFINITION, tokens, text, place)
 
 
-def equation_of(target: str, tokens_of: str, place: str) -> Equation:
+def equation_of(target: str, right: str, place: str) -> Equation:
     """The derivative of a state, given as its right-hand side alone."""
-    tokens = tuple("**" if token == "^" else token for token in _TOKENS.findall(tokens_of))
-    return Equation(target, True, tokens, f"d({target})/dt = {tokens_of}", place)
+    return Equation(target, DERIVATIVE, _tokens(right), f"d({target})/dt = {right}", place)
+
+
+def _tokens(text: str) -> tuple[str, ...]:
+    return tuple(["**" if part == "^" else part for part in _TOKENS.findall(text)])
 
 
 def looks_right(equation: Equation) -> bool:
@@ -219,13 +229,17 @@ def unknown_name(equation: Equation, name: str, known: Iterable[str]) -> Invalid
     )
 
 
+def _target(equation: Equation) -> str:
+    return equation.target
+
+
 def in_order(equations: Sequence[Equation]) -> list[Equation]:
     """Definitions in an order in which each needs only those before it.
 
     Raises:
         InvalidSystem: some define each other; names them.
     """
-    waiting = {equation.target: equation for equation in sorted(equations)}
+    waiting = {equation.target: equation for equation in sorted(equations, key=_target)}
     needs = {target: names_in(equation) & waiting.keys() for target, equation in waiting.items()}
     done: list[Equation] = []
     while waiting:
@@ -233,8 +247,8 @@ def in_order(equations: Sequence[Equation]) -> list[Equation]:
         if not ready:
             names = ", ".join(map(repr, waiting))
             raise InvalidSystem(
-                f"The definitions of {names} need each other. An intermediate value may use others, "
-                "but not, by way of them, itself"
+                f"The definitions of {names} need each other. An intermediate value may use "
+                "others, but not, by way of them, itself"
             )
         done += [waiting.pop(target) for target in ready]
     return done

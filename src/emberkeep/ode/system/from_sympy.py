@@ -67,11 +67,11 @@ def sides(equation: Any, place: str) -> tuple[str, str]:
     Raises:
         InvalidSystem: it is another sort of equation.
     """
-    left = getattr(equation, "lhs", None)
+    left: Any = getattr(equation, "lhs", None)
     variables = getattr(left, "variables", ())
     if not isinstance(left, sympy.Derivative) or [str(item) for item in variables] != ["t"]:
         raise InvalidSystem(
-            f"{place} is {equation}. A SymPy equation must read Eq(Derivative(x(t), t), …); or pass "
-            "a dictionary {'x': expression}"
+            f"{place} is {equation}. A SymPy equation must read Eq(Derivative(x(t), t), …); or "
+            "pass a dictionary {'x': expression}"
         )
     return _Printer().doprint(left.expr), text_of(equation.rhs, place)

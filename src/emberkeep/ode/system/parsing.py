@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from emberkeep.errors import InvalidSystem
 from emberkeep.ode.system.equations import FUNCTIONS, SPELLINGS, Equation, pointed
-from emberkeep.ode.system.program import Program
 
-_ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-_COMPARISONS = {
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from emberkeep.ode.system.program import Program
+
+_ARITHMETIC: dict[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+}
+_COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
     ast.LtE: "<=",
     ast.Gt: ">",

@@ -7,8 +7,10 @@ whatever order its terms stand, so common subexpressions are found by constructi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import final
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # An instruction: the operation, then what it is applied to. Operands are numbers of values, except
 # for "number" (the number itself) and "name" (the name); "call" begins with the function's name.
@@ -33,7 +35,8 @@ class Program:
     def _value(self, *instruction: object) -> int:
         if instruction[0] in _COMMUTATIVE:
             first, second = instruction[1:]
-            assert isinstance(first, int) and isinstance(second, int)
+            assert isinstance(first, int)
+            assert isinstance(second, int)
             instruction = (instruction[0], min(first, second), max(first, second))
         # 0.0 and -0.0 are equal, and so are 1.0 and True: text tells them apart.
         key = ("number", repr(instruction[1])) if instruction[0] == "number" else instruction
@@ -71,7 +74,7 @@ class Program:
         return self._value("-x", value)
 
     def arithmetic(self, operation: str, first: int, second: int) -> int:
-        """x + y, x - y, x * y or x / y, where nothing simpler has the same value."""
+        """X + y, x - y, x * y or x / y, where nothing simpler has the same value."""
         a, b = self.literal(first), self.literal(second)
         if a is not None and b is not None:
             folded = _fold(operation, a, b)
@@ -90,7 +93,7 @@ class Program:
         return self._value(operation, first, second)
 
     def power(self, base: int, exponent: int) -> int:
-        """x ** y: products for whole numbers, roots for halves."""
+        """X ** y: products for whole numbers, roots for halves."""
         b = self.literal(exponent)
         a = self.literal(base)
         if a is not None and b is not None:

@@ -171,7 +171,7 @@ class System:
         }
 
 
-def _values(kind: str, given: Values, known: dict[str, str]) -> dict[str, float]:
+def _values(kind: str, given: Any, known: dict[str, str]) -> dict[str, float]:
     """Names and default values, checked."""
     if not isinstance(given, Mapping):
         names = ", ".join(f"{name}: 0.0" for name in map(repr, given))
@@ -179,7 +179,7 @@ def _values(kind: str, given: Values, known: dict[str, str]) -> dict[str, float]
             f"The {kind}s must be names with default values: {{{names}}}, not {given!r}"
         )
     checked: dict[str, float] = {}
-    for name, value in given.items():
+    for name, value in _pairs(given):
         text = str(name)  # SymPy's symbols are taken by their names
         _require_name(kind, text, known)
         known[text] = kind
@@ -190,6 +190,10 @@ def _values(kind: str, given: Values, known: dict[str, str]) -> dict[str, float]
                 f"The default of the {kind} {text!r} must be a number; it is {value!r}"
             ) from None
     return checked
+
+
+def _pairs(given: Any) -> Iterable[tuple[object, Any]]:
+    return given.items()
 
 
 def _require_name(kind: str, name: str, known: Mapping[str, str]) -> None:
@@ -227,7 +231,7 @@ def _read(given: Any, states: Mapping[str, float]) -> list[Equation]:
     if isinstance(given, Mapping):
         return [
             equation_of(str(state), _text(right, f"the equation of {state}"), f"equation {number}")
-            for number, (state, right) in enumerate(given.items(), 1)
+            for number, (state, right) in enumerate(_pairs(given), 1)
         ]
     try:
         items: Sequence[Any] = list(given)
@@ -344,6 +348,6 @@ def _require_used(
         if name not in used:
             raise InvalidSystem(
                 f"{equation.place} defines {name!r}, which nothing uses:\n    {equation.text}\n"
-                "If it is of interest, list it in observables=[…]; if it is a derivative, its state "
-                "is missing in states={…}"
+                "If it is of interest, list it in observables=[…]; if it is a derivative, its "
+                "state is missing in states={…}"
             )

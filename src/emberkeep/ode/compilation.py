@@ -1,0 +1,55 @@
+"""A plan as something that is compiled: its half of the key, and on a miss its source."""
+
+from __future__ import annotations
+
+from emberkeep.light import as_dict, final, frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emberkeep.ode.plan import Plan
+    from emberkeep.targets.protocol import KernelSource, Target
+
+# emberkeep's own code that decides about the source, beside what targets are made of.
+OWN = (
+    "ode.codegen",
+    "ode.compilation",
+    "ode.control",
+    "ode.methods",
+    "ode.plan",
+    "ode.status",
+    "ode.system",
+)
+
+
+@final
+@frozen
+class Compilation:
+    """What is asked of a target for a plan."""
+
+    plan: Plan
+
+    @property
+    def name(self) -> str:
+        """What it is called in the keep."""
+        return self.plan.system.name
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The modules of emberkeep that write the source."""
+        return OWN
+
+    def ingredients(self) -> Mapping[str, object]:
+        """Every field of the plan, taken apart: that is the key's first half."""
+        return {
+            **as_dict(self.plan),
+            "system": self.plan.system.ingredients(),
+            "tableau": as_dict(self.plan.tableau),
+        }
+
+    def source(self, target: Target) -> KernelSource:
+        """The generated source for a target; only where nothing is kept."""
+        from emberkeep.ode.codegen.kernel import kernel_source
+
+        return kernel_source(self.plan, target)
