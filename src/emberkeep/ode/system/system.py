@@ -245,21 +245,36 @@ def _read(given: Any, states: Mapping[str, float]) -> list[Equation]:
         place = f"equation {number}"
         if isinstance(item, str):
             read.append(read_equation(item, place, states))
-        else:
+        elif _is_sympy(item):
             from emberkeep.ode.system.from_sympy import sides
 
             read.append(equation_of(*sides(item, place), place))
+        else:
+            raise InvalidSystem(
+                f"{place} is {item!r}, a {type(item).__qualname__}; expected text such as "
+                "\"dx = -x\", or SymPy's Eq(Derivative(x(t), t), …)"
+            )
     return read
+
+
+def _is_sympy(value: object) -> bool:
+    return type(value).__module__.partition(".")[0] == "sympy"
 
 
 def _text(right: Any, place: str) -> str:
     if isinstance(right, str):
         return right
-    if isinstance(right, int | float):
-        return repr(float(right))
-    from emberkeep.ode.system.from_sympy import text_of
+    if _is_sympy(right):
+        from emberkeep.ode.system.from_sympy import text_of
 
-    return text_of(right, place)
+        return text_of(right, place)
+    try:
+        return repr(float(right))
+    except (TypeError, ValueError):
+        raise InvalidSystem(
+            f"{place} is {right!r}, a {type(right).__qualname__}; expected text, a number or a "
+            "SymPy expression"
+        ) from None
 
 
 def _arranged(

@@ -253,9 +253,21 @@ def _freestanding(library: Any, symbol: str) -> Any:
     return module
 
 
+# Functions that numba brings along in its own helper library, which is not there later, and what the
+# C library calls them.
+_LIBRARY_NAMES = {
+    "numba_gamma": "tgamma",
+    "numba_gammaf": "tgammaf",
+    "numba_lgamma": "lgamma",
+    "numba_lgammaf": "lgammaf",
+}
+
+
 def _with_entry(module: Any, symbol: str, *, with_vector_math: bool) -> Any:
     """The module with the function that is called from outside, without what it does not need."""
     text = without_pickles(str(module))
+    for numbas, plain in _LIBRARY_NAMES.items():
+        text = text.replace(f"@{numbas}(", f"@{plain}(")
     if with_vector_math:
         text = bind_vector_math(text)
     declares_destructor = "@NRT_MemInfo_call_dtor(" in text

@@ -1,0 +1,88 @@
+"""Trajectories that fail: said of each, values marked, neighbours untouched."""
+
+import numpy as np
+import pytest
+
+from emberkeep import SolveFailed, ode
+from emberkeep.ode.status import NOT_FINITE, STEP_TOO_SMALL, SUCCESS, TOO_MANY_STEPS
+
+
+@pytest.fixture
+def grower(keep):
+    """x' = k x^2 + sqrt(s): infinite at t = 1/k; not a number for s < 0."""
+    system = ode.System(
+        "dx = k*x^2 + sqrt(s)", {"x": 1.0}, {"k": 0.1, "s": 0.0}, name="grower"
+    )
+    return lambda method: ode.Solver(system, target="cpu", keep=keep, method=method)
+
+
+@pytest.mark.parametrize(("method", "options"), [("tsit5", {}), ("rk4", {"dt": 1e-2})])
+def test_each_failure_is_told_apart_and_its_values_are_marked(grower, method, options):
+    k = np.full(100, 0.1)
+    s = np.zeros(100)
+    k[[7, 40]] = 2.0  # infinite at 0.5
+    s[63] = -1.0  # not a number from the start
+    solver = grower(method)
+    result = solver.solve(
+        (0, 1), parameters={"k": k, "s": s}, save_at=[0, 0.25, 0.75, 1], outputs=["states", "final"],
+        **options,
+    )  # fmt: skip
+    bad = {7: STEP_TOO_SMALL, 40: STEP_TOO_SMALL, 63: NOT_FINITE}
+    if method == "rk4":
+        bad = dict.fromkeys(bad, NOT_FINITE)
+    assert {int(run): int(result.status[run]) for run in result.failed} == bad
+    for run in (7, 40):
+        np.testing.assert_allclose(result.states[run, 1, 0], 1 / (1 - 0.5), rtol=1e-4)
+        assert np.isnan(result.states[run, 2:]).all()
+        assert np.isnan(result.final[run]).all()
+    assert result.states[63, 0, 0] == 1
+    assert np.isnan(result.states[63, 1:]).all()
+    good = np.delete(np.arange(100), list(bad))
+    np.testing.assert_allclose(result.final[good, 0], 1 / 0.9, rtol=1e-5)
+    assert (result.status[good] == SUCCESS).all()
+
+
+@pytest.mark.parametrize(("method", "options"), [("tsit5", {}), ("rk4", {"dt": 1e-2})])
+def test_neighbours_of_failures_have_the_bits_that_they_have_alone(grower, method, options):
+    k = np.linspace(0.1, 0.9, 70)
+    sick = k.copy()
+    sick[[0, 33, 69]] = 50.0
+    solver = grower(method)
+    healthy = solver.solve((0, 1), parameters={"k": k}, **options)
+    mixed = solver.solve((0, 1), parameters={"k": sick}, **options)
+    untouched = np.delete(np.arange(70), [0, 33, 69])
+    np.testing.assert_array_equal(mixed.final[untouched], healthy.final[untouched])
+    assert mixed.failed.tolist() == [0, 33, 69]
+
+
+def test_a_limit_of_steps_ends_only_those_that_need_more(grower):
+    solver = grower("tsit5")
+    k = np.array([0.1, 0.999999, 0.1])
+    result = solver.solve((0, 1), parameters={"k": k}, rtol=1e-9, max_steps=60)
+    assert result.status.tolist() == [SUCCESS, TOO_MANY_STEPS, SUCCESS]
+    assert np.isnan(result.final[1, 0])
+
+
+def test_a_least_step_is_respected(grower):
+    result = grower("tsit5").solve((0, 1), parameters={"k": 0.99}, rtol=1e-10, dt_min=0.05)
+    assert result.status.tolist() == [STEP_TOO_SMALL]
+
+
+def test_initial_values_that_are_no_numbers_fail_at_once(grower):
+    result = grower("tsit5").solve((0, 1), initial={"x": np.array([1.0, np.nan, np.inf, 2.0])})
+    assert result.status.tolist() == [SUCCESS, NOT_FINITE, NOT_FINITE, SUCCESS]
+
+
+def test_success_can_be_required(grower):
+    solver = grower("tsit5")
+    assert solver.solve((0, 1)).require_success().status.tolist() == [SUCCESS]
+    with pytest.raises(SolveFailed, match=r"Of 2 trajectories, 1 failed: 1 needed a step.*number 1"):
+        solver.solve((0, 1), parameters={"k": np.array([0.1, 5.0])}).require_success()
+
+
+def test_failures_in_systems_with_loops(keep, ring):
+    start = {"x3": np.array([1.0, np.nan, 1.0])}
+    result = ode.Solver(ring, target="cpu", keep=keep).solve((0, 1), initial=start)
+    assert result.status.tolist() == [SUCCESS, NOT_FINITE, SUCCESS]
+    np.testing.assert_array_equal(result.final[0], result.final[2])
+    assert np.isnan(result.final[1]).all()
