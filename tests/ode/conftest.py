@@ -1,4 +1,4 @@
-"""Systems with known solutions, and a keep that all tests of a run share: compiling takes seconds."""
+"""Systems with known solutions, and a keep that all tests share: compiling takes seconds."""
 
 import numpy as np
 import pytest
@@ -7,14 +7,24 @@ from emberkeep import Keep, ode
 
 
 @pytest.fixture(scope="session")
-def keep(tmp_path_factory, request):
+def open_keep(tmp_path_factory, request):
+    """Opens the shared keep anew, as another process would."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if hasattr(request.config, "workerinput") else base
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBERKEEP_CONFIG_DIR", str(shared / "ode-config"))
-        keep = Keep(shared / "ode-keep")
-        keep.get_or_build("probe", "probe", {}, lambda: {"x": b""})  # reads the key of its seals
-    return keep
+
+    def open_it():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("EMBERKEEP_CONFIG_DIR", str(shared / "ode-config"))
+            opened = Keep(shared / "ode-keep")
+            opened.get_or_build("probe", "probe", {}, lambda: {"x": b""})  # reads its seals' key
+        return opened
+
+    return open_it
+
+
+@pytest.fixture(scope="session")
+def keep(open_keep):
+    return open_keep()
 
 
 @pytest.fixture

@@ -63,7 +63,10 @@ def run_python(plan, on_device, t_span, save_at, parameters, **numbers):
     numbers = Numbers(given.pop("rtol", 1e-4), given.pop("atol", 1e-6), **given)
     laid = kernel_numbers(plan, times, numbers)
     batch = make_batch(system, parameters, None, "verbatim")
-    values, sources = np.empty(batch.chunk_size(batch.runs), real), np.empty(3 * len(batch.columns), int)
+    values, sources = (
+        np.empty(batch.chunk_size(batch.runs), real),
+        np.empty(3 * len(batch.columns), int),
+    )
     batch.fill(0, batch.runs, values, sources)
     generated = generate(plan, on_device=on_device)
     states, runs, saves = len(system.states), batch.runs, times.elapsed.astype(real)
@@ -73,7 +76,10 @@ def run_python(plan, on_device, t_span, save_at, parameters, **numbers):
     status, stop = np.full(runs, -1, np.int8), np.zeros(1, int)
     kernel = as_python(plan, generated)
     adaptive = plan.tableau.is_adaptive
-    lanes, work = generated.notes["lanes"], np.full(generated.notes["work"], 1e300 if real == np.float64 else 1e30, real)
+    lanes, work = (
+        generated.notes["lanes"],
+        np.full(generated.notes["work"], 1e300 if real == np.float64 else 1e30, real),
+    )
     share = runs if adaptive else lanes
     if on_device:
         share = 1

@@ -32,9 +32,7 @@ def test_fixed_steps_converge_with_the_order_of_the_method(name, precision, solv
     one = solver(request.getfixturevalue(name), method="rk4", precision=precision)
     # Single precision sees the order only while the error is well above rounding.
     steps = np.array([0.2, 0.1, 0.05]) if precision == "float64" else np.array([0.5, 0.25])
-    errors = [
-        np.abs(one.solve((0, 2), dt=dt).final[0] - exact(name, 2.0)).max() for dt in steps
-    ]
+    errors = [np.abs(one.solve((0, 2), dt=dt).final[0] - exact(name, 2.0)).max() for dt in steps]
     orders = np.diff(np.log(errors)) / np.diff(np.log(steps))
     np.testing.assert_allclose(orders, 4, atol=0.35)
 
@@ -103,7 +101,9 @@ def test_backwards_undoes_forwards(method, solver, oscillator):
 
 
 def test_time_itself_runs_backwards_too(solver, forced):
-    result = solver(forced).solve((2, 0), initial={"x": np.sin(2) + np.exp(-2)}, rtol=1e-9, atol=1e-11)
+    result = solver(forced).solve(
+        (2, 0), initial={"x": np.sin(2) + np.exp(-2)}, rtol=1e-9, atol=1e-11
+    )
     np.testing.assert_allclose(result.final[0], [1.0], atol=1e-7)
 
 

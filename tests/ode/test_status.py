@@ -10,9 +10,7 @@ from emberkeep.ode.status import NOT_FINITE, STEP_TOO_SMALL, SUCCESS, TOO_MANY_S
 @pytest.fixture
 def grower(keep):
     """x' = k x^2 + sqrt(s): infinite at t = 1/k; not a number for s < 0."""
-    system = ode.System(
-        "dx = k*x^2 + sqrt(s)", {"x": 1.0}, {"k": 0.1, "s": 0.0}, name="grower"
-    )
+    system = ode.System("dx = k*x^2 + sqrt(s)", {"x": 1.0}, {"k": 0.1, "s": 0.0}, name="grower")
     return lambda method: ode.Solver(system, target="cpu", keep=keep, method=method)
 
 
@@ -76,7 +74,9 @@ def test_initial_values_that_are_no_numbers_fail_at_once(grower):
 def test_success_can_be_required(grower):
     solver = grower("tsit5")
     assert solver.solve((0, 1)).require_success().status.tolist() == [SUCCESS]
-    with pytest.raises(SolveFailed, match=r"Of 2 trajectories, 1 failed: 1 needed a step.*number 1"):
+    with pytest.raises(
+        SolveFailed, match=r"Of 2 trajectories, 1 failed: 1 needed a step.*number 1"
+    ):
         solver.solve((0, 1), parameters={"k": np.array([0.1, 5.0])}).require_success()
 
 

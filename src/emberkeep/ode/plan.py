@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from emberkeep.ode.system.system import System
 
 OUTPUTS = ("states", "final")
+SETTINGS = 7  # of the numbers that a kernel is given: those before the absolute tolerances
 PRECISIONS = {
     "float64": "float64",
     "double": "float64",

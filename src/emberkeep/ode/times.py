@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 # Steps that differ by rounding alone count as whole: 1 / 0.1 is ten of them.
 SLACK = 1e-9
-NUMBERS = 7  # before the absolute tolerances
 
 
 @final

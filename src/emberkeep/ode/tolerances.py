@@ -9,6 +9,7 @@ import numpy as np
 
 from emberkeep.errors import InvalidPlan
 from emberkeep.light import final, frozen
+from emberkeep.ode.plan import SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> Values:
     first = 0.0 if numbers.dt is None else min(max(numbers.dt, least), largest)
     head = [times.start, times.direction, times.span, first, least, largest, numbers.rtol]
     laid = np.array([*head, *atol], real)
-    if not (laid[6:] > 0).all():
+    if not (laid[SETTINGS - 1 :] > 0).all():
         raise InvalidPlan(
             f"rtol={numbers.rtol!r} or atol={numbers.atol!r} is zero in {plan.precision}; choose "
             "larger ones, or precision='float64'"

@@ -15,7 +15,7 @@ from emberkeep.ode.codegen.wrapping import wrapped
 from emberkeep.ode.control import controller_source
 from emberkeep.ode.control.pi import CONSTANTS as CONTROLLER_CONSTANTS
 from emberkeep.ode.system.reading import read_system
-from emberkeep.ode.times import NUMBERS
+from emberkeep.ode.plan import SETTINGS
 
 if TYPE_CHECKING:
     from emberkeep.ode.plan import Plan
@@ -117,7 +117,7 @@ def _head(plan: Plan, shape: Shape) -> str:
     tableau = shape.tableau
     where = "each thread of a GPU" if shape.on_device else f"blocks of {shape.lanes} lanes on a CPU"
     constants = [
-        f"LANES, SETTINGS = {shape.lanes}, {NUMBERS}  # lanes of a block; numbers before tolerances",
+        f"LANES, SETTINGS = {shape.lanes}, {SETTINGS}  # lanes of a block; numbers before tolerances",
         f"ALL = {shape.states * shape.lanes}  # numbers in a row for each state",
         "ZERO, UNIT, NEVER, not_a_number = real(0), real(1), real(-1), real(math.nan)",
         f"RUNNING, SUCCESS = {status.RUNNING}, {status.SUCCESS}",

@@ -252,7 +252,7 @@ def _read(given: Any, states: Mapping[str, float]) -> list[Equation]:
         else:
             raise InvalidSystem(
                 f"{place} is {item!r}, a {type(item).__qualname__}; expected text such as "
-                "\"dx = -x\", or SymPy's Eq(Derivative(x(t), t), …)"
+                '"dx = -x", or SymPy\'s Eq(Derivative(x(t), t), …)'
             )
     return read
 

@@ -1,0 +1,227 @@
+"""Solving, as a user does it."""
+
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from emberkeep import InvalidPlan, InvalidSystem, Keep, TimeLogger, ode
+from emberkeep.telemetry import Category
+
+
+def cpu(system, keep, **options):
+    return ode.Solver(system, target="cpu", keep=keep, **options)
+
+
+def test_one_call_is_enough(keep, decay):
+    result = ode.solve(decay, (0, 2), parameters={"k": [0.5, 1, 2]}, target="cpu", keep=keep)
+    np.testing.assert_allclose(result.final[:, 0], np.exp([-1, -2, -4]), rtol=1e-5)
+    np.testing.assert_array_equal(result["x"], result.final[:, 0])
+    assert result.states is None
+    assert result.t.size == 0
+    assert len(result) == 3
+
+
+def test_a_grid_combines_each_with_each_the_last_fastest(keep, decay):
+    k, x = np.array([0.5, 1.0, 2.0]), np.array([1.0, 3.0])
+    result = cpu(decay, keep).solve(
+        (0, 1), parameters={"k": k}, initial={"x": x}, grid="combinations", save_at=[0.5, 1]
+    )
+    assert result.states.shape == (6, 2, 1)
+    expected = (x * np.exp(-k)[:, None]).reshape(-1)
+    np.testing.assert_allclose(result.states[:, 1, 0], expected, rtol=1e-5)
+    table = result.to_xarray()
+    np.testing.assert_allclose(table.x.sel(k=2.0, x_initial=3.0, t=0.5), 3 * np.exp(-1), rtol=1e-5)
+
+
+def test_a_float32_solve_takes_float64_input_and_gives_float32(keep, decay):
+    result = cpu(decay, keep, precision="float32").solve((0, 1), parameters={"k": np.ones(3)})
+    assert result.final.dtype == np.float32
+    np.testing.assert_allclose(result.final[:, 0], np.exp(-1), rtol=1e-5)
+
+
+NUMBERS = [
+    {"rtol": 1e-3}, {"atol": 1e-4}, {"atol": {"x": 1e-5}}, {"dt": 0.01}, {"dt_min": 1e-6},
+    {"dt_max": 0.1}, {"max_steps": 5000}, {"parameters": {"k": 3.0}}, {"initial": {"x": 4.0}},
+    {"parameters": {"k": np.linspace(1, 2, 50)}}, {"t_span": (1, 5)}, {"t_span": (5, 1)},
+    {"save_at": 0.1}, {"save_at": [0.2, 0.3]},
+]  # fmt: skip
+
+
+def test_no_number_makes_a_compile(keep, open_keep, decay):
+    """Neither in this process nor, by its key, in any other."""
+    solver = cpu(decay, keep)
+    solver.solve((0, 1))
+    solver.solve((0, 1), save_at=0.5)
+    logger = TimeLogger("default")
+    logger.install()
+    try:
+        for numbers in NUMBERS:
+            given = {"t_span": (0, 1), **numbers}
+            solver.solve(given.pop("t_span"), **given)
+        same = ode.System("dx = -k*x", {"x": 9.0}, {"k": 7.0}, name="decay")
+        fresh = cpu(same, open_keep())
+    finally:
+        logger.remove()
+    assert not [one for one in logger.records if one.category == Category.COMPILE]
+    assert fresh.build().hit
+
+
+def test_constants_change_without_a_compile(keep, lorenz):
+    solver = cpu(lorenz, keep)
+    first = solver.solve((0, 1)).final
+    other = cpu(lorenz.with_constants(beta=2.0), keep)
+    assert other.build().hit
+    assert not np.array_equal(other.solve((0, 1)).final, first)
+
+
+def test_hits_and_misses_can_be_seen(tmp_path, decay, caplog):
+    caplog.set_level(logging.DEBUG, "emberkeep.keep")
+    folder = Keep(tmp_path)
+    assert not cpu(decay, folder, method="rk4").build().hit
+    assert "miss (absent" in caplog.text
+    again = cpu(decay, Keep(tmp_path), method="rk4").build()
+    assert again.hit
+    assert "hit in local" in caplog.text
+
+
+def test_source_lies_beside_the_manifest_and_goes_with_it(tmp_path, decay):
+    keep = Keep(tmp_path)
+    solver = cpu(decay, keep, method="rk4")
+    solver.build()
+    (source,) = tmp_path.glob("generated/decay/*.py")
+    assert source.read_text() == solver.source()
+    assert source.with_suffix(".json").exists()
+    source.write_text("raise SystemExit('it must never be run')")  # and is never read either
+    assert cpu(decay, Keep(tmp_path), method="rk4").solve((0, 1), dt=0.1).failed.size == 0
+    ran = subprocess.run(
+        [sys.executable, "-m", "emberkeep", "--root", tmp_path, "clear", "--yes"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert not list(tmp_path.glob("generated/decay/*"))
+
+
+def test_results_own_their_memory(keep, decay):
+    solver = cpu(decay, keep)
+    first = solver.solve((0, 1), parameters={"k": np.ones(500)})
+    kept = first.final.copy()
+    for _ in range(3):
+        solver.solve((0, 1), parameters={"k": np.full(500, 5.0)})
+    np.testing.assert_array_equal(first.final, kept)
+
+
+def test_outputs_may_change_from_solve_to_solve(keep, decay):
+    solver = cpu(decay, keep)
+    for outputs, save_at in (
+        (None, None),
+        (["states", "final"], 0.5),
+        ("states", 0.25),
+        ("final", None),
+    ):
+        result = solver.solve((0, 1), outputs=outputs, save_at=save_at)
+        assert (result.states is not None) == (save_at is not None)
+        assert (result.final is not None) == (outputs != "states")
+
+
+def test_one_solver_serves_several_threads(keep, lorenz):
+    solver = cpu(lorenz, keep)
+    expected = {r: solver.solve((0, 1), parameters={"rho": r}).final for r in (20.0, 24.0, 28.0)}
+    wrong = []
+
+    def work(r):
+        for _ in range(20):
+            if not np.array_equal(solver.solve((0, 1), parameters={"rho": r}).final, expected[r]):
+                wrong.append(r)
+
+    threads = [threading.Thread(target=work, args=(r,)) for r in expected]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_progress_is_drawn_where_it_is_asked_for(keep, decay, capsys):
+    cpu(decay, keep).solve((0, 1), parameters={"k": np.ones(100)}, progress=True)
+    shown = capsys.readouterr().err
+    assert "solve decay" in shown
+    assert "100/100" in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"method": "rk5"}, "no method 'rk5'"),
+        ({"precision": "float16"}, "float64"),
+        ({"target": "tpu"}, "'auto', 'cpu', 'cuda'"),
+        ({"parameters": {"q": 1}}, "no parameter 'q'"),
+        ({"parameters": {"x": 1}}, "initial"),
+        ({"initial": {"y": 1}}, "no initial value 'y'"),
+        ({"rtol": 0}, "rtol=0"),
+        ({"atol": 0}, "atol=0"),
+        ({"save_at": [2.0]}, "within t_span"),
+        ({"outputs": ["mean"]}, "states, final"),
+        ({"outputs": ["states"]}, "save_at"),
+        ({"save_at": 0.1, "outputs": ["final"]}, "outputs does not contain 'states'"),
+        ({"method": "rk4"}, "pass dt"),
+        ({"grid": "each"}, "combinations"),
+        ({"t_span": 5}, "start and an end"),
+    ],
+)
+def test_bad_input_is_refused_with_what_to_do(change, message, keep, decay):
+    given = {"t_span": (0, 1), "target": "cpu", "keep": keep, **change}
+    with pytest.raises(InvalidPlan, match=message):
+        ode.solve(decay, given.pop("t_span"), **given)
+
+
+def test_what_is_no_system_is_refused():
+    with pytest.raises(InvalidPlan, match="must be a System; it is a str"):
+        ode.solve("dx = -x", (0, 1))
+
+
+def returns_list(t, y, p):
+    return [-y.x]
+
+
+def test_a_function_that_returns_a_list_is_told_so(keep):
+    with pytest.raises(InvalidSystem, match="gave a list of 1; it must return a tuple"):
+        cpu(ode.System(returns_list, {"x": 1.0}), keep).build()
+
+
+ENDLESS = """
+import sys, time
+import numpy as np
+from emberkeep import Keep, ode
+solver = ode.Solver(
+    ode.System("dx = -k*x", {"x": 1.0}, {"k": 1.0}, name="decay"), target="cpu", method="rk4",
+    keep=Keep(sys.argv[1]),
+)
+solver.solve((0, 1), dt=0.1)
+print("ready", flush=True)
+began = time.perf_counter()
+try:
+    solver.solve((0, 1e6), dt=1e-6, parameters={"k": np.ones(1000)})
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    again = solver.solve((0, 1), dt=0.1)
+    print(again.failed.size, flush=True)
+"""
+
+
+def test_ctrl_c_ends_a_long_solve_within_a_second_and_the_solver_lives_on(tmp_path):
+    command = [sys.executable, "-c", ENDLESS, tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.5)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "interrupted\n"
+        assert time.monotonic() - sent < 1
+        assert process.stdout.readline() == "0\n"
+        assert process.wait(10) == 0
