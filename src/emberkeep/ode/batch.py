@@ -155,6 +155,10 @@ def _pairs(given: Any) -> Iterable[tuple[Any, Any]]:
 def _numbers(what: str, values: Any) -> Values:
     try:
         array = np.asarray(values)
+        if array.dtype.kind == "O":
+            array = np.vectorize(float, otypes=[float])(array)
+        elif array.dtype.kind not in "fiub":
+            raise TypeError(f"these are {array.dtype}")  # noqa: TRY301 - as those of NumPy below
         if array.dtype.name not in ("float32", "float64"):
             array = array.astype(np.float64)
     except (TypeError, ValueError) as problem:

@@ -40,7 +40,7 @@ def to_pandas(result: Result) -> Any:
     values = result.states if result.states is not None else result.final
     assert values is not None
     for index, name in enumerate(result.state_names):
-        columns[name] = values[..., index].reshape(-1)
+        columns[_state(name)] = values[..., index].reshape(-1)
     columns["status"] = np.repeat(result.status, times)
     return pandas.DataFrame(columns)
 
@@ -65,14 +65,23 @@ def to_xarray(result: Result) -> Any:
         coordinates["t"] = result.t
         for index, name in enumerate(result.state_names):
             shaped = result.states[..., index].reshape(*batch.shape, result.t.size)
-            variables[name] = ([*axes, "t"], shaped)
+            variables[_state(name)] = ([*axes, "t"], shaped)
     if result.final is not None:
         for index, name in enumerate(result.state_names):
-            label = name if result.states is None else f"{name}_final"
+            label = _state(name) if result.states is None else f"{name}_final"
             variables[label] = (axes, result.final[..., index].reshape(batch.shape))
     return xarray.Dataset(variables, coordinates, {"system": result.name})
 
 
 def _free(name: str, result: Result) -> str:
     """What a varied quantity is called: an initial value must not be mistaken for its state."""
-    return f"{name}_initial" if name in result.state_names else name
+    if name in result.state_names:
+        return f"{name}_initial"
+    return f"{name}_parameter" if name in TAKEN else name
+
+
+TAKEN = frozenset({"run", "t", "status"})  # by what every table has
+
+
+def _state(name: str) -> str:
+    return f"{name}_state" if name in TAKEN else name

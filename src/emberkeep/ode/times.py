@@ -76,10 +76,17 @@ def make_times(t_span: Any, save_at: Any) -> Times:
     if save_at is None:
         return Times(start, end, None)
     direction = 1.0 if end >= start else -1.0
-    if np.ndim(save_at) == 0:
-        saves = _every(float(save_at), start, end, direction)
-    else:
-        saves = np.array(save_at, np.float64)  # a copy: the result keeps it
+    try:
+        if np.ndim(save_at) == 0:
+            saves = _every(float(save_at), start, end, direction)
+        else:
+            saves = np.array(save_at, np.float64)  # a copy: the result keeps it
+    except (TypeError, ValueError) as problem:
+        if isinstance(problem, InvalidPlan):
+            raise
+        raise InvalidPlan(
+            f"save_at={save_at!r} must be a list of times, or an interval between them"
+        ) from None
     if saves.ndim != 1 or not saves.size:
         raise InvalidPlan(
             f"save_at must be a list of times or an interval; its shape is {saves.shape}"
@@ -105,8 +112,9 @@ def _every(interval: float, start: float, end: float, direction: float) -> Value
         )
     count = int(np.floor(abs(end - start) / interval + SLACK))
     saves = start + direction * interval * np.arange(count + 1)
-    # Rounding must not carry the last one past the end.
-    return np.minimum(saves, end) if direction > 0 else np.maximum(saves, end)
+    if abs(saves[-1] - end) <= SLACK * interval:  # past the end or short of it by rounding
+        saves[-1] = end
+    return saves
 
 
 @final

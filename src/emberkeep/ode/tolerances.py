@@ -55,14 +55,18 @@ def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> Values:
         InvalidPlan: names the number that cannot be, and says what to do.
     """
     states = tuple(plan.system.states)
-    for name in ("rtol", "dt", "dt_max"):
-        value = getattr(numbers, name)
-        if value is not None:
-            _require_positive(name, value)
-    if not numbers.dt_min >= 0:
-        raise InvalidPlan(f"dt_min={numbers.dt_min!r} must be zero or more")
+    for name in ("rtol", "dt_max"):
+        _require_positive(name, getattr(numbers, name))
+    if numbers.dt is not None:
+        _require_positive("dt", numbers.dt)
+    if not _is_number(numbers.dt_min) or not 0 <= numbers.dt_min < math.inf:
+        raise InvalidPlan(f"dt_min={numbers.dt_min!r} must be zero or a positive number")
+    if numbers.dt_min > numbers.dt_max:
+        raise InvalidPlan(
+            f"dt_min={numbers.dt_min!r} is larger than dt_max={numbers.dt_max!r}; no step is both"
+        )
     steps: Any = numbers.max_steps
-    if not isinstance(steps, int | np.integer) or steps < 1:
+    if not isinstance(steps, int | np.integer) or not 1 <= steps < 1 << 62:
         raise InvalidPlan(f"max_steps={numbers.max_steps!r} must be a whole number, at least 1")
     if not plan.tableau.is_adaptive and numbers.dt is None:
         raise InvalidPlan(
@@ -84,6 +88,13 @@ def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> Values:
             "larger ones, or precision='float64'"
         )
     return laid
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return math.isfinite(float(value)) or math.isinf(value)
+    except (TypeError, ValueError):
+        return False
 
 
 def _require_positive(name: str, value: Any) -> None:

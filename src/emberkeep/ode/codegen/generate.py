@@ -14,8 +14,8 @@ from emberkeep.ode.codegen.shape import Shape
 from emberkeep.ode.codegen.wrapping import wrapped
 from emberkeep.ode.control import controller_source
 from emberkeep.ode.control.pi import CONSTANTS as CONTROLLER_CONSTANTS
-from emberkeep.ode.system.reading import read_system
 from emberkeep.ode.plan import SETTINGS
+from emberkeep.ode.system.reading import read_system
 
 if TYPE_CHECKING:
     from emberkeep.ode.plan import Plan
@@ -30,7 +30,7 @@ LANES = {"float64": 32, "float32": 64}
 LANES_OF_LARGE = 32
 
 # What is compiled into its callers: what stands in loops over lanes.
-INLINED = ("controller", "equations", "fetch", "first_step", "right_hand_side", "step")
+INLINED = ("controller", "fetch", "first_step", "right_hand_side", "step")
 
 
 @final
@@ -94,7 +94,9 @@ def generate(plan: Plan, *, on_device: bool) -> Generated:
         "work": _rows(shape).count * shape.lanes,
         "places": 3 * shape.lanes,
     }
-    inlined = ("controller", "fetch") if large else (*INLINED, *system.functions)
+    users = (*system.functions.values(), *([system.function] if system.function else []))
+    called = [getattr(function, "__name__", "") for function in users]
+    inlined = ("controller", "fetch", *called) if large else (*INLINED, *called)
     return Generated(text, inlined, notes)
 
 

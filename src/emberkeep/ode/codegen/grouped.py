@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def right_hand_side(system: System, read: Read | None, literals: Literals) -> str:
     """The derivatives of all states in every lane: from the rows of a stage to those of slopes."""
     inputs = (*system.parameters, *system.constants)
-    mine = Names(("t", *system.states, *inputs, *system.functions))
+    mine = Names(("t", *system.states, *inputs))
     used = _used(system, read)
     lines = ["t = rows[TIME + lane]"] if "t" in used else []
     for group, names in (("NEW", [*system.states]), ("P", [*inputs])):
@@ -34,13 +34,12 @@ def right_hand_side(system: System, read: Read | None, literals: Literals) -> st
     if read is None:
         states = listed([mine.of(name) for name in system.states])
         rest = listed([mine.of(name) for name in inputs])
-        results = [f"d{index}" for index in range(len(slopes))]
+        results = [mine.new(f"d{state}") for state in system.states]
         lines.append(f"{listed(results)} = equations(t, States({states}), Parameters({rest}))")
         lines += [f"{slope} = real({name})" for slope, name in zip(slopes, results, strict=True)]
     else:
-        functions = {name: mine.of(name) for name in system.functions}
         names = {name: mine.of(name) for name in ("t", *system.states, *inputs)}
-        printer = Printer(read.program, names, functions, literals, mine)
+        printer = Printer(read.program, names, literals, mine)
         printer.write(list(zip(slopes, read.derivatives, strict=True)))
         lines += printer.lines
     body = "\n".join(f"        {line}" for line in lines)

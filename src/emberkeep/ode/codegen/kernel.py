@@ -13,6 +13,7 @@ import numpy as np
 
 from emberkeep.errors import InvalidSystem
 from emberkeep.ode.codegen.generate import ENTRY, generate
+from emberkeep.ode.codegen.printing import USERS
 from emberkeep.ode.plan import signature
 from emberkeep.targets.arguments import parse_signature
 from emberkeep.targets.protocol import KernelSource, function_from
@@ -56,7 +57,7 @@ def kernel_source(plan: Plan, target: Target) -> KernelSource:
 def _users_own(system: System) -> dict[str, Any]:
     """The user's functions, by the names they have in the generated code."""
     if system.function is None:
-        return dict(system.functions)
+        return {f"{USERS}{name}": function for name, function in system.functions.items()}
     inputs = {**system.parameters, **system.constants}
     states = namedtuple("States", [*system.states])  # noqa: PYI024 - its fields are the user's
     parameters = namedtuple("Parameters", [*inputs])  # noqa: PYI024

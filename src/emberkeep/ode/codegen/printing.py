@@ -32,8 +32,12 @@ _NUMPY = frozenset({"floor", "ceil"})  # math's own give whole numbers of anothe
 # Names that the generated code uses for itself.
 RESERVED = frozenset(
     {"math", "numpy", "real", "single", "not_a_number", "lane", "rows", "equations", "States"}
-    | {"Parameters", "LANES", "right_hand_side", *_BUILTIN, *keyword.kwlist}
+    | {"Parameters", "LANES", "TIME", "NEW", "LAST", "P", "right_hand_side"}
+    | {*_BUILTIN, *keyword.kwlist}
 )
+
+# How the user's functions are called there: nothing else begins like this.
+USERS = "user_"
 
 
 @final
@@ -53,7 +57,9 @@ class Names:
     def new(self, wanted: str) -> str:
         """A name that nothing else has."""
         # Literals of single precision have names such as n0p5.
-        while wanted in self._taken or (wanted[0] == "n" and wanted[1:2].isdigit()):
+        if wanted.startswith(USERS) or (wanted[0] == "n" and wanted[1:2].isdigit()):
+            wanted = f"the_{wanted}"
+        while wanted in self._taken:
             wanted += "_"
         self._taken.add(wanted)
         return wanted
@@ -91,7 +97,6 @@ class Printer:
     Args:
         program: what is written.
         names: of time, states, parameters and whatever else the program names → as they are read.
-        functions: names of the user's functions in the generated code.
         literals: how numbers are written.
         unused: gives names that nothing else has.
     """
@@ -100,11 +105,10 @@ class Printer:
         self,
         program: Program,
         names: Mapping[str, str],
-        functions: Mapping[str, str],
         literals: Literals,
         unused: Names,
     ) -> None:
-        self._program, self._names, self._functions = program, names, functions
+        self._program, self._names = program, names
         self._literals, self._unused = literals, unused
         self._written: dict[int, str] = {}
         self.lines: list[str] = []
@@ -179,7 +183,7 @@ class Printer:
         listed = ", ".join(self._text(argument, 0) for argument in arguments)
         if function.startswith("user "):
             # Its own literals are of double precision.
-            return f"real({self._functions[function.removeprefix('user ')]}({listed}))"
+            return f"real({USERS}{function.removeprefix('user ')}({listed}))"
         if function in _BUILTIN:
             return f"{function}({listed})"
         return f"{'numpy' if function in _NUMPY else 'math'}.{function}({listed})"

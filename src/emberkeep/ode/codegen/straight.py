@@ -27,9 +27,9 @@ def numbered(stem: str, count: int) -> list[str]:
 def right_hand_side(system: System, read: Read | None, literals: Literals) -> str:
     """The derivatives of all states, as a function of time, states, parameters and constants."""
     names = (*system.states, *system.parameters, *system.constants)
-    mine = Names(("t", *names, *system.functions, *(f"d{state}" for state in system.states)))
+    mine = Names(("t", *names))
     signature = ", ".join(mine.of(name) for name in ("t", *names))
-    derivatives = [mine.of(f"d{state}") for state in system.states]
+    derivatives = [mine.new(f"d{state}") for state in system.states]
     if read is None:
         states = listed([mine.of(name) for name in system.states])
         rest = listed([mine.of(name) for name in (*system.parameters, *system.constants)])
@@ -38,10 +38,8 @@ def right_hand_side(system: System, read: Read | None, literals: Literals) -> st
             f"return {listed([f'real({name})' for name in derivatives])}",
         ]
     else:
-        functions = {name: mine.of(name) for name in system.functions}
-        printer = Printer(
-            read.program, {name: mine.of(name) for name in ("t", *names)}, functions, literals, mine
-        )
+        written = {name: mine.of(name) for name in ("t", *names)}
+        printer = Printer(read.program, written, literals, mine)
         printer.write(list(zip(derivatives, read.derivatives, strict=True)))
         lines = [*printer.lines, f"return {listed(derivatives)}"]
     body = "\n".join(f"    {line}" for line in lines)

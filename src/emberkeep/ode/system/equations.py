@@ -14,7 +14,7 @@ from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 _TOKENS = re.compile(
     r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[A-Za-z_]\w*|\*\*|<=|>=|==|!=|//|\S", re.ASCII
@@ -198,6 +198,26 @@ def names_in(equation: Equation) -> set[str]:
     return {token for token in set(equation.tokens) if _NAME.fullmatch(token)} - WORDS
 
 
+def require_ascii(equation: Equation) -> None:
+    """Refuse letters of other alphabets, which look like names and are none here.
+
+    Raises:
+        InvalidSystem: points at the first one.
+    """
+    if equation.text.isascii():
+        return
+    for token in equation.tokens:
+        if not token.isascii():
+            column = equation.text.index(token)
+            raise pointed(
+                f"{equation.place}: {token!r} cannot be part of a name",
+                equation.text,
+                column,
+                len(token),
+                "Names are the letters a to z, digits and underscores; write it in letters",
+            )
+
+
 def pointed(problem: str, text: str, column: int, width: int, remedy: str) -> InvalidSystem:
     """An error that points into an equation."""
     mark = " " * column + "^" * max(1, width)
@@ -233,6 +253,16 @@ def _target(equation: Equation) -> str:
     return equation.target
 
 
+def _ring(needs: Mapping[str, set[str]], waiting: Collection[str]) -> list[str]:
+    """Of definitions that wait for each other, those that are needed by one of them."""
+    names = set(waiting)
+    while True:
+        needed = set[str]().union(*(needs[name] for name in names)) & names
+        if needed == names:
+            return sorted(names)
+        names = needed
+
+
 def in_order(equations: Sequence[Equation]) -> list[Equation]:
     """Definitions in an order in which each needs only those before it.
 
@@ -245,7 +275,7 @@ def in_order(equations: Sequence[Equation]) -> list[Equation]:
     while waiting:
         ready = [target for target in waiting if not needs[target] & waiting.keys()]
         if not ready:
-            names = ", ".join(map(repr, waiting))
+            names = ", ".join(map(repr, _ring(needs, waiting)))
             raise InvalidSystem(
                 f"The definitions of {names} need each other. An intermediate value may use "
                 "others, but not, by way of them, itself"

@@ -52,7 +52,8 @@ def text_of(expression: Any, place: str) -> str:
     """
     if not isinstance(expression, sympy.Basic):
         raise InvalidSystem(f"{place} is a {type(expression).__qualname__}, no SymPy expression")
-    unknown = expression.atoms(sympy.Derivative, sympy.Integral, sympy.MatrixBase)
+    kinds: Any = (sympy.Derivative, sympy.Integral, sympy.MatrixBase)
+    unknown = expression.atoms(*kinds)
     if unknown:
         raise InvalidSystem(
             f"{place} contains {sorted(map(str, unknown))}. Only the left-hand side may be a "

@@ -48,9 +48,23 @@ def parse_equation(
     Raises:
         InvalidSystem: points at what cannot be read.
     """
-    text = equation.canonical
+    reader = _Reader(equation, program, values, functions)
     try:
-        tree = ast.parse(text or " ", mode="eval").body
+        result: int | None = None
+        for sign, tokens in _terms(equation.tokens):
+            value = reader.number(_parsed(equation, " ".join(tokens)))
+            result = value if result is None else program.arithmetic(sign, result, value)
+    except (RecursionError, MemoryError):
+        raise InvalidSystem(
+            f"{equation.place} ({_target(equation)}) is nested too deeply. Split it by naming parts"
+        ) from None
+    assert result is not None
+    return result
+
+
+def _parsed(equation: Equation, text: str) -> ast.expr:
+    try:
+        return ast.parse(text or " ", mode="eval").body
     except SyntaxError as problem:
         column = max(0, (problem.offset or 1) - 1)
         reason = problem.msg if text else "there is nothing after the equals sign"
@@ -61,11 +75,33 @@ def parse_equation(
             1,
             "Write it as in Python, with * for products; ** or ^ for powers",
         ) from None
-    except (RecursionError, MemoryError):
-        raise InvalidSystem(
-            f"{equation.place} ({_target(equation)}) is nested too deeply. Split it by naming parts"
-        ) from None
-    return _Reader(equation, program, values, functions).number(tree)
+
+
+# Python's parser goes down a level for each term of a sum; it is spared those of long ones.
+LONG = 1000
+_LOOSER_THAN_SUMS = frozenset(
+    {"<", ">", "<=", ">=", "==", "!=", "and", "or", "not", "if", "else", "&", "|", "~"}
+)
+
+
+def _terms(tokens: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The terms of a long sum with their signs; anything else as one term."""
+    terms: list[tuple[str, list[str]]] = [("+", [])]
+    if len(tokens) < LONG or _LOOSER_THAN_SUMS & set(tokens):
+        return [("+", [*tokens])]
+    depth = 0
+    for part in tokens:
+        depth += (part == "(") - (part == ")")
+        # A sign after a value is one between terms.
+        if depth == 0 and part in "+-" and terms[-1][1] and _ends_value(terms[-1][1][-1]):
+            terms.append((part, []))
+        else:
+            terms[-1][1].append(part)
+    return terms
+
+
+def _ends_value(part: str) -> bool:
+    return part[-1] == ")" or part[0].isalnum() or part[0] in "._"
 
 
 def _target(equation: Equation) -> str:
@@ -88,7 +124,8 @@ class _Reader:
     def _error(self, node: ast.AST, problem: str, remedy: str) -> InvalidSystem:
         column = getattr(node, "col_offset", 0)
         width = getattr(node, "end_col_offset", column + 1) - column
-        text = self._equation.canonical
+        text = ast.unparse(node) if len(self._equation.tokens) >= LONG else self._equation.canonical
+        column = 0 if len(self._equation.tokens) >= LONG else column
         place = f"{self._equation.place} ({_target(self._equation)})"
         return pointed(f"{place}: {problem}", text, column, width, remedy)
 
@@ -140,7 +177,13 @@ class _Reader:
             one = self._program.number(1.0)
             return self._program.compare("==" if node.value else "!=", one, one)
         if isinstance(node.value, int | float):
-            return self._program.number(float(node.value))
+            try:
+                value = float(node.value)
+            except OverflowError:
+                value = math.inf
+            if math.isinf(value):
+                raise self._error(node, "this number is too large", "The largest is about 1.8e308")
+            return self._program.number(value)
         raise self._error(node, "only real numbers may stand here", "Write a number or a name")
 
     def _name(self, node: ast.Name) -> int:
@@ -213,6 +256,9 @@ class _Reader:
             remedy = f"Write {name} * (…) for a product"
             raise self._error(node, f"{name!r} is a value, and is called like a function", remedy)
         name = SPELLINGS.get(name, name)
+        if name not in FUNCTIONS:
+            remedy = f"Write {name} * (…) for a product"
+            raise self._error(node, f"{name!r} is a value, and is called like a function", remedy)
         least, most = FUNCTIONS[name]
         if not least <= len(node.args) <= most:
             wanted = str(least) if least == most else f"{least} to {most}"
@@ -274,9 +320,15 @@ class _Reader:
 
     def _modulo(self, value: int, divisor: int) -> int:
         """The remainder with the sign of the divisor, as in Python."""
-        program = self._program
-        times = program.call("floor", program.arithmetic("/", value, divisor))
-        return program.arithmetic("-", value, program.arithmetic("*", divisor, times))
+        program, zero = self._program, self._program.number(0.0)
+        rest = program.call("fmod", value, divisor)
+        signs = [program.compare("<", one, zero) for one in (rest, divisor)]
+        apart = program.logic(
+            "or",
+            program.logic("and", signs[0], program.inverse(signs[1])),
+            program.logic("and", signs[1], program.compare(">", rest, zero)),
+        )
+        return program.choose(apart, program.arithmetic("+", rest, divisor), rest)
 
     def _sign(self, value: int) -> int:
         program = self._program
@@ -295,6 +347,7 @@ class _Reader:
         program = self._program
         zero, one = program.number(0.0), program.number(1.0)
         middle = program.number(0.5) if at_zero is None else at_zero
+        middle = program.choose(program.compare("==", value, zero), middle, value)  # or NaN
         below = program.choose(program.compare("<", value, zero), zero, middle)
         return program.choose(program.compare(">", value, zero), one, below)
 

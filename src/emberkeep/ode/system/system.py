@@ -19,6 +19,7 @@ from emberkeep.ode.system.equations import (
     looks_right,
     names_in,
     read_equation,
+    require_ascii,
     split_equations,
     unknown_name,
 )
@@ -174,9 +175,10 @@ class System:
 def _values(kind: str, given: Any, known: dict[str, str]) -> dict[str, float]:
     """Names and default values, checked."""
     if not isinstance(given, Mapping):
-        names = ", ".join(f"{name}: 0.0" for name in map(repr, given))
+        listed: list[Any] = [*given] if isinstance(given, list | tuple | set | str) else [f"a {kind}"]
+        example = ", ".join(f"{name!r}: 0.0" for name in listed)
         raise InvalidSystem(
-            f"The {kind}s must be names with default values: {{{names}}}, not {given!r}"
+            f"The {kind}s must be names with default values: {{{example}}}, not {given!r}"
         )
     checked: dict[str, float] = {}
     for name, value in _pairs(given):
@@ -213,15 +215,20 @@ def _require_name(kind: str, name: str, known: Mapping[str, str]) -> None:
         )
 
 
-def _functions(
-    given: Mapping[str, Callable[..., float]], known: dict[str, str]
-) -> dict[str, Callable[..., float]]:
-    for name, function in given.items():
+def _functions(given: Any, known: dict[str, str]) -> dict[str, Callable[..., float]]:
+    if not isinstance(given, Mapping):
+        raise InvalidSystem(
+            f"The functions must be given by name: functions={{'f': f}}, not {given!r}"
+        )
+    functions = {str(name): function for name, function in _pairs(given)}
+    for name, function in functions.items():
         _require_name("function", name, known)
         known[name] = "function"
         if not callable(function):
-            raise InvalidSystem(f"The function {name!r} is a {type(function).__qualname__}")
-    return dict(given)
+            raise InvalidSystem(
+                f"The function {name!r} is a {type(function).__qualname__}; pass a Python function"
+            )
+    return functions
 
 
 def _read(given: Any, states: Mapping[str, float]) -> list[Equation]:
@@ -241,6 +248,11 @@ def _read(given: Any, states: Mapping[str, float]) -> list[Equation]:
             f"function f(t, y, p), not a {type(given).__qualname__}"
         ) from None
     read: list[Equation] = []
+    items = [
+        part
+        for item in items
+        for part in (split_equations(item) if isinstance(item, str) else [item])
+    ]
     for number, item in enumerate(items, 1):
         place = f"equation {number}"
         if isinstance(item, str):
@@ -258,7 +270,8 @@ def _read(given: Any, states: Mapping[str, float]) -> list[Equation]:
 
 
 def _is_sympy(value: object) -> bool:
-    return type(value).__module__.partition(".")[0] == "sympy"
+    # Of functions of time such as x(t), only the classes above are SymPy's.
+    return any(str(base.__module__).partition(".")[0] == "sympy" for base in type(value).__mro__)
 
 
 def _text(right: Any, place: str) -> str:
@@ -331,20 +344,25 @@ def _require_known_names(
 ) -> None:
     names = {*known, *definitions, TIME, *CONSTANTS, *FUNCTIONS, *SPELLINGS}
     for equation in equations:
+        require_ascii(equation)
         unknown = names_in(equation) - names
         if unknown:
             raise unknown_name(equation, min(unknown), names)
         if not looks_right(equation):
-            _explain(equation, names)
+            _explain(equation, definitions, known)
 
 
-def _explain(equation: Equation, names: Iterable[str]) -> None:
-    """Parse what does not look right, for an error that says why."""
+def _explain(
+    equation: Equation, definitions: Mapping[str, Equation], known: Mapping[str, str]
+) -> None:
+    """Parse what does not look right, for an error that says why; it may be right after all."""
     from emberkeep.ode.system.parsing import parse_equation
     from emberkeep.ode.system.program import Program
 
     program = Program()
-    parse_equation(equation, program, {name: program.name(name) for name in names}, {})
+    functions = {name: float for name, kind in known.items() if kind == "function"}
+    names = {*definitions, *known, TIME} - functions.keys()
+    parse_equation(equation, program, {name: program.name(name) for name in names}, functions)
 
 
 def _require_used(
@@ -354,6 +372,10 @@ def _require_used(
 ) -> None:
     """A definition that nobody uses is a derivative with a slip of the pen."""
     for name in observables:
+        if name in derivatives:
+            raise InvalidSystem(
+                f"The observable {name!r} is a state, which results have anyway. Leave it out"
+            )
         if name not in definitions:
             raise InvalidSystem(f'The observable {name!r} has no equation. Add one: "{name} = …"')
     used = set(observables)

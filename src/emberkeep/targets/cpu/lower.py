@@ -253,8 +253,8 @@ def _freestanding(library: Any, symbol: str) -> Any:
     return module
 
 
-# Functions that numba brings along in its own helper library, which is not there later, and what the
-# C library calls them.
+# Functions that numba brings along in its own helper library, which is not there later, and what
+# the C library calls them.
 _LIBRARY_NAMES = {
     "numba_gamma": "tgamma",
     "numba_gammaf": "tgammaf",
