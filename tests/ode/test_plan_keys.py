@@ -205,7 +205,8 @@ def test_no_module_that_writes_source_is_left_out():
         "from emberkeep.ode.plan import make_plan\n"
         "from emberkeep.ode.codegen.generate import generate\n"
         "s = System('dx = -x', {'x': 1.0})\n"
-        "p = make_plan(s, method_name='tsit5', outputs=('final',), precision='float64', saves=False)\n"
+        "p = make_plan(s, method_name='tsit5', outputs=('final',), precision='float64', "
+        "saves=False)\n"
         "generate(p, on_device=True); generate(p, on_device=False)\n"
         "print(*[name for name in sys.modules if name.startswith('emberkeep.')])\n"
     )

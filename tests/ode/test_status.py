@@ -22,8 +22,8 @@ def test_each_failure_is_told_apart_and_its_values_are_marked(grower, method, op
     s[63] = -1.0  # not a number from the start
     solver = grower(method)
     result = solver.solve(
-        (0, 1), parameters={"k": k, "s": s}, save_at=[0, 0.25, 0.75, 1], outputs=["states", "final"],
-        **options,
+        (0, 1), parameters={"k": k, "s": s}, save_at=[0, 0.25, 0.75, 1],
+        outputs=["states", "final"], **options,
     )  # fmt: skip
     bad = {7: STEP_TOO_SMALL, 40: STEP_TOO_SMALL, 63: NOT_FINITE}
     if method == "rk4":
