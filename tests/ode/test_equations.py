@@ -1,5 +1,6 @@
 """How equations are written, and what is said of those that cannot be."""
 
+import math
 import re
 
 import numpy as np
@@ -227,14 +228,15 @@ class TestSymPy:
     def test_expressions_keep_their_value(self, sympy, write, value):
         x, y = sympy.symbols("x y")
         text = self.read({"x": write(sympy, x, y), "y": "1"})["x"]
-        from emberkeep.ode.codegen.printing import Literals, Names, Printer
+        from emberkeep.ode.codegen.printing import TARGETS_OWN, Literals, Names, Printer
         from emberkeep.ode.system.reading import read_system
 
         read = read_system(two({"x": text, "y": "1"}))
         names = {name: name for name in ("t", "x", "y", "a", "b")}
         printer = Printer(read.program, names, Literals("float64"), Names(names))
         printer.write([("result", read.derivatives[0])])
-        space = {"math": __import__("math"), "numpy": np, "x": 3.0, "y": 2.0}
+        words = {name: getattr(np, name) for name in TARGETS_OWN}
+        space = {"math": math, **words, "x": 3.0, "y": 2.0}
         exec("\n".join(printer.lines), space)
         assert space["result"] == pytest.approx(value, rel=1e-14)
 

@@ -18,6 +18,7 @@ from emberkeep.ode.system.parsing import parse_equation
 from emberkeep.ode.system.program import Program
 from emberkeep.ode.system.system import System
 
+WORDS = {"floor": np.floor, "ceil": np.ceil, "fmod": np.fmod}
 VALUES = {"a": 1.75, "b": -0.6, "c": 3.2, "d": 0.3}
 
 
@@ -51,7 +52,7 @@ def line(text, **more):
 def value_of(text, values=VALUES, functions=None):
     """The value of a text, computed by the code that is printed for it."""
     lines, _ = printed(text, names=values, functions=functions)
-    space = {"math": math, "numpy": np, "real": float, "not_a_number": math.nan, **values}
+    space = {"math": math, **WORDS, "real": float, "not_a_number": math.nan, **values}
     exec("\n".join(lines), {**space, **called(functions or {})}, space)
     return space["r0"]
 
@@ -63,6 +64,7 @@ def generated(system, precision="float64"):
     real = np.dtype(precision).type
     space = {
         "math": math,
+        **WORDS,
         "numpy": np,
         "real": real,
         "single": np.float32,
@@ -217,6 +219,7 @@ def by_printed_code(text, values):
     lines, _ = printed(text)
     space = {
         "math": SimpleNamespace(**IN_MATH),
+        **WORDS,
         "numpy": np,
         "real": np.float64,
         "truth": bool,
@@ -644,7 +647,7 @@ class TestClashes:
 
         system = System(f"dx = exp({name}(x, 2))", {"x": 3.0}, functions={name: math.fmod})
         plan = make_plan(system, method_name="rk4", outputs=None, precision="float64", saves=False)
-        space = {"math": math, "numpy": np, "real": float, "single": np.float32}
+        space = {"math": math, **WORDS, "real": float, "single": np.float32}
         space |= _users_own(system)
         exec(generate(plan, on_device=False).text, space)
         assert space["right_hand_side"](0.0, 3.0) == pytest.approx((math.e,))
@@ -657,7 +660,7 @@ class TestClashes:
         plan = make_plan(
             system, method_name="tsit5", outputs=None, precision="float64", saves=False
         )
-        space = {"math": math, "numpy": np, "real": float, "single": np.float32}
+        space = {"math": math, **WORDS, "real": float, "single": np.float32}
         space |= _users_own(system)
         exec(generate(plan, on_device=False).text, space)
         assert space["right_hand_side"](0.0, 3.0) == (-1.0,)

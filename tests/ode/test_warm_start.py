@@ -29,7 +29,8 @@ print(json.dumps([loaded, result.states.tolist()]))
 # What an import of emberkeep.ode and a solve on the CPU may bring along, beside emberkeep itself.
 STANDARD = {
     "__future__", "_blake2", "_hashlib", "_locale", "_posixsubprocess", "_queue", "_sha2",
-    "_sha256", "atexit", "fcntl", "hashlib", "locale", "mmap", "select", "selectors", "signal", "subprocess",
+    "_sha256", "atexit", "fcntl", "hashlib", "locale", "mmap", "select", "selectors", "signal",
+    "subprocess",
     "threading", "tomllib", "_ctypes", "ctypes", "ctypes._endian", "re", "zlib", "struct",
     "_struct",
     "typing", "warnings", "_json", "json",

@@ -13,12 +13,14 @@ import numpy as np
 
 from emberkeep.errors import InvalidSystem
 from emberkeep.ode.codegen.generate import ENTRY, generate
-from emberkeep.ode.codegen.printing import USERS
+from emberkeep.ode.codegen.printing import TARGETS_OWN, USERS
 from emberkeep.ode.plan import signature
 from emberkeep.targets.arguments import parse_signature
 from emberkeep.targets.protocol import KernelSource, function_from
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.system.system import System
     from emberkeep.targets.protocol import Target
@@ -43,7 +45,7 @@ def kernel_source(plan: Plan, target: Target) -> KernelSource:
         "numpy": np,
         "real": real,
         "single": np.float32,
-        **target.vocabulary(),
+        **_targets_own(target.vocabulary(), plan.precision),
         **_users_own(plan.system),
     }
     function = function_from(generated.text, ENTRY, names)
@@ -52,6 +54,15 @@ def kernel_source(plan: Plan, target: Target) -> KernelSource:
         options["fastmath"] = LIBERTIES
     types = parse_signature(signature(plan, on_device=on_device))
     return KernelSource(plan.system.name, function, types, options, generated.text, generated.notes)
+
+
+def _targets_own(vocabulary: Mapping[str, Any], precision: str) -> dict[str, Any]:
+    """A target's words, with floor, ceil and fmod as it has them: NumPy's, or those of CUDA's library."""
+    library = vocabulary.get("libdevice")
+    if library is None:
+        return {**vocabulary, **{name: getattr(np, name) for name in TARGETS_OWN}}
+    suffix = "f" if precision == "float32" else ""
+    return {**vocabulary, **{name: getattr(library, f"{name}{suffix}") for name in TARGETS_OWN}}
 
 
 def _users_own(system: System) -> dict[str, Any]:

@@ -26,14 +26,15 @@ _LEVELS = {
 }
 _WRITTEN = {"and": "&", "or": "|"}
 
-_BUILTIN = frozenset({"abs", "min", "max"})
-_NUMPY = frozenset({"floor", "ceil"})  # math's own give whole numbers of another type
+# Those of `math` give whole numbers of another type, or are missing: each target has its own.
+TARGETS_OWN = ("floor", "ceil", "fmod")
+_PLAIN = frozenset({"abs", "min", "max", *TARGETS_OWN})
 
 # Names that the generated code uses for itself.
 RESERVED = frozenset(
     {"math", "numpy", "real", "single", "not_a_number", "lane", "rows", "equations", "States"}
     | {"Parameters", "LANES", "TIME", "NEW", "LAST", "P", "right_hand_side"}
-    | {*_BUILTIN, *keyword.kwlist}
+    | {*_PLAIN, *keyword.kwlist}
 )
 
 # How the user's functions are called there: nothing else begins like this.
@@ -184,6 +185,4 @@ class Printer:
         if function.startswith("user "):
             # Its own literals are of double precision.
             return f"real({USERS}{function.removeprefix('user ')}({listed}))"
-        if function in _BUILTIN:
-            return f"{function}({listed})"
-        return f"{'numpy' if function in _NUMPY else 'math'}.{function}({listed})"
+        return f"{function}({listed})" if function in _PLAIN else f"math.{function}({listed})"

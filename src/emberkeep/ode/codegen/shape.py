@@ -70,5 +70,14 @@ class Shape:
     def stop_check(self, counter: str) -> str:
         """A condition that is true once the user has interrupted; on a GPU it is asked seldom."""
         if self.on_device:
-            return f"{counter} & 255 == 255 and cuda.ldcv(stop, 0) != 0"
+            return f"{counter} & 255 == 255 and {stop_read(counter)} != 0"
         return "stop[0] != 0"
+
+
+def stop_read(counter: str) -> str:
+    """What reads, on a GPU, whether to stop; each time anew.
+
+    The place depends on a counter (it is always 0): compilers take the instruction for one that
+    always gives the same, and would read once, before the loop.
+    """
+    return f"cuda.ldcv(stop, {counter} >> 62)"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from emberkeep.ode.codegen.interpolation import weights
 from emberkeep.ode.codegen.lanes import TAKE
+from emberkeep.ode.codegen.shape import stop_read
 from emberkeep.ode.codegen.straight import listed, numbered
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def integrate(run, first, runs, values, sources, counts, sizes, begins, slots, n
         h, elapsed = sizes[interval], begins[interval]
         # In bursts, so that it is not asked after each step whether to stop.
         for burst in range(0, counts[interval], BURST):
-            if burst > 0 and cuda.ldcv(stop, 0) != 0:
+            if burst > 0 and {stop_read("burst")} != 0:
                 return
             left = min(BURST, counts[interval] - burst)
 {_steps(y, p, states)}        if not ({finite}):

@@ -209,6 +209,10 @@ class _Passage:
         self._device, self._job, self._kernel = device, job, kernel
         self._host, self._stop, self._advance = host, stop, advance
         self._real = np.dtype(job.plan.precision)
+        # For `abort`: to make them while a kernel runs would wait for its end.
+        self._aside = Stream(device)
+        self._one = pinned_empty(1, np.int64, device)
+        self._one[0] = 1
         saves = to_device(job.times.elapsed.astype(self._real), device)
         numbers = to_device(job.numbers, device)
         if job.plan.tableau.is_adaptive:
@@ -231,11 +235,9 @@ class _Passage:
 
     def abort(self, slots: list[_Slot]) -> None:
         """Make running kernels return, and wait for them: they write into memory that is reused."""
-        aside = Stream(self._device)
-        one = pinned_empty(1, np.int64, self._device)
-        one[0] = 1
+        one, aside = self._one, self._aside
         call = self._device.driver.call
-        call("cuMemcpyHtoDAsync", self._stop.address, one.ctypes.data, 8, aside.handle)
+        call("cuMemcpyHtoDAsync", self._stop.address, one.ctypes.data, one.nbytes, aside.handle)
         aside.synchronize()
         for slot in slots:
             slot.stream.synchronize()

@@ -175,7 +175,9 @@ class System:
 def _values(kind: str, given: Any, known: dict[str, str]) -> dict[str, float]:
     """Names and default values, checked."""
     if not isinstance(given, Mapping):
-        listed: list[Any] = [*given] if isinstance(given, list | tuple | set | str) else [f"a {kind}"]
+        listed: list[Any] = (
+            [*given] if isinstance(given, list | tuple | set | str) else [f"a {kind}"]
+        )
         example = ", ".join(f"{name!r}: 0.0" for name in listed)
         raise InvalidSystem(
             f"The {kind}s must be names with default values: {{{example}}}, not {given!r}"

@@ -67,15 +67,16 @@ class CudaTarget(Target):
         return cuda_toolchain(own)
 
     def vocabulary(self) -> Mapping[str, object]:
-        """numba-cuda's own, under the name that everyone calls it by."""
+        """numba-cuda's own, under the names that everyone calls them by."""
         try:
             from numba import cuda
+            from numba.cuda import libdevice
         except ImportError as problem:
             raise TargetUnavailable(
                 f"Compiling for {self._architecture} needs numba-cuda, which cannot be imported "
                 f"({problem}). Install it: pip install 'emberkeep[cuda]'"
             ) from problem
-        return {"cuda": cuda}
+        return {"cuda": cuda, "libdevice": libdevice}
 
     def compile(self, source: KernelSource) -> Mapping[str, object]:
         """Compile with numba-cuda and link to a cubin; needs no GPU."""
