@@ -20,7 +20,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
-demo: $(VENV)/.demo  ## a batch kernel compiled cold, then run warm in a new process
+demo: $(VENV)/.demo  ## a sweep of differential equations: cold, then warm in a new process
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev  ## the whole suite, with a sample of each fault

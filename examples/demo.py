@@ -1,4 +1,4 @@
-"""`make demo`: a batch kernel compiled cold, then run warm in a new process."""
+"""`make demo`: a sweep of differential equations, cold, then warm in a new process."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-MODEL = Path(__file__).with_name("lorenz.py")
+MODEL = Path(__file__).with_name("sweep.py")
 
 
 def run(root: str) -> tuple[float, str]:
