@@ -6,7 +6,9 @@ import sys
 import pytest
 
 import emberkeep
+from emberkeep import ode
 from emberkeep.cli import main
+from emberkeep.targets.cuda.target import CudaTarget
 
 MODEL = """
 import emberkeep
@@ -109,6 +111,29 @@ def test_without_a_target_a_kernel_is_built_for_what_it_says(capsys, tmp_path):
     assert [item["architecture"] for item in kernels] == ["x86-64-v2"]
 
 
+def test_solvers_are_built_for_every_target_and_output(capsys, tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(
+        "from emberkeep import ode\n"
+        "system = ode.System('dx = -k*x', {'x': 1.0}, {'k': 0.5}, name='decay')\n"
+        "solver = ode.Solver(system, method='rk4', target='cpu')\n"
+    )
+    code, built, _ = build(capsys, tmp_path / "keep", path, "--arch", "sm_90", "--cpu", "host")
+    assert code == 0
+    assert {(item["name"], item["signature"], item["architecture"]) for item in built} == {
+        ("decay", output, machine)
+        for output in ("states", "final")
+        for machine in ("host", "sm_90")
+    }
+    system = ode.System(" x'  = - k * x", {"x": 9.0}, {"k": 1.5}, name="decay")
+    keep = emberkeep.Keep(tmp_path / "keep")
+    solver = ode.Solver(system, method="rk4", target="cpu", keep=keep)
+    assert solver.build().hit
+    assert solver.build(["states"]).hit
+    assert solver.build(target=CudaTarget("sm_90")).hit
+    assert not solver.build(target=CudaTarget("sm_80")).hit
+
+
 def test_one_that_fails_does_not_stop_the_others(capsys, tmp_path):
     path = tmp_path / "model.py"
     path.write_text(
@@ -126,7 +151,7 @@ def test_one_that_fails_does_not_stop_the_others(capsys, tmp_path):
     ("text", "words", "said"),
     [
         (None, [], "is no file"),
-        ("x = 1\n", [], "declares no kernel"),
+        ("x = 1\n", [], "declares nothing to compile"),
         ("1 / 0\n", [], "ZeroDivisionError"),
         (MODEL, ["--arch", "sm_9x"], "sm_9x"),
         (MODEL, ["--cpu", "pentium"], "pentium"),

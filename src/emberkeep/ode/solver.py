@@ -80,9 +80,22 @@ class Solver:
             saves=saves,
         )
 
-    def build(self, outputs: Iterable[str] = ("final",)) -> Artifact:
-        """Compile and keep, without running; what is kept already is found."""
-        return obtain_artifact(self._keep, self.target, Compilation(self.plan(outputs=outputs)))
+    def build(
+        self,
+        outputs: Iterable[str] = ("final",),
+        *,
+        target: Target | None = None,
+        keep: Keep | None = None,
+    ) -> Artifact:
+        """Compile and keep, without running; what is kept already is found.
+
+        Args:
+            outputs: as they are given to `solve`: what is saved decides about the code.
+            target: a machine that may be elsewhere; the solver's own by default.
+            keep: where to; the solver's own by default.
+        """
+        compilation = Compilation(self.plan(outputs=outputs))
+        return obtain_artifact(keep or self._keep, target or self.target, compilation)
 
     def source(self, outputs: Iterable[str] = ("final",)) -> str:
         """The code that is generated, for reading."""

@@ -1,4 +1,4 @@
-"""``build``: compile the kernels that a Python file declares, for this machine or for others."""
+"""``build``: compile what a Python file declares, for this machine or for others."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from emberkeep.cache import Keep
 from emberkeep.cli.command import Command
 from emberkeep.cli.session import warn
 from emberkeep.errors import EmberkeepError, InvalidKernel
+from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import types
     from argparse import ArgumentParser
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from emberkeep.cache import Artifact
     from emberkeep.cli.session import Session
+    from emberkeep.ode.solver import Solver
     from emberkeep.targets.kernel import Kernel
     from emberkeep.targets.protocol import Target
 
@@ -31,7 +34,7 @@ exit codes: 0 all are kept, 1 some could not be built, 2 wrong usage, 4 the keep
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a Python file with @emberkeep.kernel in it")
+    parser.add_argument("file", metavar="FILE", help="a Python file with kernels or solvers in it")
     parser.add_argument(
         "--arch",
         action="append",
@@ -48,21 +51,37 @@ def _configure(parser: ArgumentParser) -> None:
     )
 
 
+@final
+@frozen
+class _Declared:
+    """Something that a file declares and that can be compiled ahead.
+
+    Attributes:
+        name: what it is called in the keep.
+        signature: which form of it: types of arguments, or outputs of a solver.
+        own_target: makes what it runs on where nothing else is said.
+        build: compiles it for a target.
+    """
+
+    name: str
+    signature: str
+    own_target: Callable[[], Target]
+    build: Callable[[Target], Artifact]
+
+
 def _build(session: Session) -> int:
     session.writable_directory()  # says at once where nothing can be kept
     options = session.options
-    kernels = list(_declared(_load(options.file)))
-    if not kernels:
-        raise InvalidKernel(
-            f"{options.file} declares no kernel: no @emberkeep.kernel in it is a global name"
-        )
     keep = Keep(session.root)
     targets = _targets(options.cpu, options.arch)
+    declared = list(_declared(_load(options.file), keep))
+    if not declared:
+        raise InvalidKernel(
+            f"{options.file} declares nothing to compile: no @emberkeep.kernel with a signature "
+            "and no emberkeep.ode.Solver in it is a global name"
+        )
     results = [
-        result
-        for kernel in kernels
-        for target in targets or [kernel.cpu_target()]
-        for result in _build_one(kernel, target, keep)
+        _build_one(item, target) for item in declared for target in targets or [item.own_target()]
     ]
     lines = [
         f"{result['name']}({result['signature']}) for {result['architecture']}: {result['result']}"
@@ -83,43 +102,63 @@ def _targets(levels: list[str], architectures: list[str]) -> list[Target]:
     return targets
 
 
-def _build_one(kernel: Kernel, target: Target, keep: Keep) -> Iterator[dict[str, object]]:
+def _build_one(item: _Declared, target: Target) -> dict[str, object]:
+    started = time.perf_counter()
+    about: dict[str, object] = {
+        "name": item.name,
+        "signature": item.signature,
+        "target": target.name,
+        "architecture": target.architecture,
+    }
+    try:
+        artifact = item.build(target)
+    except EmberkeepError as problem:
+        return {**about, "kept": False, "result": f"failed: {problem}"}
+    size = sum(map(len, artifact.blobs.values()))
+    seconds = time.perf_counter() - started
+    how = "was kept" if artifact.hit else f"built in {seconds:.2f} s"
+    return {
+        **about,
+        "kept": bool(artifact.key),
+        "key": artifact.key,
+        "size_bytes": size,
+        "built_s": None if artifact.hit else seconds,
+        "result": f"{how}, {size:,} bytes",
+    }
+
+
+def _declared(module: types.ModuleType, keep: Keep) -> Iterator[_Declared]:
+    """What is a global name of the file, once each."""
+    from emberkeep.ode.solver import Solver
+    from emberkeep.targets.kernel import Kernel
+
+    for value in {id(value): value for value in vars(module).values()}.values():
+        if isinstance(value, Kernel):
+            yield from _of_kernel(value, keep)
+        elif isinstance(value, Solver):
+            yield from _of_solver(value, keep)
+
+
+def _of_kernel(kernel: Kernel, keep: Keep) -> Iterator[_Declared]:
     if not kernel.signatures:
         warn(f"{kernel.name} declares no signature and is compiled at its first call")
     for signature in kernel.signatures:
-        started = time.perf_counter()
-        about: dict[str, object] = {
-            "name": kernel.name,
-            "signature": signature,
-            "target": target.name,
-            "architecture": target.architecture,
-        }
-        try:
-            (artifact,) = kernel.build(target, signature=signature, keep=keep)
-        except EmberkeepError as problem:
-            yield {**about, "kept": False, "result": f"failed: {problem}"}
-            continue
-        size = sum(map(len, artifact.blobs.values()))
-        seconds = time.perf_counter() - started
-        how = "was kept" if artifact.hit else f"built in {seconds:.2f} s"
-        yield {
-            **about,
-            "kept": bool(artifact.key),
-            "key": artifact.key,
-            "size_bytes": size,
-            "built_s": None if artifact.hit else seconds,
-            "result": f"{how}, {size:,} bytes",
-        }
+
+        def build(target: Target, signature: str = signature) -> Artifact:
+            return kernel.build(target, signature=signature, keep=keep)[0]
+
+        yield _Declared(kernel.name, signature, kernel.cpu_target, build)
 
 
-def _declared(module: types.ModuleType) -> Iterator[Kernel]:
-    from emberkeep.targets.kernel import Kernel
+def _of_solver(solver: Solver, keep: Keep) -> Iterator[_Declared]:
+    from emberkeep.ode.plan import OUTPUTS
 
-    seen: set[int] = set()
-    for value in vars(module).values():
-        if isinstance(value, Kernel) and id(value) not in seen:
-            seen.add(id(value))
-            yield value
+    for output in OUTPUTS:
+
+        def build(target: Target, output: str = output) -> Artifact:
+            return solver.build([output], target=target, keep=keep)
+
+        yield _Declared(solver.system.name, output, lambda: solver.target, build)
 
 
 def _load(path: str) -> types.ModuleType:
