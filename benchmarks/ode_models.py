@@ -1,0 +1,50 @@
+"""The systems of the ODE benchmarks as programs: each defines `system`, from its equations on."""
+
+from pathlib import Path
+
+LORENZ = """
+system = ode.System(
+    "dx = sigma*(y - x); dy = x*(rho - z) - y; dz = x*y - beta*z",
+    states={"x": 1.0, "y": 1.0, "z": 1.0},
+    parameters={"sigma": 10.0, "rho": 28.0},
+    constants={"beta": 8 / 3},
+    name="lorenz",
+)
+"""
+LORENZ_96 = """
+n = 50
+system = ode.System(
+    [f"dx{i} = (x{(i + 1) % n} - x{(i - 2) % n})*x{i - 1 if i else n - 1} - x{i} + F"
+     for i in range(n)],
+    states={f"x{i}": 8.0 + 0.01*(i == 0) for i in range(n)},
+    parameters={"F": 8.0},
+    name="lorenz96",
+)
+"""
+# Every state's derivative has 50 products of neighbours, with numbers of their own.
+DENSE = """
+import random
+n, draw = 50, random.Random(0)
+system = ode.System(
+    [f"dx{i} = -x{i} " + " ".join(f"{draw.uniform(-1.0, 1.0):+.2f}*x{j}*x{(j + 1) % n}"
+     for j in range(n)) for i in range(n)],
+    states={f"x{i}": 0.01*(i + 1) for i in range(n)},
+    name="dense",
+)
+"""
+MODELS = {"lorenz": LORENZ, "l96": LORENZ_96, "dense": DENSE}
+
+
+def start(model: str, target: str) -> str:
+    """A program that solves one trajectory of a model, from the import on."""
+    return f"""
+from emberkeep import ode
+{MODELS[model]}
+result = ode.solve(system, (0, 1), rtol=1e-6, atol=1e-6, target={target!r})
+assert result.require_success().final.shape[0] == 1
+"""
+
+
+def kept(folder: str) -> int:
+    """How much has been compiled into the keep under a folder."""
+    return sum(1 for _ in Path(folder, "keep", "generated").rglob("*.json"))
