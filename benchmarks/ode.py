@@ -7,14 +7,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import ode_models
 from measuring import HERE, Row, fresh_medians, milliseconds, peer, show
 
 THREADS, TRAJECTORIES, END, REPEATS = 2, 10_000, 10.0, 7
 PROGRAMS = HERE / "peers"
-FLAGS = "-std=c++20 -Ofast -march=native -fschedule-insns -fsched-pressure -pthread".split()
+FLAGS = [
+    "-std=c++20",
+    "-Ofast",
+    "-march=native",
+    "-fschedule-insns",
+    "-fsched-pressure",
+    "-pthread",
+]
 
 
 def starting(folder: str) -> list[Row]:

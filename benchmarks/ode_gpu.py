@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from typing import Any
 
 import ode_models
@@ -179,7 +180,7 @@ def by_hand(precision: str, rho: Any) -> tuple[float, Any]:
         blocks = -(-count // block)
         call("cuLaunchKernel", function, blocks, 1, 1, block, 1, 1, 0, 0, packed, 0)
 
-    return min(best(lambda: launch(block)) for block in (128, 256)), out.copy_to_host()
+    return min(best(partial(launch, block)) for block in (128, 256)), out.copy_to_host()
 
 
 def kernels(precision: str, system: Any, rho: Any) -> Row:
