@@ -90,4 +90,7 @@ def peer(name: str, packages: Sequence[str]) -> str:
 
 def milliseconds(seconds: float) -> str:
     """A duration as text."""
-    return f"{1000 * seconds:.3g} ms" if seconds >= 1e-3 else f"{1e6 * seconds:.3g} µs"
+    for size, unit in ((1.0, "s"), (1e-3, "ms")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{1e6 * seconds:.3g} µs"

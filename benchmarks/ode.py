@@ -13,14 +13,7 @@ from measuring import HERE, Row, fresh_medians, milliseconds, peer, show
 
 THREADS, TRAJECTORIES, END, REPEATS = 2, 10_000, 10.0, 7
 PROGRAMS = HERE / "peers"
-FLAGS = [
-    "-std=c++20",
-    "-Ofast",
-    "-march=native",
-    "-fschedule-insns",
-    "-fsched-pressure",
-    "-pthread",
-]
+FLAGS = ["-Ofast", "-march=native", "-fschedule-insns", "-fsched-pressure"]
 
 
 def starting(folder: str) -> list[Row]:
@@ -58,7 +51,8 @@ def floor(folder: str) -> list[object]:
     program = os.path.join(folder, "tsit5")
     compiler = shutil.which("g++")
     assert compiler, "the floor is a program in C++: install g++"
-    subprocess.run([compiler, *FLAGS, PROGRAMS / "tsit5.cpp", "-o", program], check=True)
+    source = PROGRAMS / "tsit5.cpp"
+    subprocess.run([compiler, "-std=c++20", "-pthread", *FLAGS, source, "-o", program], check=True)
     return [program, END, THREADS, TRAJECTORIES]
 
 
