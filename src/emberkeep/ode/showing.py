@@ -38,8 +38,16 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     for label, array in (("states", result.states), ("final", result.final)):
         if array is not None:
             sizes = " by ".join(f"{size:,}" for size in array.shape)
-            facts.append((f".{label}", f"{sizes} {array.dtype}, {array.nbytes / 1e6:,.1f} MB"))
+            facts.append((f".{label}", f"{sizes} {array.dtype}, {_size(array.nbytes)}"))
     return facts
+
+
+def _size(size_bytes: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size_bytes < 1000:  # noqa: PLR2004 - what the next unit is worth
+            return f"{size_bytes:.3g} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:,.1f} GB"
 
 
 def as_text(result: Result) -> str:
