@@ -1,0 +1,300 @@
+"""What elimination does, for any numbers: an order, and the patterns of the factors, as one array.
+
+The matrix is that of a Markov chain's outflow: M = D - W, with rates (or probabilities) W of going
+from one vertex to another, and D, in each row, the sum of all that goes out, also to where the
+chain ends. Components are eliminated one by one: nothing fills in between them. Within one,
+M = (I - L)(D - U), with L and U nowhere negative. D is a sum of what goes out (Grassmann, Taksar and
+Heyman, Operations Research 33, 1985), so that nothing is subtracted anywhere, and each entry is right
+to a few units in the last place, whatever the range of rates.
+
+A program is an array of 32-bit numbers that is stored and loaded as it is:
+
+    0  version              8  rows that are eliminated
+    1  rows n               vertex[n]            the vertex of each row
+    2  vertices             block_begin[n]       the first row of its component
+    3  edges m              block_end[n]         the row after its last
+    4  entries of L         edge_begin[n], edge_end[n]   its edges
+    5  entries of U         column[m]            the row that an edge leads to; n where the chain ends
+    6, 7  unused            lower_starts[n + 1], lower[…], upper_starts[n + 1], upper[…]
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emberkeep.elimination.components import components
+from emberkeep.elimination.ordering import minimum_degree
+from emberkeep.light import final, frozen
+from emberkeep.targets.kernel import kernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Values = np.ndarray[Any, Any]
+
+VERSION = 1
+HEADER = 9
+# Where things stand in the array's beginning.
+ROWS, VERTICES, EDGES, LOWER, UPPER, ELIMINATED = 1, 2, 3, 4, 5, 8
+
+
+@final
+@frozen
+class Program:
+    """The array, and its parts by name; all are views.
+
+    Attributes:
+        array: as it is stored.
+    """
+
+    array: Values
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are: vertices that can be left."""
+        return int(self.array[ROWS])
+
+    @property
+    def eliminated(self) -> int:
+        """How many rows are eliminated: all, unless some were to stay."""
+        return int(self.array[ELIMINATED])
+
+    @property
+    def edges(self) -> int:
+        """How many edges there are."""
+        return int(self.array[EDGES])
+
+    @property
+    def entries(self) -> tuple[int, int]:
+        """How many entries the two factors have."""
+        return int(self.array[LOWER]), int(self.array[UPPER])
+
+    @property
+    def vertex(self) -> Values:
+        """The vertex of each row."""
+        return self._part(0, self.rows)
+
+    @property
+    def column(self) -> Values:
+        """The row that each edge leads to."""
+        return self._part(5 * self.rows, self.edges)
+
+    @property
+    def edge_ranges(self) -> tuple[Values, Values]:
+        """The first edge of each row, and the one after its last."""
+        return self._part(3 * self.rows, self.rows), self._part(4 * self.rows, self.rows)
+
+    @property
+    def upper(self) -> tuple[Values, Values]:
+        """The pattern of U: where rows begin, and columns."""
+        lower, upper = self.entries
+        at = 5 * self.rows + self.edges + self.rows + 1 + lower
+        return self._part(at, self.rows + 1), self._part(at + self.rows + 1, upper)
+
+    @property
+    def slots(self) -> int:
+        """How many numbers the factors are: L, U, D, and what leaves each row's component."""
+        return sum(self.entries) + 2 * self.rows
+
+    def _part(self, begin: int, size: int) -> Values:
+        return self.array[HEADER + begin : HEADER + begin + size]
+
+    def fits(self, starts: Values, targets: Values) -> bool:
+        """Whether it was recorded for exactly these edges."""
+        if len(self.array) < HEADER or self.array[0] != VERSION:
+            return False
+        lower, upper = self.entries
+        rows, edges = self.rows, self.edges
+        if len(self.array) != HEADER + 5 * rows + edges + 2 * (rows + 1) + lower + upper:
+            return False
+        if self.array[VERTICES] != len(starts) - 1 or edges != len(targets):
+            return False
+        begin, end = self.edge_ranges
+        vertex = self.vertex
+        if rows and vertex.max() >= len(starts) - 1:
+            return False
+        if (begin != starts[vertex]).any() or (end != starts[vertex + np.uint32(1)]).any():
+            return False
+        # Where the chain ends there are no edges; what is a row has some.
+        ends = np.diff(starts) == 0
+        if rows != np.count_nonzero(~ends) or (self.column > rows).any():
+            return False
+        led = np.append(vertex, np.uint32(0))[self.column]
+        inside = self.column < rows
+        return bool((led == targets)[inside].all() and ends[targets[~inside]].all())
+
+
+@kernel(
+    "int64, int64, uint32[::1], uint32[::1], uint32[::1], uint32[::1], uint32[::1], uint32[::1], "
+    "uint32[::1], uint32[::1], int64[::1], int64[:, ::1]",
+    threads=1,
+    name="factor_patterns",
+)
+def _patterns(  # noqa: ANN202, C901, PLR0913, PLR0912
+    _,  # noqa: ANN001 - types are in the signature
+    count,  # noqa: ANN001
+    eliminated,  # noqa: ANN001
+    block_end,  # noqa: ANN001
+    edge_begin,  # noqa: ANN001
+    edge_end,  # noqa: ANN001
+    column,  # noqa: ANN001
+    lower_starts,  # noqa: ANN001
+    lower,  # noqa: ANN001
+    upper_starts,  # noqa: ANN001
+    upper,  # noqa: ANN001
+    state,  # noqa: ANN001
+    work,  # noqa: ANN001
+):
+    """Row by row, which columns its factors have: all that it reaches by way of earlier rows.
+
+    It stops where an array is full, with the row in `state`, and goes on from there.
+    """
+    mark, open_, found = work[0], work[1], work[2]
+    for r in range(state[0], count):
+        lowest = lower_starts[r]
+        depth, many = 0, 0
+        mark[r] = r
+        for e in range(edge_begin[r], edge_end[r]):
+            c = np.int64(column[e])
+            if c < block_end[r] and mark[c] != r:
+                mark[c] = r
+                open_[depth] = c
+                depth += 1
+        while depth > 0:
+            depth -= 1
+            c = open_[depth]
+            found[many] = c
+            many += 1
+            if c < r and c < eliminated:
+                for s in range(upper_starts[c], upper_starts[c + 1]):
+                    w = np.int64(upper[s])
+                    if mark[w] != r:
+                        mark[w] = r
+                        open_[depth] = w
+                        depth += 1
+        low, high = np.int64(lowest), np.int64(upper_starts[r])
+        for k in range(many):
+            c = found[k]
+            if c < r and c < eliminated:
+                low += 1
+            else:
+                high += 1
+        if low > len(lower) or high > len(upper):
+            for k in range(many):
+                mark[found[k]] = -1
+            mark[r] = -1
+            state[0] = r
+            return
+        low, high = np.int64(lowest), np.int64(upper_starts[r])
+        for k in range(many):
+            c = found[k]
+            if c < r and c < eliminated:
+                lower[low] = c
+                low += 1
+            else:
+                upper[high] = c
+                high += 1
+        _sort(lower, np.int64(lowest), low)
+        _sort(upper, np.int64(upper_starts[r]), high)
+        lower_starts[r + 1], upper_starts[r + 1] = low, high
+    state[0] = count
+
+
+def _sort(values, begin, end):  # noqa: ANN001, ANN202 - compiled
+    """Shell's sort: rows are short, and memory is not to be had here."""
+    gap = 1
+    while 3 * gap < end - begin:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(begin + gap, end):
+            moved, j = values[i], i
+            while j >= begin + gap and values[j - gap] > moved:
+                values[j] = values[j - gap]
+                j -= gap
+            values[j] = moved
+        gap //= 3
+
+
+def record(starts: Values, targets: Values, keep: Values | None = None) -> Program:
+    """Find an order and the factors' patterns for a graph's edges.
+
+    Args:
+        starts: the first edge of each vertex, and the end of all.
+        targets: where each edge leads. What has no edges is where the chain ends.
+        keep: vertices that are not to be eliminated; their rows come last, and then hold, in U, what
+            leads from each to each by way of all that was eliminated.
+    """
+    count = len(starts) - 1
+    sources = np.repeat(np.arange(count), np.diff(starts))
+    left = np.diff(starts) > 0
+    stays = np.zeros(count, bool) if keep is None else keep & left
+    goes = left & ~stays
+    # Within components of what is eliminated; what stays is one block after all of them.
+    inner = goes[sources] & goes[targets]
+    number = _within(goes, sources[inner], targets[inner], count)
+    joined = inner & (number[sources] == number[targets])
+    rank = np.empty(count, np.int64)
+    rank[minimum_degree(sources[joined], targets[joined].astype(np.int64), count)] = np.arange(
+        count
+    )
+    vertex = np.lexsort((rank, number))
+    vertex = vertex[left[vertex]]
+    block = number[vertex] if keep is None else np.zeros(len(vertex), np.int64)
+    return _assembled(starts, targets, vertex, block, int(np.count_nonzero(goes)))
+
+
+def _within(goes: Values, sources: Values, targets: Values, count: int) -> Values:
+    """The components of part of a graph; what is no part of it comes after them."""
+    starts = np.zeros(count + 1, np.uint32)
+    np.cumsum(np.bincount(sources, minlength=count), out=starts[1:])
+    number = components(starts, np.ascontiguousarray(targets, np.uint32))
+    number[~goes] = count + 1
+    return number
+
+
+def _assembled(
+    starts: Values, targets: Values, vertex: Values, block: Values, eliminated: int
+) -> Program:
+    """The array for an order of rows, whose components follow each other."""
+    rows, edges, count = len(vertex), len(targets), len(starts) - 1
+    row = np.full(count, rows, np.uint32)
+    row[vertex] = np.arange(rows, dtype=np.uint32)
+    column = row[targets]
+    first = np.flatnonzero(np.r_[True, block[1:] != block[:-1]]) if rows else np.empty(0, np.int64)
+    sizes = np.diff(np.append(first, rows))
+    block_begin = np.repeat(first, sizes).astype(np.uint32)
+    block_end = np.repeat(first + sizes, sizes).astype(np.uint32)
+    edge_begin = np.ascontiguousarray(starts[vertex], np.uint32)
+    edge_end = np.ascontiguousarray(starts[vertex + 1], np.uint32)
+    lower_starts, upper_starts = np.zeros(rows + 1, np.uint32), np.zeros(rows + 1, np.uint32)
+    lower, upper = np.empty(edges + 16, np.uint32), np.empty(edges + 16, np.uint32)
+    state, work = np.zeros(1, np.int64), np.full((3, rows + 1), -1, np.int64)
+    while state[0] < rows:
+        _patterns(
+            rows, eliminated, block_end, edge_begin, edge_end, column,
+            lower_starts, lower, upper_starts, upper, state, work, count=1,
+        )  # fmt: skip
+        if state[0] < rows:
+            lower, upper = _larger(lower, rows), _larger(upper, rows)
+    lowers, uppers = int(lower_starts[rows]), int(upper_starts[rows])
+    header = np.zeros(HEADER, np.uint32)
+    header[:6] = VERSION, rows, count, edges, lowers, uppers
+    header[ELIMINATED] = eliminated
+    parts = [
+        header,
+        vertex.astype(np.uint32),
+        block_begin,
+        block_end,
+        edge_begin,
+        edge_end,
+        column,
+    ] + [lower_starts, lower[:lowers], upper_starts, upper[:uppers]]
+    return Program(np.concatenate(parts))
+
+
+def _larger(array: Values, least: int) -> Values:
+    """Twice the room, and enough for any one row."""
+    grown = np.empty(2 * len(array) + least, array.dtype)
+    grown[: len(array)] = array
+    return grown
