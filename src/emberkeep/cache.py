@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from emberkeep.lease import Lease
     from emberkeep.store.built import Built
     from emberkeep.store.protocol import Layout, Store
+    from emberkeep.store.tally import Totals
     from emberkeep.telemetry.spans import OpenSpan
 
     class BuildHalf(Protocol):
@@ -135,6 +136,16 @@ class Keep:
     def __repr__(self) -> str:
         states = [name for name in ("disabled", "read_only") if getattr(self.settings, name)]
         return f"<Keep {', '.join([self.settings.root or 'in memory', *states])}>"
+
+    def totals(self) -> Totals:
+        """Hits, misses and builds by kind, of all processes: (event, kind, what) → count, seconds."""
+        self._tally.flush()
+        root = self.settings.root
+        if root is None or self.settings.read_only:
+            return self._tally.totals()
+        from emberkeep.store.statistics import read_totals
+
+        return read_totals(root)
 
     def _open_layers(self, below: tuple[Store, ...]) -> Layered:
         settings = self.settings

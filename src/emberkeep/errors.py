@@ -11,6 +11,7 @@
     ├── InvalidSystem      equations that cannot be read; shows the place
     ├── InvalidPlan        a solve that cannot be done as it was asked for
     ├── SolveFailed        trajectories failed, and the caller has asked for an error
+    ├── InvalidGraph       a graph of states that is none; names the state
     ├── InvalidKernel      a kernel cannot be compiled as it is written or declared
     ├── InvalidArgument    what was passed to a kernel does not fit its signature
     ├── KernelFailed       a kernel ran and raised
@@ -96,6 +97,10 @@ class OutOfDeviceMemory(EmberkeepError, MemoryError):  # noqa: N818 - reads as w
 
 class Unloadable(EmberkeepError):  # noqa: N818 - reads as what it says
     """Machine code that cannot run here, or is not what it should be; never given to the loader."""
+
+
+class InvalidGraph(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
+    """A graph of states cannot be what it is said to be; names the state."""
 
 
 class EmberkeepWarning(UserWarning):

@@ -1,0 +1,51 @@
+"""Phase-type distributions: how long a Markov chain takes to end, or what it gathers until then."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from emberkeep.phasetype import models
+    from emberkeep.phasetype.building import GraphBuilder
+    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.kept_traces import (
+        clear_trace_cache,
+        list_cached_traces,
+        trace_cache_stats,
+    )
+    from emberkeep.phasetype.kept_traces import trace_cache_stats as get_trace_cache_stats
+    from emberkeep.phasetype.trace import Trace
+
+__all__ = [
+    "Graph",
+    "GraphBuilder",
+    "Trace",
+    "clear_trace_cache",
+    "get_trace_cache_stats",
+    "list_cached_traces",
+    "models",
+    "trace_cache_stats",
+]
+
+_HOMES = {
+    "Graph": ("graph", "Graph"),
+    "GraphBuilder": ("building", "GraphBuilder"),
+    "Trace": ("trace", "Trace"),
+    "clear_trace_cache": ("kept_traces", "clear_trace_cache"),
+    "get_trace_cache_stats": ("kept_traces", "trace_cache_stats"),
+    "list_cached_traces": ("kept_traces", "list_cached_traces"),
+    "trace_cache_stats": ("kept_traces", "trace_cache_stats"),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "models":
+        return __import__("emberkeep.phasetype.models", fromlist=("models",))
+    if name not in _HOMES:
+        raise AttributeError(f"module 'emberkeep.phasetype' has no attribute {name!r}")
+    home, attribute = _HOMES[name]
+    module = __import__(f"emberkeep.phasetype.{home}", fromlist=(attribute,))
+    value = getattr(module, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

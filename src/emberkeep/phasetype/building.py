@@ -1,0 +1,299 @@
+"""The ways in which graphs are made: by hand, from callbacks, from matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from emberkeep.errors import InvalidGraph
+from emberkeep.light import final
+from emberkeep.phasetype.assembly import assemble, check_ways, read_initial
+from emberkeep.phasetype.graph import Graph
+from emberkeep.phasetype.states import NONE, TUPLE, States, read_states
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from typing import Any
+
+    Values = np.ndarray[Any, Any]
+
+MOST_STATES = 20_000_000
+
+
+@final
+class GraphBuilder:
+    """A graph that is made by hand; `build` gives the frozen one.
+
+    Args:
+        theta_length: how many parameters weights depend on.
+        discrete: whether time goes in steps.
+        name: what traces are called in the keep.
+    """
+
+    def __init__(
+        self, *, theta_length: int = 0, discrete: bool = False, name: str | None = None
+    ) -> None:
+        self._theta_length, self._discrete, self._name = theta_length, discrete, name
+        self._states: list[object] = []
+        self._initial: list[float] = []
+        self._numbers: dict[Hashable, int] = {}
+        self._edges: list[tuple[int, int]] = []
+        self._weights: list[tuple[float, Sequence[float]]] = []
+
+    def add_vertex(self, state: Any = None, initial: float = 0.0) -> int:
+        """A new vertex; its number. `initial` is the probability of beginning there."""
+        label = tuple(state) if isinstance(state, list | np.ndarray) else state  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        self._states.append(label)
+        self._initial.append(float(initial))
+        if label is not None:
+            self._numbers.setdefault(label, len(self._states) - 1)
+        return len(self._states) - 1
+
+    def find_or_add_vertex(self, state: Any) -> int:
+        """The vertex of a state, new if there is none yet."""
+        label = tuple(state) if isinstance(state, list | np.ndarray) else state  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        found = self._numbers.get(label)
+        return self.add_vertex(label) if found is None else found
+
+    def add_edge(
+        self, source: int, target: int, weight: Any, coefficients: Sequence[float] | None = None
+    ) -> None:
+        """An edge between vertices.
+
+        Args:
+            source: the number of the vertex where it begins.
+            target: the number of that where it leads.
+            weight: its rate or probability; or, where parameters are all it depends on, the
+                coefficients.
+            coefficients: what is added for each parameter, besides the weight.
+        """
+        for vertex in (source, target):
+            if not 0 <= vertex < len(self._states):
+                raise InvalidGraph(
+                    f"There is no vertex {vertex!r}; there are {len(self._states)}, from 0. "
+                    "add_vertex() gives the number of a new one"
+                )
+        self._edges.append((source, target))
+        self._weights.append(_weight(weight, coefficients, self._theta_length, self._states[source]))
+
+    def set_initial(self, vertex: int, probability: float) -> None:
+        """The probability of beginning in a vertex."""
+        self._initial[vertex] = float(probability)
+
+    def build(self) -> Graph:
+        """The graph, checked and frozen.
+
+        Raises:
+            InvalidGraph: names the state with which something is wrong.
+        """
+        if not self._states:
+            raise InvalidGraph("A graph needs a vertex to begin in and one to end in; there is none")
+        pairs = np.array(self._edges, np.int64).reshape(-1, 2)
+        base = np.array([weight for weight, _ in self._weights], float)
+        coefficients = np.array([more for _, more in self._weights], float)
+        return make_graph(
+            read_states(self._states),
+            pairs[:, 0],
+            pairs[:, 1],
+            base,
+            coefficients.reshape(len(pairs), self._theta_length),
+            np.array(self._initial),
+            discrete=self._discrete,
+            name=self._name,
+        )
+
+
+def _weight(
+    weight: Any, coefficients: Sequence[float] | None, theta_length: int, state: object
+) -> tuple[float, Sequence[float]]:
+    """Base and coefficients of an edge."""
+    if coefficients is None and np.ndim(weight) == 1:
+        weight, coefficients = 0.0, weight
+    given = [0.0] * theta_length if coefficients is None else coefficients
+    if len(given) != theta_length:
+        raise InvalidGraph(
+            f"An edge of state {state!r} has {len(given)} coefficients, and there are "
+            f"{theta_length} parameters (theta_length)"
+        )
+    return float(weight), given
+
+
+def make_graph(
+    states: States,
+    sources: Values,
+    targets: Values,
+    base: Values,
+    coefficients: Values,
+    initial: Values,
+    *,
+    discrete: bool,
+    name: str | None,
+) -> Graph:
+    """A graph from arrays, checked."""
+    edges = assemble(states, sources, targets, base, coefficients, discrete=discrete)
+    begins = read_initial(states, initial)
+    check_ways(states, edges, begins)
+    return Graph(states, edges, begins, is_discrete=discrete, name=name or "graph")
+
+
+def from_callback(  # noqa: PLR0913 - all by name
+    callback: Callable[[Any], Iterable[Any]],
+    initial: Any,
+    *,
+    theta_length: int,
+    discrete: bool,
+    name: str | None,
+    most_states: int,
+) -> Graph:
+    """Explore what can be reached from where the chain begins, a state at a time."""
+    builder = GraphBuilder(theta_length=theta_length, discrete=discrete, name=name)
+    waiting: list[Any] = []
+    for state, probability in _pairs(initial):
+        before = len(waiting)
+        vertex = builder.find_or_add_vertex(state)
+        if vertex == before:
+            waiting.append(state)
+        builder.set_initial(vertex, builder._initial[vertex] + probability)  # noqa: SLF001
+    done = 0
+    while done < len(waiting):
+        state = waiting[done]
+        for answer in callback(state):
+            following, weight, coefficients = _read_edge(answer, state)
+            vertex = builder.find_or_add_vertex(following)
+            if vertex == len(waiting):
+                waiting.append(following)
+                if vertex >= most_states:
+                    raise InvalidGraph(
+                        f"More than {most_states:,} states were found, the last of them "
+                        f"{following!r}. If there are meant to be so many, pass most_states="
+                    )
+            builder.add_edge(done, vertex, weight, coefficients)
+        done += 1
+    return builder.build()
+
+
+def _pairs(initial: Any) -> list[tuple[Any, float]]:
+    """States and probabilities."""
+    given = [*initial.items()] if isinstance(initial, Mapping) else [*initial]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    try:
+        pairs = [(state, float(probability)) for state, probability in given]
+    except (TypeError, ValueError):
+        raise InvalidGraph(
+            f"initial must be pairs of a state and its probability, such as [((3, 0), 1.0)]; it is "
+            f"{initial!r}"
+        ) from None
+    if not pairs:
+        raise InvalidGraph("initial is empty: pass the state that the chain begins in, with 1.0")
+    return pairs
+
+
+def _read_edge(answer: Any, state: object) -> tuple[Any, Any, Any]:
+    """Where an edge leads, its weight, and coefficients or None."""
+    try:
+        following, *weights = answer
+    except TypeError:
+        weights, following = [], None
+    if len(weights) not in (1, 2):
+        raise InvalidGraph(
+            f"For state {state!r} the callback returned {answer!r}; expected (next_state, weight), "
+            "(next_state, coefficients) or (next_state, base, coefficients)"
+        )
+    return following, weights[0], weights[1] if len(weights) == 2 else None  # noqa: PLR2004
+
+
+def from_frontier(  # noqa: PLR0913 - all by name
+    callback: Callable[[Values], Any],
+    initial: Any,
+    *,
+    theta_length: int,
+    discrete: bool,
+    name: str | None,
+    most_states: int,
+) -> Graph:
+    """Explore what can be reached, a frontier of states at a time."""
+    from emberkeep.phasetype.frontier import explore
+
+    pairs = _pairs(initial)
+    begins = np.array([np.atleast_1d(state) for state, _ in pairs], np.int64)
+    rows, sources, targets, base, coefficients = explore(
+        callback, begins, theta_length, most_states
+    )
+    states = States(TUPLE, rows)
+    probabilities = np.zeros(len(rows))
+    numbers = {tuple(row): number for number, row in enumerate(rows[: len(begins)].tolist())}
+    for row, (_, probability) in zip(begins.tolist(), pairs, strict=True):
+        probabilities[numbers[tuple(row)]] += probability
+    return make_graph(
+        states, sources, targets, base, coefficients, probabilities, discrete=discrete, name=name
+    )
+
+
+def from_matrix(
+    matrix: Any, alpha: Any, states: Sequence[object] | None, *, discrete: bool, name: str | None
+) -> Graph:
+    """A graph from a matrix among transient states: rates or probabilities; the rest goes to an end."""
+    sources, targets, weights, count = _entries(matrix)
+    begins = np.asarray(alpha, float).reshape(-1)
+    if begins.shape != (count,):
+        raise InvalidGraph(f"The matrix has {count} rows and alpha {begins.size} probabilities")
+    labels = read_states([None] * count if states is None else [*states])
+    if len(labels) != count:
+        raise InvalidGraph(f"The matrix has {count} rows, and {len(labels)} states are named")
+    off = sources != targets
+    diagonal = np.bincount(sources[~off], weights[~off], count)
+    out = np.bincount(sources[off], weights[off], count)
+    ending = 1 - diagonal - out if discrete else -diagonal - out
+    scale = np.maximum(np.maximum(abs(diagonal), out), 1e-300)
+    wrong = (ending < -1e-9 * scale) | (diagonal < 0 if discrete else diagonal > 0)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise InvalidGraph(
+            f"Row {row} of the matrix cannot be: its diagonal is {diagonal[row]:.6g} and the rest of "
+            f"it adds up to {out[row]:.6g}. "
+            + (
+                "Expected probabilities that add up to at most 1"
+                if discrete
+                else "Expected a diagonal that is negative and at least as large as the rest"
+            )
+        )
+    # What is there by rounding alone is no way out.
+    ending = np.where(abs(ending) <= 1e-14 * scale, 0.0, np.maximum(ending, 0.0))
+    leaving = np.flatnonzero(ending > 0)
+    rows = labels.rows
+    if labels.kind != NONE:
+        lowest = rows.min(axis=0, keepdims=True) - 1 if labels.kind != "word" else 0 * rows[:1]
+        rows = np.concatenate([rows, lowest])
+    else:
+        rows = np.empty((count + 1, 0), np.int64)
+    return make_graph(
+        States(labels.kind, rows),
+        np.concatenate([sources[off], leaving]),
+        np.concatenate([targets[off], np.full(len(leaving), count)]),
+        np.concatenate([weights[off], ending[leaving]]),
+        np.zeros((int(off.sum()) + len(leaving), 0)),
+        np.append(begins, 0.0),
+        discrete=discrete,
+        name=name,
+    )
+
+
+def _entries(matrix: Any) -> tuple[Values, Values, Values, int]:
+    """Rows, columns and values of what is not zero; of NumPy's matrices and SciPy's."""
+    shape = np.shape(matrix)
+    if hasattr(matrix, "tocoo"):
+        coordinates = matrix.tocoo()
+        found = (coordinates.row, coordinates.col, coordinates.data)
+        shape = coordinates.shape
+    else:
+        dense = np.asarray(matrix, float)
+        found = (*np.nonzero(dense), dense[np.nonzero(dense)]) if dense.ndim == 2 else ()  # noqa: PLR2004
+    if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:  # noqa: PLR2004
+        raise InvalidGraph(f"The matrix must be square; its shape is {shape}")
+    rows, columns, values = found
+    values = np.asarray(values, float)
+    if not np.isfinite(values).all():
+        row = int(np.asarray(rows)[~np.isfinite(values)][0])
+        raise InvalidGraph(f"Row {row} of the matrix holds a number that is not finite")
+    return np.asarray(rows, np.int64), np.asarray(columns, np.int64), values, shape[0]

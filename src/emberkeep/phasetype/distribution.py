@@ -1,0 +1,319 @@
+"""Densities and probabilities, to rounding: by uniformisation, or step by step in discrete time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emberkeep.errors import InvalidGraph
+from emberkeep.phasetype.assembly import check_weights
+from emberkeep.phasetype.moments import elimination
+from emberkeep.phasetype.rewards import read_rewards
+from emberkeep.phasetype.series import Series
+from emberkeep.phasetype.solving import Elimination, read_theta
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from emberkeep.phasetype.graph import Graph
+
+    Values = np.ndarray[Any, Any]
+
+ENDING = 0  # the kind of observation: how fast the chain ends
+HALVINGS, PRECISE = 200, 4e-16
+
+
+def weights_of(graph: Graph, theta: Values) -> Values:
+    """By parameter vector and edge, checked."""
+    return np.stack(
+        [
+            check_weights(graph.states, graph.edges, vector, discrete=graph.is_discrete)
+            for vector in theta
+        ]
+    )
+
+
+def series(graph: Graph, theta: Values, watched: Values | None = None) -> Series:
+    """Steps of the chain; how fast it ends is observed first, then what is asked for, by vertex."""
+    key = theta.tobytes()
+    last = graph._known.get("series")  # noqa: SLF001 - the graph's own memory
+    if watched is None and last is not None and last[0] == key:
+        return last[1]
+    weights = weights_of(graph, theta)
+    sources = graph.edges.sources
+    ends = np.zeros(len(graph), bool)
+    ends[graph.absorbing] = True
+    out = ends[graph.edges.targets]
+    ending = np.stack(
+        [np.bincount(sources[out], row[out], len(graph)) for row in weights]
+    )
+    observed = ending[:, None, :]
+    if watched is not None:
+        others = np.broadcast_to(watched, (len(theta), *watched.shape[-2:]))
+        return Series(graph, weights, np.concatenate([observed, others], axis=1))
+    made = Series(graph, weights, observed)
+    graph._known["series"] = (key, made)  # noqa: SLF001
+    return made
+
+
+def read_times(times: Any, *, whole: bool) -> tuple[Values, tuple[int, ...]]:
+    """Times as a row, and the shape that they had.
+
+    Raises:
+        InvalidGraph: one is not a number, or not whole where it must be.
+    """
+    values = np.asarray(times, float)
+    flat = values.reshape(-1)
+    if np.isnan(flat).any():
+        raise InvalidGraph("One of the times is not a number")
+    if whole and (flat != np.floor(flat)).any():
+        raise InvalidGraph(
+            f"In discrete time, times are whole numbers of steps; {flat[flat != np.floor(flat)][0]} "
+            "is none"
+        )
+    return flat, values.shape
+
+
+def _shaped(found: Values, shape: tuple[int, ...], *, single: bool) -> Any:
+    shaped = found[0].reshape(shape) if single else found.reshape(len(found), *shape)
+    return float(shaped) if shaped.ndim == 0 else shaped
+
+
+def density(graph: Graph, times: Any, theta: Any) -> Any:
+    """The density at times; in discrete time the probability of ending with a step."""
+    vectors, single = read_theta(graph, theta)
+    flat, shape = read_times(times, whole=graph.is_discrete)
+    known = series(graph, vectors)
+    found = np.zeros((len(vectors), len(flat)))
+    inside = (flat >= 1 if graph.is_discrete else flat >= 0) & np.isfinite(flat)
+    if inside.any():
+        if graph.is_discrete:
+            steps = flat[inside].astype(np.int64) - 1
+            found[:, inside] = _after(known, steps, ENDING)
+        else:
+            found[:, inside] = known.at(flat[inside], ENDING)
+    if graph.is_discrete:
+        found[:, flat == 0] = graph.defect
+    return _shaped(found, shape, single=single)
+
+
+def _after(known: Series, steps: Values, kind: int) -> Values:
+    """Observations after numbers of steps; nothing is left where the series is over."""
+    values = known.observations(int(steps.max()) + 1)[:, :, kind]
+    found = np.zeros((len(values), len(steps)))
+    there = steps < values.shape[1]
+    found[:, there] = values[:, steps[there]]
+    return found
+
+
+def survival(graph: Graph, times: Any, theta: Any) -> Any:
+    """The probability that it takes longer."""
+    vectors, single = read_theta(graph, theta)
+    flat, shape = read_times(times, whole=False)
+    known = series(graph, vectors)
+    found = np.where(flat[None, :] < 0, 1.0, 0.0) * np.ones((len(vectors), 1))
+    inside = (flat >= 0) & np.isfinite(flat)
+    if inside.any():
+        if graph.is_discrete:
+            found[:, inside] = _after(known, np.floor(flat[inside]).astype(np.int64), -1)
+        else:
+            found[:, inside] = known.at(flat[inside], -1)
+    return _shaped(found, shape, single=single)
+
+
+def cumulative(graph: Graph, times: Any, theta: Any) -> Any:
+    """The probability that it takes no longer; small ones are as precise as large ones."""
+    vectors, single = read_theta(graph, theta)
+    flat, shape = read_times(times, whole=False)
+    known = series(graph, vectors)
+    found = np.where(flat[None, :] < 0, 0.0, 1.0) * np.ones((len(vectors), 1))
+    inside = (flat >= 0) & np.isfinite(flat)
+    if inside.any():
+        found[:, inside] = np.minimum(graph.defect + _summed(known, flat[inside], ENDING), 1.0)
+    return _shaped(found, shape, single=single)
+
+
+def quantile(graph: Graph, probabilities: Any, theta: Any) -> Any:
+    """The least times that are not exceeded with given probabilities.
+
+    Raises:
+        InvalidGraph: a probability is none.
+    """
+    vectors, single = read_theta(graph, theta)
+    wanted = np.asarray(probabilities, float)
+    if not ((wanted >= 0) & (wanted <= 1)).all():
+        raise InvalidGraph(f"Probabilities must be between 0 and 1; here is {wanted.tolist()}")
+    flat = wanted.reshape(-1)
+    rows = [_quantiles(graph, vector, flat) for vector in vectors]
+    return _shaped(np.stack(rows), wanted.shape, single=single)
+
+
+def _quantiles(graph: Graph, vector: Values, wanted: Values) -> Values:
+    """By bisection between a time that is too early and one that is not, sped up by the density."""
+    theta = vector if vector.size else None
+
+    def excess(times: Values) -> Values:
+        # The smaller of the two tails is the one that is known precisely.
+        low = wanted[active] <= 0.5  # noqa: PLR2004 - the middle
+        found = np.empty(len(times))
+        if low.any():
+            found[low] = cumulative(graph, times[low], theta) - wanted[active][low]
+        if not low.all():
+            found[~low] = (1 - wanted[active][~low]) - survival(graph, times[~low], theta)
+        return found
+
+    found = np.where(wanted >= 1, np.inf, 0.0)
+    active = np.flatnonzero((wanted > graph.defect) & (wanted < 1))
+    low = np.zeros(len(active))
+    high = np.full(len(active), float(elimination(graph, vector[None]).graph.expectation(theta)))
+    high = np.maximum(high, 1.0) if graph.is_discrete else high
+    while (behind := excess(high) < 0).any():
+        low[behind], high[behind] = high[behind], 2 * high[behind]
+    guess = (low + high) / 2
+    for _ in range(HALVINGS):
+        if graph.is_discrete:
+            guess = np.floor(guess)
+        over = excess(guess)
+        high, low = np.where(over >= 0, guess, high), np.where(over >= 0, low, guess)
+        width = high - low
+        if (width <= (1 if graph.is_discrete else PRECISE * high)).all():
+            break
+        middle = (low + high) / 2
+        if graph.is_discrete:
+            guess = middle
+            continue
+        slope = density(graph, guess, theta)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            newton = guess - over / slope
+        # Just past the root, so that both ends come near.
+        newton += np.sign(newton - guess) * 0.25 * abs(newton - guess) * 1e-3
+        inside = (newton > low) & (newton < high)
+        guess = np.where(inside, newton, middle)
+    found[active] = high
+    return found
+
+
+def state_probabilities(graph: Graph, times: Any, theta: Any) -> Any:
+    """By time and vertex: the probability of being there; where the chain has ended it stays."""
+    vectors, single = read_theta(graph, theta)
+    flat, shape = read_times(times, whole=graph.is_discrete)
+    if (flat < 0).any() or not np.isfinite(flat).all():
+        raise InvalidGraph("Times must be finite and not negative")
+    ends = graph.absorbing
+    known = series(graph, vectors, _ways_out(graph, vectors, ends))
+    found = np.zeros((len(vectors), len(flat), len(graph)))
+    for vector in range(len(vectors)):
+        found[vector][:, known.vertices] = (
+            known.states_after(flat, vector) if graph.is_discrete else known.states(flat, vector)
+        )
+    for kind, end in enumerate(ends):
+        found[:, :, end] = graph.initial[end] + _summed(known, flat, kind + 1)
+    return found[0].reshape(*shape, -1) if single else found.reshape(len(found), *shape, -1)
+
+
+def _ways_out(graph: Graph, vectors: Values, ends: Values) -> Values:
+    """By parameter vector, vertex where the chain ends, and vertex: how fast the one leads there."""
+    sources, targets = graph.edges.sources, graph.edges.targets
+    found = np.zeros((len(vectors), len(ends), len(graph)))
+    for kind, end in enumerate(ends):
+        there = targets == end
+        for vector, row in enumerate(weights_of(graph, vectors)):
+            found[vector, kind] = np.bincount(sources[there], row[there], len(graph))
+    return found
+
+
+def _summed(known: Series, times: Values, kind: int) -> Values:
+    """By parameter vector and time: the integral of an observation, or its sum over steps."""
+    if not known.is_discrete:
+        return known.at(times, kind, summed=True)
+    steps = np.floor(times).astype(np.int64)
+    sums = np.cumsum(known.observations(int(steps.max(initial=0)) + 1)[:, :, kind], axis=1)
+    sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
+    return sums[:, np.minimum(steps, sums.shape[1] - 1)]
+
+
+def accumulated(graph: Graph, times: Any, rewards: Any, theta: Any) -> Any:
+    """By time, and by kind of reward where there are several: what was earned until then, on average."""
+    vectors, single = read_theta(graph, theta)
+    values = read_rewards(graph, rewards)
+    flat, shape = read_times(times, whole=graph.is_discrete)
+    if (flat < 0).any():
+        raise InvalidGraph("Times must not be negative")
+    columns = values.reshape(len(graph), -1).T
+    known = series(graph, vectors, columns)
+    finite = np.isfinite(flat)
+    parts: list[Values] = []
+    for kind in range(len(columns)):
+        found = np.empty((len(vectors), len(flat)))
+        if finite.any():
+            found[:, finite] = _summed(known, flat[finite], kind + 1)
+        if not finite.all():
+            found[:, ~finite] = np.atleast_1d(graph.expectation(theta, rewards=columns[kind]))[:, None]
+        parts.append(found)
+    if values.ndim == 1:
+        return _shaped(parts[0], shape, single=single)
+    stacked = np.stack(parts, axis=-1)
+    whole = (*shape, len(columns))
+    return stacked[0].reshape(whole) if single else stacked.reshape(len(stacked), *whole)
+
+
+def laplace(graph: Graph, arguments: Any, theta: Any, rewards: Any) -> Any:
+    """E[exp(-s Y)] for real s, not negative: the probability that nothing that comes at rate s does."""
+    vectors, single = read_theta(graph, theta)
+    given = np.asarray(arguments, float)
+    flat = given.reshape(-1)
+    if not (flat >= 0).all() or not np.isfinite(flat).all():
+        raise InvalidGraph(
+            f"The arguments of the transform must be finite and not negative; here is {given}"
+        )
+    values = read_rewards(graph, rewards)
+    if values.ndim != 1:
+        raise InvalidGraph("The transform is of one reward; pass one kind")
+    if graph.is_discrete:
+        if rewards is not None and set(values[values > 0].tolist()) != {1.0}:
+            raise InvalidGraph(
+                "In discrete time the transform is of the number of steps; for other rewards take "
+                "that of reward_transform(rewards)"
+            )
+        killing = np.expm1(flat)
+    else:
+        killing = flat
+    pairs = np.repeat(vectors, len(flat), axis=0)
+    system = Elimination(graph, pairs, np.tile(killing, len(vectors)), values[graph.rows.vertices])
+    out = graph.rows.program.column == graph.rows.program.rows
+    ending = system.sums(np.where(out[None, :, None], system.factors.weights, 0.0))
+    found = system.begun(system.solve(ending)) + graph.defect
+    return _shaped(found.reshape(len(vectors), len(flat)), given.shape, single=single)
+
+
+def joint_probabilities(
+    graph: Graph, counts: Any, rewards: Any, rate: Any, theta: Any
+) -> Any:
+    """Probabilities of how often events happen, whose rate is that of rewards earned.
+
+    By parameter vector, and by how many of each kind: 0, 1, …, up to `counts`.
+    """
+    if graph.is_discrete:
+        raise InvalidGraph("Events happen in continuous time; this graph is discrete")
+    vectors, single = read_theta(graph, theta)
+    values = read_rewards(graph, rewards)
+    columns = values.reshape(len(graph), -1) * np.asarray(rate, float)
+    limits = np.broadcast_to(np.asarray(counts), (columns.shape[1],))
+    if not np.issubdtype(limits.dtype, np.integer) or (limits < 0).any():
+        raise InvalidGraph(f"counts must be whole numbers, not negative; here is {counts!r}")
+    by_row = columns[graph.rows.vertices]
+    system = Elimination(graph, vectors, np.ones(len(vectors)), by_row.sum(axis=1))
+    out = graph.rows.program.column == graph.rows.program.rows
+    ending = system.sums(np.where(out[None, :, None], system.factors.weights, 0.0))
+    found = np.zeros((len(vectors), *(limits + 1)))
+    known: dict[tuple[int, ...], Values] = {}
+    for index in np.ndindex(*(limits + 1)):
+        right = ending.copy() if not any(index) else np.zeros_like(ending)
+        for kind, count in enumerate(index):
+            if count:
+                before = (*index[:kind], count - 1, *index[kind + 1 :])
+                right += by_row[None, :, kind, None] * known[before]
+        known[index] = system.solve(right)
+        found[(slice(None), *index)] = system.begun(known[index])
+    found[(slice(None), *[0] * len(limits))] += graph.defect
+    return found[0] if single else found

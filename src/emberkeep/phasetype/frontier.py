@@ -1,0 +1,144 @@
+"""Exploring a state space a whole frontier at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emberkeep.errors import InvalidGraph
+from emberkeep.targets.kernel import kernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Values = np.ndarray[Any, Any]
+
+SPARE = 3  # places of the table for each state
+
+
+@kernel(
+    "int64[:, ::1], int64[:, ::1], int64[::1], int64[::1], int64[::1]",
+    threads=1,
+    name="number_states",
+)
+def _number(_, rows, known, table, numbers, count):  # noqa: ANN001, ANN202
+    """The number of each row; new ones are appended to `known`. Open addressing."""
+    places = np.uint64(len(table))
+    for i in range(rows.shape[0]):
+        hashed = np.uint64(0x9E3779B97F4A7C15)
+        for j in range(rows.shape[1]):
+            hashed = (hashed ^ np.uint64(rows[i, j])) * np.uint64(0xBF58476D1CE4E5B9)
+            hashed ^= hashed >> np.uint64(29)
+        place = hashed % places
+        while True:
+            number = table[place]
+            if number < 0:
+                number = count[0]
+                table[place] = number
+                for j in range(rows.shape[1]):
+                    known[number, j] = rows[i, j]
+                count[0] += 1
+                break
+            same = True
+            for j in range(rows.shape[1]):
+                if known[number, j] != rows[i, j]:
+                    same = False
+                    break
+            if same:
+                break
+            place = (place + np.uint64(1)) % places
+        numbers[i] = number
+
+
+class Numbering:
+    """States as rows of numbers, each with a number of its own in the order of their appearance."""
+
+    def __init__(self, length: int) -> None:
+        self._known = np.empty((1024, length), np.int64)
+        self._table = np.full(SPARE * len(self._known), -1, np.int64)
+        self._count = np.zeros(1, np.int64)
+
+    @property
+    def rows(self) -> Values:
+        """All that have a number."""
+        return self._known[: self._count[0]]
+
+    def numbers(self, rows: Values) -> Values:
+        """The numbers of rows; new ones get the next."""
+        while self._count[0] + len(rows) > len(self._known):
+            self._grow()
+        found = np.empty(len(rows), np.int64)
+        _number(rows, self._known, self._table, found, self._count, count=1)
+        return found
+
+    def _grow(self) -> None:
+        rows = self.rows
+        self._known = np.empty((2 * len(self._known), rows.shape[1]), np.int64)
+        self._table = np.full(SPARE * len(self._known), -1, np.int64)
+        self._count = np.zeros(1, np.int64)
+        self.numbers(np.ascontiguousarray(rows))
+
+
+def explore(
+    callback: Callable[[Values], Any], initial: Values, theta_length: int, most: int
+) -> tuple[Values, Values, Values, Values, Values]:
+    """All states that can be reached, and edges: sources, targets, base, coefficients.
+
+    Raises:
+        InvalidGraph: what the callback returned cannot be edges, or there are too many states.
+    """
+    numbering = Numbering(initial.shape[1])
+    numbering.numbers(np.ascontiguousarray(initial, np.int64))
+    parts: list[tuple[Values, ...]] = []
+    begin = 0
+    while begin < len(numbering.rows):
+        frontier = numbering.rows[begin:].copy()
+        sources, rows, base, coefficients = _read(callback(frontier), frontier, theta_length)
+        parts.append((sources + begin, numbering.numbers(rows), base, coefficients))
+        begin += len(frontier)
+        if len(numbering.rows) > most:
+            raise InvalidGraph(
+                f"More than {most:,} states were found, the last of them "
+                f"{tuple(numbering.rows[-1].tolist())}. If there are meant to be so many, pass "
+                "most_states="
+            )
+    return (numbering.rows.copy(), *map(np.concatenate, zip(*parts, strict=True)))  # pyright: ignore[reportReturnType]
+
+
+def _read(
+    answer: Any, frontier: Values, theta_length: int
+) -> tuple[Values, Values, Values, Values]:
+    """What a callback gave, checked."""
+    if not isinstance(answer, tuple) or len(answer) not in (3, 4):  # pyright: ignore[reportUnknownArgumentType]
+        raise InvalidGraph(
+            "The callback of a frontier must return (sources, next_states, weights), or (sources, "
+            f"next_states, base, coefficients); it returned a {type(answer).__name__}"
+        )
+    sources = np.asarray(answer[0], np.int64).reshape(-1)
+    rows = np.ascontiguousarray(answer[1], np.int64).reshape(len(sources), -1)
+    if rows.shape[1] != frontier.shape[1] and len(rows):
+        raise InvalidGraph(
+            f"States have {frontier.shape[1]} numbers, and the callback returned next states with "
+            f"{rows.shape[1]}"
+        )
+    rows = rows.reshape(len(sources), frontier.shape[1])
+    if len(sources) and not 0 <= sources.min() <= sources.max() < len(frontier):
+        raise InvalidGraph(
+            f"Sources are positions in the frontier, below {len(frontier)}; the callback returned "
+            f"{int(sources.min())} to {int(sources.max())}"
+        )
+    first = np.asarray(answer[2], float)
+    if len(answer) == 3 and first.ndim == 2:  # noqa: PLR2004 - a weight for each parameter
+        base, coefficients = np.zeros(len(sources)), first
+    else:
+        base = first
+        coefficients = (
+            np.asarray(answer[3], float) if len(answer) == 4 else np.zeros((len(sources), theta_length))  # noqa: PLR2004
+        )
+    if base.shape != (len(sources),) or coefficients.shape != (len(sources), theta_length):
+        raise InvalidGraph(
+            f"There are {len(sources)} sources and {theta_length} parameters, and weights of shape "
+            f"{base.shape} with coefficients of shape {coefficients.shape}"
+        )
+    return sources, rows, base, np.ascontiguousarray(coefficients)

@@ -1,0 +1,275 @@
+"""Uniformisation: a chain in continuous time as one in steps, at the times of a Poisson process.
+
+With a rate λ that no state is left faster than, the chain is one in discrete time with the
+probabilities P = I + S/λ, and what is observed at time t is what is observed after N steps, N Poisson
+with mean λt. All terms are positive. What is left out is bounded: the Poisson weights that are not
+summed are less than 1e-19 together, and an observation is at most its largest value. The weights come
+from a recurrence outward from the largest of them, which needs no exponential.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from emberkeep.light import final
+from emberkeep.targets.kernel import kernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from emberkeep.phasetype.graph import Graph
+
+    Values = np.ndarray[Any, Any]
+
+CHUNK = 256  # steps between looks at whether anything is left
+GONE = 1e-290  # probability below which a chain has ended
+TAIL = 44.0  # of Poisson weights: e⁻⁴⁴ is left out
+FAST = ("contract", "nsz", "reassoc")
+
+
+@kernel(
+    "uint32[::1], uint32[::1], float64[:, ::1], float64[:, ::1], float64[:, :, ::1], "
+    "float64[:, :, ::1], float64[:, :, ::1], int64, int64",
+    fastmath=FAST,
+    name="uniformised_steps",
+)
+def _walk(  # noqa: ANN202, PLR0913
+    i,  # noqa: ANN001 - types are in the signature
+    starts,  # noqa: ANN001
+    sources,  # noqa: ANN001
+    probabilities,  # noqa: ANN001
+    staying,  # noqa: ANN001
+    vectors,  # noqa: ANN001
+    watched,  # noqa: ANN001
+    found,  # noqa: ANN001
+    begin,  # noqa: ANN001
+    end,  # noqa: ANN001
+):
+    """Go on from step `begin` to `end`, with observations before each; vectors[i, 0] is where it is.
+
+    The last column of `found` is the probability that the chain has not ended.
+    """
+    n, kinds = len(starts) - 1, watched.shape[1]
+    p, s = probabilities[i], staying[i]
+    here, there = 0, 1
+    for k in range(begin, end):
+        v, w = vectors[i, here], vectors[i, there]
+        mass = 0.0
+        for j in range(n):
+            mass += v[j]
+        found[i, k, kinds] = mass
+        for q in range(kinds):
+            total = 0.0
+            for j in range(n):
+                total += v[j] * watched[i, q, j]
+            found[i, k, q] = total
+        for j in range(n):
+            total = v[j] * s[j]
+            for e in range(starts[j], starts[j + 1]):
+                total += p[e] * v[sources[e]]
+            w[j] = total
+        here, there = there, here
+    if here == 1:
+        for j in range(n):
+            vectors[i, 0, j] = vectors[i, 1, j]
+
+
+@kernel(
+    "float64[::1], int64[::1], float64[:, ::1], float64[::1], float64[::1], float64[::1]",
+    fastmath=("contract",),
+    name="poisson_mixture",
+)
+def _mix(i, means, which, series, largest, beyond, mixed):  # noqa: ANN001, ANN202, PLR0913
+    """The mean of a series over a Poisson number; it goes on as `beyond` after its end."""
+    row, mean = which[i], means[i]
+    many = series.shape[1]
+    mode = np.int64(np.floor(mean))
+    total, value, most = 0.0, 0.0, largest[row]
+    weight, k = 1.0, mode
+    while True:
+        total += weight
+        term = beyond[row]
+        if k < many:
+            term = series[row, k]
+        value += weight * term
+        k += 1
+        weight *= mean / k
+        # Beyond here weights fall at least as fast as a geometric series.
+        if weight < 1e-24 * total and weight * most <= 1e-24 * value:
+            break
+        if weight < 1e-300:
+            break
+    weight, k = 1.0, mode
+    while k > 0:
+        weight *= k / mean
+        k -= 1
+        term = beyond[row]
+        if k < many:
+            term = series[row, k]
+        total += weight
+        value += weight * term
+        if weight < 1e-24 * total and weight * most <= 1e-24 * value:
+            break
+        if weight < 1e-300:
+            break
+    mixed[i] = value / total
+
+
+@kernel(
+    "uint32[::1], uint32[::1], float64[::1], float64[::1], float64[:, ::1], int64, int64[::1], "
+    "int64[::1], float64[::1], int64[::1], float64[:, ::1]",
+    fastmath=FAST,
+    threads=1,
+    name="uniformised_states",
+)
+def _states(  # noqa: ANN202, PLR0913
+    _,  # noqa: ANN001 - types are in the signature
+    starts,  # noqa: ANN001
+    sources,  # noqa: ANN001
+    probabilities,  # noqa: ANN001
+    staying,  # noqa: ANN001
+    vectors,  # noqa: ANN001
+    steps,  # noqa: ANN001
+    first,  # noqa: ANN001
+    last,  # noqa: ANN001
+    weights,  # noqa: ANN001
+    offsets,  # noqa: ANN001
+    found,  # noqa: ANN001
+):
+    """Sums of where the chain is after each step, with the weights of each time."""
+    n = len(starts) - 1
+    here, there = 0, 1
+    for k in range(steps):
+        v, w = vectors[here], vectors[there]
+        for t in range(len(first)):
+            if first[t] <= k < last[t]:
+                weight = weights[offsets[t] + k - first[t]]
+                for j in range(n):
+                    found[t, j] += weight * v[j]
+        for j in range(n):
+            total = v[j] * staying[j]
+            for e in range(starts[j], starts[j + 1]):
+                total += probabilities[e] * v[sources[e]]
+            w[j] = total
+        here, there = there, here
+
+
+def steps_for(mean: float) -> int:
+    """A number of steps that a Poisson number is over with a probability below e⁻⁴⁴ (Bernstein)."""
+    third = TAIL / 3
+    return math.ceil(mean + third + math.sqrt(third * third + 2 * TAIL * mean)) + 1
+
+
+def poisson_weights(mean: float) -> tuple[int, Values]:
+    """The first number, and the probabilities from there on, of all that count."""
+    mode = math.floor(mean)
+    high = steps_for(mean)
+    low = max(0, mode - (high - mode))
+    up = np.cumprod(mean / np.arange(mode + 1, high + 1)) if high > mode else np.empty(0)
+    down = np.cumprod(np.arange(mode, low, -1) / mean) if mode > low else np.empty(0)
+    weights = np.concatenate([down[::-1], [1.0], up])
+    return low, weights / weights.sum()
+
+
+@final
+class Series:
+    """Observations of a chain after each step; as many steps as were asked for so far.
+
+    Args:
+        graph: the chain.
+        weights: of edges, by parameter vector and edge, in the graph's own order.
+        watched: what is observed: by parameter vector, kind and vertex. The probability that the
+            chain has not ended is always observed.
+    """
+
+    def __init__(self, graph: Graph, weights: Values, watched: Values) -> None:
+        edges = graph.edges
+        leaving = np.flatnonzero(np.diff(edges.starts) > 0)
+        number = np.full(len(graph), -1, np.int64)
+        number[leaving] = np.arange(len(leaving))
+        sources, targets = number[edges.sources], number[edges.targets]
+        inner = np.flatnonzero(targets >= 0)
+        order = inner[np.argsort(targets[inner], kind="stable")]
+        self.vertices = leaving
+        self.starts = np.zeros(len(leaving) + 1, np.uint32)
+        self.starts[1:] = np.cumsum(np.bincount(targets[inner], minlength=len(leaving)))
+        self.sources = sources[order].astype(np.uint32)
+        out = np.stack([np.bincount(sources, row, len(leaving)) for row in weights])
+        self.is_discrete = graph.is_discrete
+        # In discrete time a step is a step.
+        self.rates = np.ones(len(weights)) if graph.is_discrete else out.max(axis=1)
+        scale = self.rates[:, None]
+        self.probabilities = np.ascontiguousarray(weights[:, order] / scale)
+        self.staying = np.maximum(1 - out / scale, 0.0)
+        self.initial = graph.initial[leaving]
+        self._watched = np.ascontiguousarray(watched[:, :, leaving])
+        self._vectors = np.zeros((len(weights), 2, len(leaving)))
+        self._vectors[:, 0] = self.initial
+        self._found = np.empty((len(weights), 0, watched.shape[1] + 1))
+        self._taken, self._is_over = 0, False
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds of observation there are, besides that the chain has not ended."""
+        return self._watched.shape[1]
+
+    def observations(self, steps: int) -> Values:
+        """By parameter vector, step and kind; shorter where everything has ended before."""
+        while self._taken < steps and not self._is_over:
+            end = min(steps, max(self._taken + CHUNK, self._taken + self._taken // 4))
+            self._room(end)
+            _walk(
+                self.starts, self.sources, self.probabilities, self.staying, self._vectors,
+                self._watched, self._found, self._taken, end, count=len(self.rates),
+            )  # fmt: skip
+            self._taken = end
+            self._is_over = bool((self._found[:, end - 1, -1] < GONE).all())
+        return self._found[:, : min(steps, self._taken)]
+
+    def _room(self, steps: int) -> None:
+        if steps > self._found.shape[1]:
+            larger = np.empty((len(self.rates), max(steps, 2 * self._taken), self.kinds + 1))
+            larger[:, : self._taken] = self._found[:, : self._taken]
+            self._found = larger
+
+    def at(self, times: Values, kind: int, *, summed: bool = False) -> Values:
+        """By parameter vector and time: an observation, or its integral up to then."""
+        means = self.rates[:, None] * times[None, :]
+        known = self.observations(steps_for(float(means.max(initial=0.0))))[:, :, kind]
+        beyond = np.zeros(len(known))
+        if summed:
+            sums = np.cumsum(known, axis=1) / self.rates[:, None]
+            known = np.concatenate([np.zeros((len(known), 1)), sums], axis=1)
+            beyond = known[:, -1].copy()
+        known = np.ascontiguousarray(known)
+        which = np.repeat(np.arange(len(known)), len(times))
+        mixed = np.empty(len(which))
+        largest = known.max(axis=1, initial=0.0)
+        _mix(means.reshape(-1), which, known, largest, beyond, mixed, count=len(which))
+        return mixed.reshape(len(known), len(times))
+
+    def states(self, times: Values, vector: int) -> Values:
+        """By time and vertex that can be left: the probability of being there."""
+        windows = [poisson_weights(float(self.rates[vector] * time)) for time in times]
+        return self._propagate(windows, vector)
+
+    def states_after(self, steps: Values, vector: int) -> Values:
+        """By number of steps and vertex that can be left: the probability of being there."""
+        return self._propagate([(int(step), np.ones(1)) for step in steps], vector)
+
+    def _propagate(self, windows: list[tuple[int, Values]], vector: int) -> Values:
+        first = np.array([low for low, _ in windows], np.int64)
+        sizes = np.array([len(weights) for _, weights in windows], np.int64)
+        vectors = np.zeros((2, len(self.initial)))
+        vectors[0] = self.initial
+        found = np.zeros((len(windows), len(self.initial)))
+        _states(
+            self.starts, self.sources, self.probabilities[vector], self.staying[vector], vectors,
+            int((first + sizes).max(initial=0)), first, first + sizes,
+            np.concatenate([weights for _, weights in windows] or [np.empty(0)]),
+            np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64), found, count=1,
+        )  # fmt: skip
+        return found

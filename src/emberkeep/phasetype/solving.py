@@ -1,0 +1,127 @@
+"""A graph's linear systems: its elimination evaluated for parameter vectors, in terms of vertices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emberkeep.elimination.evaluate import Factors
+from emberkeep.errors import InvalidGraph
+from emberkeep.light import final
+from emberkeep.phasetype.assembly import check_weights
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from emberkeep.phasetype.graph import Graph
+
+    Values = np.ndarray[Any, Any]
+
+
+def read_theta(graph: Graph, theta: Any) -> tuple[Values, bool]:
+    """Parameter vectors as rows, and whether there was but one.
+
+    Raises:
+        InvalidGraph: there are too many or too few parameters, or they are no numbers.
+    """
+    if theta is None:
+        if graph.theta_length:
+            raise InvalidGraph(
+                f"The weights of {graph.name} depend on {graph.theta_length} parameters: pass "
+                "theta=[…], or one row for each parameter vector"
+            )
+        return np.zeros((1, 0)), True
+    values = np.asarray(theta, float)
+    single = values.ndim <= 1
+    rows = np.atleast_2d(values) if values.ndim else values.reshape(1, 1)
+    if rows.ndim != 2 or rows.shape[1] != graph.theta_length:  # noqa: PLR2004
+        raise InvalidGraph(
+            f"theta has the shape {values.shape}, and {graph.name} has {graph.theta_length} "
+            f"parameters; expected ({graph.theta_length},), or (any, {graph.theta_length})"
+        )
+    return rows, single
+
+
+@final
+class Elimination:
+    """Solutions for all vertices that can be left, in rows of the program.
+
+    Args:
+        graph: whose.
+        theta: by parameter vector and parameter.
+        killing: by parameter vector: how fast the chain ends besides, times `killed`.
+        killed: by row.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        theta: Values,
+        killing: Values | None = None,
+        killed: Values | None = None,
+    ) -> None:
+        self.graph, self.theta = graph, theta
+        known = graph.rows
+        self.program, self.vertices, self._initial = known.program, known.vertices, known.initial
+        edges = known.edges
+        self.factors = Factors(
+            self.program, edges.base, edges.coefficients, theta, killing, killed
+        )
+        self._check()
+
+    def _check(self) -> None:
+        """Weights must be possible, and every state must have a way out with them."""
+        weights = self.factors.weights
+        if self.graph.theta_length and not weights.min(initial=0.0) >= 0.0 or self.graph.is_discrete:
+            for theta in self.theta:
+                check_weights(
+                    self.graph.states, self.graph.edges, theta, discrete=self.graph.is_discrete
+                )
+        stuck = self.factors.stuck
+        if stuck is not None:
+            vector, row = stuck
+            check_weights(
+                self.graph.states,
+                self.graph.edges,
+                self.theta[vector],
+                discrete=self.graph.is_discrete,
+            )
+            raise InvalidGraph(
+                f"With theta={self.theta[vector].tolist()}, from state "
+                f"{self.graph.states.label(int(self.vertices[row]))!r} no absorbing state can be "
+                "reached: the weights of all ways out are zero there"
+            )
+
+    def rows(self, by_vertex: Values) -> Values:
+        """Values by vertex, as a right side: by block, row and lane."""
+        return self.factors.same(by_vertex[self.vertices])
+
+    def begun(self, by_row: Values) -> Values:
+        """What it is on average over where the chain begins; by parameter vector."""
+        if self.factors.lanes == 1:
+            return by_row.reshape(1, -1) @ self._initial
+        return (self._initial @ by_row).reshape(-1)[: self.factors.count]
+
+    def by_vertex(self, by_row: Values) -> Values:
+        """By parameter vector and vertex; zero where the chain has ended."""
+        found = np.zeros((self.factors.count, len(self.graph)))
+        found[:, self.vertices] = self.factors.one_by_one(by_row)
+        return found
+
+    def solve(self, right: Values, *, transposed: bool = False) -> Values:
+        """See `Factors.solve`."""
+        return self.factors.solve(right, transposed=transposed)
+
+    def changes(self, by_row: Values) -> Values:
+        """By block, edge and lane: how much a value differs where the edge leads."""
+        ended = np.zeros((self.factors.blocks, 1, self.factors.lanes))
+        padded = np.concatenate([by_row, ended], axis=1)
+        return padded[:, self.program.column] - by_row[:, self.graph.rows.edge_rows]
+
+    def sums(self, by_edge: Values) -> Values:
+        """By block, row and lane: sums over the edges that leave."""
+        begins, _ = self.program.edge_ranges
+        order = np.argsort(begins, kind="stable")
+        found = np.empty((self.factors.blocks, self.program.rows, self.factors.lanes))
+        found[:, order] = np.add.reduceat(by_edge, begins[order].astype(np.int64), axis=1)
+        return found

@@ -1,0 +1,104 @@
+"""What vertices are called: whole numbers, tuples of them, or words; as rows of numbers inside."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emberkeep.errors import InvalidGraph
+from emberkeep.light import final, frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    Values = np.ndarray[Any, Any]
+
+NUMBER, TUPLE, WORD, NONE = "number", "tuple", "word", "none"
+
+
+@final
+@frozen
+class States:
+    """Labels of vertices, which need not be different from each other.
+
+    Attributes:
+        kind: ``"number"``, ``"tuple"``, ``"word"``, or ``"none"`` where vertices have no labels.
+        rows: by vertex, the numbers of a tuple, or the letters of a word.
+    """
+
+    kind: str
+    rows: Values
+
+    def __len__(self) -> int:
+        """How many vertices there are."""
+        return len(self.rows)
+
+    def label(self, vertex: int) -> object:
+        """What a vertex is called; its number where it has no label."""
+        if self.kind == NONE:
+            return vertex
+        row = self.rows[vertex].tolist()
+        if self.kind == NUMBER:
+            return row[0]
+        if self.kind == TUPLE:
+            return tuple(row)
+        return "".join(map(chr, row)).rstrip("\0")
+
+    def order(self) -> Values | None:
+        """Vertices in the order of their labels; None unless these are all different."""
+        if self.kind == NONE:
+            return None if len(self.rows) > 1 else np.arange(len(self.rows))
+        order = np.lexsort(self.rows.T[::-1]) if self.rows.shape[1] else np.arange(len(self.rows))
+        ordered = self.rows[order]
+        if len(ordered) > 1 and (ordered[1:] == ordered[:-1]).all(axis=1).any():
+            return None
+        return order
+
+
+def read_states(given: Sequence[object]) -> States:
+    """States as users write them.
+
+    Raises:
+        InvalidGraph: they are of different kinds, or of none that is known.
+    """
+    if all(state is None for state in given):
+        return States(NONE, np.empty((len(given), 0), np.int64))
+    words = [isinstance(state, str) for state in given]
+    if all(words):
+        letters = max(map(len, map(str, given)))
+        rows = np.zeros((len(given), max(letters, 1)), np.int64)
+        for row, word in zip(rows, given, strict=True):
+            row[: len(str(word))] = [*map(ord, str(word))]
+        return States(WORD, rows)
+    numbers = [isinstance(state, int | np.integer) for state in given]
+    if all(numbers):
+        return States(NUMBER, np.array(given, np.int64).reshape(-1, 1))
+    try:
+        rows = np.array([[_whole(part) for part in _parts(state)] for state in given], np.int64)
+    except (TypeError, ValueError, OverflowError) as problem:
+        raise InvalidGraph(
+            "States must be all whole numbers, all words, or all tuples of as many whole numbers; "
+            f"here is {_example(given)!r} ({problem})"
+        ) from None
+    return States(TUPLE, rows.reshape(len(given), -1))
+
+
+def _parts(state: object) -> Sequence[object]:
+    if isinstance(state, tuple | list | np.ndarray):
+        return state  # pyright: ignore[reportUnknownVariableType, reportReturnType]
+    raise TypeError(f"a state is a {type(state).__name__}")
+
+
+def _whole(part: object) -> int:
+    if isinstance(part, int | np.integer):
+        return int(part)
+    raise TypeError(f"a state holds a {type(part).__name__}")
+
+
+def _example(given: Sequence[object]) -> object:
+    lengths = [len(state) if isinstance(state, tuple | list) else -1 for state in given]
+    for state, length in zip(given, lengths, strict=True):
+        if length != lengths[0] or type(state) is not type(given[0]):
+            return state
+    return given[0]
