@@ -220,7 +220,7 @@ solver = ode.Solver(
 solver.solve((0, 1), dt=0.1)
 print("ready", flush=True)
 try:
-    solver.solve((0, 1e6), dt=1e-7, dt_max=1e-7, max_steps=10**12, parameters={"k": np.ones(5000)})
+    solver.solve((0, 1e6), dt=1e-7, dt_max=1e-7, max_steps=10**15, parameters={"k": np.ones(5000)})
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     print(solver.solve((0, 1), dt=0.1).failed.size, flush=True)

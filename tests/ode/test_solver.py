@@ -1,6 +1,7 @@
 """Solving, as a user does it."""
 
 import logging
+import math
 import signal
 import subprocess
 import sys
@@ -205,7 +206,7 @@ solver.solve((0, 1), dt=0.1)
 print("ready", flush=True)
 began = time.perf_counter()
 try:
-    solver.solve((0, 1e6), dt=1e-6, parameters={"k": np.ones(1000)})
+    solver.solve((0, 1e6), dt=1e-6, max_steps=10**15, parameters={"k": np.ones(1000)})
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     again = solver.solve((0, 1), dt=0.1)
@@ -224,3 +225,78 @@ def test_ctrl_c_ends_a_long_solve_within_a_second_and_the_solver_lives_on(tmp_pa
         assert time.monotonic() - sent < 1
         assert process.stdout.readline() == "0\n"
         assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("name", ["C:\\Users\\new", 'a"""b', 'x\n"""\nraise SystemExit\n"""'])
+def test_a_name_is_no_code(name, keep):
+    system = ode.System("dx = -x", {"x": 1.0}, name=name)
+    source = cpu(system, keep).source()
+    compile(source, "generated", "exec")
+    assert "raise SystemExit" not in source.split('"""')[2]
+
+
+def test_comments_end_with_their_line(keep):
+    system = ode.System({"x": "-x  # x\n + 5*x"}, {"x": 1.0})
+    np.testing.assert_allclose(cpu(system, keep).solve((0, 1)).final, np.exp(4), rtol=1e-5)
+
+
+def outside(t, y, p):
+    return (math.sqrt(-1 - y.x),)
+
+
+def of_two(t, y):
+    return (0.0,)
+
+
+def with_unknown(t, y, p):
+    return (p.zz,)
+
+
+def test_a_function_outside_of_its_domain_gives_no_number(keep):
+    result = cpu(ode.System(outside, {"x": 1.0}), keep).solve((0, 1))
+    assert np.isnan(result.final).all()
+
+
+@pytest.mark.parametrize("function", [of_two, with_unknown])
+def test_a_function_that_cannot_be_called_is_told_so(function, keep):
+    with pytest.raises(InvalidSystem, match=r"as f\(t, y, p\)"):
+        cpu(ode.System(function, {"x": 1.0}), keep).solve((0, 1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"t_span": (0, 10**400)},
+        {"rtol": 10**400},
+        {"atol": 10**400},
+        {"dt": 10**400},
+        {"save_at": 10**400},
+        {"save_at": 1e-320},
+        {"save_at": 1e-18},
+        {"dt_max": "5"},
+        {"dt_min": "0"},
+        {"outputs": 5},
+        {"outputs": [["final"]]},
+        {"parameters": {"k": 10**400}},
+        {"grid": np.array([1, 2])},
+        {"dt": 1e-3, "max_steps": 10, "method": "rk4"},
+        {"threads": "2"},
+        {"threads": 0},
+        {"target": 5},
+        {"target": None},
+        {"keep": "folder"},
+    ],
+    ids=str,
+)
+def test_no_mistake_gives_an_error_without_words(change, keep, decay):
+    given = {"t_span": (0, 1), "target": "cpu", "keep": keep, **change}
+    with pytest.raises(InvalidPlan):
+        ode.solve(decay, given.pop("t_span"), **given)
+
+
+def test_names_of_columns_do_not_hide_each_other(keep):
+    system = ode.System("dx = -x_initial*x", {"x": 1.0}, {"x_initial": 1.0})
+    given = {"parameters": {"x_initial": [1, 2]}, "initial": {"x": [3, 4]}}
+    result = cpu(system, keep).solve((0, 1), **given)
+    assert result.to_pandas()["x_initial"].tolist() == [1, 2]
+    assert result.to_xarray()["x_initial_"].values.tolist() == [3, 4]

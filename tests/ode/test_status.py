@@ -86,3 +86,41 @@ def test_failures_in_systems_with_loops(keep, ring):
     assert result.status.tolist() == [SUCCESS, NOT_FINITE, SUCCESS]
     np.testing.assert_array_equal(result.final[0], result.final[2])
     assert np.isnan(result.final[1]).all()
+
+
+LARGE = {f"s{index}": 1.0 for index in range(20)}
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("extra", [{}, {"save_at": [0.5, 1]}])
+def test_what_fails_at_its_first_step_ends(large, extra, keep):
+    """1/x at zero: the first step has no length to be guessed."""
+    more = "".join(f"\nd{name} = -{name}" for name in LARGE) if large else ""
+    system = ode.System(f"dx = 1/x{more}", {"x": 1.0, **(LARGE if large else {})}, name="inverse")
+    solver = ode.Solver(system, target="cpu", keep=keep)
+    result = solver.solve((0, 1), initial={"x": [1.0, 0.0, 2.0]}, **extra)
+    assert result.status.tolist() == [SUCCESS, NOT_FINITE, SUCCESS]
+    last = result["x"].reshape(3, -1)[:, -1]
+    np.testing.assert_allclose(last[[0, 2]], [3**0.5, 6**0.5], rtol=1e-5)
+
+
+@pytest.mark.parametrize("extra", [{}, {"save_at": [2.0]}])
+def test_a_span_of_nothing_gives_where_it_begins(extra, keep):
+    solver = ode.Solver(ode.System("dx = -x", {"x": 3.0}, name="decay"), target="cpu", keep=keep)
+    result = solver.solve((2, 2), initial={"x": np.arange(1.0, 101.0)}, **extra)
+    np.testing.assert_array_equal(result["x"].reshape(-1), np.arange(1.0, 101.0))
+
+
+@pytest.mark.parametrize("extra", [{}, {"save_at": [0.5, 1]}])
+def test_the_first_step_is_no_shorter_than_any(extra, keep):
+    solver = ode.Solver(ode.System("dx = -x", {"x": 3.0}, name="decay"), target="cpu", keep=keep)
+    result = solver.solve((0, 1), dt_min=0.05, initial={"x": [1.0, 2.0]}, **extra)
+    last = result["x"].reshape(2, -1)[:, -1]
+    np.testing.assert_allclose(last, np.exp(-1) * np.array([1, 2]), rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_steep_slopes_do_not_overflow_the_first_step(precision, keep):
+    system = ode.System("dx = 1e11 - 0*x", {"x": 0.0}, name="steep")
+    solver = ode.Solver(system, target="cpu", keep=keep, precision=precision)
+    np.testing.assert_allclose(solver.solve((0, 1)).final, 1e11, rtol=1e-5)

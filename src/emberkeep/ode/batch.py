@@ -104,7 +104,8 @@ def make_batch(
     Raises:
         InvalidPlan: an unknown name, or values that don't fit together.
     """
-    if grid not in GRIDS:
+    named: Any = grid
+    if not isinstance(named, str) or named not in GRIDS:
         raise InvalidPlan(
             f"grid={grid!r} is not known; expected 'verbatim' (the first of each, the second of "
             "each, …) or 'combinations' (each with each)"
@@ -161,7 +162,7 @@ def _numbers(what: str, values: Any) -> Values:
             raise TypeError(f"these are {array.dtype}")  # noqa: TRY301 - as those of NumPy below
         if array.dtype.name not in ("float32", "float64"):
             array = array.astype(np.float64)
-    except (TypeError, ValueError) as problem:
+    except (TypeError, ValueError, OverflowError) as problem:
         raise InvalidPlan(f"{what} must be a number or an array of numbers: {problem}") from None
     if array.ndim > 1 or array.size == 0:
         raise InvalidPlan(

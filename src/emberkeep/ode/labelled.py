@@ -76,7 +76,10 @@ def to_xarray(result: Result) -> Any:
 def _free(name: str, result: Result) -> str:
     """What a varied quantity is called: an initial value must not be mistaken for its state."""
     if name in result.state_names:
-        return f"{name}_initial"
+        label, others = f"{name}_initial", {*result.batch.varied, *result.state_names}
+        while label in others:
+            label += "_"
+        return label
     return f"{name}_parameter" if name in TAKEN else name
 
 

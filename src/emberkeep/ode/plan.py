@@ -10,6 +10,7 @@ from emberkeep.ode.methods import method
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.system.system import System
@@ -57,7 +58,13 @@ class Plan:
 
 def listed_outputs(outputs: Iterable[str]) -> tuple[str, ...]:
     """Outputs as a tuple; one alone may be given as text."""
-    return (outputs,) if isinstance(outputs, str) else tuple(outputs)
+    listed: Any = (outputs,) if isinstance(outputs, str) else outputs
+    if isinstance(listed, list | tuple | set | frozenset) and all(
+        isinstance(name, str)
+        for name in listed  # pyright: ignore[reportUnknownVariableType]
+    ):
+        return (*listed,)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    raise InvalidPlan(f"outputs={outputs!r} must be names; expected any of {', '.join(OUTPUTS)}")
 
 
 def make_plan(

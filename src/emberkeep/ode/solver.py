@@ -57,7 +57,7 @@ class Solver:
         threads: int | None = None,
     ) -> None:
         self.system, self.method, self.precision = _require_system(system), method, precision
-        self._keep = keep or default_keep()
+        self._keep = _require_keep(keep)
         self.target = _resolve(target, threads)
         self._runner: Runner | None = None
         # What is wrong with method or precision shows here, not at the first solve.
@@ -224,10 +224,22 @@ def _require_system(given: Any) -> System:
     )
 
 
+def _require_keep(given: Keep | None) -> Keep:
+    if given is None:
+        return default_keep()
+    if not hasattr(given, "get_or_build"):
+        raise InvalidPlan(f"keep={given!r} is no keep. Pass emberkeep.Keep({given!r})")
+    return given
+
+
 def _resolve(target: str | Target, threads: int | None) -> Target:
     """A target by its name."""
+    if threads is not None and (not isinstance(threads, int) or threads < 1):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidPlan(f"threads={threads!r} must be a whole number, at least 1")
     if not isinstance(target, str):
-        return target
+        if hasattr(target, "architecture"):
+            return target
+        raise InvalidPlan(f"target={target!r} is not known; expected 'auto', 'cpu' or 'cuda'")
     if target == "cpu":
         return _cpu(threads)
     if target in ("cuda", "gpu"):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Steps that differ by rounding alone count as whole: 1 / 0.1 is ten of them.
 SLACK = 1e-9
+MOST_SAVES = 1e9
 
 
 @final
@@ -67,7 +68,7 @@ def make_times(t_span: Any, save_at: Any) -> Times:
     """
     try:
         start, end = (float(value) for value in t_span)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidPlan(
             f"t_span must be a start and an end, such as (0, 10), not {t_span!r}"
         ) from None
@@ -81,7 +82,7 @@ def make_times(t_span: Any, save_at: Any) -> Times:
             saves = _every(float(save_at), start, end, direction)
         else:
             saves = np.array(save_at, np.float64)  # a copy: the result keeps it
-    except (TypeError, ValueError) as problem:
+    except (TypeError, ValueError, OverflowError) as problem:
         if isinstance(problem, InvalidPlan):
             raise
         raise InvalidPlan(
@@ -110,8 +111,12 @@ def _every(interval: float, start: float, end: float, direction: float) -> Value
         raise InvalidPlan(
             f"save_at={interval!r} must be times, or a positive interval between them"
         )
-    count = int(np.floor(abs(end - start) / interval + SLACK))
-    saves = start + direction * interval * np.arange(count + 1)
+    count = float(np.floor(abs(end - start) / interval + SLACK))
+    if not count < MOST_SAVES:
+        raise InvalidPlan(
+            f"save_at={interval!r} makes {count:.3g} times to save; choose a larger interval"
+        )
+    saves = start + direction * interval * np.arange(int(count) + 1)
     if abs(saves[-1] - end) <= SLACK * interval:  # past the end or short of it by rounding
         saves[-1] = end
     return saves

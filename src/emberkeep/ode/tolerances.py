@@ -73,6 +73,8 @@ def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> Values:
             f"{plan.tableau.name} takes steps of fixed length: pass dt=…, or use an adaptive "
             "method such as 'tsit5'"
         )
+    if not plan.tableau.is_adaptive:
+        _require_few(times, numbers)
     atol = _absolute(numbers.atol, states)
     real = np.dtype(plan.precision)
     latest = max(abs(times.start), abs(times.end))
@@ -90,17 +92,30 @@ def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> Values:
     return laid
 
 
+def _require_few(times: Times, numbers: Numbers) -> None:
+    """Fixed steps are known to be too many before the first is taken."""
+    assert numbers.dt is not None
+    taken = times.span / numbers.dt
+    if taken > numbers.max_steps * (1 + 1e-9):
+        raise InvalidPlan(
+            f"dt={numbers.dt!r} makes {taken:.6g} steps, and max_steps is {numbers.max_steps:,}. "
+            "Choose a longer one, or pass max_steps="
+        )
+
+
 def _is_number(value: Any) -> bool:
     try:
-        return math.isfinite(float(value)) or math.isinf(value)
-    except (TypeError, ValueError):
+        return not isinstance(value, str) and not math.isnan(float(value))
+    except (TypeError, ValueError, OverflowError):
         return False
 
 
 def _require_positive(name: str, value: Any) -> None:
     try:
-        good = float(value) > 0 and (name == "dt_max" or math.isfinite(value))
-    except (TypeError, ValueError):
+        number = float(value)
+        good = not isinstance(value, str) and number > 0
+        good = good and (name == "dt_max" or math.isfinite(number))
+    except (TypeError, ValueError, OverflowError):
         good = False
     if not good:
         advice = "such as 1e-6: no computation has an error of zero" if "tol" in name else ""

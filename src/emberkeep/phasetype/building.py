@@ -76,7 +76,9 @@ class GraphBuilder:
                     "add_vertex() gives the number of a new one"
                 )
         self._edges.append((source, target))
-        self._weights.append(_weight(weight, coefficients, self._theta_length, self._states[source]))
+        self._weights.append(
+            _weight(weight, coefficients, self._theta_length, self._states[source])
+        )
 
     def set_initial(self, vertex: int, probability: float) -> None:
         """The probability of beginning in a vertex."""
@@ -89,7 +91,9 @@ class GraphBuilder:
             InvalidGraph: names the state with which something is wrong.
         """
         if not self._states:
-            raise InvalidGraph("A graph needs a vertex to begin in and one to end in; there is none")
+            raise InvalidGraph(
+                "A graph needs a vertex to begin in and one to end in; there is none"
+            )
         pairs = np.array(self._edges, np.int64).reshape(-1, 2)
         base = np.array([weight for weight, _ in self._weights], float)
         coefficients = np.array([more for _, more in self._weights], float)

@@ -46,9 +46,7 @@ def canonical(graph: Graph) -> Canonical:
 def structure_hash(graph: Graph) -> str:
     """The digest of states, edges and the parameters they use; not of weights."""
     form = graph.canonical
-    return _digest(
-        b"structure", graph, form, _usage(form.edges), (graph.initial > 0)[form.order]
-    )
+    return _digest(b"structure", graph, form, _usage(form.edges), (graph.initial > 0)[form.order])
 
 
 def content_hash(graph: Graph) -> str:

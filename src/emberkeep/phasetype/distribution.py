@@ -44,9 +44,7 @@ def series(graph: Graph, theta: Values, watched: Values | None = None) -> Series
     ends = np.zeros(len(graph), bool)
     ends[graph.absorbing] = True
     out = ends[graph.edges.targets]
-    ending = np.stack(
-        [np.bincount(sources[out], row[out], len(graph)) for row in weights]
-    )
+    ending = np.stack([np.bincount(sources[out], row[out], len(graph)) for row in weights])
     observed = ending[:, None, :]
     if watched is not None:
         others = np.broadcast_to(watched, (len(theta), *watched.shape[-2:]))
@@ -248,7 +246,9 @@ def accumulated(graph: Graph, times: Any, rewards: Any, theta: Any) -> Any:
         if finite.any():
             found[:, finite] = _summed(known, flat[finite], kind + 1)
         if not finite.all():
-            found[:, ~finite] = np.atleast_1d(graph.expectation(theta, rewards=columns[kind]))[:, None]
+            found[:, ~finite] = np.atleast_1d(graph.expectation(theta, rewards=columns[kind]))[
+                :, None
+            ]
         parts.append(found)
     if values.ndim == 1:
         return _shaped(parts[0], shape, single=single)
@@ -286,9 +286,7 @@ def laplace(graph: Graph, arguments: Any, theta: Any, rewards: Any) -> Any:
     return _shaped(found.reshape(len(vectors), len(flat)), given.shape, single=single)
 
 
-def joint_probabilities(
-    graph: Graph, counts: Any, rewards: Any, rate: Any, theta: Any
-) -> Any:
+def joint_probabilities(graph: Graph, counts: Any, rewards: Any, rate: Any, theta: Any) -> Any:
     """Probabilities of how often events happen, whose rate is that of rewards earned.
 
     By parameter vector, and by how many of each kind: 0, 1, …, up to `counts`.

@@ -134,7 +134,9 @@ def _read(
     else:
         base = first
         coefficients = (
-            np.asarray(answer[3], float) if len(answer) == 4 else np.zeros((len(sources), theta_length))  # noqa: PLR2004
+            np.asarray(answer[3], float)
+            if len(answer) == 4
+            else np.zeros((len(sources), theta_length))  # noqa: PLR2004
         )
     if base.shape != (len(sources),) or coefficients.shape != (len(sources), theta_length):
         raise InvalidGraph(

@@ -221,12 +221,8 @@ class Graph:
 
         (vector,), _ = read_theta(self, theta)
         weights = check_weights(self.states, self.edges, vector, discrete=self.is_discrete)
-        edges = Edges(
-            self.edges.starts, self.edges.targets, weights, np.zeros((len(weights), 0))
-        )
-        return Graph(
-            self.states, edges, self.initial, is_discrete=self.is_discrete, name=self.name
-        )
+        edges = Edges(self.edges.starts, self.edges.targets, weights, np.zeros((len(weights), 0)))
+        return Graph(self.states, edges, self.initial, is_discrete=self.is_discrete, name=self.name)
 
     # Looking --------------------------------------------------------------------------------------
 
@@ -254,9 +250,7 @@ class Graph:
             map(tuple, self.edges.coefficients[begin:end].tolist()),
             strict=True,
         )
-        return Vertex(
-            number, self.states.label(number), float(self.initial[number]), tuple(edges)
-        )
+        return Vertex(number, self.states.label(number), float(self.initial[number]), tuple(edges))
 
     @property
     def theta_length(self) -> int:
@@ -318,9 +312,7 @@ class Graph:
         vertices = form.order[program.vertex]
         row = np.empty(len(self), np.int64)
         row[program.vertex] = np.arange(program.rows)
-        return Rows(
-            program, vertices, form.edges, row[form.edges.sources], self.initial[vertices]
-        )
+        return Rows(program, vertices, form.edges, row[form.edges.sources], self.initial[vertices])
 
     # The distribution -----------------------------------------------------------------------------
 
@@ -354,9 +346,7 @@ class Graph:
 
         return covariance(self, theta, rewards, others)
 
-    def gradient(
-        self, theta: Any, *, order: int = 1, rewards: Any = None
-    ) -> tuple[Any, Any]:
+    def gradient(self, theta: Any, *, order: int = 1, rewards: Any = None) -> tuple[Any, Any]:
         """A raw moment and its derivatives by parameter; exact."""
         from emberkeep.phasetype.moments import gradient
 

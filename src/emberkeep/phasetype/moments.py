@@ -210,8 +210,6 @@ def _left(system: Elimination, share: Values) -> Values:
     found = share * system.sums(weights)
     for lane in range(share.shape[2]):
         for block in range(share.shape[0]):
-            arriving = np.bincount(
-                columns, flow[block, :, lane], minlength=system.program.rows + 1
-            )
+            arriving = np.bincount(columns, flow[block, :, lane], minlength=system.program.rows + 1)
             found[block, :, lane] -= arriving[: system.program.rows]
     return found

@@ -64,15 +64,17 @@ class Elimination:
         known = graph.rows
         self.program, self.vertices, self._initial = known.program, known.vertices, known.initial
         edges = known.edges
-        self.factors = Factors(
-            self.program, edges.base, edges.coefficients, theta, killing, killed
-        )
+        self.factors = Factors(self.program, edges.base, edges.coefficients, theta, killing, killed)
         self._check()
 
     def _check(self) -> None:
         """Weights must be possible, and every state must have a way out with them."""
         weights = self.factors.weights
-        if self.graph.theta_length and not weights.min(initial=0.0) >= 0.0 or self.graph.is_discrete:
+        if (
+            self.graph.theta_length
+            and not weights.min(initial=0.0) >= 0.0
+            or self.graph.is_discrete
+        ):
             for theta in self.theta:
                 check_weights(
                     self.graph.states, self.graph.edges, theta, discrete=self.graph.is_discrete

@@ -156,9 +156,14 @@ def _lengthened(graph: Graph, draft: _Draft, earned: Values) -> Graph:
     staying = 1 - np.bincount(draft.sources, draft.base, len(copies))
     if not width:
         staying = np.maximum(staying, 0.0)  # less is rounding
-    more = np.stack(
-        [np.bincount(draft.sources, column, len(copies)) for column in draft.coefficients.T], axis=1
-    ) if width else np.zeros((len(copies), 0))
+    more = (
+        np.stack(
+            [np.bincount(draft.sources, column, len(copies)) for column in draft.coefficients.T],
+            axis=1,
+        )
+        if width
+        else np.zeros((len(copies), 0))
+    )
     initial = np.zeros(total)
     initial[first] = draft.initial
     return make_graph(

@@ -129,7 +129,7 @@ def _head(plan: Plan, shape: Shape) -> str:
     if tableau.is_adaptive:
         constants += [
             "RUN, SAVED, STARTED = 0, LANES, 2 * LANES",
-            f"STATES_REAL, STATES_SHARE = real({shape.states}), real({1 / shape.states!r})",
+            f"STATES_SHARE = real({1 / shape.states!r})",
             "INFINITE, HUGE, TINY = real(math.inf), real(1e37), real(1e-37)",
             "HUNDREDTH, TENTH = real(0.01), real(0.1)",
         ]
@@ -140,9 +140,14 @@ def _head(plan: Plan, shape: Shape) -> str:
         rows = f"\n# Where things lie in a block's memory, a number for each lane.\n{_rows(shape).definitions()}"
     lines = "\n".join(constants)
     return (
-        f'"""{plan.system.name}: {tableau.name}, {plan.controller} steps, {plan.precision}, '
+        f'"""{_quiet(plan.system.name)}: {tableau.name}, {plan.controller} steps, {plan.precision}, '
         f'{" and ".join(plan.outputs)}; for {where}."""\n\n{lines}\n{rows}'
         f"{straight.constants(tableau)}"
         f"{interpolation_constants(tableau) if shape.dense and tableau.interpolant else ''}"
         f"{CONTROLLER_CONSTANTS if plan.controller == 'pi' else ''}"
     )
+
+
+def _quiet(name: str) -> str:
+    """A name that can stand in a docstring, whatever the user has written."""
+    return "".join(letter if letter.isalnum() or letter in " _-.,()+" else "?" for letter in name)

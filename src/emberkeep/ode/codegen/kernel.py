@@ -82,8 +82,13 @@ def _try(system: System, states: Any, parameters: Any) -> None:
     with np.errstate(all="ignore"):
         try:
             found: Any = system.function(0.0, states, parameters)
-        except ArithmeticError:  # compiled, that is infinity or not-a-number
+        except (ArithmeticError, ValueError):  # compiled, that is infinity or not-a-number
             return
+        except (TypeError, AttributeError, NameError, LookupError) as problem:
+            raise InvalidSystem(
+                f"The function of the system {system.name!r} cannot be called as f(t, y, p), with "
+                f"y.{next(iter(system.states))} and so on: {type(problem).__name__}: {problem}"
+            ) from problem
     count = len(system.states)
     if not isinstance(found, tuple) or len(found) != count:
         size = f" of {len(found)}" if hasattr(found, "__len__") else ""

@@ -58,10 +58,11 @@ def _start_small(shape: Shape) -> str:
     return f'''
 def start_lane(rows, lane, numbers):
     """The first derivatives and the first step of a lane that has just been filled."""
-    start, span, given, largest, rtol = numbers[0], numbers[2], numbers[3], numbers[5], numbers[6]
+    start, span, given, least = numbers[0], numbers[2], numbers[3], numbers[4]
+    largest, rtol = numbers[5], numbers[6]
     {listed(atols)} = {places}{"," if shape.states == 1 else ""}
 {body}
-    rows[SIZE + lane] = given if given > 0 else first_step(span, largest, rtol, {given})
+    rows[SIZE + lane] = given if given > 0 else first_step(span, least, largest, rtol, {given})
 '''
 
 
@@ -69,32 +70,32 @@ def _start_large() -> str:
     return '''
 def start_lanes(rows, numbers):
     """The first derivatives and the first step of lanes that have just been filled."""
-    start, span, given, largest, rtol = numbers[0], numbers[2], numbers[3], numbers[5], numbers[6]
+    start, span, given, least = numbers[0], numbers[2], numbers[3], numbers[4]
+    largest, rtol = numbers[5], numbers[6]
     count = len(numbers) - SETTINGS
     for i in range(count):
         for lane in range(LANES):
             rows[NEW + i * LANES + lane] = rows[Y + i * LANES + lane]
     for lane in range(LANES):
         rows[TIME + lane] = start
-        rows[START + lane] = ZERO
-        rows[H + lane] = ZERO
+        rows[START + lane] = UNIT
+        rows[H + lane] = TINY
     right_hand_side(rows)
     for i in range(count):
         atol = numbers[7 + i]
         for lane in range(LANES):
             at = i * LANES + lane
             scale = atol + rtol * abs(rows[Y + at])
-            size, slope = rows[Y + at] / scale, rows[LAST + at] / scale
-            rows[START + lane] += size * size
-            rows[H + lane] += slope * slope
+            rows[START + lane] = max(rows[START + lane], abs(rows[Y + at]) / scale)
+            rows[H + lane] = max(rows[H + lane], abs(rows[LAST + at]) / scale)
             fresh = rows[FRESH + lane] > 0
             rows[K1 + at] = rows[LAST + at] if fresh else rows[K1 + at]
     for lane in range(LANES):
         # A step in which the states change by a hundredth, or if they are small, by less than is
         # tolerated.
-        guess = HUNDREDTH * math.sqrt(max(rows[START + lane], STATES_REAL) / max(rows[H + lane], TINY))
+        guess = HUNDREDTH * rows[START + lane] / rows[H + lane]
         most = min(TENTH * span, largest)
-        guess = guess if guess < most else most  # and so is not-a-number
+        guess = max(least, guess if guess < most else most)  # not-a-number is not smaller
         size = given if given > 0 else guess
         rows[SIZE + lane] = size if rows[FRESH + lane] > 0 else rows[SIZE + lane]
         rows[FRESH + lane] = ZERO
@@ -263,7 +264,7 @@ def _adaptive_loop(shape: Shape) -> str:
     first_due = "ZERO" if shape.dense else "span"  # what is wanted at the start is saved at once
     settle_started = ""
     if shape.dense:
-        settle_started = """            settle(rows, places, numbers, attempts, most_attempts, save_times, states, final, status)
+        settle_started = """            running -= settle(rows, places, numbers, attempts, most_attempts, save_times, states, final, status)
 """
     return f'''
 def integrate(block, first, runs, share, values, sources, save_times, numbers, most_attempts, stop{shape.memory_names}, states, final, status):
@@ -290,6 +291,7 @@ def integrate(block, first, runs, share, values, sources, save_times, numbers, m
                 rows[MEMORY + lane] = UNIT
                 rows[DUE + lane] = {first_due}
                 rows[LEAST_SIZE + lane] = least
+                rows[ERROR + lane] = ZERO
 {fresh}{rest}{dense}                places[RUN + lane] = waiting
                 places[SAVED + lane] = 0
                 places[STARTED + lane] = attempts
@@ -298,7 +300,9 @@ def integrate(block, first, runs, share, values, sources, save_times, numbers, m
         if started > 0:
             running += started
 {start}{settle_started}        if running == 0:
-            return
+            if waiting == end:
+                return
+            continue
         deadline = attempts + most_attempts
         for lane in range(LANES):
             if places[RUN + lane] >= 0:

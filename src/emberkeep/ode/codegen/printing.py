@@ -33,7 +33,7 @@ _PLAIN = frozenset({"abs", "min", "max", *TARGETS_OWN})
 # Names that the generated code uses for itself.
 RESERVED = frozenset(
     {"math", "numpy", "real", "single", "not_a_number", "lane", "rows", "equations", "States"}
-    | {"Parameters", "LANES", "TIME", "NEW", "LAST", "P", "right_hand_side"}
+    | {"range", "len", "Parameters", "LANES", "TIME", "NEW", "LAST", "P", "right_hand_side"}
     | {*_PLAIN, *keyword.kwlist}
 )
 

@@ -195,15 +195,15 @@ def first_step(states: int) -> str:
     lines: list[str] = []
     for index in range(states):
         lines.append(f"scale = atol{index} + rtol * abs(y{index})")
-        lines.append(f"size += (y{index} / scale) * (y{index} / scale)")
-        lines.append(f"slope += (k{index} / scale) * (k{index} / scale)")
+        lines.append(f"size = max(size, abs(y{index}) / scale)")
+        lines.append(f"slope = max(slope, abs(k{index}) / scale)")
     body = "\n".join(f"    {line}" for line in lines)
     return f'''
-def first_step(span, largest, rtol, {", ".join([*numbered("atol", states), *y, *k])}):
+def first_step(span, least, largest, rtol, {", ".join([*numbered("atol", states), *y, *k])}):
     """A step in which the states change by a hundredth; small ones, by less than is tolerated."""
-    size, slope = ZERO, ZERO
+    size, slope = UNIT, TINY
 {body}
-    guess = HUNDREDTH * math.sqrt(max(size, STATES_REAL) / max(slope, TINY))
+    guess = HUNDREDTH * size / slope
     most = min(TENTH * span, largest)
-    return guess if guess < most else most  # not-a-number is not smaller
+    return max(least, guess if guess < most else most)  # not-a-number is not smaller
 '''

@@ -102,10 +102,10 @@ def integrate(run, first, runs, share, values, sources, save_times, numbers, mos
     given, least, largest, rtol = numbers[3], numbers[4], numbers[5], numbers[6]
     {listed(atols)} = {places}{comma}
     {listed(k1)} = right_hand_side(start, {", ".join([*y, *p])})
-    size = given if given > 0 else first_step(span, largest, rtol, {", ".join([*atols, *y, *k1])})
+    size = given if given > 0 else first_step(span, least, largest, rtol, {", ".join([*atols, *y, *k1])})
     elapsed, memory = ZERO, UNIT
 {"    rest = ZERO" + chr(10) if is_single else ""}    attempts = 0
-{saved_at_start}    outcome = RUNNING
+{saved_at_start}    outcome = RUNNING if span > 0 else SUCCESS
     while outcome == RUNNING:
         remaining = span - elapsed
         size = min(size, remaining)

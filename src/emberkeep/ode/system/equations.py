@@ -169,7 +169,8 @@ def read_equation(text: str, place: str, states: Collection[str]) -> Equation:
 
 def equation_of(target: str, right: str, place: str) -> Equation:
     """The derivative of a state, given as its right-hand side alone."""
-    return Equation(target, DERIVATIVE, _tokens(right), f"d({target})/dt = {right}", place)
+    text = " ".join(line.partition("#")[0].strip() for line in right.splitlines())
+    return Equation(target, DERIVATIVE, _tokens(text), f"d({target})/dt = {text}", place)
 
 
 def _tokens(text: str) -> tuple[str, ...]:

@@ -88,12 +88,10 @@ class System:
     ) -> None:
         known: dict[str, str] = {}
         self._set("states", _values("state", states, known))
-        self._set("parameters", _values("parameter", parameters or {}, known))
-        self._set("constants", _values("constant", constants or {}, known))
-        self._set("functions", _functions(functions or {}, known))
-        self._set(
-            "observables", (observables,) if isinstance(observables, str) else (*observables,)
-        )
+        self._set("parameters", _values("parameter", _given(parameters), known))
+        self._set("constants", _values("constant", _given(constants), known))
+        self._set("functions", _functions(_given(functions), known))
+        self._set("observables", _observables(observables))
         if not self.states:
             raise InvalidSystem("A system needs states: states={'x': 1.0, …}")
         self._set("name", str(name) if name else "_".join(self.states)[:LONGEST_NAME])
@@ -172,6 +170,18 @@ class System:
         }
 
 
+def _given(values: Any) -> Any:
+    return {} if values is None else values
+
+
+def _observables(given: Any) -> tuple[str, ...]:
+    """Names of observables; one alone may be given as text."""
+    listed: Any = (given,) if isinstance(given, str) else given
+    if isinstance(listed, list | tuple) and all(isinstance(name, str) for name in listed):  # pyright: ignore[reportUnknownVariableType]
+        return (*listed,)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    raise InvalidSystem(f"observables must be a list of names, not {given!r}")
+
+
 def _values(kind: str, given: Any, known: dict[str, str]) -> dict[str, float]:
     """Names and default values, checked."""
     if not isinstance(given, Mapping):
@@ -189,7 +199,7 @@ def _values(kind: str, given: Any, known: dict[str, str]) -> dict[str, float]:
         known[text] = kind
         try:
             checked[text] = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InvalidSystem(
                 f"The default of the {kind} {text!r} must be a number; it is {value!r}"
             ) from None
@@ -285,7 +295,7 @@ def _text(right: Any, place: str) -> str:
         return text_of(right, place)
     try:
         return repr(float(right))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidSystem(
             f"{place} is {right!r}, a {type(right).__qualname__}; expected text, a number or a "
             "SymPy expression"
