@@ -6,7 +6,6 @@ import numpy as np
 
 from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.assembly import check_weights
-from emberkeep.phasetype.moments import elimination
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.series import Series
 from emberkeep.phasetype.solving import Elimination, read_theta
@@ -36,7 +35,7 @@ def weights_of(graph: Graph, theta: Values) -> Values:
 def series(graph: Graph, theta: Values, watched: Values | None = None) -> Series:
     """Steps of the chain; how fast it ends is observed first, then what is asked for, by vertex."""
     key = theta.tobytes()
-    last = graph._known.get("series")  # noqa: SLF001 - the graph's own memory
+    last = graph.remembered.get("series")
     if watched is None and last is not None and last[0] == key:
         return last[1]
     weights = weights_of(graph, theta)
@@ -50,7 +49,7 @@ def series(graph: Graph, theta: Values, watched: Values | None = None) -> Series
         others = np.broadcast_to(watched, (len(theta), *watched.shape[-2:]))
         return Series(graph, weights, np.concatenate([observed, others], axis=1))
     made = Series(graph, weights, observed)
-    graph._known["series"] = (key, made)  # noqa: SLF001
+    graph.remembered["series"] = (key, made)
     return made
 
 
@@ -163,7 +162,7 @@ def _quantiles(graph: Graph, vector: Values, wanted: Values) -> Values:
     found = np.where(wanted >= 1, np.inf, 0.0)
     active = np.flatnonzero((wanted > graph.defect) & (wanted < 1))
     low = np.zeros(len(active))
-    high = np.full(len(active), float(elimination(graph, vector[None]).graph.expectation(theta)))
+    high = np.full(len(active), float(graph.expectation(theta)))
     high = np.maximum(high, 1.0) if graph.is_discrete else high
     while (behind := excess(high) < 0).any():
         low[behind], high[behind] = high[behind], 2 * high[behind]
@@ -279,7 +278,8 @@ def laplace(graph: Graph, arguments: Any, theta: Any, rewards: Any) -> Any:
     else:
         killing = flat
     pairs = np.repeat(vectors, len(flat), axis=0)
-    system = Elimination(graph, pairs, np.tile(killing, len(vectors)), values[graph.rows.vertices])
+    system = Elimination(graph, len(pairs), values[graph.rows.vertices])
+    system.update(pairs, np.tile(killing, len(vectors)))
     out = graph.rows.program.column == graph.rows.program.rows
     ending = system.sums(np.where(out[None, :, None], system.factors.weights, 0.0))
     found = system.begun(system.solve(ending)) + graph.defect
@@ -300,7 +300,8 @@ def joint_probabilities(graph: Graph, counts: Any, rewards: Any, rate: Any, thet
     if not np.issubdtype(limits.dtype, np.integer) or (limits < 0).any():
         raise InvalidGraph(f"counts must be whole numbers, not negative; here is {counts!r}")
     by_row = columns[graph.rows.vertices]
-    system = Elimination(graph, vectors, np.ones(len(vectors)), by_row.sum(axis=1))
+    system = Elimination(graph, len(vectors), by_row.sum(axis=1))
+    system.update(vectors, np.ones(len(vectors)))
     out = graph.rows.program.column == graph.rows.program.rows
     ending = system.sums(np.where(out[None, :, None], system.factors.weights, 0.0))
     found = np.zeros((len(vectors), *(limits + 1)))

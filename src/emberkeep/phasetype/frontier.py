@@ -116,13 +116,14 @@ def _read(
             f"next_states, base, coefficients); it returned a {type(answer).__name__}"
         )
     sources = np.asarray(answer[0], np.int64).reshape(-1)
-    rows = np.ascontiguousarray(answer[1], np.int64).reshape(len(sources), -1)
-    if rows.shape[1] != frontier.shape[1] and len(rows):
+    rows = np.ascontiguousarray(answer[1], np.int64)
+    if not len(sources):
+        rows = rows.reshape(0, frontier.shape[1])
+    if rows.shape != (len(sources), frontier.shape[1]):
         raise InvalidGraph(
-            f"States have {frontier.shape[1]} numbers, and the callback returned next states with "
-            f"{rows.shape[1]}"
+            f"There are {len(sources)} sources, and states have {frontier.shape[1]} numbers; the "
+            f"callback returned next states of the shape {rows.shape}"
         )
-    rows = rows.reshape(len(sources), frontier.shape[1])
     if len(sources) and not 0 <= sources.min() <= sources.max() < len(frontier):
         raise InvalidGraph(
             f"Sources are positions in the frontier, below {len(frontier)}; the callback returned "

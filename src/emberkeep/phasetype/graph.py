@@ -82,15 +82,17 @@ class Graph:
         initial: probabilities of beginning, by vertex; what is missing to one ends at once.
         is_discrete: whether time goes in steps.
         name: what its trace is called in the keep.
+        remembered: what has been found out about it; for this package alone.
     """
 
-    __slots__ = ("_known", "edges", "initial", "is_discrete", "name", "states")
+    __slots__ = ("edges", "initial", "is_discrete", "name", "remembered", "states")
 
     states: States
     edges: Edges
     initial: Values
     is_discrete: bool
     name: str
+    remembered: dict[str, Any]
 
     def __init__(
         self, states: States, edges: Edges, initial: Values, *, is_discrete: bool, name: str
@@ -104,7 +106,7 @@ class Graph:
             ("initial", initial),
             ("is_discrete", is_discrete),
             ("name", name),
-            ("_known", {}),
+            ("remembered", {}),
         ):
             object.__setattr__(self, attribute, value)
 
@@ -269,9 +271,9 @@ class Graph:
         return np.flatnonzero(np.diff(self.edges.starts) == 0)
 
     def _once(self, what: str, make: Callable[[], Any]) -> Any:
-        if what not in self._known:
-            self._known[what] = make()
-        return self._known[what]
+        if what not in self.remembered:
+            self.remembered[what] = make()
+        return self.remembered[what]
 
     @property
     def canonical(self) -> Canonical:
@@ -354,22 +356,23 @@ class Graph:
 
     def sojourn_times(self, theta: Any = None) -> Any:
         """By vertex: the time that is spent there, on average (in discrete time, visits)."""
-        from emberkeep.phasetype.moments import elimination, sojourn
+        from emberkeep.phasetype.moments import Eliminated, sojourn
         from emberkeep.phasetype.solving import read_theta
 
         vectors, single = read_theta(self, theta)
-        found = sojourn(elimination(self, vectors))
+        with Eliminated(self, vectors) as system:
+            found = sojourn(system)
         return found[0] if single else found
 
     def waiting_times(self, theta: Any = None, *, rewards: Any = None) -> Any:
         """By vertex: the mean of the rest, for a chain that is there now."""
-        from emberkeep.phasetype.moments import elimination, waiting
+        from emberkeep.phasetype.moments import Eliminated, waiting
         from emberkeep.phasetype.rewards import one_kind
         from emberkeep.phasetype.solving import read_theta
 
         vectors, single = read_theta(self, theta)
-        system = elimination(self, vectors)
-        found = system.by_vertex(waiting(system, one_kind(self, rewards)))
+        with Eliminated(self, vectors) as system:
+            found = system.by_vertex(waiting(system, one_kind(self, rewards)))
         return found[0] if single else found
 
     def pdf(self, times: Any, theta: Any = None) -> Any:

@@ -12,6 +12,7 @@ from math import comb
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
+from emberkeep.light import final
 from emberkeep.phasetype.rewards import one_kind, read_rewards
 from emberkeep.phasetype.solving import Elimination, read_theta
 
@@ -24,26 +25,43 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 
-def elimination(graph: Graph, theta: Values) -> Elimination:
-    """The graph's elimination for parameter vectors; the last one is remembered."""
-    key = theta.tobytes()
-    last = graph._known.get("elimination")  # noqa: SLF001 - the graph's own memory
-    if last is None or last[0] != key:
-        last = (key, Elimination(graph, theta))
-        graph._known["elimination"] = last  # noqa: SLF001
-    return last[1]
+@final
+class Eliminated:
+    """A graph's elimination for parameter vectors, for a while: ``with Eliminated(…) as system``.
+
+    The graph remembers the last one, with its memory. Who uses it takes it away, so that two
+    threads do not use it at once.
+    """
+
+    def __init__(self, graph: Graph, theta: Values) -> None:
+        self._graph, self._theta = graph, theta
+        self._system: Elimination | None = None
+
+    def __enter__(self) -> Elimination:
+        theta = self._theta
+        system = self._graph.remembered.pop("elimination", None)
+        if system is None or system.factors.count != len(theta):
+            system = Elimination(self._graph, len(theta))
+        if system.theta is None or not np.array_equal(system.theta, theta):
+            system.update(theta.copy())
+        self._system = system
+        return system
+
+    def __exit__(self, kind: object, problem: object, trace: object) -> None:
+        self._graph.remembered["elimination"] = self._system
 
 
 def expectation(graph: Graph, theta: Any, rewards: Any) -> Any:
     """The mean; by kind of reward where there are several, by parameter vector where there are."""
     vectors, single = read_theta(graph, theta)
-    system = elimination(graph, vectors)
     if rewards is None:
-        means = system.begun(system.solve(system.rows(read_rewards(graph, None))))
+        with Eliminated(graph, vectors) as system:
+            means = system.begun(system.factors.solve(1.0))
         return float(means[0]) if single else means
     values = read_rewards(graph, rewards)
     # What it earns is what it spends in each state, times its reward.
-    found = sojourn(system) @ values
+    with Eliminated(graph, vectors) as system:
+        found = sojourn(system) @ values
     return _shaped(found, single=single)
 
 
@@ -62,9 +80,9 @@ def moments(graph: Graph, order: int, theta: Any, rewards: Any) -> Any:
     if not isinstance(order, int | np.integer) or order < 1:
         raise InvalidGraph(f"moments(k): k must be a whole number, at least 1; it is {order!r}")
     vectors, single = read_theta(graph, theta)
-    system = elimination(graph, vectors)
-    known = powers(system, one_kind(graph, rewards), int(order))
-    found = np.stack([system.begun(power) for power in known], axis=-1)
+    with Eliminated(graph, vectors) as system:
+        known = powers(system, one_kind(graph, rewards), int(order))
+        found = np.stack([system.begun(power) for power in known], axis=-1)
     return found[0] if single else found
 
 
@@ -75,13 +93,12 @@ def powers(system: Elimination, values: Values, order: int) -> list[Values]:
     stepped: list[Values] = []  # in discrete time: the moments after one step
     for k in range(1, order + 1):
         if not system.graph.is_discrete:
-            right = rewards.copy() if k == 1 else k * rewards * known[-1]
-            known.append(system.solve(right))
+            known.append(system.solve(rewards if k == 1 else k * rewards * known[-1]))
             continue
         right = rewards**k
         for j in range(1, k):
-            right += comb(k, j) * rewards ** (k - j) * stepped[j - 1]
-        known.append(system.solve(right.copy()))
+            right = right + comb(k, j) * rewards ** (k - j) * stepped[j - 1]
+        known.append(system.solve(right))
         stepped.append(np.maximum(known[-1] - right, 0.0))
     return known
 
@@ -120,25 +137,24 @@ def _covariances(
 ) -> list[Values]:
     """By parameter vector, covariances of pairs of rewards."""
     vectors, _ = read_theta(graph, theta)
-    system = elimination(graph, vectors)
-    means = [waiting(system, kind) for kind in kinds]
-    changes: list[Values] = []
-    for kind, mean in zip(kinds, means, strict=True):
-        change = system.changes(mean)
-        if graph.is_discrete:
-            change += kind[system.vertices][system.graph.rows.edge_rows][None, :, None]
-        changes.append(change)
-    weights = system.factors.weights
-    found: list[Values] = []
-    staying = 1 - system.sums(weights) if graph.is_discrete else None
-    for one, other in pairs:
-        noise = system.sums(weights * changes[one] * changes[other])
-        if staying is not None:
-            earned = kinds[one] * kinds[other]
-            noise += staying * earned[system.vertices][None, :, None]
-        inner = system.begun(system.solve(noise))
-        averages = system.begun(means[one]), system.begun(means[other])
-        found.append(inner + _between(system, means[one], means[other], *averages))
+    with Eliminated(graph, vectors) as system:
+        means = [waiting(system, kind) for kind in kinds]
+        changes: list[Values] = []
+        for kind, mean in zip(kinds, means, strict=True):
+            change = system.changes(mean)
+            if graph.is_discrete:
+                change += kind[system.vertices][graph.rows.edge_rows][None, :, None]
+            changes.append(change)
+        weights = system.factors.weights
+        found: list[Values] = []
+        staying = 1 - system.sums(weights) if graph.is_discrete else None
+        for one, other in pairs:
+            noise = system.sums(weights * changes[one] * changes[other])
+            if staying is not None:
+                noise += staying * system.rows(kinds[one] * kinds[other])
+            inner = system.begun(system.solve(noise))
+            averages = system.begun(means[one]), system.begun(means[other])
+            found.append(inner + _between(system, means[one], means[other], *averages))
     return found
 
 
@@ -168,13 +184,13 @@ def gradient(graph: Graph, theta: Any, order: int, rewards: Any) -> tuple[Any, A
     if not graph.theta_length:
         raise InvalidGraph(f"The weights of {graph.name} depend on no parameters")
     vectors, single = read_theta(graph, theta)
-    system = elimination(graph, vectors)
     values = one_kind(graph, rewards)
-    known = powers(system, values, order)
-    by_edge = _by_weight(system, values, known)
+    with Eliminated(graph, vectors) as system:
+        known = powers(system, values, order)
+        by_edge = _by_weight(system, values, known)
+        value = system.begun(known[-1])
     lanes = np.einsum("bml,mp->blp", by_edge, graph.rows.edges.coefficients)
     found = lanes.reshape(-1, graph.theta_length)[: len(vectors)]
-    value = system.begun(known[-1])
     return (float(value[0]), found[0]) if single else (value, found)
 
 
@@ -182,11 +198,11 @@ def _by_weight(system: Elimination, values: Values, known: list[Values]) -> Valu
     """Derivatives of the last moment by the weight of each edge: by block, edge and lane."""
     order, rewards = len(known), system.rows(values)
     edge_rows = system.graph.rows.edge_rows
-    seeds = [np.zeros_like(rewards) for _ in known]
-    seeds[-1] = system.rows(system.graph.initial)
+    seeds = [np.zeros_like(power) for power in known]
+    seeds[-1] += system.rows(system.graph.initial)
     found: Values = np.zeros_like(system.factors.weights)
     for k in range(order, 0, -1):
-        flow = system.solve(seeds[k - 1].copy(), transposed=True)
+        flow = system.solve(seeds[k - 1], transposed=True)
         found += flow[:, edge_rows] * system.changes(known[k - 1])
         if not system.graph.is_discrete:
             if k > 1:

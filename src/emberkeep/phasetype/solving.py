@@ -48,55 +48,46 @@ class Elimination:
 
     Args:
         graph: whose.
-        theta: by parameter vector and parameter.
-        killing: by parameter vector: how fast the chain ends besides, times `killed`.
-        killed: by row.
+        count: for how many parameter vectors at once.
+        killed: by row: how fast the chain ends besides, times what `update` is given.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        theta: Values,
-        killing: Values | None = None,
-        killed: Values | None = None,
-    ) -> None:
-        self.graph, self.theta = graph, theta
+    def __init__(self, graph: Graph, count: int, killed: Values | None = None) -> None:
+        self.graph = graph
         known = graph.rows
         self.program, self.vertices, self._initial = known.program, known.vertices, known.initial
         edges = known.edges
-        self.factors = Factors(self.program, edges.base, edges.coefficients, theta, killing, killed)
-        self._check()
+        self.factors = Factors(self.program, edges.base, edges.coefficients, count, killed)
+        self.theta: Values | None = None
 
-    def _check(self) -> None:
-        """Weights must be possible, and every state must have a way out with them."""
-        weights = self.factors.weights
-        if (
-            self.graph.theta_length
-            and not weights.min(initial=0.0) >= 0.0
-            or self.graph.is_discrete
-        ):
-            for theta in self.theta:
-                check_weights(
-                    self.graph.states, self.graph.edges, theta, discrete=self.graph.is_discrete
-                )
-        stuck = self.factors.stuck
-        if stuck is not None:
-            vector, row = stuck
-            check_weights(
-                self.graph.states,
-                self.graph.edges,
-                self.theta[vector],
-                discrete=self.graph.is_discrete,
-            )
+    def update(self, theta: Values, killing: Values | None = None) -> None:
+        """Evaluate for other parameter vectors.
+
+        Raises:
+            InvalidGraph: a weight is negative with one of them, or a state has no way out.
+        """
+        self.theta = None
+        self.factors.update(theta, killing)
+        problem = self.factors.problem
+        if problem is not None or self.graph.is_discrete:
+            self._explain(theta, problem)
+        self.theta = theta
+
+    def _explain(self, theta: Values, problem: tuple[int, int] | None) -> None:
+        states, edges = self.graph.states, self.graph.edges
+        suspect = theta if problem is None else theta[problem[0] : problem[0] + 1]
+        for vector in suspect if self.graph.theta_length else ():
+            check_weights(states, edges, vector, discrete=self.graph.is_discrete)
+        if problem is not None:
+            label = states.label(int(self.vertices[problem[1]]))
             raise InvalidGraph(
-                f"With theta={self.theta[vector].tolist()}, from state "
-                f"{self.graph.states.label(int(self.vertices[row]))!r} no absorbing state can be "
-                "reached: the weights of all ways out are zero there"
+                f"With theta={suspect[0].tolist()}, from state {label!r} no absorbing state can be "
+                "reached: the weights of all ways out are zero, or too large to add up"
             )
 
     def rows(self, by_vertex: Values) -> Values:
-        """Values by vertex, as a right side: by block, row and lane."""
-        return self.factors.same(by_vertex[self.vertices])
+        """Values by vertex, as those of rows; for all blocks and lanes."""
+        return by_vertex[self.vertices][None, :, None]
 
     def begun(self, by_row: Values) -> Values:
         """What it is on average over where the chain begins; by parameter vector."""
@@ -111,8 +102,8 @@ class Elimination:
         return found
 
     def solve(self, right: Values, *, transposed: bool = False) -> Values:
-        """See `Factors.solve`."""
-        return self.factors.solve(right, transposed=transposed)
+        """The solution of M x = b, or of x M = b, by block, row and lane."""
+        return self.factors.solve(right, transposed=transposed).copy()
 
     def changes(self, by_row: Values) -> Values:
         """By block, edge and lane: how much a value differs where the edge leads."""

@@ -112,9 +112,10 @@ def _without(graph: Graph, nothing: Values) -> _Draft:
         starts, targets[order].astype(np.uint32), values[order], np.zeros((len(order), 0))
     )
     program = record(edges.starts, edges.targets, keep=np.append(~nothing, [True, False]))
-    factors = Factors(program, edges.base, edges.coefficients, np.zeros((1, 0)))
-    if factors.stuck is not None:
-        state = graph.states.label(int(program.vertex[factors.stuck[1]]))
+    factors = Factors(program, edges.base, edges.coefficients, 1)
+    factors.update(np.zeros((1, 0)))
+    if factors.problem is not None:
+        state = graph.states.label(int(program.vertex[factors.problem[1]]))
         raise InvalidGraph(
             f"State {state!r} earns nothing, and with these weights there is no way out of it"
         )

@@ -181,6 +181,19 @@ class Kernel:
                 self._only = runnable
             runnable(count, arguments)
 
+    def bind(self, *arguments: Any, count: int) -> Callable[[], None]:
+        """A call with these very NumPy arrays, for repeating: what they hold is looked at each time.
+
+        Raises:
+            InvalidArgument: an argument does not fit.
+        """
+        if _is_on_device(arguments):
+            raise InvalidArgument(
+                f"The kernel {self.name!r} can be bound to NumPy's arrays alone; launches on a GPU "
+                "cost more than packing arguments"
+            )
+        return self._obtain(self._choose(arguments), self.cpu_target()).bind(count, arguments)
+
     def _run_on_cuda(self, arguments: Sequence[Any], count: int, stream: Any, block: int) -> None:
         from emberkeep.targets.cuda.target import CudaTarget
 

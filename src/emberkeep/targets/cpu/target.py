@@ -168,6 +168,25 @@ class CpuKernel(Runnable):
 
             raise failure(self._name, answer)
 
+    def bind(self, count: int, arguments: Sequence[Any]) -> Callable[[], None]:
+        """The call with these arguments, packed once; what is in arrays is looked at each time."""
+        packed, function, name = self._pack(arguments), self._function, self._name
+        chunk = self._chunk(packed, arguments)
+        threads = 1 if count <= 1 else self._threads
+
+        def call(_alive: object = arguments) -> None:
+            answer = (
+                function(packed, 0, count)
+                if threads == 1
+                else run_on_threads(chunk, count, threads)
+            )
+            if answer:
+                from emberkeep.targets.cpu.exceptions import failure
+
+                raise failure(name, answer)
+
+        return call
+
     def _chunk(self, packed: bytes, arguments: Sequence[Any]) -> Callable[[int, int], int]:
         function = self._function
 
