@@ -23,20 +23,25 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.elimination.components import components
+from emberkeep.elimination.kernels.recording import find_patterns
+from emberkeep.elimination.layout import (
+    EDGES,
+    ELIMINATED,
+    HEADER,
+    LOWER,
+    ROWS,
+    UPPER,
+    VERSION,
+    VERTICES,
+)
 from emberkeep.elimination.ordering import minimum_degree
 from emberkeep.light import final, frozen
-from emberkeep.targets.kernel import kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     Values = np.ndarray[Any, Any]
-
-VERSION = 1
-HEADER = 9
-# Where things stand in the array's beginning.
-ROWS, VERTICES, EDGES, LOWER, UPPER, ELIMINATED = 1, 2, 3, 4, 5, 8
 
 
 @final
@@ -125,97 +130,6 @@ class Program:
         return bool((led == targets)[inside].all() and ends[targets[~inside]].all())
 
 
-@kernel(
-    "int64, int64, uint32[::1], uint32[::1], uint32[::1], uint32[::1], uint32[::1], uint32[::1], "
-    "uint32[::1], uint32[::1], int64[::1], int64[:, ::1]",
-    threads=1,
-    name="factor_patterns",
-)
-def _patterns(  # noqa: ANN202, C901, PLR0913, PLR0912
-    _,  # noqa: ANN001 - types are in the signature
-    count,  # noqa: ANN001
-    eliminated,  # noqa: ANN001
-    block_end,  # noqa: ANN001
-    edge_begin,  # noqa: ANN001
-    edge_end,  # noqa: ANN001
-    column,  # noqa: ANN001
-    lower_starts,  # noqa: ANN001
-    lower,  # noqa: ANN001
-    upper_starts,  # noqa: ANN001
-    upper,  # noqa: ANN001
-    state,  # noqa: ANN001
-    work,  # noqa: ANN001
-):
-    """Row by row, which columns its factors have: all that it reaches by way of earlier rows.
-
-    It stops where an array is full, with the row in `state`, and goes on from there.
-    """
-    mark, open_, found = work[0], work[1], work[2]
-    for r in range(state[0], count):
-        lowest = lower_starts[r]
-        depth, many = 0, 0
-        mark[r] = r
-        for e in range(edge_begin[r], edge_end[r]):
-            c = np.int64(column[e])
-            if c < block_end[r] and mark[c] != r:
-                mark[c] = r
-                open_[depth] = c
-                depth += 1
-        while depth > 0:
-            depth -= 1
-            c = open_[depth]
-            found[many] = c
-            many += 1
-            if c < r and c < eliminated:
-                for s in range(upper_starts[c], upper_starts[c + 1]):
-                    w = np.int64(upper[s])
-                    if mark[w] != r:
-                        mark[w] = r
-                        open_[depth] = w
-                        depth += 1
-        low, high = np.int64(lowest), np.int64(upper_starts[r])
-        for k in range(many):
-            c = found[k]
-            if c < r and c < eliminated:
-                low += 1
-            else:
-                high += 1
-        if low > len(lower) or high > len(upper):
-            for k in range(many):
-                mark[found[k]] = -1
-            mark[r] = -1
-            state[0] = r
-            return
-        low, high = np.int64(lowest), np.int64(upper_starts[r])
-        for k in range(many):
-            c = found[k]
-            if c < r and c < eliminated:
-                lower[low] = c
-                low += 1
-            else:
-                upper[high] = c
-                high += 1
-        _sort(lower, np.int64(lowest), low)
-        _sort(upper, np.int64(upper_starts[r]), high)
-        lower_starts[r + 1], upper_starts[r + 1] = low, high
-    state[0] = count
-
-
-def _sort(values, begin, end):  # noqa: ANN001, ANN202 - compiled
-    """Shell's sort: rows are short, and memory is not to be had here."""
-    gap = 1
-    while 3 * gap < end - begin:
-        gap = 3 * gap + 1
-    while gap > 0:
-        for i in range(begin + gap, end):
-            moved, j = values[i], i
-            while j >= begin + gap and values[j - gap] > moved:
-                values[j] = values[j - gap]
-                j -= gap
-            values[j] = moved
-        gap //= 3
-
-
 def record(starts: Values, targets: Values, keep: Values | None = None) -> Program:
     """Find an order and the factors' patterns for a graph's edges.
 
@@ -271,7 +185,7 @@ def _assembled(
     lower, upper = np.empty(edges + 16, np.uint32), np.empty(edges + 16, np.uint32)
     state, work = np.zeros(1, np.int64), np.full((3, rows + 1), -1, np.int64)
     while state[0] < rows:
-        _patterns(
+        find_patterns(
             rows, eliminated, block_end, edge_begin, edge_end, column,
             lower_starts, lower, upper_starts, upper, state, work, count=1,
         )  # fmt: skip

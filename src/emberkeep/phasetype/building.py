@@ -142,7 +142,7 @@ def make_graph(
     return Graph(states, edges, begins, is_discrete=discrete, name=name or "graph")
 
 
-def from_callback(  # noqa: PLR0913 - all by name
+def from_callback(
     callback: Callable[[Any], Iterable[Any]],
     initial: Any,
     *,
@@ -207,7 +207,7 @@ def _read_edge(answer: Any, state: object) -> tuple[Any, Any, Any]:
     return following, weights[0], weights[1] if len(weights) == 2 else None  # noqa: PLR2004
 
 
-def from_frontier(  # noqa: PLR0913 - all by name
+def from_frontier(
     callback: Callable[[Values], Any],
     initial: Any,
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.targets.kernel import kernel
+from emberkeep.phasetype.kernels.exploring import number_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,40 +15,6 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 SPARE = 3  # places of the table for each state
-
-
-@kernel(
-    "int64[:, ::1], int64[:, ::1], int64[::1], int64[::1], int64[::1]",
-    threads=1,
-    name="number_states",
-)
-def _number(_, rows, known, table, numbers, count):  # noqa: ANN001, ANN202
-    """The number of each row; new ones are appended to `known`. Open addressing."""
-    places = np.uint64(len(table))
-    for i in range(rows.shape[0]):
-        hashed = np.uint64(0x9E3779B97F4A7C15)
-        for j in range(rows.shape[1]):
-            hashed = (hashed ^ np.uint64(rows[i, j])) * np.uint64(0xBF58476D1CE4E5B9)
-            hashed ^= hashed >> np.uint64(29)
-        place = hashed % places
-        while True:
-            number = table[place]
-            if number < 0:
-                number = count[0]
-                table[place] = number
-                for j in range(rows.shape[1]):
-                    known[number, j] = rows[i, j]
-                count[0] += 1
-                break
-            same = True
-            for j in range(rows.shape[1]):
-                if known[number, j] != rows[i, j]:
-                    same = False
-                    break
-            if same:
-                break
-            place = (place + np.uint64(1)) % places
-        numbers[i] = number
 
 
 class Numbering:
@@ -69,7 +35,7 @@ class Numbering:
         while self._count[0] + len(rows) > len(self._known):
             self._grow()
         found = np.empty(len(rows), np.int64)
-        _number(rows, self._known, self._table, found, self._count, count=1)
+        number_rows(rows, self._known, self._table, found, self._count, count=1)
         return found
 
     def _grow(self) -> None:
@@ -137,7 +103,7 @@ def _read(
         coefficients = (
             np.asarray(answer[3], float)
             if len(answer) == 4
-            else np.zeros((len(sources), theta_length))  # noqa: PLR2004
+            else np.zeros((len(sources), theta_length))
         )
     if base.shape != (len(sources),) or coefficients.shape != (len(sources), theta_length):
         raise InvalidGraph(

@@ -118,7 +118,7 @@ class Graph:
     # Making ---------------------------------------------------------------------------------------
 
     @staticmethod
-    def from_callback(  # noqa: PLR0913 - all by name
+    def from_callback(
         callback: Callable[[Any], Iterable[Any]],
         initial: Any,
         theta_length: int = 0,
@@ -153,7 +153,7 @@ class Graph:
         )
 
     @staticmethod
-    def from_frontier(  # noqa: PLR0913 - all by name
+    def from_frontier(
         callback: Callable[[Values], Any],
         initial: Any,
         theta_length: int = 0,

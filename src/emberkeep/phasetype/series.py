@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from emberkeep.light import final
-from emberkeep.targets.kernel import kernel
+from emberkeep.phasetype.kernels.walking import mix, propagate, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,134 +27,6 @@ if TYPE_CHECKING:
 CHUNK = 256  # steps between looks at whether anything is left
 GONE = 1e-290  # probability below which a chain has ended
 TAIL = 44.0  # of Poisson weights: e⁻⁴⁴ is left out
-FAST = ("contract", "nsz", "reassoc")
-
-
-@kernel(
-    "uint32[::1], uint32[::1], float64[:, ::1], float64[:, ::1], float64[:, :, ::1], "
-    "float64[:, :, ::1], float64[:, :, ::1], int64, int64",
-    fastmath=FAST,
-    name="uniformised_steps",
-)
-def _walk(  # noqa: ANN202, PLR0913
-    i,  # noqa: ANN001 - types are in the signature
-    starts,  # noqa: ANN001
-    sources,  # noqa: ANN001
-    probabilities,  # noqa: ANN001
-    staying,  # noqa: ANN001
-    vectors,  # noqa: ANN001
-    watched,  # noqa: ANN001
-    found,  # noqa: ANN001
-    begin,  # noqa: ANN001
-    end,  # noqa: ANN001
-):
-    """Go on from step `begin` to `end`, with observations before each; vectors[i, 0] is where it is.
-
-    The last column of `found` is the probability that the chain has not ended.
-    """
-    n, kinds = len(starts) - 1, watched.shape[1]
-    p, s = probabilities[i], staying[i]
-    here, there = 0, 1
-    for k in range(begin, end):
-        v, w = vectors[i, here], vectors[i, there]
-        mass = 0.0
-        for j in range(n):
-            mass += v[j]
-        found[i, k, kinds] = mass
-        for q in range(kinds):
-            total = 0.0
-            for j in range(n):
-                total += v[j] * watched[i, q, j]
-            found[i, k, q] = total
-        for j in range(n):
-            total = v[j] * s[j]
-            for e in range(starts[j], starts[j + 1]):
-                total += p[e] * v[sources[e]]
-            w[j] = total
-        here, there = there, here
-    if here == 1:
-        for j in range(n):
-            vectors[i, 0, j] = vectors[i, 1, j]
-
-
-@kernel(
-    "float64[::1], int64[::1], float64[:, ::1], float64[::1], float64[::1], float64[::1]",
-    fastmath=("contract",),
-    name="poisson_mixture",
-)
-def _mix(i, means, which, series, largest, beyond, mixed):  # noqa: ANN001, ANN202, PLR0913
-    """The mean of a series over a Poisson number; it goes on as `beyond` after its end."""
-    row, mean = which[i], means[i]
-    many = series.shape[1]
-    mode = np.int64(np.floor(mean))
-    total, value, most = 0.0, 0.0, largest[row]
-    weight, k = 1.0, mode
-    while True:
-        total += weight
-        term = beyond[row]
-        if k < many:
-            term = series[row, k]
-        value += weight * term
-        k += 1
-        weight *= mean / k
-        # Beyond here weights fall at least as fast as a geometric series.
-        if weight < 1e-24 * total and weight * most <= 1e-24 * value:
-            break
-        if weight < 1e-300:
-            break
-    weight, k = 1.0, mode
-    while k > 0:
-        weight *= k / mean
-        k -= 1
-        term = beyond[row]
-        if k < many:
-            term = series[row, k]
-        total += weight
-        value += weight * term
-        if weight < 1e-24 * total and weight * most <= 1e-24 * value:
-            break
-        if weight < 1e-300:
-            break
-    mixed[i] = value / total
-
-
-@kernel(
-    "uint32[::1], uint32[::1], float64[::1], float64[::1], float64[:, ::1], int64, int64[::1], "
-    "int64[::1], float64[::1], int64[::1], float64[:, ::1]",
-    fastmath=FAST,
-    threads=1,
-    name="uniformised_states",
-)
-def _states(  # noqa: ANN202, PLR0913
-    _,  # noqa: ANN001 - types are in the signature
-    starts,  # noqa: ANN001
-    sources,  # noqa: ANN001
-    probabilities,  # noqa: ANN001
-    staying,  # noqa: ANN001
-    vectors,  # noqa: ANN001
-    steps,  # noqa: ANN001
-    first,  # noqa: ANN001
-    last,  # noqa: ANN001
-    weights,  # noqa: ANN001
-    offsets,  # noqa: ANN001
-    found,  # noqa: ANN001
-):
-    """Sums of where the chain is after each step, with the weights of each time."""
-    n = len(starts) - 1
-    here, there = 0, 1
-    for k in range(steps):
-        v, w = vectors[here], vectors[there]
-        for t in range(len(first)):
-            if first[t] <= k < last[t]:
-                weight = weights[offsets[t] + k - first[t]]
-                for j in range(n):
-                    found[t, j] += weight * v[j]
-        for j in range(n):
-            total = v[j] * staying[j]
-            for e in range(starts[j], starts[j + 1]):
-                total += probabilities[e] * v[sources[e]]
-            w[j] = total
-        here, there = there, here
 
 
 def steps_for(mean: float) -> int:
@@ -221,7 +93,7 @@ class Series:
         while self._taken < steps and not self._is_over:
             end = min(steps, max(self._taken + CHUNK, self._taken + self._taken // 4))
             self._room(end)
-            _walk(
+            walk(
                 self.starts, self.sources, self.probabilities, self.staying, self._vectors,
                 self._watched, self._found, self._taken, end, count=len(self.rates),
             )  # fmt: skip
@@ -248,7 +120,7 @@ class Series:
         which = np.repeat(np.arange(len(known)), len(times))
         mixed = np.empty(len(which))
         largest = known.max(axis=1, initial=0.0)
-        _mix(means.reshape(-1), which, known, largest, beyond, mixed, count=len(which))
+        mix(means.reshape(-1), which, known, largest, beyond, mixed, count=len(which))
         return mixed.reshape(len(known), len(times))
 
     def states(self, times: Values, vector: int) -> Values:
@@ -266,7 +138,7 @@ class Series:
         vectors = np.zeros((2, len(self.initial)))
         vectors[0] = self.initial
         found = np.zeros((len(windows), len(self.initial)))
-        _states(
+        propagate(
             self.starts, self.sources, self.probabilities[vector], self.staying[vector], vectors,
             int((first + sizes).max(initial=0)), first, first + sizes,
             np.concatenate([weights for _, weights in windows] or [np.empty(0)]),

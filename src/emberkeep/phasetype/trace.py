@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.elimination.program import VERSION, Program, record
+from emberkeep.elimination.layout import VERSION
+from emberkeep.elimination.program import Program, record
 from emberkeep.light import final, frozen
 from emberkeep.targets.obtaining import default_keep
 

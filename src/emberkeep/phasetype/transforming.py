@@ -11,7 +11,6 @@ from emberkeep.light import final, frozen
 from emberkeep.phasetype.assembly import Edges, check_weights
 from emberkeep.phasetype.building import make_graph
 from emberkeep.phasetype.rewards import one_kind
-from emberkeep.phasetype.solving import read_theta
 from emberkeep.phasetype.states import NONE, WORD, States, read_states
 
 TYPE_CHECKING = False

@@ -1,0 +1,53 @@
+"""Rabbits on two islands that flood."""
+
+from __future__ import annotations
+
+from emberkeep.phasetype.graph import Graph
+from emberkeep.phasetype.models.rates import frontier_edges, parameters, read_count
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+
+    Values = np.ndarray[Any, Any]
+
+
+def rabbits(
+    n: int,
+    *,
+    jump: float | None = None,
+    flood_left: float | None = None,
+    flood_right: float | None = None,
+) -> Graph:
+    """The time until all rabbits on two islands have drowned.
+
+    States are ``(left, right)``, the rabbits on each island; it begins with ``(n, 0)``. Each
+    rabbit jumps to the other island at `jump`. At `flood_left` the left island floods, and all
+    rabbits on it drown: from ``(left, right)`` to ``(0, right)``, where left is not 0; so does
+    the right one at `flood_right`. It ends in ``(0, 0)``. There are (n + 1)(n + 2)/2 states.
+
+    Args:
+        n: how many rabbits there are.
+        jump: its rate for each rabbit; theta[0] by default. It is 1 in the source.
+        flood_left: its rate; the next parameter by default. It is 2 in the source.
+        flood_right: its rate; the next parameter by default. It is 4 in the source.
+
+    Source: Røikjer, Hobolth and Munch (2022), Graph-based algorithms for phase-type distributions,
+    Statistics and Computing 32.
+    """
+    rates = {"jump": jump, "flood_left": flood_left, "flood_right": flood_right}
+
+    def edges(states: Values) -> tuple[Values, ...]:
+        left, right = states.T
+        moves = [
+            (left, states + (-1, 1), 0),  # noqa: RUF005 - a sum of vectors
+            (right, states + (1, -1), 0),  # noqa: RUF005
+            (left > 0, states * (0, 1), 1),
+            (right > 0, states * (1, 0), 2),
+        ]
+        return frontier_edges(moves, rates)
+
+    begin = (read_count("n", n, 1), 0)
+    return Graph.from_frontier(edges, [(begin, 1.0)], parameters(rates), name="rabbits")
