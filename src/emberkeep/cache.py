@@ -138,7 +138,7 @@ class Keep:
         return f"<Keep {', '.join([self.settings.root or 'in memory', *states])}>"
 
     def totals(self) -> Totals:
-        """Hits, misses and builds by kind, of all processes: (event, kind, what) → count, seconds."""
+        """Hits, misses and builds of all processes: (event, kind, what) → count, seconds."""
         self._tally.flush()
         root = self.settings.root
         if root is None or self.settings.read_only:

@@ -68,9 +68,7 @@ def coalescent():
             edges = []
             for i in range(n):
                 for j in range(i, n):
-                    pairs = (
-                        state[i] * (state[i] - 1) / 2 if i == j else float(state[i] * state[j])
-                    )
+                    pairs = state[i] * (state[i] - 1) / 2 if i == j else float(state[i] * state[j])
                     if pairs > 0 and sum(state) > 1:
                         after = list(state)
                         after[i] -= 1

@@ -3,9 +3,9 @@
 The matrix is that of a Markov chain's outflow: M = D - W, with rates (or probabilities) W of going
 from one vertex to another, and D, in each row, the sum of all that goes out, also to where the
 chain ends. Components are eliminated one by one: nothing fills in between them. Within one,
-M = (I - L)(D - U), with L and U nowhere negative. D is a sum of what goes out (Grassmann, Taksar and
-Heyman, Operations Research 33, 1985), so that nothing is subtracted anywhere, and each entry is right
-to a few units in the last place, whatever the range of rates.
+M = (I - L)(D - U), with L and U nowhere negative. D is a sum of what goes out (Grassmann, Taksar
+and Heyman, Operations Research 33, 1985), so that nothing is subtracted anywhere, and each entry is
+right to a few units in the last place, whatever the range of rates.
 
 A program is an array of 32-bit numbers that is stored and loaded as it is:
 
@@ -14,7 +14,7 @@ A program is an array of 32-bit numbers that is stored and loaded as it is:
     2  vertices             block_begin[n]       the first row of its component
     3  edges m              block_end[n]         the row after its last
     4  entries of L         edge_begin[n], edge_end[n]   its edges
-    5  entries of U         column[m]            the row that an edge leads to; n where the chain ends
+    5  entries of U         column[m]            the row that an edge leads to; n at an end
     6, 7  unused            lower_starts[n + 1], lower[…], upper_starts[n + 1], upper[…]
 """
 
@@ -136,8 +136,8 @@ def record(starts: Values, targets: Values, keep: Values | None = None) -> Progr
     Args:
         starts: the first edge of each vertex, and the end of all.
         targets: where each edge leads. What has no edges is where the chain ends.
-        keep: vertices that are not to be eliminated; their rows come last, and then hold, in U, what
-            leads from each to each by way of all that was eliminated.
+        keep: vertices that are not to be eliminated; their rows come last, and then hold, in U,
+            what leads from each to each by way of all that was eliminated.
     """
     count = len(starts) - 1
     sources = np.repeat(np.arange(count), np.diff(starts))
@@ -203,7 +203,11 @@ def _assembled(
         edge_begin,
         edge_end,
         column,
-    ] + [lower_starts, lower[:lowers], upper_starts, upper[:uppers]]
+        lower_starts,
+        lower[:lowers],
+        upper_starts,
+        upper[:uppers],
+    ]
     return Program(np.concatenate(parts))
 
 

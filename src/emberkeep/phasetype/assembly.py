@@ -187,14 +187,14 @@ def check_ways(states: States, edges: Edges, initial: Values) -> None:
     reached = _closure(initial > 0, sources, targets, count)
     if not reached.all():
         raise InvalidGraph(
-            f"State {states.label(int(np.flatnonzero(~reached)[0]))!r} cannot be reached from where "
-            "the chain begins. Remove it, add an edge to it, or let the chain begin there"
+            f"State {states.label(int(np.flatnonzero(~reached)[0]))!r} cannot be reached from "
+            "where the chain begins. Remove it, add an edge to it, or let the chain begin there"
         )
     ending = _closure(ends, targets, sources, count)
     if not ending.all():
         raise InvalidGraph(
-            f"From state {states.label(int(np.flatnonzero(~ending)[0]))!r} no absorbing state can be "
-            "reached: the chain may never end. Add an edge that leads out"
+            f"From state {states.label(int(np.flatnonzero(~ending)[0]))!r} no absorbing state can "
+            "be reached: the chain may never end. Add an edge that leads out"
         )
 
 

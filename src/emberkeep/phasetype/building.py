@@ -80,9 +80,9 @@ class GraphBuilder:
             _weight(weight, coefficients, self._theta_length, self._states[source])
         )
 
-    def set_initial(self, vertex: int, probability: float) -> None:
-        """The probability of beginning in a vertex."""
-        self._initial[vertex] = float(probability)
+    def add_initial(self, vertex: int, probability: float) -> None:
+        """Add to the probability of beginning in a vertex."""
+        self._initial[vertex] += float(probability)
 
     def build(self) -> Graph:
         """The graph, checked and frozen.
@@ -124,7 +124,7 @@ def _weight(
     return float(weight), given
 
 
-def make_graph(
+def make_graph(  # noqa: PLR0913 - what a graph is made of
     states: States,
     sources: Values,
     targets: Values,
@@ -159,7 +159,7 @@ def from_callback(
         vertex = builder.find_or_add_vertex(state)
         if vertex == before:
             waiting.append(state)
-        builder.set_initial(vertex, builder._initial[vertex] + probability)  # noqa: SLF001
+        builder.add_initial(vertex, probability)
     done = 0
     while done < len(waiting):
         state = waiting[done]
@@ -180,7 +180,8 @@ def from_callback(
 
 def _pairs(initial: Any) -> list[tuple[Any, float]]:
     """States and probabilities."""
-    given = [*initial.items()] if isinstance(initial, Mapping) else [*initial]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    given: list[Any] = [*initial.items()] if isinstance(initial, Mapping) else [*initial]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+    pairs: list[tuple[Any, float]]
     try:
         pairs = [(state, float(probability)) for state, probability in given]
     except (TypeError, ValueError):
@@ -237,7 +238,7 @@ def from_frontier(
 def from_matrix(
     matrix: Any, alpha: Any, states: Sequence[object] | None, *, discrete: bool, name: str | None
 ) -> Graph:
-    """A graph from a matrix among transient states: rates or probabilities; the rest goes to an end."""
+    """A graph from rates or probabilities among transient states; the rest of a row ends."""
     sources, targets, weights, count = _entries(matrix)
     begins = np.asarray(alpha, float).reshape(-1)
     if begins.shape != (count,):
@@ -254,8 +255,8 @@ def from_matrix(
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise InvalidGraph(
-            f"Row {row} of the matrix cannot be: its diagonal is {diagonal[row]:.6g} and the rest of "
-            f"it adds up to {out[row]:.6g}. "
+            f"Row {row} of the matrix cannot be: its diagonal is {diagonal[row]:.6g} and the rest "
+            f"of it adds up to {out[row]:.6g}. "
             + (
                 "Expected probabilities that add up to at most 1"
                 if discrete
@@ -285,19 +286,26 @@ def from_matrix(
 
 def _entries(matrix: Any) -> tuple[Values, Values, Values, int]:
     """Rows, columns and values of what is not zero; of NumPy's matrices and SciPy's."""
-    shape = np.shape(matrix)
+    rows: Values
+    columns: Values
     if hasattr(matrix, "tocoo"):
         coordinates = matrix.tocoo()
-        found = (coordinates.row, coordinates.col, coordinates.data)
-        shape = coordinates.shape
+        shape: tuple[int, ...] = coordinates.shape
+        rows, columns, given = coordinates.row, coordinates.col, coordinates.data
     else:
         dense = np.asarray(matrix, float)
-        found = (*np.nonzero(dense), dense[np.nonzero(dense)]) if dense.ndim == 2 else ()  # noqa: PLR2004
+        shape = dense.shape
+        _require_square(shape)
+        rows, columns = np.nonzero(dense)
+        given = dense[rows, columns]
+    _require_square(shape)
+    values = np.asarray(given, float)
+    if not np.isfinite(values).all():
+        row = int(rows[~np.isfinite(values)][0])
+        raise InvalidGraph(f"Row {row} of the matrix holds a number that is not finite")
+    return rows.astype(np.int64), columns.astype(np.int64), values, shape[0]
+
+
+def _require_square(shape: tuple[int, ...]) -> None:
     if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:  # noqa: PLR2004
         raise InvalidGraph(f"The matrix must be square; its shape is {shape}")
-    rows, columns, values = found
-    values = np.asarray(values, float)
-    if not np.isfinite(values).all():
-        row = int(np.asarray(rows)[~np.isfinite(values)][0])
-        raise InvalidGraph(f"Row {row} of the matrix holds a number that is not finite")
-    return np.asarray(rows, np.int64), np.asarray(columns, np.int64), values, shape[0]

@@ -1,4 +1,4 @@
-"""One form for all graphs that differ in nothing but the numbering of their vertices; its hashes."""
+"""One form for all graphs that differ by the numbering of their vertices alone; its hashes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from emberkeep.errors import EmberkeepWarning
 from emberkeep.light import final, frozen, sha256
 from emberkeep.phasetype.assembly import Edges
 from emberkeep.phasetype.refinement import Refinement, TooSymmetric, ranked
-from emberkeep.phasetype.states import States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.states import States
 
     Values = np.ndarray[Any, Any]
 
@@ -89,9 +89,9 @@ def _order(graph: Graph, marks: Values, begins: Values) -> Values:
         return Refinement(ranked(own), sources, targets, ranked(marks), certificate).order()
     except TooSymmetric:
         warnings.warn(
-            "This graph has so many vertices that are alike that no numbering of its own was found: "
-            "its hashes and its kept trace are for the numbering that it has. Give its vertices "
-            "states that are different",
+            "This graph has so many vertices that are alike that no numbering of its own was "
+            "found: its hashes and its kept trace are for the numbering that it has. Give its "
+            "vertices states that are different",
             EmberkeepWarning,
             stacklevel=2,
         )

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     Values = np.ndarray[Any, Any]
 
-ENDING = 0  # the kind of observation: how fast the chain ends
+ENDING, LEFT = 0, -1  # kinds of observation: how fast the chain ends; that it has not ended
+# Steps of uniformisation: its error, at most some 1e-16 a step, is proven; beyond, it is estimated.
+MOST_STEPS = 2_000_000
 HALVINGS, PRECISE = 200, 4e-16
 
 
@@ -65,8 +67,8 @@ def read_times(times: Any, *, whole: bool) -> tuple[Values, tuple[int, ...]]:
         raise InvalidGraph("One of the times is not a number")
     if whole and (flat != np.floor(flat)).any():
         raise InvalidGraph(
-            f"In discrete time, times are whole numbers of steps; {flat[flat != np.floor(flat)][0]} "
-            "is none"
+            "In discrete time, times are whole numbers of steps; "
+            f"{flat[flat != np.floor(flat)][0]} is none"
         )
     return flat, values.shape
 
@@ -88,10 +90,40 @@ def density(graph: Graph, times: Any, theta: Any) -> Any:
             steps = flat[inside].astype(np.int64) - 1
             found[:, inside] = _after(known, steps, ENDING)
         else:
-            found[:, inside] = known.at(flat[inside], ENDING)
+            found[:, inside] = _observed(graph, vectors, known, flat[inside], ENDING)
     if graph.is_discrete:
         found[:, flat == 0] = graph.defect
     return _shaped(found, shape, single=single)
+
+
+def _observed(graph: Graph, vectors: Values, known: Series, times: Values, kind: int) -> Values:
+    """By parameter vector and time: an observation of a chain in continuous time."""
+    found = np.empty((len(vectors), len(times)))
+    slow = known.rates.max() * times > MOST_STEPS
+    if not slow.all():
+        found[:, ~slow] = known.at(times[~slow], kind)
+    if slow.any():
+        from emberkeep.phasetype.krylov import observations
+
+        for vector, theta in enumerate(vectors):
+            watched = np.ones((1, len(graph)))
+            if kind == ENDING:
+                watched = known.watched[vector, :1]
+            found[vector, slow] = np.maximum(observations(graph, theta, watched, times[slow])[0], 0)
+    return found
+
+
+def _ended(graph: Graph, vectors: Values, known: Series, times: Values) -> Values:
+    """By parameter vector and time: the probability that the chain has ended."""
+    if graph.is_discrete:
+        return graph.defect + _summed(known, times, ENDING)
+    found = np.empty((len(vectors), len(times)))
+    slow = known.rates.max() * times > MOST_STEPS
+    if not slow.all():
+        found[:, ~slow] = graph.defect + known.at(times[~slow], ENDING, summed=True)
+    if slow.any():
+        found[:, slow] = 1 - _observed(graph, vectors, known, times[slow], LEFT)
+    return found
 
 
 def _after(known: Series, steps: Values, kind: int) -> Values:
@@ -114,7 +146,7 @@ def survival(graph: Graph, times: Any, theta: Any) -> Any:
         if graph.is_discrete:
             found[:, inside] = _after(known, np.floor(flat[inside]).astype(np.int64), -1)
         else:
-            found[:, inside] = known.at(flat[inside], -1)
+            found[:, inside] = _observed(graph, vectors, known, flat[inside], LEFT)
     return _shaped(found, shape, single=single)
 
 
@@ -126,7 +158,7 @@ def cumulative(graph: Graph, times: Any, theta: Any) -> Any:
     found = np.where(flat[None, :] < 0, 0.0, 1.0) * np.ones((len(vectors), 1))
     inside = (flat >= 0) & np.isfinite(flat)
     if inside.any():
-        found[:, inside] = np.minimum(graph.defect + _summed(known, flat[inside], ENDING), 1.0)
+        found[:, inside] = np.minimum(_ended(graph, vectors, known, flat[inside]), 1.0)
     return _shaped(found, shape, single=single)
 
 
@@ -209,7 +241,7 @@ def state_probabilities(graph: Graph, times: Any, theta: Any) -> Any:
 
 
 def _ways_out(graph: Graph, vectors: Values, ends: Values) -> Values:
-    """By parameter vector, vertex where the chain ends, and vertex: how fast the one leads there."""
+    """By parameter vector, end and vertex: how fast the vertex leads there."""
     sources, targets = graph.edges.sources, graph.edges.targets
     found = np.zeros((len(vectors), len(ends), len(graph)))
     for kind, end in enumerate(ends):
@@ -230,7 +262,7 @@ def _summed(known: Series, times: Values, kind: int) -> Values:
 
 
 def accumulated(graph: Graph, times: Any, rewards: Any, theta: Any) -> Any:
-    """By time, and by kind of reward where there are several: what was earned until then, on average."""
+    """By time, and by kind of reward where there are several: what was earned until then."""
     vectors, single = read_theta(graph, theta)
     values = read_rewards(graph, rewards)
     flat, shape = read_times(times, whole=graph.is_discrete)
@@ -257,7 +289,7 @@ def accumulated(graph: Graph, times: Any, rewards: Any, theta: Any) -> Any:
 
 
 def laplace(graph: Graph, arguments: Any, theta: Any, rewards: Any) -> Any:
-    """E[exp(-s Y)] for real s, not negative: the probability that nothing that comes at rate s does."""
+    """E[exp(-s Y)] for real s, not negative: that nothing happens which comes at rate s."""
     vectors, single = read_theta(graph, theta)
     given = np.asarray(arguments, float)
     flat = given.reshape(-1)

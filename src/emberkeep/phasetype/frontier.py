@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     Values = np.ndarray[Any, Any]
 
+# How many things a callback returns.
+SIMPLE, PARAMETERISED = 3, 4
 SPARE = 3  # places of the table for each state
 
 
@@ -76,13 +78,14 @@ def _read(
     answer: Any, frontier: Values, theta_length: int
 ) -> tuple[Values, Values, Values, Values]:
     """What a callback gave, checked."""
-    if not isinstance(answer, tuple) or len(answer) not in (3, 4):  # pyright: ignore[reportUnknownArgumentType]
+    if not isinstance(answer, tuple) or len(answer) not in (SIMPLE, PARAMETERISED):  # pyright: ignore[reportUnknownArgumentType]
         raise InvalidGraph(
             "The callback of a frontier must return (sources, next_states, weights), or (sources, "
-            f"next_states, base, coefficients); it returned a {type(answer).__name__}"
+            f"next_states, base, coefficients); it returned {str(answer)[:80]}"  # pyright: ignore[reportUnknownArgumentType]
         )
-    sources = np.asarray(answer[0], np.int64).reshape(-1)
-    rows = np.ascontiguousarray(answer[1], np.int64)
+    given: list[Any] = [*answer]  # pyright: ignore[reportUnknownArgumentType]
+    sources = np.asarray(given[0], np.int64).reshape(-1)
+    rows = np.ascontiguousarray(given[1], np.int64)
     if not len(sources):
         rows = rows.reshape(0, frontier.shape[1])
     if rows.shape != (len(sources), frontier.shape[1]):
@@ -95,16 +98,12 @@ def _read(
             f"Sources are positions in the frontier, below {len(frontier)}; the callback returned "
             f"{int(sources.min())} to {int(sources.max())}"
         )
-    first = np.asarray(answer[2], float)
-    if len(answer) == 3 and first.ndim == 2:  # noqa: PLR2004 - a weight for each parameter
-        base, coefficients = np.zeros(len(sources)), first
-    else:
-        base = first
-        coefficients = (
-            np.asarray(answer[3], float)
-            if len(answer) == 4
-            else np.zeros((len(sources), theta_length))
-        )
+    base = np.asarray(given[2], float)
+    coefficients = np.zeros((len(sources), theta_length))
+    if len(given) == PARAMETERISED:
+        coefficients = np.asarray(given[3], float)
+    elif base.ndim > 1:  # a weight for each parameter, and none besides
+        base, coefficients = np.zeros(len(sources)), base
     if base.shape != (len(sources),) or coefficients.shape != (len(sources), theta_length):
         raise InvalidGraph(
             f"There are {len(sources)} sources and {theta_length} parameters, and weights of shape "

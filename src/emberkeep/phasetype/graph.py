@@ -72,9 +72,9 @@ class Graph:
     """A Markov chain that ends: how long that takes, and what it gathers until then, is phase-type.
 
     Frozen. It is made by `from_callback`, `from_frontier`, `from_matrix` or `builder`. Weights are
-    rates in continuous time, and probabilities in discrete time, where what is left is staying. They
-    may depend on parameters: base + coefficients · theta. The chain ends in the states that have no
-    edges.
+    rates in continuous time, and probabilities in discrete time, where what is left is staying.
+    They may depend on parameters: base + coefficients · theta. The chain ends in the states that
+    have no edges.
 
     Attributes:
         states: labels, as rows of numbers.
@@ -100,14 +100,9 @@ class Graph:
         for array in (states.rows, edges.starts, edges.targets, edges.base, initial):
             array.flags.writeable = False
         edges.coefficients.flags.writeable = False
-        for attribute, value in (
-            ("states", states),
-            ("edges", edges),
-            ("initial", initial),
-            ("is_discrete", is_discrete),
-            ("name", name),
-            ("remembered", {}),
-        ):
+        values: dict[str, Any] = {"states": states, "edges": edges, "initial": initial}
+        values |= {"is_discrete": is_discrete, "name": name, "remembered": {}}
+        for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -168,7 +163,11 @@ class Graph:
             callback: from states as rows of numbers, edges: ``(sources, next_states, weights)``, or
                 ``(sources, next_states, base, coefficients)``, with sources as positions among the
                 rows; `weights` may also be coefficients, a column for each parameter.
-            initial, theta_length, discrete, name, most_states: as in `from_callback`.
+            initial: as in `from_callback`, and so all that follows.
+            theta_length: how many parameters weights depend on.
+            discrete: whether time goes in steps.
+            name: what its trace is called in the keep.
+            most_states: an endless state space is given up beyond.
         """
         from emberkeep.phasetype.building import from_frontier
 
@@ -239,20 +238,22 @@ class Graph:
         kind = "discrete" if self.is_discrete else "continuous"
         more = f", {self.theta_length} parameters" if self.theta_length else ""
         return (
-            f"<Graph {self.name}: {kind}, {len(self):,} vertices ({len(self.absorbing):,} absorbing), "
-            f"{len(self.edges.targets):,} edges{more}>"
+            f"<Graph {self.name}: {kind}, {len(self):,} vertices ({len(self.absorbing):,} "
+            f"absorbing), {len(self.edges.targets):,} edges{more}>"
         )
 
     def vertex(self, number: int) -> Vertex:
         """One vertex."""
-        begin, end = self.edges.starts[number : number + 2].tolist()
-        edges = zip(
-            self.edges.targets[begin:end].tolist(),
-            self.edges.base[begin:end].tolist(),
-            map(tuple, self.edges.coefficients[begin:end].tolist()),
-            strict=True,
+        begin, end = map(int, self.edges.starts[number : number + 2])
+        edges = tuple(
+            (
+                int(self.edges.targets[edge]),
+                float(self.edges.base[edge]),
+                tuple(map(float, self.edges.coefficients[edge])),
+            )
+            for edge in range(begin, end)
         )
-        return Vertex(number, self.states.label(number), float(self.initial[number]), tuple(edges))
+        return Vertex(number, self.states.label(number), float(self.initial[number]), edges)
 
     @property
     def theta_length(self) -> int:
@@ -315,6 +316,23 @@ class Graph:
         row = np.empty(len(self), np.int64)
         row[program.vertex] = np.arange(program.rows)
         return Rows(program, vertices, form.edges, row[form.edges.sources], self.initial[vertices])
+
+    def to_networkx(self) -> Any:
+        """A directed graph of networkx: vertices by number, with their state and what is known."""
+        from emberkeep.phasetype.drawing import to_networkx
+
+        return to_networkx(self)
+
+    def to_graphviz(self) -> str:
+        """Its text in the language of Graphviz; notebooks draw it where ``dot`` is installed."""
+        from emberkeep.phasetype.drawing import to_graphviz
+
+        return to_graphviz(self)
+
+    def _repr_svg_(self) -> str | None:
+        from emberkeep.phasetype.drawing import as_svg
+
+        return as_svg(self)
 
     # The distribution -----------------------------------------------------------------------------
 
@@ -450,12 +468,12 @@ class Graph:
     def sample(
         self, size: int = 1, theta: Any = None, *, rewards: Any = None, seed: int | None = None
     ) -> Any:
-        """Draw from the distribution by running the chain; by kind of reward where there are several.
+        """Draw from the distribution by running the chain.
 
         Args:
             size: how many.
             theta: one parameter vector.
-            rewards: by vertex, or by vertex and kind.
+            rewards: by vertex, or by vertex and kind; draws then have a column for each kind.
             seed: the same gives the same, whatever the number of threads.
         """
         from emberkeep.phasetype.sampling import sample

@@ -77,7 +77,8 @@ def waiting(system: Elimination, values: Values) -> Values:
 
 def moments(graph: Graph, order: int, theta: Any, rewards: Any) -> Any:
     """The raw moments E[Y], E[Y²], … up to an order."""
-    if not isinstance(order, int | np.integer) or order < 1:
+    given: Any = order
+    if not isinstance(given, int | np.integer) or given < 1:
         raise InvalidGraph(f"moments(k): k must be a whole number, at least 1; it is {order!r}")
     vectors, single = read_theta(graph, theta)
     with Eliminated(graph, vectors) as system:

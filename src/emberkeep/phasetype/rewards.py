@@ -41,7 +41,7 @@ def read_rewards(graph: Graph, rewards: Any) -> Values:
     if values.ndim not in (1, 2) or len(values) not in (len(graph), int(leaving.sum())):
         raise InvalidGraph(
             f"Rewards have the shape {values.shape}; expected {len(graph)} of them, or "
-            f"{int(leaving.sum())} without the states where the chain ends, in the order of vertices"
+            f"{int(leaving.sum())} without the states where the chain ends, in vertices' order"
         )
     if len(values) != len(graph):
         whole = np.zeros((len(graph), *values.shape[1:]))

@@ -1,10 +1,10 @@
 """Uniformisation: a chain in continuous time as one in steps, at the times of a Poisson process.
 
 With a rate λ that no state is left faster than, the chain is one in discrete time with the
-probabilities P = I + S/λ, and what is observed at time t is what is observed after N steps, N Poisson
-with mean λt. All terms are positive. What is left out is bounded: the Poisson weights that are not
-summed are less than 1e-19 together, and an observation is at most its largest value. The weights come
-from a recurrence outward from the largest of them, which needs no exponential.
+probabilities P = I + S/λ, and what is observed at time t is what is observed after N steps, N
+Poisson with mean λt. All terms are positive. What is left out is bounded: the Poisson weights that
+are not summed are less than 1e-19 together, and an observation is at most its largest value. The
+weights come from a recurrence outward from the largest of them, which needs no exponential.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ class Series:
         self.probabilities = np.ascontiguousarray(weights[:, order] / scale)
         self.staying = np.maximum(1 - out / scale, 0.0)
         self.initial = graph.initial[leaving]
+        self.watched = watched
         self._watched = np.ascontiguousarray(watched[:, :, leaving])
         self._vectors = np.zeros((len(weights), 2, len(leaving)))
         self._vectors[:, 0] = self.initial

@@ -1,4 +1,4 @@
-"""A graph's linear systems: its elimination evaluated for parameter vectors, in terms of vertices."""
+"""A graph's linear systems: its elimination, evaluated for parameter vectors."""
 
 from __future__ import annotations
 

@@ -84,9 +84,9 @@ def read_states(given: Sequence[object]) -> States:
     return States(TUPLE, rows.reshape(len(given), -1))
 
 
-def _parts(state: object) -> Sequence[object]:
+def _parts(state: Any) -> Sequence[object]:
     if isinstance(state, tuple | list | np.ndarray):
-        return state  # pyright: ignore[reportUnknownVariableType, reportReturnType]
+        return [*state]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     raise TypeError(f"a state is a {type(state).__name__}")
 
 
@@ -96,8 +96,8 @@ def _whole(part: object) -> int:
     raise TypeError(f"a state holds a {type(part).__name__}")
 
 
-def _example(given: Sequence[object]) -> object:
-    lengths = [len(state) if isinstance(state, tuple | list) else -1 for state in given]
+def _example(given: Sequence[Any]) -> object:
+    lengths = [len(state) if hasattr(state, "__len__") else -1 for state in given]
     for state, length in zip(given, lengths, strict=True):
         if length != lengths[0] or type(state) is not type(given[0]):
             return state

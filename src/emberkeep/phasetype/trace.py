@@ -66,8 +66,8 @@ class Trace:
         lower, upper = self.program.entries
         how = self.reason if self.hit else f"recorded now ({self.reason})"
         return (
-            f"<Trace of {self.graph.name}: {self.program.rows:,} rows, {self.program.edges:,} edges, "
-            f"{lower + upper:,} entries, {how}>"
+            f"<Trace of {self.graph.name}: {self.program.rows:,} rows, {self.program.edges:,} "
+            f"edges, {lower + upper:,} entries, {how}>"
         )
 
 

@@ -182,7 +182,7 @@ class Kernel:
             runnable(count, arguments)
 
     def bind(self, *arguments: Any, count: int) -> Callable[[], None]:
-        """A call with these very NumPy arrays, for repeating: what they hold is looked at each time.
+        """A call with these very NumPy arrays, to repeat: what they hold is looked at each time.
 
         Raises:
             InvalidArgument: an argument does not fit.

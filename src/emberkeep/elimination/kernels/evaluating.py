@@ -17,13 +17,13 @@ from emberkeep.elimination.layout import (
     ROWS,
     UPPER,
 )
-from emberkeep.targets.kernel import kernel
+from emberkeep.targets.kernel import Kernel, kernel
 
 FAST = ("contract", "nsz")
 
 
 def _over_lanes(lanes):
-    """Sums over lanes. One lane alone is summed in a register; several lie side by side in memory."""
+    """Sums over lanes. One alone is summed in a register; several lie side by side in memory."""
 
     def gather(x, r, values, offset, begin, end, columns, low, high):
         """Add to x[r] what the entries of a row, in columns from low to high, take from x."""
@@ -82,7 +82,8 @@ def _over_lanes(lanes):
     return gather, scatter, weigh, leave
 
 
-def evaluate_kernel(lanes):
+def evaluate_kernel(lanes: int) -> Kernel:
+    """The kernel that evaluates weights and factors."""
     _, _, weigh, leave = _over_lanes(lanes)
 
     @kernel(
@@ -180,7 +181,8 @@ def evaluate_kernel(lanes):
     return eliminate
 
 
-def solve_kernel(lanes):
+def solve_kernel(lanes: int) -> Kernel:
+    """The kernel that solves with them."""
     gather, scatter, _, _ = _over_lanes(lanes)
 
     @kernel(

@@ -102,8 +102,8 @@ def _compact(made, order, begin, size, alive, members):
 def find_order(_, starts, neighbours, order, work, members):
     """Find the order. `neighbours` is symmetric, without the vertices themselves; overwritten.
 
-    Of a variable's stretch of `neighbours`, the first `elements` entries are elements, the following
-    up to `length` variables. It never grows: with each new element goes what it takes the place of.
+    Of a variable's stretch of `neighbours`, the first `elements` entries are elements, those up to
+    `length` variables. It never grows: with each new element goes what it takes the place of.
     """
     count = len(starts) - 1
     degree, head, following, previous = work[0], work[1], work[2], work[3]
@@ -189,7 +189,7 @@ def find_order(_, starts, neighbours, order, work, members):
                 neighbours[others] = neighbours[kept]
             neighbours[kept] = pivot
             length[v] = others + 1 - starts[v]
-            degree[v] = max(0, min(left - 1, min(degree[v] + size[pivot] - 1, bound)))
+            degree[v] = max(0, min(left - 1, degree[v] + size[pivot] - 1, bound))
             _link(v, degree, head, following, previous)
             least = min(least, degree[v])
         stamp += count + 1

@@ -29,7 +29,7 @@ def walk(
     begin,
     end,
 ):
-    """Go on from step `begin` to `end`, with observations before each; vectors[i, 0] is where it is.
+    """Go on from step `begin` to `end`, observing before each; vectors[i, 0] is where it is.
 
     The last column of `found` is the probability that the chain has not ended.
     """

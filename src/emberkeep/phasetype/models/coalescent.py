@@ -120,8 +120,9 @@ def islands(
     ch. 5.
     """
     count, places = read_count("n", n, 2), read_count("demes", demes, FEWEST_DEMES)
-    begin = (count, *[0] * (places - 1)) if start is None else tuple(start)
-    if len(begin) != places or min(begin) < 0 or sum(begin) != count:
+    given = (count, *[0] * (places - 1)) if start is None else start
+    begin = tuple(read_count("start", lineages_there, 0) for lineages_there in given)
+    if len(begin) != places or sum(begin) != count:
         raise InvalidGraph(
             f"start is {begin}; expected {places} whole numbers, for each deme one, that add up to "
             f"n={count}"
@@ -131,12 +132,11 @@ def islands(
     ways = [(here, there) for here in range(places) for there in range(places) if here != there]
 
     def edges(states: Values) -> tuple[Values, ...]:
-        goes_on = states.any(axis=1)
         moves = [
             (i * (i - 1) / 2, _together(states - one[deme]), 0) for deme, i in enumerate(states.T)
         ]
         moves += [
-            (states[:, here] * goes_on / (places - 1), states - one[here] + one[there], 1)
+            (states[:, here] / (places - 1), states - one[here] + one[there], 1)
             for here, there in ways
         ]
         return frontier_edges(moves, rates)
