@@ -76,15 +76,20 @@ def fresh_medians(
     return [statistics.median(taken) for taken in times]
 
 
-def peer(name: str, packages: Sequence[str]) -> str:
-    """The Python of an environment that holds a peer; made at first use, never the project's."""
+def peer(name: str, packages: Sequence[str], alone: Sequence[str] = ()) -> str:
+    """The Python of an environment that holds a peer; made at first use, never the project's.
+
+    What is to be installed `alone` comes without what it says that it needs.
+    """
     python = PEERS / name / "bin" / "python"
     marker = PEERS / name / "installed.json"
-    if not marker.exists() or json.loads(marker.read_text()) != list(packages):
+    if not marker.exists() or json.loads(marker.read_text()) != [*packages, *alone]:
         subprocess.run([sys.executable, "-m", "venv", PEERS / name], check=True)
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*install, *packages], check=True)
-        marker.write_text(json.dumps(list(packages)))
+        if alone:
+            subprocess.run([*install, "--no-deps", *alone], check=True)
+        marker.write_text(json.dumps([*packages, *alone]))
     return str(python)
 
 

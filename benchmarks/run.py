@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("starting", "getting", "keying", "housekeeping", "kernels", "ode")
+BENCHMARKS = ("starting", "getting", "keying", "housekeeping", "kernels", "ode", "phasetype")
 
 if __name__ == "__main__":
     environ = dict(os.environ)

@@ -35,8 +35,8 @@ from functools import partial
 from operator import mul
 
 os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
-if "PHASIC_CACHE_DIR" not in os.environ:  # else it writes below the home directory
-    os.environ["PHASIC_CACHE_DIR"] = tempfile.mkdtemp(prefix="phasic-cases-")
+# Nothing is kept but where `kept` asks for it; if it were, then not below the home directory.
+os.environ.setdefault("PHASIC_CACHE_DIR", os.path.join(tempfile.gettempdir(), "phasic-cases"))
 
 import numpy as np
 import phasic

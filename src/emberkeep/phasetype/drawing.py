@@ -17,12 +17,13 @@ SECONDS = 10.0  # that a drawing may take
 def to_networkx(graph: Graph) -> Any:
     """See `Graph.to_networkx`."""
     try:
-        import networkx
+        import networkx as nx
     except ImportError as problem:
         raise InvalidGraph(
             "to_networkx() needs networkx, which is not installed: pip install networkx"
         ) from problem
-    made: Any = networkx.DiGraph(name=graph.name, discrete=graph.is_discrete)
+    library: Any = nx
+    made = library.DiGraph(name=graph.name, discrete=graph.is_discrete)
     for vertex in graph:
         made.add_node(
             vertex.number,

@@ -1,8 +1,8 @@
 """Times so long, or rates so fast, that there would be too many steps: rational Krylov spaces.
 
-The solutions of (1 - γS)x = b are rich in what is slow, whatever is fast: a few dozen of them give
+The solutions of (1 - gS)x = b are rich in what is slow, whatever is fast: a few dozen of them give
 the exponential of t S to many digits where uniformisation would take λt steps. The shifted matrix
-is the chain that also ends at rate 1/γ, so that elimination solves with it as it does without. The
+is the chain that also ends at rate 1/g, so that elimination solves with it as it does without. The
 error is not proven but estimated: by what the last vectors of the space still change.
 """
 
@@ -97,12 +97,12 @@ def _in_space(system: Elimination, theta: Values, rows: Values, times: Values) -
 
 
 def _exponentials(hessenberg: Values, times: Values, gamma: float) -> Values:
-    """By time, the first row of exp(t S) within the space, where (1 - γS)⁻¹ is `hessenberg`."""
+    """By time, the first row of exp(t S) within the space, where (1 - gS)⁻¹ is `hessenberg`."""
     inverse = np.linalg.inv(hessenberg)
     generator = (np.eye(len(inverse)) - inverse) / gamma
-    values, vectors = np.linalg.eig(generator)
-    first = np.linalg.solve(vectors, np.eye(len(values))[0])
-    powers = np.exp(
-        np.minimum(values[None, :].real, 0.0) * times[:, None] + 1j * values.imag * times[:, None]
-    )
+    algebra: Any = np.linalg
+    values, vectors = algebra.eig(generator)
+    first = algebra.solve(vectors, np.eye(len(values))[0])
+    decay = np.minimum(values.real, 0.0) + 1j * values.imag  # more than zero is rounding
+    powers = np.exp(decay * times[:, None])
     return ((powers * first) @ vectors.T).real

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     Values = np.ndarray[Any, Any]
 
+SEQUENCES: Any = (tuple, list, np.ndarray)
 NUMBER, TUPLE, WORD, NONE = "number", "tuple", "word", "none"
 
 
@@ -85,19 +86,19 @@ def read_states(given: Sequence[object]) -> States:
 
 
 def _parts(state: Any) -> Sequence[object]:
-    if isinstance(state, tuple | list | np.ndarray):
-        return [*state]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    raise TypeError(f"a state is a {type(state).__name__}")
+    if not isinstance(state, SEQUENCES):
+        raise TypeError(f"a state is a {type(state).__name__}")
+    return state
 
 
-def _whole(part: object) -> int:
+def _whole(part: Any) -> int:
     if isinstance(part, int | np.integer):
         return int(part)
     raise TypeError(f"a state holds a {type(part).__name__}")
 
 
 def _example(given: Sequence[Any]) -> object:
-    lengths = [len(state) if hasattr(state, "__len__") else -1 for state in given]
+    lengths = [len(state) if isinstance(state, SEQUENCES) else -1 for state in given]
     for state, length in zip(given, lengths, strict=True):
         if length != lengths[0] or type(state) is not type(given[0]):
             return state
