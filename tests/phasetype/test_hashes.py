@@ -152,7 +152,7 @@ def torus(n):
             for di, dj in ((0, 1), (1, 0), (0, -1), (-1, 0)):
                 edges[number(i, j), number(i + di, j + dj)] = 1.0
             edges[number(i, j), 0] = 1.0
-    return edges, {v: 1 / n**2 for v in range(1, n * n + 1)}
+    return edges, dict.fromkeys(range(1, n * n + 1), 1 / n**2)
 
 
 def binary_tree(depth):
@@ -176,13 +176,12 @@ def grid_of_twins(n):
 SYMMETRIC = {
     "ring of 3": ring(3),
     "ring of 12": ring(12),
-    "ring of 100": ring(100),
+    "ring of 40": ring(40),
     "ring of 9 both ways": ring(9, 1.0, 1.0),
     "ring of 9 one way faster": ring(9, 1.0, 2.0),
     "4 rings of 5": copies(*ring(5), 4),
-    "20 rings of 3": copies(*ring(3), 20),
     "40 twins": parallel(40),
-    "30 equal branches": copies({(2, 1): 1.0, (1, 0): 2.0}, {2: 1.0}, 30),
+    "8 equal branches": copies({(2, 1): 1.0, (1, 0): 2.0}, {2: 1.0}, 8),
     "torus of 4": torus(4),
     "torus of 5": torus(5),
     "tree of depth 6": binary_tree(6),
@@ -211,6 +210,17 @@ def test_symmetric_graphs_where_one_weight_differs(name):
     # Which of the equals it is does not matter.
     first = hashes(renumbered(rng, other, initial))
     assert first == (another_structure, another_content)
+
+
+MANY = {
+    "30 equal branches of 2": copies({(2, 1): 1.0, (1, 0): 2.0}, {2: 1.0}, 30),
+    "12 rings of 3": copies(*ring(3), 12),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_many_equal_parts_have_the_same_hashes_in_any_numbering(name):
+    same_for_all(*MANY[name], times=1)
 
 
 def test_weights_at_different_distances_on_a_ring_are_different():
@@ -394,7 +404,7 @@ def chain_of(undirected):
     count = 1 + max(max(pair) for pair in undirected)
     edges = {pair: 1.0 for a, b in pairs for pair in ((a, b), (b, a))}
     edges |= {(v, 0): 1.0 for v in range(1, count + 1)}
-    return edges, {v: 1 / count for v in range(1, count + 1)}
+    return edges, dict.fromkeys(range(1, count + 1), 1 / count)
 
 
 def started(undirected):
@@ -437,7 +447,7 @@ def cfi(twisted):
     for v in range(4):
         mine = [e for e in base if v in e]
         for subset in range(8):
-            if bin(subset).count("1") % 2:
+            if subset.bit_count() % 2:
                 continue
             for k, e in enumerate(mine):
                 edges.append((number(("in", v, subset)), number(("out", v, e, subset >> k & 1))))
@@ -501,8 +511,9 @@ def test_all_small_regular_graphs_are_told_apart():
     # All six cubic graphs of 8 vertices (connected or not), by closed walks and cycles of 3 and 4.
     rng = np.random.default_rng(5)
     found = {}
-    for _ in range(400):
-        points = rng.permutation(24) // 3
+    two_complete = np.array([(a, b) for v in (0, 4) for a in range(v, v + 4) for b in range(v, a)])
+    for tried in range(400):
+        points = rng.permutation(24) // 3 if tried else two_complete
         pairs = {tuple(sorted(pair)) for pair in points.reshape(-1, 2).tolist()}
         if len(pairs) < 12 or any(a == b for a, b in pairs):
             continue

@@ -97,17 +97,13 @@ class Factors:
         self._evaluate()
 
     @property
-    def problem(self) -> tuple[int, int] | None:
-        """Which parameter vector leaves no way out of which row; a row of -1 where a weight is bad.
-
-        None where all is well.
-        """
+    def problems(self) -> list[tuple[int, int]]:
+        """Parameter vectors that leave no way out of a row; a row of -1 where a weight is bad."""
         if self.lanes == 1:
             row = int(self._status[0, 0])
-            return None if row == GOOD else (0, row)
+            return [] if row == GOOD else [(0, row)]
         rows = self._status.reshape(-1)[: self.count]
-        bad = np.flatnonzero(rows != GOOD)
-        return (int(bad[0]), int(rows[bad[0]])) if bad.size else None
+        return [(int(vector), int(rows[vector])) for vector in np.flatnonzero(rows != GOOD)]
 
     def side_by_side(self, values: Values) -> Values:
         """Values by parameter vector and something, as blocks of that by lane."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final, frozen
-from emberkeep.phasetype.reaching import reach
+from emberkeep.phasetype.reaching import closure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -177,30 +177,21 @@ def check_ways(states: States, edges: Edges, initial: Values) -> None:
         InvalidGraph: names one that cannot.
     """
     sources, targets = edges.sources, edges.targets.astype(np.int64)
-    count = len(states)
     ends = np.diff(edges.starts) == 0
     if not ends.any():
         raise InvalidGraph(
             "No state is an end: each has edges that leave it, so that the chain never ends. An "
             "absorbing state is one without edges"
         )
-    reached = _closure(initial > 0, sources, targets, count)
+    reached = closure(initial > 0, sources, targets)
     if not reached.all():
         raise InvalidGraph(
             f"State {states.label(int(np.flatnonzero(~reached)[0]))!r} cannot be reached from "
             "where the chain begins. Remove it, add an edge to it, or let the chain begin there"
         )
-    ending = _closure(ends, targets, sources, count)
+    ending = closure(ends, targets, sources)
     if not ending.all():
         raise InvalidGraph(
             f"From state {states.label(int(np.flatnonzero(~ending)[0]))!r} no absorbing state can "
             "be reached: the chain may never end. Add an edge that leads out"
         )
-
-
-def _closure(inside: Values, sources: Values, targets: Values, count: int) -> Values:
-    """All that can be reached along edges."""
-    starts = np.zeros(count + 1, np.uint32)
-    starts[1:] = np.cumsum(np.bincount(sources, minlength=count))
-    order = np.argsort(sources, kind="stable")
-    return reach(starts, targets[order].astype(np.uint32), inside)

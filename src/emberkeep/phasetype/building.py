@@ -165,6 +165,8 @@ def from_callback(
         state = waiting[done]
         for answer in callback(state):
             following, weight, coefficients = _read_edge(answer, state)
+            if coefficients is None and np.ndim(weight) == 0 and weight == 0:
+                continue  # what never has weight leads nowhere
             vertex = builder.find_or_add_vertex(following)
             if vertex == len(waiting):
                 waiting.append(following)
@@ -216,6 +218,7 @@ def from_frontier(
     discrete: bool,
     name: str | None,
     most_states: int,
+    known: Any,
 ) -> Graph:
     """Explore what can be reached, a frontier of states at a time."""
     from emberkeep.phasetype.frontier import explore
@@ -223,7 +226,7 @@ def from_frontier(
     pairs = _pairs(initial)
     begins = np.array([np.atleast_1d(state) for state, _ in pairs], np.int64)
     rows, sources, targets, base, coefficients = explore(
-        callback, begins, theta_length, most_states
+        callback, begins, theta_length, most_states, known
     )
     states = States(TUPLE, rows)
     probabilities = np.zeros(len(rows))

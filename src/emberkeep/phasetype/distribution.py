@@ -231,6 +231,12 @@ def state_probabilities(graph: Graph, times: Any, theta: Any) -> Any:
     ends = graph.absorbing
     known = series(graph, vectors, _ways_out(graph, vectors, ends))
     found = np.zeros((len(vectors), len(flat), len(graph)))
+    if known.rates.max() * flat.max(initial=0.0) > MOST_STEPS:
+        raise InvalidGraph(
+            f"Probabilities of states at time {flat.max():.6g} would take "
+            f"{known.rates.max() * flat.max():.3g} steps, and are not computed beyond "
+            f"{MOST_STEPS:,}. What is left of the chain by then: survival(times)"
+        )
     for vector in range(len(vectors)):
         found[vector][:, known.vertices] = (
             known.states_after(flat, vector) if graph.is_discrete else known.states(flat, vector)

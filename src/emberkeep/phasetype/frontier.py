@@ -49,7 +49,11 @@ class Numbering:
 
 
 def explore(
-    callback: Callable[[Values], Any], initial: Values, theta_length: int, most: int
+    callback: Callable[[Values], Any],
+    initial: Values,
+    theta_length: int,
+    most: int,
+    known: Values | None,
 ) -> tuple[Values, Values, Values, Values, Values]:
     """All states that can be reached, and edges: sources, targets, base, coefficients.
 
@@ -58,11 +62,18 @@ def explore(
     """
     numbering = Numbering(initial.shape[1])
     numbering.numbers(np.ascontiguousarray(initial, np.int64))
+    if known is not None:
+        numbering.numbers(np.ascontiguousarray(known, np.int64).reshape(-1, initial.shape[1]))
     parts: list[tuple[Values, ...]] = []
     begin = 0
     while begin < len(numbering.rows):
         frontier = numbering.rows[begin:].copy()
         sources, rows, base, coefficients = _read(callback(frontier), frontier, theta_length)
+        # What never has weight leads nowhere.
+        there = (base != 0) | (coefficients != 0).any(axis=1)
+        if not there.all():
+            sources, rows, base = sources[there], rows[there], base[there]
+            coefficients = coefficients[there]
         parts.append((sources + begin, numbering.numbers(rows), base, coefficients))
         begin += len(frontier)
         if len(numbering.rows) > most:

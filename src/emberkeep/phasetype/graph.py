@@ -156,6 +156,7 @@ class Graph:
         *,
         name: str | None = None,
         most_states: int = MOST_STATES,
+        known: Any = None,
     ) -> Graph:
         """Explore a whole frontier of states at a time: the way for millions.
 
@@ -168,6 +169,7 @@ class Graph:
             discrete: whether time goes in steps.
             name: what its trace is called in the keep.
             most_states: an endless state space is given up beyond.
+            known: states that are known to be reached: the fewer frontiers, the faster.
         """
         from emberkeep.phasetype.building import from_frontier
 
@@ -178,6 +180,7 @@ class Graph:
             discrete=discrete,
             name=name or getattr(callback, "__name__", None),
             most_states=most_states,
+            known=known,
         )
 
     @staticmethod

@@ -97,12 +97,20 @@ def _in_space(system: Elimination, theta: Values, rows: Values, times: Values) -
 
 
 def _exponentials(hessenberg: Values, times: Values, gamma: float) -> Values:
-    """By time, the first row of exp(t S) within the space, where (1 - gS)⁻¹ is `hessenberg`."""
-    inverse = np.linalg.inv(hessenberg)
-    generator = (np.eye(len(inverse)) - inverse) / gamma
+    """By time, the first row of exp(t S) within the space, where (1 - gS)⁻¹ is `hessenberg`.
+
+    By its own eigenvalues: those of what is slow are near one, and known to rounding. Of its inverse
+    they would be the small ones, and lost.
+    """
     algebra: Any = np.linalg
-    values, vectors = algebra.eig(generator)
+    values, vectors = algebra.eig(hessenberg)
     first = algebra.solve(vectors, np.eye(len(values))[0])
-    decay = np.minimum(values.real, 0.0) + 1j * values.imag  # more than zero is rounding
-    powers = np.exp(decay * times[:, None])
-    return ((powers * first) @ vectors.T).real
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = (1 - 1 / values.astype(complex)) / gamma
+    # What has no rate has gone at once; what grows does so by rounding.
+    rates = np.where(np.isfinite(rates), rates, -np.inf)
+    decay = np.exp(np.minimum(rates.real, 0.0) * times[:, None])
+    turn = np.where(
+        decay > 0, np.exp(1j * np.where(decay > 0, rates.imag, 0.0) * times[:, None]), 0
+    )
+    return ((decay * turn * first) @ vectors.T).real

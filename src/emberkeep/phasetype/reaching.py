@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 
-def reach(starts: Values, targets: Values, inside: Values) -> Values:
-    """All vertices that can be reached from some."""
+def closure(inside: Values, sources: Values, targets: Values) -> Values:
+    """All vertices that can be reached from some along edges."""
+    count = len(inside)
+    starts = np.zeros(count + 1, np.uint32)
+    starts[1:] = np.cumsum(np.bincount(sources, minlength=count))
+    order = np.argsort(sources, kind="stable")
     marked = np.ascontiguousarray(inside, np.uint8)
-    mark_reached(starts, targets, marked, np.empty(len(inside), np.int64), count=1)
+    mark_reached(
+        starts, targets[order].astype(np.uint32), marked, np.empty(count, np.int64), count=1
+    )
     return marked.astype(bool)

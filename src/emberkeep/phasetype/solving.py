@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.elimination.evaluate import Factors
+from emberkeep.elimination.layout import BAD_WEIGHT
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final
 from emberkeep.phasetype.assembly import check_weights
+from emberkeep.phasetype.reaching import closure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,21 +70,28 @@ class Elimination:
         """
         self.theta = None
         self.factors.update(theta, killing)
-        problem = self.factors.problem
-        if problem is not None or self.graph.is_discrete:
-            self._explain(theta, problem)
+        problems = self.factors.problems
+        if self.graph.is_discrete and self.graph.theta_length:
+            for vector in theta:
+                check_weights(self.graph.states, self.graph.edges, vector, discrete=True)
+        for vector, row in problems:
+            self._explain(theta[vector], row)
         self.theta = theta
 
-    def _explain(self, theta: Values, problem: tuple[int, int] | None) -> None:
+    def _explain(self, theta: Values, row: int) -> None:
+        """Raise, unless it is states without a way out that nothing leads to with these weights."""
         states, edges = self.graph.states, self.graph.edges
-        suspect = theta if problem is None else theta[problem[0] : problem[0] + 1]
-        for vector in suspect if self.graph.theta_length else ():
-            check_weights(states, edges, vector, discrete=self.graph.is_discrete)
-        if problem is not None:
-            label = states.label(int(self.vertices[problem[1]]))
+        weights = check_weights(states, edges, theta, discrete=self.graph.is_discrete)
+        there = weights > 0
+        sources, targets = edges.sources[there], edges.targets[there].astype(np.int64)
+        reached = closure(self.graph.initial > 0, sources, targets)
+        ending = closure(np.diff(edges.starts) == 0, targets, sources)
+        lost = np.flatnonzero(reached & ~ending)
+        if lost.size or row == BAD_WEIGHT or not np.isfinite(weights.sum()):
+            vertex = int(lost[0]) if lost.size else int(self.vertices[row])
             raise InvalidGraph(
-                f"With theta={suspect[0].tolist()}, from state {label!r} no absorbing state can be "
-                "reached: the weights of all ways out are zero, or too large to add up"
+                f"With theta={theta.tolist()}, from state {states.label(vertex)!r} no absorbing "
+                "state can be reached: the weights of all ways out are zero, or too large to add up"
             )
 
     def rows(self, by_vertex: Values) -> Values:

@@ -92,7 +92,8 @@ def _parts(state: Any) -> Sequence[object]:
 
 
 def _whole(part: Any) -> int:
-    if isinstance(part, int | np.integer):
+    whole: type[Any] = np.integer
+    if isinstance(part, (int, whole)):
         return int(part)
     raise TypeError(f"a state holds a {type(part).__name__}")
 

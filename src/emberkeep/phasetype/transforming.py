@@ -113,8 +113,8 @@ def _without(graph: Graph, nothing: Values) -> _Draft:
     program = record(edges.starts, edges.targets, keep=np.append(~nothing, [True, False]))
     factors = Factors(program, edges.base, edges.coefficients, 1)
     factors.update(np.zeros((1, 0)))
-    if factors.problem is not None:
-        state = graph.states.label(int(program.vertex[factors.problem[1]]))
+    if factors.problems:
+        state = graph.states.label(int(program.vertex[factors.problems[0][1]]))
         raise InvalidGraph(
             f"State {state!r} earns nothing, and with these weights there is no way out of it"
         )

@@ -32,6 +32,7 @@ def kernel(
     cpu: str = "host",
     threads: int | None = None,
     keep: Keep | None = None,
+    own: Sequence[str] = (),
 ) -> Any:
     """Make a function of an index a kernel, which runs for a whole range of them.
 
@@ -51,6 +52,7 @@ def kernel(
         cpu: ``"host"``, or the level to compile for: x86-64-v2, x86-64-v3, x86-64-v4.
         threads: how many a call on the CPU uses; by default as many as there are processors.
         keep: where compiled kernels are kept; by default the user's own.
+        own: for emberkeep's own kernels: the modules that they are written in; see `KernelSource`.
 
     Raises:
         InvalidKernel: the function, a signature or an option is not what it must be.
@@ -65,6 +67,7 @@ def kernel(
             cpu=cpu,
             threads=threads,
             keep=keep,
+            own=own,
         )
 
     if len(signatures) == 1 and not isinstance(signatures[0], str):
@@ -107,7 +110,7 @@ class Kernel:
         signatures: the declared ones, as text.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what `kernel` is given
         self,
         function: Any,
         signatures: Sequence[str],
@@ -117,7 +120,9 @@ class Kernel:
         cpu: str,
         threads: int | None,
         keep: Keep | None,
+        own: Sequence[str] = (),
     ) -> None:
+        self._own = tuple(own)
         self.function: types.FunctionType = _require_plain(function)
         self.name = name or function.__name__
         self.arguments = argument_names(function)
@@ -280,7 +285,7 @@ class Kernel:
         return CpuTarget(self._cpu, self._threads)
 
     def _source(self, signature: Signature) -> KernelSource:
-        return KernelSource(self.name, self.function, signature, self._options)
+        return KernelSource(self.name, self.function, signature, self._options, own=self._own)
 
     def _choose(self, arguments: Sequence[Any]) -> Signature:
         """The declared signature that fits best; without any, the arguments' own types."""

@@ -19,6 +19,8 @@ from emberkeep.elimination.layout import (
 )
 from emberkeep.targets.kernel import Kernel, kernel
 
+OWN = ("elimination",)
+
 FAST = ("contract", "nsz")
 
 
@@ -92,6 +94,7 @@ def evaluate_kernel(lanes: int) -> Kernel:
         "int64[:, ::1]",
         fastmath=FAST,
         name=f"eliminate_{lanes}",
+        own=OWN,
     )
     def eliminate(
         block,
@@ -175,8 +178,11 @@ def evaluate_kernel(lanes: int) -> Kernel:
             if r < eliminated:
                 for b in range(lanes):
                     size = f[d * lanes + b]
-                    if not (size > 0.0 and size < np.inf) and marks[b] == GOOD:
-                        marks[b] = r
+                    if not (size > 0.0 and size < np.inf):
+                        # Finite, so that it does no harm where nothing leads here.
+                        f[d * lanes + b] = 1.0
+                        if marks[b] == GOOD:
+                            marks[b] = r
 
     return eliminate
 
@@ -189,6 +195,7 @@ def solve_kernel(lanes: int) -> Kernel:
         "uint32[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], int64",
         fastmath=FAST,
         name=f"solve_{lanes}",
+        own=OWN,
     )
     def solve(
         block,

@@ -8,8 +8,15 @@ import numpy as np
 
 from emberkeep.targets.kernel import kernel
 
+OWN = ("elimination",)
 
-@kernel("uint32[::1], uint32[::1], int64[::1], int64[:, ::1]", threads=1, name="components")
+
+@kernel(
+    "uint32[::1], uint32[::1], int64[::1], int64[:, ::1]",
+    threads=1,
+    name="components",
+    own=OWN,
+)
 def find_components(_, starts, targets, component, work):
     """Tarjan's walk without recursion: components are numbered as they are left, last ones first.
 
@@ -98,6 +105,7 @@ def _compact(made, order, begin, size, alive, members):
     "int64[::1], int64[::1], int64[::1], int64[:, ::1], int64[::1]",
     threads=1,
     name="minimum_degree",
+    own=OWN,
 )
 def find_order(_, starts, neighbours, order, work, members):
     """Find the order. `neighbours` is symmetric, without the vertices themselves; overwritten.
@@ -200,6 +208,7 @@ def find_order(_, starts, neighbours, order, work, members):
     "uint32[::1], uint32[::1], int64[::1], int64[:, ::1]",
     threads=1,
     name="factor_patterns",
+    own=OWN,
 )
 def find_patterns(
     _,

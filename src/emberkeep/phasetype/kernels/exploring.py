@@ -8,8 +8,15 @@ import numpy as np
 
 from emberkeep.targets.kernel import kernel
 
+OWN = ("phasetype.kernels",)
 
-@kernel("uint32[::1], uint32[::1], uint8[::1], int64[::1]", threads=1, name="reach")
+
+@kernel(
+    "uint32[::1], uint32[::1], uint8[::1], int64[::1]",
+    threads=1,
+    name="reach",
+    own=OWN,
+)
 def mark_reached(_, starts, targets, inside, path):
     """Mark everything that can be reached from what is marked."""
     depth = 0
@@ -32,6 +39,7 @@ def mark_reached(_, starts, targets, inside, path):
     "int64[:, ::1], int64[:, ::1], int64[::1], int64[::1], int64[::1]",
     threads=1,
     name="number_states",
+    own=OWN,
 )
 def number_rows(_, rows, known, table, numbers, count):
     """The number of each row; new ones are appended to `known`. Open addressing."""

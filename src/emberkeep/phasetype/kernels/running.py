@@ -8,6 +8,8 @@ import numpy as np
 
 from emberkeep.targets.kernel import kernel
 
+OWN = ("phasetype.kernels",)
+
 
 def _mixed(state):
     """Steele, Lea and Flood's mixing of a counter (OOPSLA 2014)."""
@@ -26,6 +28,7 @@ def _uniform(bits):
     "uint64, float64[::1], uint32[::1], uint32[::1], float64[::1], float64[::1], float64[:, ::1], "
     "int64, float64[:, ::1]",
     name="run_chains",
+    own=OWN,
 )
 def run_chain(
     i,

@@ -8,6 +8,8 @@ import numpy as np
 
 from emberkeep.targets.kernel import kernel
 
+OWN = ("phasetype.kernels",)
+
 FAST = ("contract", "nsz", "reassoc")
 
 
@@ -16,6 +18,7 @@ FAST = ("contract", "nsz", "reassoc")
     "float64[:, :, ::1], float64[:, :, ::1], int64, int64",
     fastmath=FAST,
     name="uniformised_steps",
+    own=OWN,
 )
 def walk(
     i,
@@ -62,6 +65,7 @@ def walk(
     "float64[::1], int64[::1], float64[:, ::1], float64[::1], float64[::1], float64[::1]",
     fastmath=("contract",),
     name="poisson_mixture",
+    own=OWN,
 )
 def mix(i, means, which, series, largest, beyond, mixed):
     """The mean of a series over a Poisson number; it goes on as `beyond` after its end."""
@@ -105,6 +109,7 @@ def mix(i, means, which, series, largest, beyond, mixed):
     fastmath=FAST,
     threads=1,
     name="uniformised_states",
+    own=OWN,
 )
 def propagate(
     _,

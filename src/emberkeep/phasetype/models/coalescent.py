@@ -141,7 +141,22 @@ def islands(
         ]
         return frontier_edges(moves, rates)
 
-    return Graph.from_frontier(edges, [(begin, 1.0)], parameters(rates), name="islands")
+    known = _lattice(count, places) if migration != 0 and coalescence != 0 else None
+    return Graph.from_frontier(
+        edges, [(begin, 1.0)], parameters(rates), name="islands", known=known
+    )
+
+
+def _lattice(count: int, places: int) -> Values:
+    """All ways in which from two up to `count` lineages can be in some places."""
+    states = np.zeros((1, 0), np.int64)
+    for _ in range(places):
+        left = count - states.sum(axis=1)
+        rows = np.repeat(np.arange(len(states)), left + 1)
+        begins = np.cumsum(left + 1) - (left + 1)
+        here = np.arange(len(rows)) - begins[rows]
+        states = np.concatenate([states[rows], here[:, None]], axis=1)
+    return states[states.sum(axis=1) > 1]
 
 
 def _together(states: Values) -> Values:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from emberkeep.phasetype.graph import Graph
 from emberkeep.phasetype.models.rates import frontier_edges, parameters, read_count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    import numpy as np
 
     Values = np.ndarray[Any, Any]
 
@@ -49,5 +49,11 @@ def rabbits(
         ]
         return frontier_edges(moves, rates)
 
-    begin = (read_count("n", n, 1), 0)
-    return Graph.from_frontier(edges, [(begin, 1.0)], parameters(rates), name="rabbits")
+    count = read_count("n", n, 1)
+    left = np.repeat(np.arange(count + 1), np.arange(count + 1, 0, -1))
+    right = np.arange(len(left)) - np.searchsorted(left, left)
+    # Where nothing floods, or nobody jumps, only some of these are reached.
+    known = None if 0 in rates.values() else np.stack([left, right], axis=1)
+    return Graph.from_frontier(
+        edges, [((count, 0), 1.0)], parameters(rates), name="rabbits", known=known
+    )
