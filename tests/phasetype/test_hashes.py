@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from emberkeep.phasetype import Graph
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=30, deadline=None)
 
 
 def make(edges, initial, states=None, order=None, shuffle=None, discrete=False, parameters=0):
@@ -64,7 +64,7 @@ def same_for_all(edges, initial, states=None, times=6, seed=0, **options):
 
 @st.composite
 def graphs(draw, most=8):
-    """Few kinds of weights and labels, so that much is alike: (edges, initial, states, parameters)."""
+    """Few kinds of weights and labels, so that much is alike; what `make` takes."""
     count = draw(st.integers(2, most))
     parameters = draw(st.integers(0, 2))
     coefficient = st.sampled_from([0.0, 0.0, 1.0, 0.5])
@@ -95,7 +95,7 @@ def graphs(draw, most=8):
 # Any numbering -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(graphs(), st.integers(0, 2**32 - 1))
 def test_any_numbering_has_the_same_hashes(given_, seed):
     edges, initial, states, parameters = given_
@@ -183,8 +183,8 @@ SYMMETRIC = {
     "40 twins": parallel(40),
     "8 equal branches": copies({(2, 1): 1.0, (1, 0): 2.0}, {2: 1.0}, 8),
     "torus of 4": torus(4),
-    "torus of 5": torus(5),
-    "tree of depth 6": binary_tree(6),
+    "torus of 5 and 5": torus(5),
+    "tree of depth 5": binary_tree(5),
     "layers of twins": grid_of_twins(12),
     "6 pairs of cycles": copies({(1, 2): 1.0, (2, 1): 1.0, (2, 0): 1.0}, {1: 1.0}, 6),
 }
@@ -214,7 +214,7 @@ def test_symmetric_graphs_where_one_weight_differs(name):
 
 MANY = {
     "30 equal branches of 2": copies({(2, 1): 1.0, (1, 0): 2.0}, {2: 1.0}, 30),
-    "12 rings of 3": copies(*ring(3), 12),
+    "8 rings of 3": copies(*ring(3), 8),
 }
 
 
@@ -529,7 +529,7 @@ def test_all_small_regular_graphs_are_told_apart():
 
 def test_random_regular_graphs_in_any_numbering():
     rng = np.random.default_rng(7)
-    for _ in range(10):
+    for _ in range(4):
         while True:
             points = rng.permutation(60) // 3
             pairs = {tuple(sorted(pair)) for pair in points.reshape(-1, 2).tolist()}

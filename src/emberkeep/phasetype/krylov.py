@@ -99,14 +99,14 @@ def _in_space(system: Elimination, theta: Values, rows: Values, times: Values) -
 def _exponentials(hessenberg: Values, times: Values, gamma: float) -> Values:
     """By time, the first row of exp(t S) within the space, where (1 - gS)⁻¹ is `hessenberg`.
 
-    By its own eigenvalues: those of what is slow are near one, and known to rounding. Of its inverse
-    they would be the small ones, and lost.
+    By its own eigenvalues: those of what is slow are near one, and known to rounding. Of its
+    inverse they would be the small ones, and lost.
     """
     algebra: Any = np.linalg
     values, vectors = algebra.eig(hessenberg)
     first = algebra.solve(vectors, np.eye(len(values))[0])
     with np.errstate(divide="ignore", invalid="ignore"):
-        rates = (1 - 1 / values.astype(complex)) / gamma
+        rates: Any = (1 - 1 / values.astype(complex)) / gamma
     # What has no rate has gone at once; what grows does so by rounding.
     rates = np.where(np.isfinite(rates), rates, -np.inf)
     decay = np.exp(np.minimum(rates.real, 0.0) * times[:, None])
