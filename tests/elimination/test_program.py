@@ -271,7 +271,7 @@ def test_solutions_are_those_of_dense_algebra(chain, seed):
     program = record(starts, targets)
     matrix = dense(program, starts, targets, weights)
     factors = factors_of(program, weights)
-    assert factors.problem is None
+    assert not factors.problems
     right = rng.random(program.rows)
     for transposed, system in ((False, matrix), (True, matrix.T)):
         found = solved(factors, right, transposed=transposed)
@@ -357,15 +357,15 @@ def test_killing_is_added_to_what_leaves():
 
 def test_a_row_without_a_way_out_is_told():
     starts, targets = csr([(0, 1), (1, 0), (1, 2)], 3)
-    assert factors_of(record(starts, targets), np.array([1.0, 1.0, 0.0])).problem is not None
-    assert factors_of(record(starts, targets), np.array([0.0, 1.0, 1.0])).problem is not None
-    assert factors_of(record(starts, targets), np.array([1.0, 0.0, 1.0])).problem is None
+    assert factors_of(record(starts, targets), np.array([1.0, 1.0, 0.0])).problems
+    assert factors_of(record(starts, targets), np.array([0.0, 1.0, 1.0])).problems
+    assert not factors_of(record(starts, targets), np.array([1.0, 0.0, 1.0])).problems
 
 
 @pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
 def test_an_impossible_weight_is_told(weight):
     starts, targets = csr([(0, 1), (1, 0), (1, 2)], 3)
-    assert factors_of(record(starts, targets), np.array([1.0, 1.0, weight])).problem is not None
+    assert factors_of(record(starts, targets), np.array([1.0, 1.0, weight])).problems
 
 
 # Batches -----------------------------------------------------------------------------------------
@@ -383,7 +383,7 @@ def test_batches_give_what_single_ones_give(count, density):
     killed, right = rng.random(program.rows), rng.random(program.rows)
     batch = Factors(program, base, coefficients, count, killed)
     batch.update(theta, killing)
-    assert batch.problem is None
+    assert not batch.problems
     single = Factors(program, base, coefficients, 1, killed)
     for transposed in (False, True):
         found = batch.one_by_one(batch.solve(right[None, :, None], transposed=transposed).copy())
@@ -401,13 +401,13 @@ def test_a_batch_tells_which_vector_is_bad(bad):
     factors = Factors(program, np.array([1.0, 1.0, 0.0]), np.array([[0.0], [0.0], [1.0]]), 40)
     theta = np.ones((40, 1))
     factors.update(theta)
-    assert factors.problem is None
+    assert not factors.problems
     theta[bad] = 0.0
     factors.update(theta)
-    assert factors.problem is not None
-    assert factors.problem[0] == bad
+    assert factors.problems
+    assert [vector for vector, _ in factors.problems] == [bad]
     factors.update(np.ones((40, 1)))
-    assert factors.problem is None
+    assert not factors.problems
 
 
 # What stays --------------------------------------------------------------------------------------
@@ -427,7 +427,7 @@ def test_what_stays_holds_the_schur_complement(chain, seed):
     assert keep[program.vertex[gone:]].all()
     assert not keep[program.vertex[:gone]].any()
     factors = factors_of(program, weights)
-    assert factors.problem is None
+    assert not factors.problems
     _, upper, diagonal, leaving = parts(program, factors)
     inner, out = matrix[:gone, :gone], matrix.sum(axis=1)
     through = matrix[gone:, :gone] @ np.linalg.inv(inner) if gone else np.zeros((len(matrix), 0))

@@ -907,9 +907,8 @@ def test_gradients_of_stiff_rates():
     found, derivatives = graph.gradient(theta, order=2)
     assert found == pytest.approx(value, rel=1e-12)
     assert derivatives[2] == pytest.approx(gradient[2], rel=1e-12)
-    # Derivatives that are differences of nearly equal numbers are right to their size.
-    scale = abs(np.array(gradient) * theta).max()
-    assert (abs(derivatives - gradient) * theta <= 1e-12 * scale).all()
+    # The others are differences of means of 1e9, times 2e15: right to the rounding of those.
+    assert (abs(derivatives - gradient)[:2] <= 4e-16 * 1e9 * np.array([2e15, 2e18])).all()
 
 
 @pytest.mark.parametrize("count", [1, 2, 32, 33, 70])

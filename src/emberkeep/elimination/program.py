@@ -125,9 +125,32 @@ class Program:
         ends = np.diff(starts) == 0
         if rows != np.count_nonzero(~ends) or (self.column > rows).any():
             return False
+        if not self._is_within():
+            return False
         led = np.append(vertex, np.uint32(0))[self.column]
         inside = self.column < rows
         return bool((led == targets)[inside].all() and ends[targets[~inside]].all())
+
+    def _is_within(self) -> bool:
+        """Whether all that is looked up by its numbers is there: compiled code does not check."""
+        rows, (lowers, uppers) = self.rows, self.entries
+        begins, ends = self._part(rows, rows), self._part(2 * rows, rows)
+        number = np.arange(rows)
+        if (begins > number).any() or (ends <= number).any() or (ends > rows).any():
+            return False
+        at = 5 * rows + self.edges
+        lower_starts, lower = self._part(at, rows + 1), self._part(at + rows + 1, lowers)
+        upper_starts, upper = self.upper
+        for starts, total in ((lower_starts, lowers), (upper_starts, uppers)):
+            if starts[0] != 0 or starts[-1] != total or (starts[1:] < starts[:-1]).any():
+                return False
+        of_lower = np.repeat(number, np.diff(lower_starts))
+        of_upper = np.repeat(number, np.diff(upper_starts))
+        return bool(
+            (lower < of_lower).all()
+            and (upper < rows).all()
+            and ((upper > of_upper) | (of_upper >= self.eliminated)).all()
+        )
 
 
 def record(starts: Values, targets: Values, keep: Values | None = None) -> Program:

@@ -75,20 +75,31 @@ def assemble(
     order = order[np.lexsort((targets[order], sources[order]))]
     sources, targets, base = sources[order], targets[order], base[order]
     coefficients = coefficients[order]
-    if len(order):
-        new = np.flatnonzero(
-            np.r_[True, (sources[1:] != sources[:-1]) | (targets[1:] != targets[:-1])]
-        )
-        if len(new) < len(order):
-            sources, targets = sources[new], targets[new]
-            base = np.add.reduceat(base, new)
-            coefficients = np.add.reduceat(coefficients, new, axis=0)
+    same = (sources[1:] == sources[:-1]) & (targets[1:] == targets[:-1])
+    if same.any():
+        sources, targets, base, coefficients = _added_up(sources, targets, base, coefficients)
+        bad = ~(np.isfinite(base) & np.isfinite(coefficients).all(axis=1))
+        _refuse(states, sources, targets, bad, "weights that add up to infinity")
     starts = np.zeros(count + 1, np.uint32)
     starts[1:] = np.cumsum(np.bincount(sources, minlength=count))
     edges = Edges(starts, targets.astype(np.uint32), base, np.ascontiguousarray(coefficients))
     if discrete and not coefficients.any():
         check_probabilities(states, edges, edges.base)
     return edges
+
+
+def _added_up(
+    sources: Values, targets: Values, base: Values, coefficients: Values
+) -> tuple[Values, Values, Values, Values]:
+    """Parallel edges as one; in an order of their own, so that sums do not depend on theirs."""
+    order = np.lexsort((*coefficients.T, base, targets, sources))
+    sources, targets = sources[order], targets[order]
+    new = np.flatnonzero(np.r_[True, (sources[1:] != sources[:-1]) | (targets[1:] != targets[:-1])])
+    with np.errstate(over="ignore"):
+        base = np.add.reduceat(base[order], new)
+        coefficients = np.add.reduceat(coefficients[order], new, axis=0)
+    there = (base != 0) | (coefficients != 0).any(axis=1)  # what has cancelled is no edge
+    return sources[new][there], targets[new][there], base[there], coefficients[there]
 
 
 def _refuse(states: States, sources: Values, targets: Values, bad: Values, what: str) -> None:

@@ -10,7 +10,7 @@ from emberkeep.errors import InvalidGraph
 from emberkeep.light import final
 from emberkeep.phasetype.assembly import assemble, check_ways, read_initial
 from emberkeep.phasetype.graph import Graph
-from emberkeep.phasetype.states import NONE, TUPLE, States, read_states
+from emberkeep.phasetype.states import NONE, TUPLE, WORD, States, read_states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,11 +70,7 @@ class GraphBuilder:
             coefficients: what is added for each parameter, besides the weight.
         """
         for vertex in (source, target):
-            if not 0 <= vertex < len(self._states):
-                raise InvalidGraph(
-                    f"There is no vertex {vertex!r}; there are {len(self._states)}, from 0. "
-                    "add_vertex() gives the number of a new one"
-                )
+            self._require(vertex)
         self._edges.append((source, target))
         self._weights.append(
             _weight(weight, coefficients, self._theta_length, self._states[source])
@@ -82,7 +78,15 @@ class GraphBuilder:
 
     def add_initial(self, vertex: int, probability: float) -> None:
         """Add to the probability of beginning in a vertex."""
+        self._require(vertex)
         self._initial[vertex] += float(probability)
+
+    def _require(self, vertex: int) -> None:
+        if not 0 <= vertex < len(self._states):
+            raise InvalidGraph(
+                f"There is no vertex {vertex!r}; there are {len(self._states)}, from 0. "
+                "add_vertex() gives the number of a new one"
+            )
 
     def build(self) -> Graph:
         """The graph, checked and frozen.
@@ -115,13 +119,20 @@ def _weight(
     """Base and coefficients of an edge."""
     if coefficients is None and np.ndim(weight) == 1:
         weight, coefficients = 0.0, weight
-    given = [0.0] * theta_length if coefficients is None else coefficients
+    try:
+        base = float(weight)
+        given = [0.0] * theta_length if coefficients is None else [*map(float, coefficients)]
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidGraph(
+            f"An edge of state {state!r} has the weight {weight!r} and the coefficients "
+            f"{coefficients!r}; expected numbers"
+        ) from None
     if len(given) != theta_length:
         raise InvalidGraph(
             f"An edge of state {state!r} has {len(given)} coefficients, and there are "
             f"{theta_length} parameters (theta_length)"
         )
-    return float(weight), given
+    return base, given
 
 
 def make_graph(  # noqa: PLR0913 - what a graph is made of
@@ -163,7 +174,7 @@ def from_callback(
     done = 0
     while done < len(waiting):
         state = waiting[done]
-        for answer in callback(state):
+        for answer in _answers(callback(state), state):
             following, weight, coefficients = _read_edge(answer, state)
             if coefficients is None and np.ndim(weight) == 0 and weight == 0:
                 continue  # what never has weight leads nowhere
@@ -180,11 +191,22 @@ def from_callback(
     return builder.build()
 
 
+def _answers(given: Any, state: object) -> Iterable[Any]:
+    """What a callback gave, if it can be edges at all."""
+    try:
+        return iter(given)
+    except TypeError:
+        raise InvalidGraph(
+            f"For state {state!r} the callback returned {given!r}; expected a list of "
+            "(next_state, weight), empty where the chain ends"
+        ) from None
+
+
 def _pairs(initial: Any) -> list[tuple[Any, float]]:
     """States and probabilities."""
-    given: list[Any] = [*initial.items()] if isinstance(initial, Mapping) else [*initial]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
     pairs: list[tuple[Any, float]]
     try:
+        given: list[Any] = [*initial.items()] if isinstance(initial, Mapping) else [*initial]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
         pairs = [(state, float(probability)) for state, probability in given]
     except (TypeError, ValueError):
         raise InvalidGraph(
@@ -249,34 +271,10 @@ def from_matrix(
     labels = read_states([None] * count if states is None else [*states])
     if len(labels) != count:
         raise InvalidGraph(f"The matrix has {count} rows, and {len(labels)} states are named")
-    off = sources != targets
-    diagonal = np.bincount(sources[~off], weights[~off], count)
-    out = np.bincount(sources[off], weights[off], count)
-    ending = 1 - diagonal - out if discrete else -diagonal - out
-    scale = np.maximum(np.maximum(abs(diagonal), out), 1e-300)
-    wrong = (ending < -1e-9 * scale) | (diagonal < 0 if discrete else diagonal > 0)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise InvalidGraph(
-            f"Row {row} of the matrix cannot be: its diagonal is {diagonal[row]:.6g} and the rest "
-            f"of it adds up to {out[row]:.6g}. "
-            + (
-                "Expected probabilities that add up to at most 1"
-                if discrete
-                else "Expected a diagonal that is negative and at least as large as the rest"
-            )
-        )
-    # What is there by rounding alone is no way out.
-    ending = np.where(abs(ending) <= 1e-14 * scale, 0.0, np.maximum(ending, 0.0))
-    leaving = np.flatnonzero(ending > 0)
-    rows = labels.rows
-    if labels.kind != NONE:
-        lowest = rows.min(axis=0, keepdims=True) - 1 if labels.kind != "word" else 0 * rows[:1]
-        rows = np.concatenate([rows, lowest])
-    else:
-        rows = np.empty((count + 1, 0), np.int64)
+    ending = _ending(labels, sources, targets, weights, discrete=discrete)
+    leaving, off = np.flatnonzero(ending > 0), sources != targets
     return make_graph(
-        States(labels.kind, rows),
+        _with_an_end(labels),
         np.concatenate([sources[off], leaving]),
         np.concatenate([targets[off], np.full(len(leaving), count)]),
         np.concatenate([weights[off], ending[leaving]]),
@@ -285,6 +283,59 @@ def from_matrix(
         discrete=discrete,
         name=name,
     )
+
+
+def _ending(
+    labels: States, sources: Values, targets: Values, weights: Values, *, discrete: bool
+) -> Values:
+    """By row, what is left of it."""
+    bad = ~np.isfinite(weights)
+    if bad.any():
+        row = int(sources[bad][0])
+        raise InvalidGraph(
+            f"Row {row} of the matrix, of state {labels.label(row)!r}, holds {weights[bad][0]}"
+        )
+    count, off = len(labels), sources != targets
+    diagonal = np.bincount(sources[~off], weights[~off], count)
+    out = np.bincount(sources[off], weights[off], count)
+    ending = 1 - diagonal - out if discrete else -diagonal - out
+    scale = np.maximum(np.maximum(abs(diagonal), out), 1e-300)
+    wrong = (ending < -1e-9 * scale) | (diagonal < 0 if discrete else diagonal > 0)
+    wrong[sources[off & (weights < 0)]] = True
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise InvalidGraph(
+            f"Row {row} of the matrix, of state {labels.label(row)!r}, cannot be: its diagonal is "
+            f"{diagonal[row]:.6g}, and the rest of it adds up to {out[row]:.6g}. "
+            + (
+                "Expected probabilities that add up to at most 1"
+                if discrete
+                else "Expected rates, and a diagonal that is negative and as large as they are, or "
+                "larger"
+            )
+        )
+    # What is there by rounding alone is no way out.
+    return np.where(abs(ending) <= 1e-14 * scale, 0.0, np.maximum(ending, 0.0))
+
+
+def _with_an_end(labels: States) -> States:
+    """Labels with one more, of where the chain ends: one that is not there yet."""
+    if labels.kind == NONE:
+        return States(NONE, np.empty((len(labels) + 1, 0), np.int64))
+    if labels.kind == WORD:
+        words = [str(labels.label(vertex)) for vertex in range(len(labels))]
+        names = ["", *("end" + "'" * number for number in range(len(words)))]
+        return read_states([*words, next(name for name in names if name not in words)])
+    rows = labels.rows
+    limits = np.iinfo(np.int64)
+    end = rows[:1].copy()
+    if rows[:, 0].min() > limits.min:
+        end[0, 0] = rows[:, 0].min() - 1
+    elif rows[:, 0].max() < limits.max:
+        end[0, 0] = rows[:, 0].max() + 1
+    else:
+        raise InvalidGraph("There is no whole number left for the state where the chain ends")
+    return States(labels.kind, np.concatenate([rows, end]))
 
 
 def _entries(matrix: Any) -> tuple[Values, Values, Values, int]:
@@ -303,9 +354,6 @@ def _entries(matrix: Any) -> tuple[Values, Values, Values, int]:
         given = dense[rows, columns]
     _require_square(shape)
     values = np.asarray(given, float)
-    if not np.isfinite(values).all():
-        row = int(rows[~np.isfinite(values)][0])
-        raise InvalidGraph(f"Row {row} of the matrix holds a number that is not finite")
     return rows.astype(np.int64), columns.astype(np.int64), values, shape[0]
 
 

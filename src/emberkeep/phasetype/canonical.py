@@ -55,9 +55,9 @@ def content_hash(graph: Graph) -> str:
     order = graph.canonical.order
     if graph.states.order() is None:
         # Weights tell apart what structure leaves alike, or the other way round.
-        order = _order(graph, weights, graph.initial[:, None])
+        order = _order(graph, weights, graph.initial[:, None] + 0.0)
     form = Canonical(order, _renumbered(graph.edges, order))
-    return _digest(b"content", graph, form, _weights(form.edges), graph.initial[order])
+    return _digest(b"content", graph, form, _weights(form.edges), graph.initial[order] + 0.0)
 
 
 def _usage(edges: Edges) -> Values:

@@ -333,7 +333,10 @@ def joint_probabilities(graph: Graph, counts: Any, rewards: Any, rate: Any, thet
         raise InvalidGraph("Events happen in continuous time; this graph is discrete")
     vectors, single = read_theta(graph, theta)
     values = read_rewards(graph, rewards)
-    columns = values.reshape(len(graph), -1) * np.asarray(rate, float)
+    rates = np.asarray(rate, float)
+    if not (np.isfinite(rates) & (rates >= 0)).all():
+        raise InvalidGraph(f"rate must be finite and not negative; it is {rate!r}")
+    columns = values.reshape(len(graph), -1) * rates
     limits = np.broadcast_to(np.asarray(counts), (columns.shape[1],))
     if not np.issubdtype(limits.dtype, np.integer) or (limits < 0).any():
         raise InvalidGraph(f"counts must be whole numbers, not negative; here is {counts!r}")

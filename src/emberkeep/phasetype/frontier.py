@@ -85,6 +85,13 @@ def explore(
     return (numbering.rows.copy(), *map(np.concatenate, zip(*parts, strict=True)))  # pyright: ignore[reportReturnType]
 
 
+def _whole(what: str, given: Any) -> Values:
+    values = np.asarray(given)
+    if not np.issubdtype(values.dtype, np.integer) and (values != np.floor(values)).any():
+        raise InvalidGraph(f"{what} of a frontier must be whole numbers; here is {given!r:.80}")
+    return values.astype(np.int64)
+
+
 def _read(
     answer: Any, frontier: Values, theta_length: int
 ) -> tuple[Values, Values, Values, Values]:
@@ -95,8 +102,8 @@ def _read(
             f"next_states, base, coefficients); it returned {str(answer)[:80]}"  # pyright: ignore[reportUnknownArgumentType]
         )
     given: list[Any] = [*answer]  # pyright: ignore[reportUnknownArgumentType]
-    sources = np.asarray(given[0], np.int64).reshape(-1)
-    rows = np.ascontiguousarray(given[1], np.int64)
+    sources = _whole("Sources", given[0]).reshape(-1)
+    rows = np.ascontiguousarray(_whole("Next states", given[1]))
     if not len(sources):
         rows = rows.reshape(0, frontier.shape[1])
     if rows.shape != (len(sources), frontier.shape[1]):

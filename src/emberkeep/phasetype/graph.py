@@ -221,9 +221,9 @@ class Graph:
             InvalidGraph: a weight is negative with it, or probabilities are over one.
         """
         from emberkeep.phasetype.assembly import Edges, check_weights
-        from emberkeep.phasetype.solving import read_theta
+        from emberkeep.phasetype.solving import read_single
 
-        (vector,), _ = read_theta(self, theta)
+        vector = read_single(self, theta)
         weights = check_weights(self.states, self.edges, vector, discrete=self.is_discrete)
         edges = Edges(self.edges.starts, self.edges.targets, weights, np.zeros((len(weights), 0)))
         return Graph(self.states, edges, self.initial, is_discrete=self.is_discrete, name=self.name)

@@ -53,7 +53,7 @@ def observations(graph: Graph, theta: Values, watched: Values, times: Values) ->
 
 def _in_space(system: Elimination, theta: Values, rows: Values, times: Values) -> Values:
     """Values at times that are not far apart."""
-    gamma = float(np.sqrt(times.min() * times.max())) / 10
+    gamma = float(np.sqrt(times.min()) * np.sqrt(times.max())) / 10
     system.update(theta[None], np.array([1 / gamma]))
     initial = system.graph.rows.initial
     norm = float(np.linalg.norm(initial))

@@ -77,14 +77,17 @@ def waiting(system: Elimination, values: Values) -> Values:
 
 def moments(graph: Graph, order: int, theta: Any, rewards: Any) -> Any:
     """The raw moments E[Y], E[Y²], … up to an order."""
-    given: Any = order
-    if not isinstance(given, int | np.integer) or given < 1:
-        raise InvalidGraph(f"moments(k): k must be a whole number, at least 1; it is {order!r}")
+    _require_order(order)
     vectors, single = read_theta(graph, theta)
     with Eliminated(graph, vectors) as system:
         known = powers(system, one_kind(graph, rewards), int(order))
         found = np.stack([system.begun(power) for power in known], axis=-1)
     return found[0] if single else found
+
+
+def _require_order(order: Any) -> None:
+    if not isinstance(order, int | np.integer) or order < 1:
+        raise InvalidGraph(f"The order of a moment is a whole number, at least 1; not {order!r}")
 
 
 def powers(system: Elimination, values: Values, order: int) -> list[Values]:
@@ -184,6 +187,7 @@ def gradient(graph: Graph, theta: Any, order: int, rewards: Any) -> tuple[Any, A
     """
     if not graph.theta_length:
         raise InvalidGraph(f"The weights of {graph.name} depend on no parameters")
+    _require_order(order)
     vectors, single = read_theta(graph, theta)
     values = one_kind(graph, rewards)
     with Eliminated(graph, vectors) as system:

@@ -66,6 +66,7 @@ class Refinement:
         self._colors = colors
         self._refined = 0
         self._best: tuple[list[bytes], bytes, Values] | None = None
+        self._best_path: list[int] = []
         self._symmetries: list[Values] = []
 
     def order(self) -> Values:
@@ -114,15 +115,15 @@ class Refinement:
             seen[key] = int(place[vertex]) + 1
         return ranked(np.stack([colors, place], axis=1))
 
-    def _search(self, colors: Values, path: list[int], invariants: list[bytes]) -> None:
+    def _search(self, colors: Values, path: list[int], invariants: list[bytes]) -> int:
+        """Look below a vertex that was singled out; up to how long a path all has been seen."""
         sizes = np.bincount(colors)
         invariants = [*invariants, sizes.tobytes()]
         if self._best is not None and invariants > self._best[0][: len(invariants)]:
-            return
+            return len(path)
         several = np.flatnonzero(sizes > 1)
         if not several.size:
-            self._leaf(np.argsort(colors), invariants)
-            return
+            return self._leaf(np.argsort(colors), path, invariants)
         cell = several[np.argmin(sizes[several])]
         tried: list[int] = []
         for vertex in np.flatnonzero(colors == cell).tolist():
@@ -132,16 +133,23 @@ class Refinement:
             single = 2 * colors + 1
             single[vertex] -= 1
             refined = self._refine(ranked(single[:, None]))
-            self._search(refined, [*path, vertex], invariants)
+            seen = self._search(refined, [*path, vertex], invariants)
+            if seen < len(path):
+                return seen
+        return len(path)
 
-    def _leaf(self, order: Values, invariants: list[bytes]) -> None:
+    def _leaf(self, order: Values, path: list[int], invariants: list[bytes]) -> int:
         form = self._certificate(order)
         if self._best is None or (invariants, form) < self._best[:2]:
-            self._best = (invariants, form, order)
+            self._best, self._best_path = (invariants, form, order), path
         elif form == self._best[1]:
             symmetry = np.empty(self._count, np.int64)
             symmetry[self._best[2]] = order
             self._symmetries.append(symmetry)
+            # All below where the paths part is the same as below the other: it has been seen.
+            pairs = zip(path, self._best_path, strict=False)
+            return next((depth for depth, (one, other) in enumerate(pairs) if one != other), 0)
+        return len(path)
 
     def _is_like(self, vertex: int, tried: list[int], path: list[int]) -> bool:
         """Whether a symmetry that leaves the path alone takes a vertex to one that was tried."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.kernels.running import run_chain
 from emberkeep.phasetype.rewards import read_rewards
-from emberkeep.phasetype.solving import read_theta
+from emberkeep.phasetype.solving import read_single
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,10 +24,8 @@ def sample(graph: Graph, size: int, theta: Any, rewards: Any, seed: int | None) 
     Raises:
         InvalidGraph: there are several parameter vectors, or no way out with this one.
     """
-    vectors, single = read_theta(graph, theta)
-    if not single:
-        raise InvalidGraph("Draws are for one parameter vector; call sample() for each")
-    weights = check_weights(graph.states, graph.edges, vectors[0], discrete=graph.is_discrete)
+    vector = read_single(graph, theta)
+    weights = check_weights(graph.states, graph.edges, vector, discrete=graph.is_discrete)
     graph.expectation(theta)  # every state must have a way out, or a chain would run for ever
     values = read_rewards(graph, rewards)
     edges = graph.edges

@@ -41,7 +41,23 @@ def read_theta(graph: Graph, theta: Any) -> tuple[Values, bool]:
             f"theta has the shape {values.shape}, and {graph.name} has {graph.theta_length} "
             f"parameters; expected ({graph.theta_length},), or (any, {graph.theta_length})"
         )
+    if not len(rows):
+        raise InvalidGraph("theta has no rows: there is no parameter vector to compute for")
+    if not np.isfinite(rows).all():
+        raise InvalidGraph(f"theta must be finite; it is {theta!r}")
     return rows, single
+
+
+def read_single(graph: Graph, theta: Any) -> Values:
+    """One parameter vector.
+
+    Raises:
+        InvalidGraph: there are several.
+    """
+    rows, single = read_theta(graph, theta)
+    if not single:
+        raise InvalidGraph(f"One parameter vector is needed here; theta has {len(rows)} rows")
+    return rows[0]
 
 
 @final

@@ -67,15 +67,18 @@ def read_states(given: Sequence[object]) -> States:
         return States(NONE, np.empty((len(given), 0), np.int64))
     words = [isinstance(state, str) for state in given]
     if all(words):
+        for word in given:
+            if "\0" in str(word):
+                raise InvalidGraph(f"The state {word!r} holds a letter that no word can have: \\0")
         letters = max(map(len, map(str, given)))
         rows = np.zeros((len(given), max(letters, 1)), np.int64)
         for row, word in zip(rows, given, strict=True):
             row[: len(str(word))] = [*map(ord, str(word))]
         return States(WORD, rows)
     numbers = [isinstance(state, int | np.integer) for state in given]
-    if all(numbers):
-        return States(NUMBER, np.array(given, np.int64).reshape(-1, 1))
     try:
+        if all(numbers):
+            return States(NUMBER, np.array(given, np.int64).reshape(-1, 1))
         rows = np.array([[_whole(part) for part in _parts(state)] for state in given], np.int64)
     except (TypeError, ValueError, OverflowError) as problem:
         raise InvalidGraph(
