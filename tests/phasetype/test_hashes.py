@@ -351,7 +351,7 @@ def test_which_parameter_is_used():
 
 def test_kinds_of_states_differ():
     edges, initial = {(1, 0): 1.0}, {1: 1.0}
-    kinds = [None, [0, 1], [(0,), (1,)], [(0, 0), (0, 1)], ["\0", "\1"], ["0", "1"], [48, 49]]
+    kinds = [None, [0, 1], [(0,), (1,)], [(0, 0), (0, 1)], ["\2", "\1"], ["0", "1"], [48, 49]]
     found = [hashes(make(edges, initial, states)) for states in kinds]
     assert len({structure for structure, _ in found}) == len(kinds)
 

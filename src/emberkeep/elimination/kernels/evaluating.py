@@ -61,9 +61,11 @@ def _over_lanes(lanes):
                     total += coefficients[e, j] * theta[j]
                 w[e] = total
             else:
+                # The first parameter along with the base: memory is what takes time here.
+                c = coefficients[e, 0] if parameters > 0 else 0.0
                 for b in range(lanes):
-                    w[e * lanes + b] = base[e]
-                for j in range(parameters):
+                    w[e * lanes + b] = base[e] + (c * theta[b] if parameters > 0 else 0.0)
+                for j in range(1, parameters):
                     c = coefficients[e, j]
                     if c != 0.0:
                         for b in range(lanes):
