@@ -24,6 +24,36 @@ OWN = ("elimination",)
 FAST = ("contract", "nsz")
 
 
+def sizes(program):
+    """Rows, entries of L, entries of U."""
+    return np.int64(program[ROWS]), np.int64(program[LOWER]), np.int64(program[UPPER])
+
+
+def edges_of(program):
+    """By row, where its component begins and ends, and its edges; where each edge leads."""
+    n, at = np.int64(program[ROWS]), HEADER + np.int64(program[ROWS])
+    return (
+        program[at : at + n],
+        program[at + n : at + 2 * n],
+        program[at + 2 * n : at + 3 * n],
+        program[at + 3 * n : at + 4 * n],
+        program[at + 4 * n : at + 4 * n + np.int64(program[EDGES])],
+    )
+
+
+def patterns_of(program):
+    """Where rows of L begin, and its columns; the same of U."""
+    n, lowers, uppers = sizes(program)
+    at = HEADER + 5 * n + np.int64(program[EDGES])
+    then = at + n + 1 + lowers
+    return (
+        program[at : at + n + 1],
+        program[at + n + 1 : then],
+        program[then : then + n + 1],
+        program[then + n + 1 : then + n + 1 + uppers],
+    )
+
+
 def _over_lanes(lanes):
     """Sums over lanes. One alone is summed in a register; several lie side by side in memory."""
 
@@ -113,18 +143,10 @@ def evaluate_kernel(lanes: int) -> Kernel:
         status,
     ):
         """Weights, and factors by rows. A row that cannot be left is noted in `status`."""
-        n, edges = np.int64(program[ROWS]), np.int64(program[EDGES])
-        lowers, uppers = np.int64(program[LOWER]), np.int64(program[UPPER])
+        n, lowers, uppers = sizes(program)
         eliminated = np.int64(program[ELIMINATED])
-        block_end = program[HEADER + 2 * n : HEADER + 3 * n]
-        edge_begin = program[HEADER + 3 * n : HEADER + 4 * n]
-        edge_end = program[HEADER + 4 * n : HEADER + 5 * n]
-        at = HEADER + 5 * n
-        column = program[at : at + edges]
-        at += edges
-        lower_starts, lower = program[at : at + n + 1], program[at + n + 1 : at + n + 1 + lowers]
-        at += n + 1 + lowers
-        upper_starts, upper = program[at : at + n + 1], program[at + n + 1 : at + n + 1 + uppers]
+        _, block_end, edge_begin, edge_end, column = edges_of(program)
+        lower_starts, lower, upper_starts, upper = patterns_of(program)
         diagonal, leaving = lowers + uppers, lowers + uppers + n
         where, w, f, marks = slot[block], weights[block], factors[block], status[block]
         for b in range(lanes):
@@ -208,18 +230,9 @@ def solve_kernel(lanes: int) -> Kernel:
         direction,
     ):
         """In place of right sides, solutions: of M x = b, or of x M = b."""
-        n, edges = np.int64(program[ROWS]), np.int64(program[EDGES])
-        lowers, uppers = np.int64(program[LOWER]), np.int64(program[UPPER])
-        block_begin = program[HEADER + n : HEADER + 2 * n]
-        block_end = program[HEADER + 2 * n : HEADER + 3 * n]
-        edge_begin = program[HEADER + 3 * n : HEADER + 4 * n]
-        edge_end = program[HEADER + 4 * n : HEADER + 5 * n]
-        at = HEADER + 5 * n
-        column = program[at : at + edges]
-        at += edges
-        lower_starts, lower = program[at : at + n + 1], program[at + n + 1 : at + n + 1 + lowers]
-        at += n + 1 + lowers
-        upper_starts, upper = program[at : at + n + 1], program[at + n + 1 : at + n + 1 + uppers]
+        n, lowers, uppers = sizes(program)
+        block_begin, block_end, edge_begin, edge_end, column = edges_of(program)
+        lower_starts, lower, upper_starts, upper = patterns_of(program)
         diagonal = lowers + uppers
         x, w, f = solutions[block], weights[block], factors[block]
         if direction == FORWARD:
