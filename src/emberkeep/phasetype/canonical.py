@@ -9,7 +9,6 @@ import numpy as np
 from emberkeep.errors import EmberkeepWarning
 from emberkeep.light import final, frozen, sha256
 from emberkeep.phasetype.assembly import Edges
-from emberkeep.phasetype.refinement import Refinement, TooSymmetric, ranked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ def _order(graph: Graph, marks: Values, begins: Values) -> Values:
     by_label = graph.states.order()
     if by_label is not None:
         return by_label
+    from emberkeep.phasetype.refinement import Refinement, TooSymmetric, ranked
+
     sources, targets = graph.edges.sources, graph.edges.targets.astype(np.int64)
     own = np.concatenate([graph.states.rows.astype(float), begins], axis=1)
 
