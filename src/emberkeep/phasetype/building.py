@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     Values = np.ndarray[Any, Any]
 
-MOST_STATES = 20_000_000
-
 
 @final
 class GraphBuilder:

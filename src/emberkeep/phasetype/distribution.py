@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ENDING, LEFT = 0, -1  # kinds of observation: how fast the chain ends; that it has not ended
 # Steps of uniformisation: its error, at most some 1e-16 a step, is proven; beyond, it is estimated.
 MOST_STEPS = 2_000_000
-HALVINGS, PRECISE = 200, 4e-16
+HALVINGS, PRECISE, PAST = 200, 4e-16, 2.5e-4
 
 
 def weights_of(graph: Graph, theta: Values) -> Values:
@@ -215,7 +215,7 @@ def _quantiles(graph: Graph, vector: Values, wanted: Values) -> Values:
         with np.errstate(divide="ignore", invalid="ignore"):
             newton = guess - over / slope
         # Just past the root, so that both ends come near.
-        newton += np.sign(newton - guess) * 0.25 * abs(newton - guess) * 1e-3
+        newton += PAST * (newton - guess)
         inside = (newton > low) & (newton < high)
         guess = np.where(inside, newton, middle)
     found[active] = high
