@@ -12,7 +12,7 @@ from emberkeep.keys.fingerprint import branch
 from emberkeep.store.composition import compose
 from emberkeep.store.directory import Directory
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest
-from emberkeep.trust import Sealer
+from emberkeep.trust.seals import OwnKeep, Sealer
 
 ENTRIES = 10_000
 BLOB = 2_000
@@ -56,7 +56,7 @@ def main() -> list[Row]:
         root = os.path.join(folder, "keep")
         os.environ["EMBERKEEP_CONFIG_DIR"] = os.path.join(folder, "config")
         sealer = Sealer(os.environ["EMBERKEEP_CONFIG_DIR"], print)
-        directory = Directory(root, sealer.verify)
+        directory = Directory(root, OwnKeep(sealer, None, pytest.fail).verify)
         fill(directory, sealer)
         floor = by_hand(root)
         status = sorted(timed(["status"], root) for _ in range(5))[2]

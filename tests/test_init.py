@@ -39,6 +39,7 @@ WARM = [
     "emberkeep.store.protocol",
     "emberkeep.store.tally",
     "emberkeep.trust",
+    "emberkeep.trust.seals",
 ]
 # With `-S`, as what `site` and .pth files load is not ours; the path is made up for.
 PRELUDE = "import sys; sys.path[:] = {path!r}; before = set(sys.modules)\n"

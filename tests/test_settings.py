@@ -16,6 +16,7 @@ from emberkeep.settings import (
     FIELDS,
     GIB,
     MIB,
+    Place,
     find_config_dir,
     load,
     parse_duration,
@@ -31,6 +32,15 @@ CASES = {
     "max_size_bytes": (10 * GIB, 1, 2, 3),
     "max_age_s": (180 * DAY_S, DAY_S, 2 * DAY_S, 3 * DAY_S),
     "verbosity": ("none", "default", "verbose", "debug"),
+    "shared": (
+        (),
+        (Place("/file", read_only=True),),
+        (Place("/one", "warn", deadline_s=2.0), Place("/two", details=False)),
+        (Place("/argument"),),
+    ),
+    "strategy": ("layered", "local", "shared", "layered"),
+    "toolchain": (None, "pinned", "3f", "40"),
+    "signing_key": ("default", "one", "two", "three"),
 }
 TEXTS = {  # how the file, the environment and an argument spell the values above
     "root": ("'/file'", "/environment", "/argument"),
@@ -40,6 +50,14 @@ TEXTS = {  # how the file, the environment and an argument spell the values abov
     "max_size_bytes": ("'1 B'", "2b", "3"),
     "max_age_s": ("1", "2d", "72h"),
     "verbosity": ("'default'", " Verbose ", "DEBUG"),
+    "shared": (
+        "[{path = '/file', read_only = true}]",
+        "/one?policy=warn&deadline_s=2, /two?details=no",
+        ["/argument"],
+    ),
+    "strategy": ("'Local'", "shared", "layered"),
+    "toolchain": ("'pinned'", "3f", "40"),
+    "signing_key": ("'one'", "two", "three"),
 }
 BY_NAME = {field.name: field for field in FIELDS}
 

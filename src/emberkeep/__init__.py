@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from emberkeep.cache import Artifact, Keep
     from emberkeep.errors import (
         BuildFailed,
+        BundleRejected,
         EmberkeepError,
         EmberkeepWarning,
         InvalidArgument,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         ToolchainWarning,
         Unkeyable,
         Unloadable,
+        Untrusted,
     )
     from emberkeep.keys import Fingerprint, fingerprint
     from emberkeep.keys.declared import ingredient
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Artifact",
     "BuildFailed",
+    "BundleRejected",
     "DeviceArray",
     "Difference",
     "EmberkeepError",
@@ -70,6 +73,7 @@ __all__ = [
     "ToolchainWarning",
     "Unkeyable",
     "Unloadable",
+    "Untrusted",
     "empty_on_device",
     "explain",
     "fingerprint",

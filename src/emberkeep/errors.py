@@ -8,6 +8,8 @@
     ├── InvalidBuild       what a build function returned cannot be kept
     ├── BuildFailed        the build one waited for, in another process or thread, raised
     ├── StoreProblem       a store could not do its work; never raised to a solving user
+    ├── Untrusted          what came from elsewhere is vouched for by no key that this user trusts
+    ├── BundleRejected     a bundle is damaged, too new or not what it says; nothing of it is used
     ├── InvalidSystem      equations that cannot be read; shows the place
     ├── InvalidPlan        a solve that cannot be done as it was asked for
     ├── SolveFailed        trajectories failed, and the caller has asked for an error
@@ -61,6 +63,14 @@ class BuildFailed(EmberkeepError):  # noqa: N818 - reads as what it says
 
 class StoreProblem(EmberkeepError):  # noqa: N818 - reads as what it says
     """A store could not read, write or list; the message names the place and the cause."""
+
+
+class Untrusted(EmberkeepError):  # noqa: N818 - reads as what it says
+    """What came from elsewhere is not vouched for by a key that this user trusts."""
+
+
+class BundleRejected(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
+    """A bundle is damaged, too new, or not what it says; nothing of it was used."""
 
 
 class InvalidSystem(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says

@@ -25,6 +25,34 @@ BINARY_UNITS = {"KIB": 1 << 10, "MIB": MIB, "GIB": GIB, "TIB": 1 << 40}
 DURATIONS = {"": DAY_S, "D": DAY_S, "H": 3600.0, "M": 60.0, "S": 1.0, "W": 7 * DAY_S}
 VERBOSITIES = ("none", "default", "verbose", "debug")
 CONFIG_DIR_VARIABLE = "EMBERKEEP_CONFIG_DIR"
+# A secret, so it is no setting that `emberkeep config` would show.
+PRIVATE_KEY_VARIABLE = "EMBERKEEP_PRIVATE_KEY"
+NO_SETTINGS = (CONFIG_DIR_VARIABLE, PRIVATE_KEY_VARIABLE)
+STRATEGIES = ("local", "shared", "layered")
+REQUIRE, WARN, OFF = POLICIES = ("require", "warn", "off")
+DEADLINE_S = 5.0
+
+
+@final
+@frozen
+class Place:
+    """A folder that several hosts or users share.
+
+    Attributes:
+        path: of the folder; it is never made, so that a missing mount is noticed.
+        policy: whose artifacts are used: ``require`` a trusted signature, ``warn`` without one,
+            or ``off``.
+        read_only: nothing is published there.
+        details: whether ingredients and generated source, which may show values that a function
+            captured, are published with what this user builds.
+        deadline_s: how long a call may take before the place counts as hanging.
+    """
+
+    path: str
+    policy: str = REQUIRE
+    read_only: bool = False
+    details: bool = True
+    deadline_s: float = DEADLINE_S
 
 
 @final
@@ -40,7 +68,12 @@ class Settings:
         max_size_bytes: what garbage collection leaves on disk at most.
         max_age_s: how long an entry is left that nobody uses.
         verbosity: of the time logger: none, default, verbose or debug.
-        config_dir: the folder of the user's config file and seal key; None where there is none.
+        shared: places below the local keep, nearest first.
+        strategy: ``layered`` (local, then shared), or one of the two alone.
+        toolchain: whose builds may run in place of this machine's own: ``pinned`` for all that
+            were pinned, or the beginning of one's digest; None for none while there is a compiler.
+        signing_key: the name of the key that signs what is shared.
+        config_dir: the folder of the user's config file and keys; None where there is none.
         origins: where each value comes from.
     """
 
@@ -51,6 +84,10 @@ class Settings:
     max_size_bytes: int
     max_age_s: float
     verbosity: str
+    shared: tuple[Place, ...]
+    strategy: str
+    toolchain: str | None
+    signing_key: str
     config_dir: str | None
     origins: Mapping[str, str]
 
@@ -108,10 +145,73 @@ def _folder(value: object) -> str:
 
 
 def _verbosity(value: object) -> str:
-    text = "none" if value is None else str(value).strip().lower()
-    if text not in VERBOSITIES:
+    return _one_of(VERBOSITIES, "none" if value is None else value)
+
+
+def _strategy(value: object) -> str:
+    return _one_of(STRATEGIES, value)
+
+
+def _one_of(known: tuple[str, ...], value: object) -> str:
+    text = str(value).strip().lower()
+    if text not in known:
         raise ValueError(text)
     return text
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(value)
+    return value.strip()
+
+
+def parse_places(value: object) -> tuple[Place, ...]:
+    """Shared places: ``/cluster/keep?policy=warn``, several separated by commas, or a list."""
+    if isinstance(value, str):
+        return tuple(_place(text.strip()) for text in value.split(",") if text.strip())
+    if isinstance(value, Place | os.PathLike | dict):
+        return (_place(value),)
+    several: Any = value
+    return tuple(_place(each) for each in several)
+
+
+def _place(value: Any) -> Place:
+    """One place: a `Place`, a path, a text with options, or a table of the config file."""
+    if isinstance(value, Place):
+        options = {name: getattr(value, name) for name in PLACE_OPTIONS}
+        return _place({"path": value.path, **options})
+    if isinstance(value, dict):
+        table: dict[str, Any] = value
+        path = table["path"]
+        given = {name: each for name, each in table.items() if name != "path"}
+    elif isinstance(value, str):
+        path, _, query = value.partition("?")
+        given = dict(option.split("=", 1) for option in query.split("&") if option)
+    else:
+        path, given = value, {}
+    return Place(_folder(path), **{name: PLACE_OPTIONS[name](each) for name, each in given.items()})
+
+
+def _policy(value: object) -> str:
+    return _one_of(POLICIES, value)
+
+
+def _deadline(value: object) -> float:
+    """Seconds, bare or as a duration."""
+    text = str(value).strip()
+    bare = text.replace(".", "", 1).isdigit()
+    seconds = parse_duration(f"{text}s" if bare else text)
+    if seconds <= 0:
+        raise ValueError(value)
+    return seconds
+
+
+PLACE_OPTIONS: Mapping[str, Callable[[object], Any]] = {
+    "policy": _policy,
+    "read_only": _boolean,
+    "details": _boolean,
+    "deadline_s": _deadline,
+}
 
 
 SIZE = "a size such as 500MB, 10GiB or a number of bytes"
@@ -130,6 +230,22 @@ FIELDS = (
         "a number of days, or a duration such as 12h or 2w",
     ),
     Field("verbosity", "verbosity", "EMBERKEEP_VERBOSITY", _verbosity, ", ".join(VERBOSITIES)),
+    Field(
+        "shared",
+        "shared",
+        "EMBERKEEP_SHARED",
+        parse_places,
+        "folders, separated by commas, each with options such as ?policy=warn&read_only=true",
+    ),
+    Field("strategy", "strategy", "EMBERKEEP_STRATEGY", _strategy, ", ".join(STRATEGIES)),
+    Field(
+        "toolchain",
+        "toolchain",
+        "EMBERKEEP_TOOLCHAIN",
+        _text,
+        "pinned, or the beginning of a toolchain's digest",
+    ),
+    Field("signing_key", "signing_key", "EMBERKEEP_SIGNING_KEY", _text, "the name of a key"),
 )
 
 
@@ -153,6 +269,10 @@ def load(arguments: Mapping[str, object], environ: Mapping[str, str] | None = No
         "max_size_bytes": 10 * GIB,
         "max_age_s": 180 * DAY_S,
         "verbosity": "none",
+        "shared": (),
+        "strategy": "layered",
+        "toolchain": None,
+        "signing_key": "default",
     }
     origins = dict.fromkeys(found, "default")
     for origin, names, values in _sources(arguments, environ, config_dir):
@@ -174,7 +294,7 @@ def _sources(
     variables = {
         name: value
         for name, value in environ.items()
-        if name.startswith("EMBERKEEP_") and name != CONFIG_DIR_VARIABLE
+        if name.startswith("EMBERKEEP_") and name not in NO_SETTINGS
     }
     given = {name: value for name, value in arguments.items() if value is not None}
     return [
@@ -219,6 +339,12 @@ def _unknown(name: str, origin: str, known: Mapping[str, Field]) -> str:
     near = get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(sorted(known))}."
     return f"There is no setting {name!r}, which stands in {origin}. {hint}"
+
+
+def private_key(environ: Mapping[str, str] | None = None) -> str | None:
+    """The private key that stands in the environment, for machines where no file should hold it."""
+    environ = os.environ if environ is None else environ
+    return environ.get(PRIVATE_KEY_VARIABLE) or None
 
 
 def find_config_dir(environ: Mapping[str, str]) -> str | None:

@@ -124,7 +124,10 @@ def test_bash_completes_every_command_and_option():
         ("emberkeep gc --max-", ["--max-size", "--max-age"]),
         ("emberkeep --root status ver", ["verify"]),
         ("emberkeep ls --format ", ["text", "json"]),
-        ("emberkeep completion ", ["bash", "zsh", "fish", "-h", "--help", "--root", "--format"]),
+        (
+            "emberkeep completion ",
+            ["bash", "zsh", "fish", "-h", "--help", "--root", "--layer", "--format"],
+        ),
         ("emberkeep status --max", []),
     ],
 )

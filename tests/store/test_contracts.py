@@ -11,7 +11,7 @@ from emberkeep.store.directory import Directory
 from emberkeep.store.layers import Layered, Memory, ReadOnly
 from emberkeep.store.protocol import ABSENT, Miss
 from emberkeep.testing import StoreContract, accept, store_machine
-from emberkeep.trust import Sealer
+from emberkeep.trust.seals import OwnKeep, Sealer
 
 PLENTY = 1 << 30
 
@@ -22,6 +22,10 @@ def fail(problem):
 
 def layered(*layers):
     return Layered(layers, fail)
+
+
+def judged_by(sealer):
+    return OwnKeep(sealer, None, pytest.fail).verify
 
 
 class TestMemory(StoreContract):
@@ -53,10 +57,10 @@ class TestSealedDirectory(InFolder):
         return self.seals.seal(digest)
 
     def make_store(self):
-        return Directory(self.root, self.seals.verify)
+        return Directory(self.root, judged_by(self.seals))
 
     def reopen(self, store):
-        return Directory(self.root, Sealer(self.seals._config_dir, pytest.fail).verify)
+        return Directory(self.root, judged_by(Sealer(self.seals._config_dir, pytest.fail)))
 
 
 class TestReadOnly(InFolder):
@@ -144,10 +148,10 @@ def test_a_sealed_directory_is_a_dictionary(fresh, home):
     seals = Sealer(str(home), pytest.fail)
 
     def reopen(store):
-        return Directory(store.root, seals.verify)
+        return Directory(store.root, judged_by(seals))
 
     machine = store_machine(
-        lambda: Directory(fresh(), seals.verify), reopen=reopen, seal=seals.seal
+        lambda: Directory(fresh(), judged_by(seals)), reopen=reopen, seal=seals.seal
     )
     run(machine, examples=15)
 

@@ -26,7 +26,7 @@ from emberkeep.store.protocol import (
     Miss,
 )
 from emberkeep.testing import accept, kept
-from emberkeep.trust import Sealer
+from emberkeep.trust.seals import OwnKeep, Sealer
 
 BLOBS = {"code": b"some code", "table": bytes(3000), "empty": b""}
 ELSEWHERE = 65534  # the user nobody
@@ -39,7 +39,7 @@ def sealer(home):
 
 @pytest.fixture
 def store(tmp_path, sealer):
-    return Directory(str(tmp_path / "keep"), sealer.verify)
+    return Directory(str(tmp_path / "keep"), OwnKeep(sealer, None, pytest.fail).verify)
 
 
 @pytest.fixture
@@ -143,11 +143,11 @@ def test_no_name_leads_out(store, name, tmp_path, sealer):
 def test_a_crash_before_the_manifest_leaves_nothing_to_see(store, artifact, monkeypatch):
     write_file, written = files.write_file, []
 
-    def crash(path, content, temporary):
+    def crash(path, content, temporary, access):
         written.append(path)
         if path.endswith(".json"):
             raise OSError("the power went")
-        write_file(path, content, temporary)
+        write_file(path, content, temporary, access)
 
     monkeypatch.setattr(files, "write_file", crash)
     with pytest.raises(StoreProblem, match="the power went"):
@@ -272,7 +272,14 @@ def test_a_changed_layout_without_the_seal_is_not_trusted(store, artifact, path,
 
 def test_a_manifest_of_another_user_key_is_not_trusted(store, artifact, path, tmp_path):
     stranger = Sealer(str(tmp_path / "stranger"), pytest.fail)
-    assert reason(Directory(store.root, stranger.verify).read(artifact.manifest.key)) == UNTRUSTED
+    assert (
+        reason(
+            Directory(store.root, OwnKeep(stranger, None, pytest.fail).verify).read(
+                artifact.manifest.key
+            )
+        )
+        == UNTRUSTED
+    )
 
 
 @pytest.mark.parametrize(
@@ -394,7 +401,7 @@ def test_what_is_no_file_is_a_miss_and_heals(store, artifact, path, sealer, make
     victim = path if what == "manifest" else blob_path(store, what)
     os.rename(victim, victim + ".good")
     make(victim)
-    reader = Directory(store.root, sealer.verify, heals=healing)
+    reader = Directory(store.root, OwnKeep(sealer, None, pytest.fail).verify, heals=healing)
     assert reason(reader.read(artifact.manifest.key)) in (DAMAGED, UNREADABLE)
     if healing:
         assert heals(reader, artifact)
@@ -442,7 +449,7 @@ def test_a_newer_format_with_a_wrong_digest_is_damage(store, artifact, path):
 def test_an_unknown_layout_is_not_touched(store, artifact, path, sealer, layout):
     overwrite(os.path.join(store.root, "format"), layout)
     before = tree(store.root)
-    fresh = Directory(store.root, sealer.verify)
+    fresh = Directory(store.root, OwnKeep(sealer, None, pytest.fail).verify)
     assert reason(fresh.read(artifact.manifest.key)) == UNREADABLE
     with pytest.raises(StoreProblem, match="laid out"):
         fresh.write(artifact)
@@ -466,7 +473,14 @@ def test_what_is_removed_is_judged_anew(store, artifact, path):
 def test_a_layout_that_is_no_file_is_unknown(store, artifact, path, sealer, make):
     os.unlink(os.path.join(store.root, "format"))
     make(os.path.join(store.root, "format"))
-    assert reason(Directory(store.root, sealer.verify).read(artifact.manifest.key)) == UNREADABLE
+    assert (
+        reason(
+            Directory(store.root, OwnKeep(sealer, None, pytest.fail).verify).read(
+                artifact.manifest.key
+            )
+        )
+        == UNREADABLE
+    )
 
 
 @pytest.mark.parametrize("below", ["", "inside"])
@@ -587,7 +601,7 @@ def test_without_healing_nothing_is_written(store, artifact, path, sealer):
     overwrite(store.blob_path(bad_blob.manifest.blobs[0].digest), b"damage")
     overwrite(store.manifest_path(other.manifest.key), b"damage")
     os.utime(path, (1, 1))
-    reader = Directory(store.root, sealer.verify, heals=False)
+    reader = Directory(store.root, OwnKeep(sealer, None, pytest.fail).verify, heals=False)
     before = tree(store.root)
     assert reader.read(artifact.manifest.key) == artifact
     assert reason(reader.read(other.manifest.key)) == DAMAGED

@@ -18,8 +18,8 @@ from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest, Miss
 GOOD_SEAL = "0" * 64
 
 
-def verify(digest, seal):
-    return None if seal == GOOD_SEAL else "sealed by somebody else"
+def verify(manifest, stamps):
+    return None if stamps.seal == GOOD_SEAL else "sealed by somebody else"
 
 
 def trees(**plan):

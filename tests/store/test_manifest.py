@@ -34,8 +34,8 @@ def a_seal(digest):
     return sha256(b"seal" + digest.encode()).hexdigest()
 
 
-def judge(digest, seal):
-    return None if seal == a_seal(digest) else "not sealed"
+def judge(manifest, stamps):
+    return None if stamps.seal == a_seal(stamps.digest) else "not sealed"
 
 
 @given(MANIFESTS)
@@ -109,10 +109,14 @@ def test_deep_nesting_is_damage_or_a_layout(depth):
     assert isinstance(found, Manifest) if depth == 500 else found.reason == DAMAGED
 
 
-def test_the_seal_is_asked_before_the_shape():
-    found = read_document(signed('{"format":1}', unsealed), None, judge)
-    assert found == Miss(UNTRUSTED, "not sealed")
+def test_a_shape_that_is_none_is_damage_whoever_vouches_for_it():
+    assert read_document(signed('{"format":1}', unsealed), None, judge).reason == DAMAGED
     assert read_document(signed('{"format":1}'), None, judge).reason == DAMAGED
+
+
+def test_what_nobody_vouches_for_is_not_trusted():
+    found = read_document(kept().document, None, judge)
+    assert found == Miss(UNTRUSTED, "not sealed")
 
 
 def test_an_unknown_format_is_told_before_the_seal():
@@ -122,7 +126,7 @@ def test_an_unknown_format_is_told_before_the_seal():
 
 
 def test_a_document_without_its_own_digest_is_not_shown_to_the_judge():
-    def never(digest, seal):
+    def never(manifest, stamps):
         pytest.fail("what is damaged is no question of trust")
 
     document = bytearray(kept().document)

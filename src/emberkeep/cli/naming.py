@@ -55,6 +55,14 @@ def _readings(text: str) -> list[tuple[str, str | None]]:
     return [(text, None), *((text[:index], text[index + 1 :] or None) for index in slashes)]
 
 
+def is_within(kind: str, name: str, text: str) -> bool:
+    """Whether ``KIND[/NAME]`` covers an artifact of this kind and name."""
+    return any(
+        known_kind == kind and known_name in (None, name)
+        for known_kind, known_name in _readings(text)
+    )
+
+
 def find_entry(entries: Iterable[Entry], text: str) -> Entry:
     """The entry that a user means.
 

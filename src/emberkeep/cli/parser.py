@@ -32,6 +32,14 @@ COMMANDS = {
     "clear": ("collecting", "remove all entries, or those of a kind or name"),
     "pin": ("pinning", "keep an entry from being collected"),
     "unpin": ("pinning", "let an entry be collected again"),
+    "key": ("keys", "make, show, list or revoke the keys that sign what you share"),
+    "trust": ("trusting", "say whose artifacts are used here, and which are not any more"),
+    "push": ("transferring", "bring what is kept here to a shared place"),
+    "pull": ("transferring", "bring what is in a shared place here"),
+    "sync": ("transferring", "pull, then push"),
+    "export": ("bundling", "write entries to one signed file"),
+    "import": ("bundling", "take entries out of such a file"),
+    "prewarm": ("building", "build or fetch all that a Python file declares"),
     "build": ("building", "compile the kernels that a Python file declares, for any machine"),
     "config": ("configuration", "show every setting with its origin"),
     "doctor": ("health", "check that a keep can work here, with a remedy for what is wrong"),
@@ -120,6 +128,12 @@ def add_global_options(parser: ArgumentParser, *, default: object) -> None:
     """Options that stand before the command or after it; there, only if they are given."""
     parser.add_argument(
         "--root", metavar="DIR", default=default, help="the keep's folder (default: the setting)"
+    )
+    parser.add_argument(
+        "--layer",
+        metavar="LAYER",
+        default=default or "local",
+        help="local (the default), shared, or a shared folder",
     )
     parser.add_argument(
         "--format",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from emberkeep import settings as settings_module
 from emberkeep.cli.text import printable
-from emberkeep.errors import StoreProblem
+from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.light import final
+from emberkeep.settings import Place
 from emberkeep.store.directory import Directory
-from emberkeep.trust import Sealer
+from emberkeep.trust.judging import judge_of, own_keep
+from emberkeep.trust.seals import Sealer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from emberkeep.settings import Settings
+    from emberkeep.sharing.folder import SharedFolder
 
 JSON_VERSION = 1
 
@@ -30,16 +34,29 @@ class Session:
 
     Attributes:
         settings: with `--root` in place.
+        sealer: the user's own.
+        place: the shared place that is looked at; None for the user's own keep.
     """
 
     def __init__(self, options: Namespace) -> None:
         self.options = options
         self.settings: Settings = settings_module.load({"root": options.root})
+        self.sealer = Sealer(self.settings.config_dir, warn)
+        self.place = _find_place(self.settings, options.layer)
         self._directory: Directory | None = None
 
     @property
     def root(self) -> str:
-        """The keep's folder.
+        """The folder of the layer that is looked at: the user's own keep, or a shared place.
+
+        Raises:
+            StoreProblem: there is none.
+        """
+        return self.own_root if self.place is None else self.place.path
+
+    @property
+    def own_root(self) -> str:
+        """The folder of the user's own keep.
 
         Raises:
             StoreProblem: there is none.
@@ -53,19 +70,37 @@ class Session:
 
     @property
     def directory(self) -> Directory:
-        """The keep, for looking at it."""
+        """The layer, for looking at it."""
         if self._directory is None:
-            sealer = Sealer(self.settings.config_dir, warn)
-            heals = not self.settings.read_only
-            self._directory = Directory(self.root, sealer.verify, heals=heals)
+            if self.place is None:
+                self._directory = self.own_directory()
+            else:
+                self._directory = self.open_shared(self.place).directory
         return self._directory
 
+    def own_directory(self) -> Directory:
+        """The user's own keep."""
+        own = own_keep(self.settings, self.sealer, warn)
+        heals = not self.settings.read_only
+        return Directory(self.own_root, own.verify, endorse=own.endorse, heals=heals)
+
+    def open_shared(self, place: Place) -> SharedFolder:
+        """A shared place."""
+        from emberkeep.sharing.folder import open_place
+
+        return open_place(place, judge_of(self.settings, warn), self.sealer, warn)
+
     def writable_directory(self) -> Directory:
-        """The keep, for changing it.
+        """The layer, for changing it.
 
         Raises:
             StoreProblem: the settings say that it is only read.
         """
+        if self.place is not None and self.place.read_only:
+            raise StoreProblem(
+                f"{self.root} is only read: the setting 'shared' says so, by "
+                f"{self.settings.origins['shared']}"
+            )
         if self.settings.read_only:
             origin = self.settings.origins["read_only"]
             raise StoreProblem(
@@ -84,6 +119,25 @@ class Session:
             return
         for line in lines:
             sys.stdout.write(printable(line) + "\n")
+
+
+def _find_place(settings: Settings, layer: str) -> Place | None:
+    """The shared place that ``--layer`` means; None for the user's own keep.
+
+    Raises:
+        InvalidSetting: none is configured.
+    """
+    if layer == "local":
+        return None
+    if layer == "shared":
+        if settings.shared:
+            return settings.shared[0]
+        raise InvalidSetting(
+            "There is no shared place. Set EMBERKEEP_SHARED, or 'shared' in the config file, to a "
+            "folder, or name the folder: --layer DIR"
+        )
+    path = os.path.abspath(os.path.expanduser(layer))
+    return next((place for place in settings.shared if place.path == path), Place(path))
 
 
 def warn(text: str) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from emberkeep.errors import StoreProblem
 from emberkeep.light import as_dict, parse_json, sha256
-from emberkeep.store.manifest import FORMAT, TRAILER
+from emberkeep.store.manifest import (
+    FORMAT,
+    NO_SEAL,
+    SIGNATURE,
+    TRAILER,
+    TRAILER_BYTES,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +39,40 @@ def compose(
     budget = [RECORDED_NODES]
     recorded = {half: record_tree(tree, budget) for half, tree in ingredients.items()}
     lines = f'{{"manifest":{canonical(body)},\n"ingredients":{canonical(recorded)},\n'.encode()
+    return _finish(lines, seal)
+
+
+def _finish(lines: bytes, seal: Callable[[str], str]) -> bytes:
     digest = sha256(lines).hexdigest()
     return lines + TRAILER % (digest.encode(), seal(digest).encode())
+
+
+def _no_seal(_digest: str) -> str:
+    return NO_SEAL
+
+
+def resealed(document: bytes, seal: Callable[[str], str] = _no_seal) -> bytes:
+    """The same document under another seal; without one by default, as it goes to others."""
+    return _finish(document[:-TRAILER_BYTES], seal)
+
+
+def signed(document: bytes, signer: str, sign: Callable[[str], str]) -> bytes:
+    """An unsigned document with a signature of its payload, and without a seal.
+
+    Args:
+        document: as it was composed.
+        signer: the public key.
+        sign: gives the signature of a payload's digest.
+    """
+    payload = document[:-TRAILER_BYTES]
+    signature = sign(sha256(payload).hexdigest())
+    return _finish(payload + SIGNATURE % (signer.encode(), signature.encode()), _no_seal)
+
+
+def without_details(document: bytes) -> bytes:
+    """An unsigned document without its ingredients, which may show values of a user's program."""
+    first_line = document.partition(b"\n")[0]
+    return _finish(first_line + b'\n"ingredients":{},\n', _no_seal)
 
 
 def canonical(value: object) -> str:

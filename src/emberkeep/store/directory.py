@@ -12,6 +12,8 @@
     <root>/leases/…                        who builds what at the moment
     <root>/quarantine/…                    what was found damaged
     <root>/temporary/…                     what is being written
+    <root>/revoked/<public key>            in a folder that others write too: statements by which
+                                           owners revoke their keys
 
 Files are the only truth: an entry's last use is its manifest's time of modification.
 """
@@ -24,8 +26,8 @@ import time
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, sha256
 from emberkeep.store import files
-from emberkeep.store.files import RESERVED, folder_name
-from emberkeep.store.manifest import SIZE_LIMIT, read_document
+from emberkeep.store.files import ALONE, RESERVED, folder_name
+from emberkeep.store.manifest import SIGNATURE_BYTES, SIZE_LIMIT, TRAILER_BYTES, read_document
 from emberkeep.store.protocol import (
     ABSENT,
     DAMAGED,
@@ -38,51 +40,75 @@ from emberkeep.store.protocol import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from emberkeep.store.protocol import BlobRef, Key, Manifest, Verify
+    from emberkeep.store.files import Access
+    from emberkeep.store.protocol import BlobRef, Endorse, Key, Manifest, Verify
 
 LAYOUT = b"emberkeep 1\n"
 TOUCH_AFTER_S = 3600.0
 SUFFIX = ".json"
 JUDGED = 256  # documents that are remembered as good
+SIGNED_AT = slice(-TRAILER_BYTES - SIGNATURE_BYTES, -TRAILER_BYTES - SIGNATURE_BYTES + 12)
+SIGNED = b'"signature":'
 
 
 @final
 class Directory:
-    """A local folder as a store.
+    """A folder as a store.
 
     Args:
         root: the folder; made at the first write.
-        verify: judges the seal of each manifest.
+        verify: judges who vouches for each manifest.
+        endorse: gives a document as it is to be written here; as it is, by default.
         label: what reports call this layer.
-        heals: whether it may move damaged files away and note uses; not so for a folder that
-            belongs to others or is only read.
+        heals: whether it may move damaged files away; not so for a folder that belongs to others
+            or is only read.
+        notes_use: whether the use of an entry may be noted in the folder; as `heals` by default.
+        access: asked, at the first write, who else may read and write what is made.
     """
 
     def __init__(
-        self, root: str, verify: Verify, *, label: str = "local", heals: bool = True
+        self,
+        root: str,
+        verify: Verify,
+        *,
+        endorse: Endorse | None = None,
+        label: str = "local",
+        heals: bool = True,
+        notes_use: bool | None = None,
+        access: Callable[[str], Access] | None = None,
     ) -> None:
         self.root = root
         self.label = label
+        self.endorse = endorse
         self._verify = verify
         self.writable = True
         self._heals = heals
+        self._notes_use = heals if notes_use is None else notes_use
+        self._access = access
         self._layout_known = False
         self._judged: dict[Key, tuple[bytes, Manifest]] = {}
 
     # Reading ------------------------------------------------------------------------------------
 
-    def read(self, key: Key) -> Kept | Miss:
-        """The artifact of this key, checked; what is damaged goes to quarantine on the way."""
+    def read(self, key: Key, expect: Callable[[int], None] | None = None) -> Kept | Miss:
+        """The artifact of this key, checked; what is damaged goes to quarantine on the way.
+
+        Args:
+            key: its name.
+            expect: told how many bytes of contents will be read, once its manifest was.
+        """
         try:
-            return self._read(key, self.manifest_path(key))
+            return self._read(key, self.manifest_path(key), expect)
         except FileNotFoundError:
             return Miss(ABSENT, f"it was never kept in {self.root}, or has been evicted")
         except (OSError, StoreProblem) as problem:
             return Miss(UNREADABLE, f"{self.root} cannot be read: {problem}")
 
-    def _read(self, key: Key, path: str) -> Kept | Miss:
+    def _read(
+        self, key: Key, path: str, expect: Callable[[int], None] | None = None
+    ) -> Kept | Miss:
         self.check_layout()
         try:
             document, used = files.read_dated(path, SIZE_LIMIT)
@@ -93,6 +119,8 @@ class Directory:
             if manifest.reason == NEWER_FORMAT:
                 return manifest
             return self._quarantine(key, path, manifest)
+        if expect is not None:
+            expect(sum([ref.size_bytes for ref in manifest.blobs]))
         blobs: dict[str, bytes] = {}
         for ref in manifest.blobs:
             content = self._read_blob(ref)
@@ -108,7 +136,8 @@ class Directory:
         if known is not None and known[0] == document:
             return known[1]
         found = read_document(document, key, self._verify)
-        if not isinstance(found, Miss):
+        # Those whom others have signed are judged each time: trust ends when it is withdrawn.
+        if not isinstance(found, Miss) and document[SIGNED_AT] != SIGNED:
             if len(self._judged) >= JUDGED:
                 self._judged.clear()
             self._judged[key] = (document, found)
@@ -129,7 +158,7 @@ class Directory:
 
     def _touch(self, path: str, used: float) -> None:
         """Note the use of an entry, at most hourly; a folder that forbids it is no trouble."""
-        if not self._heals or 0 <= time.time() - used < TOUCH_AFTER_S:
+        if not self._notes_use or 0 <= time.time() - used < TOUCH_AFTER_S:
             return
         try:
             os.utime(path)
@@ -138,7 +167,7 @@ class Directory:
 
     def change_nothing(self) -> None:
         """Only read from now on, for a process that cannot tell good seals from bad ones."""
-        self._heals = False
+        self._heals = self._notes_use = False
         self.writable = False
 
     # Healing ------------------------------------------------------------------------------------
@@ -264,6 +293,22 @@ class Directory:
     def blob_path(self, digest: str) -> str:
         """The file of a blob."""
         return os.sep.join((self.root, "blobs", digest[:2], digest[2:]))
+
+    @property
+    def access(self) -> Access:
+        """Who may read and write what is made here; a shared folder has an opinion of its own."""
+        return ALONE if self._access is None else self._access(self.root)
+
+    def builds(self, kind: str, name: str, plan: str) -> Iterator[str]:
+        """The build halves of the entries with this plan, by listing alone."""
+        folder = os.path.join(self.root, folder_name(kind), folder_name(name))
+        try:
+            self.check_layout()
+            for file in files.scan(folder):
+                if file.name.startswith(f"{plan}-") and file.name.endswith(SUFFIX):
+                    yield file.name[len(plan) + 1 : -len(SUFFIX)]
+        except OSError as problem:
+            raise StoreProblem(f"{folder} cannot be listed: {problem}") from problem
 
     def entries(self) -> Iterator[Entry]:
         """Everything that is kept here, by listing alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from stat import S_ISREG
 
-from emberkeep.light import sha256
+from emberkeep.light import final, frozen, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,34 +45,62 @@ def read_dated(path: str, limit: int) -> tuple[bytes, float]:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks), facts.st_mtime
 
 
-def write_file(path: str, content: bytes, temporary: str) -> None:
+@final
+@frozen
+class Access:
+    """Who may read and write what is made: the permissions of files and of folders."""
+
+    file: int
+    folder: int
+
+
+ALONE = Access(0o600, PRIVATE)
+
+
+def as_of(folder: str) -> Access:
+    """The permissions that the contents of a shared folder have: those of the folder itself."""
+    mode = os.stat(folder).st_mode
+    return Access(mode & 0o666, mode & 0o7777)
+
+
+def write_file(path: str, content: bytes, temporary: str, access: Access = ALONE) -> None:
     """Put a file in place whole: written under a temporary name, then renamed.
 
     There is no fsync: every read checks digests, so what a crash tore is a miss that heals.
     """
     name = os.path.join(temporary, unique_name())
     try:
-        descriptor = _create(name)
+        descriptor = _create(name, access)
         try:
+            if access is not ALONE:
+                _allow(descriptor, access.file)
             view = memoryview(content)
             while view:
                 view = view[os.write(descriptor, view) :]
         finally:
             os.close(descriptor)
-        _put(name, path)
+        _put(name, path, access)
     except BaseException:
         remove_file(name)
         raise
 
 
-def _put(name: str, path: str) -> None:
+def _allow(target: int | str, mode: int) -> None:
+    """Set permissions, whatever the umask is; a file system that knows none is no trouble."""
+    try:
+        os.chmod(target, mode)
+    except OSError:
+        return
+
+
+def _put(name: str, path: str, access: Access) -> None:
     """Rename a file into its folder, which a collection may take away while it is empty."""
     for _ in range(FOLDER_TRIES):
         try:
             os.replace(name, path)
         except FileNotFoundError:
             try:
-                make_folder(os.path.dirname(path))
+                make_folder(os.path.dirname(path), access)
             except (FileNotFoundError, FileExistsError):  # taken away at this very moment
                 continue
         else:
@@ -80,22 +108,22 @@ def _put(name: str, path: str) -> None:
     os.replace(name, path)
 
 
-def _create(name: str) -> int:
+def _create(name: str, access: Access) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW
     try:
         return os.open(name, flags, 0o600)
     except FileNotFoundError:
-        make_folder(os.path.dirname(name))
+        make_folder(os.path.dirname(name), access)
         return os.open(name, flags, 0o600)
 
 
-def make_folder(path: str) -> None:
-    """Make a folder, and what is missing above it, for this user alone.
+def make_folder(path: str, access: Access = ALONE) -> None:
+    """Make a folder, and what is missing above it, for this user alone unless said otherwise.
 
     `os.makedirs` would leave those above open to all, the keep's root among them.
     """
     try:
-        os.mkdir(path, PRIVATE)
+        _make_one(path, access)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
@@ -103,12 +131,18 @@ def make_folder(path: str) -> None:
         above = os.path.dirname(path)
         if above == path:
             raise
-        make_folder(above)
+        make_folder(above, access)
         try:
-            os.mkdir(path, PRIVATE)
+            _make_one(path, access)
         except FileExistsError:  # somebody else was faster
             if not os.path.isdir(path):
                 raise
+
+
+def _make_one(path: str, access: Access) -> None:
+    os.mkdir(path, access.folder & 0o777)
+    if access is not ALONE:
+        _allow(path, access.folder)
 
 
 def remove_file(path: str) -> bool:
@@ -155,7 +189,17 @@ DEVICES = frozenset(
 )
 # What lies in a keep's root beside the kinds.
 RESERVED = frozenset(
-    ["format", "blobs", "pins", "statistics", "leases", "quarantine", "temporary", "collected"]
+    [
+        "format",
+        "blobs",
+        "pins",
+        "statistics",
+        "leases",
+        "quarantine",
+        "temporary",
+        "collected",
+        "revoked",
+    ]
 )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from emberkeep.store.directory import Directory
-    from emberkeep.store.protocol import BlobRef, Entry, Manifest
+    from emberkeep.store.protocol import BlobRef, Entry, Manifest, Stamps
 
 OK = "ok"
 OTHER = "other"
@@ -114,6 +114,20 @@ def blob_sizes(directory: Directory) -> dict[str, int]:
     return sizes
 
 
+def is_whole(directory: Directory, entry: Entry) -> bool:
+    """Whether an entry is vouched for and its blobs are there, as far as sizes tell."""
+    manifest, _ = directory.read_entry(entry)
+    if isinstance(manifest, Miss):
+        return False
+    try:
+        return all(
+            os.stat(directory.blob_path(blob.digest)).st_size == blob.size_bytes
+            for blob in manifest.blobs
+        )
+    except FileNotFoundError:
+        return False
+
+
 def is_key(text: str) -> bool:
     """Whether a file's name is that of an entry: two digests. Others are not ours to touch."""
     plan, _, build = text.partition("-")
@@ -136,8 +150,8 @@ def named_blobs(document: bytes) -> frozenset[str] | None:
     return None if _is_whole(document) else frozenset()
 
 
-def _accept(_digest: str, _seal: str) -> None:
-    """Any seal will do: an untrusted manifest is somebody's."""
+def _accept(_manifest: Manifest, _stamps: Stamps) -> None:
+    """Whoever vouches for it: an untrusted manifest is somebody's."""
 
 
 def _is_whole(document: bytes) -> bool:

@@ -6,7 +6,7 @@ import os
 import time
 from _thread import allocate_lock
 
-from emberkeep.errors import StoreProblem
+from emberkeep.errors import StoreProblem, Untrusted
 from emberkeep.light import final
 from emberkeep.store.files import folder_name
 from emberkeep.store.protocol import ABSENT, BY_WEIGHT, UNREADABLE, Entry, Miss
@@ -82,6 +82,14 @@ class Memory:
             kind, name = folder_name(key.kind), folder_name(key.name)
             yield Entry(kind, name, str(key), used, len(kept.document))
 
+    def builds(self, kind: str, name: str, plan: str) -> Iterator[str]:
+        """The build halves of what is held for this plan."""
+        with _lock:
+            held = list(self._held)
+        for key in held:
+            if (key.kind, key.name, key.plan) == (kind, name, plan):
+                yield key.build
+
 
 def size_of(kept: Kept) -> int:
     """How much memory an artifact takes, near enough."""
@@ -98,15 +106,20 @@ class Layered:
     Args:
         layers: read in this order; written wherever they are writable.
         on_problem: told when filling a layer above failed; that harms nobody else.
+        on_refusal: told of each layer that has something and cannot or may not give it.
     """
 
     label = "layers"
 
     def __init__(
-        self, layers: tuple[Store, ...], on_problem: Callable[[StoreProblem], None]
+        self,
+        layers: tuple[Store, ...],
+        on_problem: Callable[[StoreProblem], None],
+        on_refusal: Callable[[Key, str, Miss], None] = lambda _key, _label, _miss: None,
     ) -> None:
         self._layers = layers
         self._on_problem = on_problem
+        self._on_refusal = on_refusal
 
     @property
     def writable(self) -> bool:
@@ -126,6 +139,8 @@ class Layered:
                 for above in self._layers[:depth]:
                     self._fill(above, found)
                 return found, layer.label
+            if found.reason != ABSENT:
+                self._on_refusal(key, layer.label, found)
             if BY_WEIGHT.index(found.reason) >= BY_WEIGHT.index(worst.reason):
                 worst, label = found, layer.label
         return worst, label
@@ -134,6 +149,8 @@ class Layered:
         if layer.writable:
             try:
                 _write(layer, kept)
+            except Untrusted:  # the user lets it run, which does not make it worth keeping
+                return
             except StoreProblem as problem:
                 self._on_problem(problem)
 
@@ -175,6 +192,15 @@ class Layered:
                     seen.add(place)
                     yield entry
 
+    def builds(self, kind: str, name: str, plan: str) -> Iterator[str]:
+        """The build halves of what any layer has for this plan, once each."""
+        seen: set[str] = set()
+        for layer in self._layers:
+            for build in layer.builds(kind, name, plan):
+                if build not in seen:
+                    seen.add(build)
+                    yield build
+
 
 def _read(layer: Store, key: Key) -> Kept | Miss:
     try:
@@ -186,11 +212,56 @@ def _read(layer: Store, key: Key) -> Kept | Miss:
 def _write(layer: Store, kept: Kept) -> None:
     try:
         layer.write(kept)
-    except StoreProblem:
+    except (StoreProblem, Untrusted):
         raise
     except Exception as problem:  # the same
         name = type(problem).__name__
         raise StoreProblem(f"{layer.label} raised {name}: {problem}") from problem
+
+
+@final
+class Later:
+    """Another store, opened when it is first asked: what it needs is loaded then."""
+
+    def __init__(self, label: str, open_store: Callable[[], Store], *, writable: bool) -> None:
+        self.label = label
+        self.writable = writable
+        self._open = open_store
+        self._opened: list[Store] = []
+
+    @property
+    def store(self) -> Store:
+        """The store itself."""
+        if not self._opened:
+            self._opened.append(self._open())
+        return self._opened[0]
+
+    def read(self, key: Key) -> Kept | Miss:
+        """The artifact of this key, as the store has it."""
+        return self.store.read(key)
+
+    def write(self, kept: Kept) -> None:
+        """Keep an artifact there, if it may be written."""
+        _require_writable(self, kept.manifest.key)
+        self.store.write(kept)
+
+    def remove(self, key: Key) -> bool:
+        """Forget an artifact there, if it may be written; whether it was there."""
+        _require_writable(self, key)
+        return self.store.remove(key)
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything in the store."""
+        return self.store.entries()
+
+    def builds(self, kind: str, name: str, plan: str) -> Iterator[str]:
+        """The build halves of what the store has for this plan."""
+        return self.store.builds(kind, name, plan)
+
+
+def _require_writable(store: Store, key: Key) -> None:
+    if not store.writable:
+        raise StoreProblem(f"{store.label} is read-only; {key.name} was not changed there")
 
 
 @final
@@ -209,12 +280,17 @@ class ReadOnly:
 
     def write(self, kept: Kept) -> None:
         """Refused."""
-        raise StoreProblem(f"{self.label} is read-only; {kept.manifest.key.name} was not kept")
+        _require_writable(self, kept.manifest.key)
 
     def remove(self, key: Key) -> bool:
         """Refused."""
-        raise StoreProblem(f"{self.label} is read-only; {key.name} was not removed")
+        _require_writable(self, key)
+        return False
 
     def entries(self) -> Iterator[Entry]:
         """Everything in the store below."""
         return self._inner.entries()
+
+    def builds(self, kind: str, name: str, plan: str) -> Iterator[str]:
+        """The build halves of what the store below has for this plan."""
+        return self._inner.builds(kind, name, plan)

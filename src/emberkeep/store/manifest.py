@@ -1,12 +1,14 @@
 """Manifests: the small document that says what was built and pins its blobs.
 
-One file, valid JSON, in three lines so that reading needs only the first::
+One file, valid JSON, in lines so that reading needs only the first::
 
     {"manifest":{"blobs":[…],"build":…,"cost_s":…,"format":1,"kind":…,"layout":…,…},
     "ingredients":{…},
+    "signature":{"by":"<public key>","value":"<signature of the lines above>"},
     "digest":"<SHA-256 of the lines above>","seal":"<seal of that digest>"}
 
-The last line has a fixed length. That line, and that the digest covers everything above it, holds
+The third line is there once the artifact was shared; it stays, wherever the artifact goes. The
+last two lines have a fixed length. That line, and that the digest covers everything above it, holds
 for every future format, so that an old reader can tell a newer document from a damaged one.
 """
 
@@ -21,6 +23,7 @@ from emberkeep.store.protocol import (
     Key,
     Manifest,
     Miss,
+    Stamps,
 )
 
 TYPE_CHECKING = False
@@ -35,6 +38,11 @@ HEX_DIGITS = 64
 # The only form that any reader of any format has to know.
 TRAILER: bytes = b'"digest":"%b","seal":"%b"}\n'
 TRAILER_BYTES = len(TRAILER % (b"0" * HEX_DIGITS, b"0" * HEX_DIGITS))
+SIGNATURE: bytes = b'"signature":{"by":"%b","value":"%b"},\n'
+SIGNATURE_DIGITS = 128
+SIGNATURE_BYTES = len(SIGNATURE % (b"0" * HEX_DIGITS, b"0" * SIGNATURE_DIGITS))
+SIGNER_AT = SIGNATURE.index(b"%b")  # where the public key begins
+NO_SEAL = "0" * HEX_DIGITS
 
 
 def read_document(document: bytes, key: Key | None, verify: Verify) -> Manifest | Miss:
@@ -43,14 +51,12 @@ def read_document(document: bytes, key: Key | None, verify: Verify) -> Manifest 
     Args:
         document: the bytes of the file.
         key: the name under which it was found; None to accept any.
-        verify: judges the seal of a digest.
+        verify: judges who vouches for it.
     """
-    body, trailer = document[:-TRAILER_BYTES], document[-TRAILER_BYTES:]
-    digest = sha256(body).hexdigest()
-    raw_seal = trailer[-3 - HEX_DIGITS : -3]
-    if trailer != TRAILER % (digest.encode(), raw_seal):
+    stamps = read_stamps(document)
+    if stamps is None:
         return Miss(DAMAGED, "the manifest does not have the digest that it ends with")
-    first_line = body.partition(b"\n")[0]
+    first_line = document.partition(b"\n")[0]
     try:
         fields: Any = parse_json(first_line[:-1].decode("ascii") + "}")["manifest"]
         if not isinstance(fields["format"], int) or fields["format"] < FORMAT:
@@ -58,15 +64,32 @@ def read_document(document: bytes, key: Key | None, verify: Verify) -> Manifest 
         if fields["format"] > FORMAT:
             detail = f"the manifest has format {fields['format']}; this emberkeep reads {FORMAT}"
             return Miss(NEWER_FORMAT, detail)
-        problem = verify(digest, raw_seal.decode("latin-1"))
-        if problem is not None:
-            return Miss(UNTRUSTED, problem)
         found = _manifest(fields)
+        problem = verify(found, stamps)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return Miss(DAMAGED, f"the manifest cannot be read: {error!r}")
+    if problem is not None:
+        return Miss(UNTRUSTED, problem)
     if key is not None and found.key != key:
         return Miss(DAMAGED, f"the manifest is that of {found.key.kind}/{found.key.name}, moved")
     return found
+
+
+def read_stamps(document: bytes) -> Stamps | None:
+    """What a document ends with; None where it is not what was written."""
+    body, trailer = document[:-TRAILER_BYTES], document[-TRAILER_BYTES:]
+    digest = sha256(body).hexdigest()
+    raw_seal = trailer[-3 - HEX_DIGITS : -3]
+    if trailer != TRAILER % (digest.encode(), raw_seal):
+        return None
+    seal = raw_seal.decode("latin-1")
+    line = body[-SIGNATURE_BYTES:]
+    by = line[SIGNER_AT : SIGNER_AT + HEX_DIGITS]
+    value = line[-4 - SIGNATURE_DIGITS : -4]
+    if line != SIGNATURE % (by, value):
+        return Stamps(digest, seal, digest, "", "")
+    payload = sha256(body[:-SIGNATURE_BYTES]).hexdigest()
+    return Stamps(digest, seal, payload, by.decode("latin-1"), value.decode("latin-1"))
 
 
 def _manifest(fields: Any) -> Manifest:

@@ -78,6 +78,26 @@ class Manifest:
 
 @final
 @frozen
+class Stamps:
+    """What stands at the end of a document: who vouches for it.
+
+    Attributes:
+        digest: of everything above the last line.
+        seal: of that digest, by a user for their own machine.
+        payload: digest of the manifest and its ingredients alone, which is what is signed.
+        signer: the public key of whoever signed it, hexadecimal; empty where nobody did.
+        signature: of the payload.
+    """
+
+    digest: str
+    seal: str
+    payload: str
+    signer: str
+    signature: str
+
+
+@final
+@frozen
 class Kept:
     """An artifact as stores pass it on: everything in it has been checked.
 
@@ -160,5 +180,13 @@ if TYPE_CHECKING:
             """Everything that is kept here."""
             ...
 
-    # Whether a document's seal or signature is good: None, or what is wrong with it.
-    Verify = Callable[[str, str], str | None]
+        def builds(self, kind: str, name: str, plan: str) -> Iterator[str]:
+            """The build halves of all keys with this plan: by whom and for what it was compiled."""
+            ...
+
+    # Whether somebody vouches for a document: None, or what is wrong with it.
+    Verify = Callable[[Manifest, Stamps], str | None]
+
+    # A document as a place wants to have it: sealed or signed. Raises `Untrusted` where nobody
+    # vouches for it.
+    Endorse = Callable[[bytes], bytes]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
 from emberkeep.errors import StoreProblem
+from emberkeep.light import final
 from emberkeep.store import files
 from emberkeep.store.directory import LAYOUT, source_path
 from emberkeep.store.manifest import SIZE_LIMIT, read_document
@@ -12,8 +14,11 @@ from emberkeep.store.protocol import NEWER_FORMAT, Miss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from emberkeep.store.directory import Directory
-    from emberkeep.store.protocol import Kept, Key
+    from emberkeep.store.files import Access
+    from emberkeep.store.protocol import Kept, Key, Manifest, Stamps
 
 
 def publish(directory: Directory, kept: Kept) -> None:
@@ -22,50 +27,85 @@ def publish(directory: Directory, kept: Kept) -> None:
     Raises:
         StoreProblem: the folder is laid out by another version, or cannot be written.
     """
-    _check_size(kept)
-    key = kept.manifest.key
+    with writing(directory) as write:
+        document = write.endorsed(kept.document, kept.manifest.key)
+        for ref in kept.manifest.blobs:
+            write.blob(ref.digest, kept.blobs[ref.role])
+        write.manifest(kept.manifest.key, document, kept.source)
+
+
+@contextmanager
+def writing(directory: Directory) -> Generator[Writer]:
+    """The folder, ready to be written.
+
+    Raises:
+        StoreProblem: the folder is laid out by another version, or cannot be written.
+    """
     try:
         directory.check_layout()
-        _make_root(directory)
-        for ref in kept.manifest.blobs:
-            _write_blob(directory, directory.blob_path(ref.digest), kept.blobs[ref.role])
-        path = directory.manifest_path(key)
-        if not _is_newer(path, key):
-            if kept.source:
-                files.write_file(source_path(path), kept.source.encode(), directory.temporary)
-            files.write_file(path, kept.document, directory.temporary)
+        access = directory.access
+        path = os.path.join(directory.root, "format")
+        if not os.path.exists(path):
+            files.make_folder(directory.root, access)
+            files.write_file(path, LAYOUT, directory.temporary, access)
+        yield Writer(directory, access)
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be written: {problem}") from problem
 
 
-def _check_size(kept: Kept) -> None:
+@final
+class Writer:
+    """What writes into a folder; use it for blobs first, for their manifest last."""
+
+    def __init__(self, directory: Directory, access: Access) -> None:
+        self._directory = directory
+        self._access = access
+
+    def endorsed(self, document: bytes, key: Key) -> bytes:
+        """A document as it is to be written here.
+
+        Raises:
+            Untrusted: nobody who counts here vouches for it.
+            StoreProblem: it is too large to be read again.
+        """
+        endorse = self._directory.endorse
+        endorsed = document if endorse is None else endorse(document)
+        _check_size(endorsed, key)
+        return endorsed
+
+    def blob(self, digest: str, content: bytes) -> None:
+        """Write a blob, unless it is there; a damaged one is replaced."""
+        path = self._directory.blob_path(digest)
+        try:
+            # Compared, not only measured: a power cut leaves files of the right length and of
+            # zeros, and one build has to heal them all.
+            if files.read_file(path, len(content)) == content:
+                # Touched, so that a collection that runs at this moment sees it is needed.
+                os.utime(path)
+                return
+        except (OSError, ValueError):  # not there, not ours to touch, too long: writing tells
+            pass
+        files.write_file(path, content, self._directory.temporary, self._access)
+
+    def manifest(self, key: Key, document: bytes, source: str) -> None:
+        """Write an endorsed document, after all its blobs."""
+        path = self._directory.manifest_path(key)
+        if _is_newer(path, key):
+            return
+        temporary = self._directory.temporary
+        if source:
+            files.write_file(source_path(path), source.encode(), temporary, self._access)
+        files.write_file(path, document, temporary, self._access)
+
+
+def _check_size(document: bytes, key: Key) -> None:
     """Refuse a manifest that would be too large to be read."""
-    size, key = len(kept.document), kept.manifest.key
+    size = len(document)
     if size > SIZE_LIMIT:
         raise StoreProblem(
             f"The manifest of {key.kind}/{key.name} has {size} bytes, and only {SIZE_LIMIT} "
             "are read, so it is not kept. Put what is large into blobs, not into the layout"
         )
-
-
-def _make_root(directory: Directory) -> None:
-    path = os.path.join(directory.root, "format")
-    if not os.path.exists(path):
-        files.make_folder(directory.root)
-        files.write_file(path, LAYOUT, directory.temporary)
-
-
-def _write_blob(directory: Directory, path: str, content: bytes) -> None:
-    try:
-        # Compared, not only measured: a power cut leaves files of the right length and of
-        # zeros, and one build has to heal them all.
-        if files.read_file(path, len(content)) == content:
-            # Touched, so that a collection that runs at this moment sees it is needed.
-            os.utime(path)
-            return
-    except (OSError, ValueError):  # not there, not ours to touch, too long: writing tells
-        pass
-    files.write_file(path, content, directory.temporary)
 
 
 def _is_newer(path: str, key: Key) -> bool:
@@ -77,5 +117,5 @@ def _is_newer(path: str, key: Key) -> bool:
     return isinstance(found, Miss) and found.reason == NEWER_FORMAT
 
 
-def _accept(_digest: str, _seal: str) -> None:
-    """Any seal: a format is known or not, whoever sealed it."""
+def _accept(_manifest: Manifest, _stamps: Stamps) -> None:
+    """Whoever vouches for it: a format is known or not."""

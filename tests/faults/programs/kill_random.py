@@ -10,6 +10,7 @@ import time
 from injection import in_child
 from workload import Heard, ask, ask_again, fresh, tell
 
+from emberkeep.trust.seals import OwnKeep
 from emberkeep.store import inspection
 from emberkeep.store.directory import Directory
 
@@ -104,7 +105,7 @@ def finish(reader):
 
 def reap(root):
     """The writers are dead, so what lies there is theirs: all of it goes, and nothing else."""
-    inspection.reap(Directory(root, fresh(root)._sealer.verify), time.time() + 7200)
+    inspection.reap(Directory(root, OwnKeep(fresh(root)._sealer, None, list).verify), time.time() + 7200)
     left = [
         name
         for folder in ("temporary", "leases")

@@ -6,6 +6,7 @@ import time
 
 from workload import KIND, Heard, ask, fresh, tell
 
+from emberkeep.trust.seals import OwnKeep
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, collect
 
@@ -38,7 +39,7 @@ def main(place):
             asked += len(used)
             # A use says when it was, whatever stood there; what nobody asked for is old, however
             # far ahead its time is.
-            directory = Directory(root, fresh(root)._sealer.verify)
+            directory = Directory(root, OwnKeep(fresh(root)._sealer, None, list).verify)
             soon = time.time() + 1800
             gone = collect(directory, Policy(max_age_s=86_400), now=soon)
             assert gone.entries == (seconds < soon), f"{seconds}: {gone}"

@@ -1,4 +1,4 @@
-"""``build``: compile what a Python file declares, for this machine or for others."""
+"""``build`` and ``prewarm``: have what a Python file declares, for this machine or for others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from emberkeep.cache import Keep
 from emberkeep.cli.command import Command
 from emberkeep.cli.session import warn
-from emberkeep.errors import EmberkeepError, InvalidKernel
+from emberkeep.errors import EmberkeepError, InvalidKernel, InvalidSetting
 from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import types
     from argparse import ArgumentParser
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from emberkeep.cache import Artifact
     from emberkeep.cli.session import Session
@@ -29,12 +30,25 @@ SOME_FAILED = 1
 EXAMPLES = """\
   emberkeep build model.py
   emberkeep build model.py --arch sm_80 --arch sm_90 --cpu x86-64-v3
+  emberkeep build model.py --arch sm_90 --export model.ek --name model --version 1.0
 exit codes: 0 all are kept, 1 some could not be built, 2 wrong usage, 4 the keep cannot be used
 """
+PREWARM_EXAMPLES = """\
+  emberkeep prewarm model.py
+  emberkeep prewarm model.py --format json
+exit codes: 0 all is here, 1 some could not be had, 2 wrong usage, 4 the keep cannot be used
+"""
+PATIENCE_S = 600.0  # for what was built to reach the shared places
+
+
+def _configure_file(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "file", metavar="FILE", help="a Python file with kernels, solvers or graphs in it"
+    )
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a Python file with kernels or solvers in it")
+    _configure_file(parser)
     parser.add_argument(
         "--arch",
         action="append",
@@ -49,6 +63,25 @@ def _configure(parser: ArgumentParser) -> None:
         metavar="LEVEL",
         help="host, x86-64, x86-64-v2, -v3 or -v4; may be given several times",
     )
+    parser.add_argument("--export", metavar="BUNDLE", help="write what was built to a bundle")
+    parser.add_argument("--name", metavar="NAME", help="with --export: of the library")
+    parser.add_argument("--version", metavar="VERSION", help="with --export: of the library")
+
+
+@final
+@frozen
+class _Had:
+    """What came of building or fetching one thing."""
+
+    key: str
+    hit: bool
+    reason: str
+    size_bytes: int
+
+
+def _had(artifact: Artifact) -> _Had:
+    size = sum(map(len, artifact.blobs.values()))
+    return _Had(artifact.key, artifact.hit, artifact.reason, size)
 
 
 @final
@@ -59,36 +92,66 @@ class _Declared:
     Attributes:
         name: what it is called in the keep.
         signature: which form of it: types of arguments, or outputs of a solver.
-        own_target: makes what it runs on where nothing else is said.
-        build: compiles it for a target.
+        own_target: makes what it runs on where nothing else is said; None where it is the same
+            for all.
+        build: has it for a target: kept, or compiled now.
     """
 
     name: str
     signature: str
-    own_target: Callable[[], Target]
-    build: Callable[[Target], Artifact]
+    own_target: Callable[[], Target] | None
+    build: Callable[[Target | None], _Had]
 
 
 def _build(session: Session) -> int:
-    session.writable_directory()  # says at once where nothing can be kept
     options = session.options
-    keep = Keep(session.root)
-    targets = _targets(options.cpu, options.arch)
-    declared = list(_declared(_load(options.file), keep))
+    if options.export and not (options.name and options.version):
+        raise InvalidSetting("--export needs --name and --version, for those who import it")
+    results = _have_all(session, _targets(options.cpu, options.arch))
+    if options.export:
+        _export(session, {str(result.get("key")) for result in results})
+    return SOME_FAILED if any(not result["kept"] for result in results) else 0
+
+
+def _prewarm(session: Session) -> int:
+    results = _have_all(session, [])
+    return SOME_FAILED if any(not result["kept"] for result in results) else 0
+
+
+def _have_all(session: Session, targets: list[Target]) -> list[dict[str, object]]:
+    """Build or fetch everything that a file declares, and say so."""
+    session.writable_directory()  # says at once where nothing can be kept
+    path = session.options.file
+    keep = Keep(session.own_root)
+    declared = list(_declared(_load(path), keep))
     if not declared:
         raise InvalidKernel(
-            f"{options.file} declares nothing to compile: no @emberkeep.kernel with a signature "
-            "and no emberkeep.ode.Solver in it is a global name"
+            f"{path} declares nothing to compile: no @emberkeep.kernel with a signature, no "
+            "emberkeep.ode.Solver and no emberkeep.phasetype.Graph in it is a global name"
         )
-    results = [
-        _build_one(item, target) for item in declared for target in targets or [item.own_target()]
-    ]
+    results: list[dict[str, object]] = []
+    for item in declared:
+        own = [None] if item.own_target is None else targets or [item.own_target()]
+        results += [_build_one(item, target) for target in own]
+    keep.flush(PATIENCE_S)
     lines = [
         f"{result['name']}({result['signature']}) for {result['architecture']}: {result['result']}"
         for result in results
     ]
     session.answer({"kernels": results}, lines)
-    return SOME_FAILED if any(not result["kept"] for result in results) else 0
+    return results
+
+
+def _export(session: Session, keys: set[str]) -> None:
+    """Write to a bundle what was just built."""
+    from emberkeep.cli.commands.bundling import export_to
+    from emberkeep.sharing.library import About
+
+    options = session.options
+    entries = [entry for entry in session.own_directory().entries() if entry.key in keys]
+    done = export_to(session, entries, options.export, About(options.name, options.version))
+    if options.format == "text":
+        sys.stdout.write(f"{options.export}: {len(done.index.entries)} entries\n")
 
 
 def _targets(levels: list[str], architectures: list[str]) -> list[Target]:
@@ -102,28 +165,28 @@ def _targets(levels: list[str], architectures: list[str]) -> list[Target]:
     return targets
 
 
-def _build_one(item: _Declared, target: Target) -> dict[str, object]:
+def _build_one(item: _Declared, target: Target | None) -> dict[str, object]:
     started = time.perf_counter()
     about: dict[str, object] = {
         "name": item.name,
         "signature": item.signature,
-        "target": target.name,
-        "architecture": target.architecture,
+        "target": "any" if target is None else target.name,
+        "architecture": "any machine" if target is None else target.architecture,
     }
     try:
-        artifact = item.build(target)
+        had = item.build(target)
     except EmberkeepError as problem:
         return {**about, "kept": False, "result": f"failed: {problem}"}
-    size = sum(map(len, artifact.blobs.values()))
     seconds = time.perf_counter() - started
-    how = "was kept" if artifact.hit else f"built in {seconds:.2f} s"
+    how = f"was {had.reason}" if had.hit else f"built in {seconds:.2f} s"
     return {
         **about,
-        "kept": bool(artifact.key),
-        "key": artifact.key,
-        "size_bytes": size,
-        "built_s": None if artifact.hit else seconds,
-        "result": f"{how}, {size:,} bytes",
+        "kept": bool(had.key),
+        "key": had.key,
+        "size_bytes": had.size_bytes,
+        "built_s": None if had.hit else seconds,
+        "reason": had.reason,
+        "result": f"{how}, {had.size_bytes:,} bytes",
     }
 
 
@@ -132,11 +195,15 @@ def _declared(module: types.ModuleType, keep: Keep) -> Iterator[_Declared]:
     from emberkeep.ode.solver import Solver
     from emberkeep.targets.kernel import Kernel
 
+    # Of a file that has no graphs, nothing of phase-type distributions need be imported.
+    graphs: Any = sys.modules.get("emberkeep.phasetype.graph")
     for value in {id(value): value for value in vars(module).values()}.values():
         if isinstance(value, Kernel):
             yield from _of_kernel(value, keep)
         elif isinstance(value, Solver):
             yield from _of_solver(value, keep)
+        elif graphs is not None and isinstance(value, graphs.Graph):
+            yield _of_graph(value, keep)
 
 
 def _of_kernel(kernel: Kernel, keep: Keep) -> Iterator[_Declared]:
@@ -144,8 +211,8 @@ def _of_kernel(kernel: Kernel, keep: Keep) -> Iterator[_Declared]:
         warn(f"{kernel.name} declares no signature and is compiled at its first call")
     for signature in kernel.signatures:
 
-        def build(target: Target, signature: str = signature) -> Artifact:
-            return kernel.build(target, signature=signature, keep=keep)[0]
+        def build(target: Target | None, signature: str = signature) -> _Had:
+            return _had(kernel.build(target, signature=signature, keep=keep)[0])
 
         yield _Declared(kernel.name, signature, kernel.cpu_target, build)
 
@@ -155,10 +222,18 @@ def _of_solver(solver: Solver, keep: Keep) -> Iterator[_Declared]:
 
     for output in OUTPUTS:
 
-        def build(target: Target, output: str = output) -> Artifact:
-            return solver.build([output], target=target, keep=keep)
+        def build(target: Target | None, output: str = output) -> _Had:
+            return _had(solver.build([output], target=target, keep=keep))
 
         yield _Declared(solver.system.name, output, lambda: solver.target, build)
+
+
+def _of_graph(graph: Any, keep: Keep) -> _Declared:
+    def build(_target: Target | None) -> _Had:
+        trace = graph.record(keep)
+        return _Had(trace.key, trace.hit, trace.reason, trace.program.array.nbytes)
+
+    return _Declared(graph.name, "trace", None, build)
 
 
 def _load(path: str) -> types.ModuleType:
@@ -185,4 +260,7 @@ def _load(path: str) -> types.ModuleType:
     return module
 
 
-COMMANDS = {"build": Command(_configure, _build, EXAMPLES)}
+COMMANDS = {
+    "build": Command(_configure, _build, EXAMPLES),
+    "prewarm": Command(_configure_file, _prewarm, PREWARM_EXAMPLES),
+}

@@ -21,7 +21,8 @@ from emberkeep.store import files
 from emberkeep.store.composition import compose
 from emberkeep.store.directory import Directory
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest, Miss
-from emberkeep.trust import KEY_BYTES, KEY_FILE, Sealer
+from emberkeep.trust.judging import own_keep
+from emberkeep.trust.seals import KEY_BYTES, KEY_FILE, Sealer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -262,7 +263,8 @@ def _check_round_trip(session: Session, root: str) -> Check:
     manifest = Manifest(key, (ref,), None, 0.0, time.time(), {})
     started = time.perf_counter()
     try:
-        directory = Directory(root, sealer.verify)
+        own = own_keep(session.settings, sealer, problems.append)
+        directory = Directory(root, own.verify)
         directory.write(Kept(manifest, compose(manifest, {}, sealer.seal), {"content": content}))
         found = directory.read(key)
     except StoreProblem as problem:

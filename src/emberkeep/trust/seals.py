@@ -1,4 +1,4 @@
-"""Seals: what this user built on this machine, told from what was unpacked, edited or forged.
+"""Seals: what this user vouches for on this machine, told from what was planted or altered.
 
 A seal is an HMAC over a manifest's digest under a key that only this user has. The key lies with
 the user's configuration, outside every keep: whoever can write into a keep cannot seal.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from emberkeep.errors import Untrusted
 from emberkeep.light import final, sha256
 from emberkeep.store import files
 
@@ -15,10 +16,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from emberkeep.store.protocol import Manifest, Stamps
+    from emberkeep.trust.judging import Judge
+
 KEY_FILE = "seal.key"
 KEY_BYTES = 32
 BLOCK_BYTES = 64  # of SHA-256
 DOMAIN = b"emberkeep seal 1\0"
+TRUST_FILE = "trust.json"  # beside the key: whom else the user trusts; read by `trusted`
+NOT_OURS = "the manifest was not sealed by this user on this machine"
 
 
 @final
@@ -46,12 +52,10 @@ class Sealer:
         message = DOMAIN + digest.encode()
         return sha256(outer + sha256(inner + message).digest()).hexdigest()
 
-    def verify(self, digest: str, seal: str) -> str | None:
-        """None where the seal is this user's; else what is wrong."""
+    def is_ours(self, digest: str, seal: str) -> bool:
+        """Whether the seal is this user's."""
         # Told apart in plain time: who can measure this process can read its key.
-        if seal == self.seal(digest):
-            return None
-        return "the manifest was not sealed by this user on this machine"
+        return seal == self.seal(digest)
 
     def _load(self) -> bytes:
         if self._config_dir is None:
@@ -76,6 +80,51 @@ class Sealer:
                 "not use what this one keeps. Set EMBERKEEP_CONFIG_DIR to a folder you can write."
             )
             return os.urandom(KEY_BYTES)
+
+
+@final
+class OwnKeep:
+    """Who is believed in the user's own keep: whatever has the user's seal.
+
+    What was fetched from others was sealed when its signature had been checked. Its signer is
+    judged again at each load, which does not take checking the signature again.
+
+    Args:
+        sealer: of the user.
+        config_dir: where the user's trust is written down.
+        judge: asked for when others come into it; most keeps have only what was built here.
+    """
+
+    def __init__(self, sealer: Sealer, config_dir: str | None, judge: Callable[[], Judge]) -> None:
+        self._sealer = sealer
+        self._trust_file = None if config_dir is None else os.path.join(config_dir, TRUST_FILE)
+        self._judge = judge
+
+    def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
+        """None where this user vouches for it, and nobody has taken that back."""
+        if not self._sealer.is_ours(stamps.digest, stamps.seal):
+            return NOT_OURS
+        if not stamps.signer and not (self._trust_file and os.path.exists(self._trust_file)):
+            return None
+        return self._judge().objection(manifest, stamps)
+
+    def endorse(self, document: bytes) -> bytes:
+        """The document with the user's seal, if it is the user's own or a trusted key signed it.
+
+        Raises:
+            Untrusted: nobody who counts vouches for it.
+        """
+        from emberkeep.store.composition import resealed
+        from emberkeep.store.manifest import read_document, read_stamps
+        from emberkeep.store.protocol import Miss
+
+        stamps = read_stamps(document)
+        if stamps is not None and self._sealer.is_ours(stamps.digest, stamps.seal):
+            return document
+        found = read_document(document, None, self._judge().verify_signature)
+        if isinstance(found, Miss):
+            raise Untrusted(f"It is not taken into the keep: {found.detail}")
+        return resealed(document, self._sealer.seal)
 
 
 def _pads(key: bytes) -> tuple[bytes, bytes]:

@@ -1,16 +1,16 @@
-"""Single flight: of all who want one artifact at once, one builds and the others wait.
+"""Single flight on one host: an advisory lock on a file.
 
-A lease saves work and never carries correctness: without one, two build the same thing. It is an
-advisory lock on a file, which the kernel lets go of when its holder dies, however it dies.
+The kernel lets go of it when its holder dies, however it dies.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from _thread import get_ident
 
-from emberkeep.errors import BuildFailed, InvalidBuild
+from emberkeep.errors import InvalidBuild
+from emberkeep.lease import failure
+from emberkeep.lease.waiting import FOR_ONESELF, Wait
 from emberkeep.light import final
 from emberkeep.store import files
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 FIRST_WAIT_S = 0.001
 LONGEST_WAIT_S = 0.05
-SAY_SO_AFTER_S = 10.0
 TOKEN_LIMIT = 128
-MESSAGE_LIMIT = 1 << 16
 
 
 @final
@@ -50,10 +48,9 @@ class Lease:
         """Leave the error of the build for those who wait on this very lease."""
         if not self._is_held():
             return
-        message = f"{self._token}\n{_describe(problem)}"
-        content = message.encode("utf-8", "backslashreplace")[:MESSAGE_LIMIT]
+        content = failure.compose(self._token, f"Process {self._process}", problem)
         try:
-            files.write_file(_failure_path(self.path), content, os.path.dirname(self.path))
+            files.write_file(failure.path_for(self.path), content, os.path.dirname(self.path))
         except OSError:
             return  # those who wait build for themselves, as if the builder had died
 
@@ -63,7 +60,7 @@ class Lease:
             return
         _held.remove(self)
         if succeeded:
-            files.remove_file(_failure_path(self.path))
+            files.remove_file(failure.path_for(self.path))
         files.remove_file(self.path)  # before unlocking, so that nobody gets a lock on its remains
         _close(self._descriptor)
 
@@ -105,11 +102,8 @@ def acquire(folder: str, name: str, on_problem: Callable[[str], None]) -> Lease 
     """
     path = os.path.join(folder, f"{name}.lock")
     if any(lease.is_of_this_thread(path) for lease in tuple(_held)):  # others come and go
-        raise InvalidBuild(
-            "A build asked for the artifact that it is building. Builds may ask for others, "
-            "not for themselves."
-        )
-    started, said, wait = time.monotonic(), False, FIRST_WAIT_S
+        raise InvalidBuild(FOR_ONESELF)
+    wait = Wait(FIRST_WAIT_S)
     seen: set[str] = set()
     while True:
         try:
@@ -123,16 +117,12 @@ def acquire(folder: str, name: str, on_problem: Callable[[str], None]) -> Lease 
             )
             return None
         _raise_failure(path, seen, descriptor if holder is None else None)
-        waited = time.monotonic() - started
         if holder is None:
-            return _take(path, descriptor, waited)
+            return _take(path, descriptor, wait.waited_s)
         if holder:
             seen.add(holder)
-        if waited > SAY_SO_AFTER_S and not said:
-            said = True
-            _say(f"waiting for process {holder.partition('-')[0]}, which builds {name}")
-        time.sleep(wait)
-        wait = min(wait * 1.5, LONGEST_WAIT_S)
+        process = holder.partition("-")[0]
+        wait.pause(LONGEST_WAIT_S, f"process {process}, which builds {name}")
 
 
 def _open(path: str) -> int:
@@ -177,27 +167,15 @@ def _take(path: str, descriptor: int, waited_s: float) -> Lease:
     return Lease(path, descriptor, token, waited_s)
 
 
-def _failure_path(path: str) -> str:
-    return f"{path}.failed"
-
-
 def _raise_failure(path: str, seen: set[str], descriptor: int | None) -> None:
     """Raise the error of a build that this caller was waiting for."""
-    if not seen:
+    problem = failure.heard(path, seen)
+    if problem is None:
         return
-    try:
-        content = files.read_file(_failure_path(path), MESSAGE_LIMIT)
-    except (OSError, ValueError):
-        return
-    token, _, message = content.decode("utf-8", "replace").partition("\n")
-    if token in seen:
-        if descriptor is not None:
-            files.remove_file(path)
-            _close(descriptor)
-        raise BuildFailed(
-            f"Process {token.partition('-')[0]} was building this and failed with {message}. "
-            "Call again to try the build here."
-        )
+    if descriptor is not None:
+        files.remove_file(path)
+        _close(descriptor)
+    raise problem
 
 
 def _close(descriptor: int) -> None:
@@ -206,16 +184,3 @@ def _close(descriptor: int) -> None:
         os.close(descriptor)
     except OSError:  # what a network file system failed to write was only the token
         return
-
-
-def _describe(problem: Exception) -> str:
-    try:
-        return f"{type(problem).__name__}: {problem}"
-    except Exception:  # noqa: BLE001 - its `__str__` is the user's, and may do anything
-        return type(problem).__name__
-
-
-def _say(text: str) -> None:
-    import logging
-
-    logging.getLogger("emberkeep.lease").info(text)

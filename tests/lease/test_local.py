@@ -4,14 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
-from emberkeep import lease as leases
 from emberkeep.errors import BuildFailed, InvalidBuild
-from emberkeep.lease import Lease, acquire
+from emberkeep.lease import Lease, acquire, local
 from emberkeep.store import files
 
 AT_ONCE_S = 5.0  # what a loaded machine may take for what needs 50 ms
@@ -28,31 +26,6 @@ def folder(tmp_path):
 
 def take(folder, name="key", on_problem=complain):
     return acquire(folder, name, on_problem)
-
-
-class Thread:
-    """A thread whose result, or error, is waited for."""
-
-    def __init__(self, work):
-        self._work, self.result = work, None
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self):
-        try:
-            self.result = self._work()
-        except BaseException as problem:  # noqa: BLE001 - looked at by the test
-            self.result = problem
-
-    @property
-    def waits(self):
-        self._thread.join(0.15)
-        return self._thread.is_alive()
-
-    def join(self):
-        self._thread.join(AT_ONCE_S)
-        assert not self._thread.is_alive(), "it still waits"
-        return self.result
 
 
 HOLDER = """
@@ -92,7 +65,7 @@ def test_a_lease_leaves_no_file(folder):
     assert os.listdir(folder) == ["key.lock"]
     lease.release(succeeded=True)
     assert os.listdir(folder) == []
-    assert not leases._held
+    assert not local._held
 
 
 def test_leases_of_different_keys_do_not_wait(folder):
@@ -110,9 +83,9 @@ def test_the_folder_and_the_file_are_private(folder):
     lease.release(succeeded=True)
 
 
-def test_another_thread_waits_until_the_release(folder):
+def test_another_thread_waits_until_the_release(folder, in_thread):
     lease = take(folder)
-    waiter = Thread(lambda: take(folder))
+    waiter = in_thread(lambda: take(folder))
     assert waiter.waits
     lease.release(succeeded=True)
     theirs = waiter.join()
@@ -129,13 +102,13 @@ def test_the_same_thread_is_refused(folder):
     take(folder).release(succeeded=True)
 
 
-def test_releasing_twice_is_releasing_once(folder):
+def test_releasing_twice_is_releasing_once(folder, in_thread):
     lease = take(folder)
     lease.release(succeeded=True)
     second = take(folder)
     lease.release(succeeded=True)
     assert os.path.exists(second.path)
-    waiter = Thread(lambda: take(folder))
+    waiter = in_thread(lambda: take(folder))
     assert waiter.waits
     second.release(succeeded=True)
     waiter.join().release(succeeded=True)
@@ -144,9 +117,9 @@ def test_releasing_twice_is_releasing_once(folder):
 # Failures -----------------------------------------------------------------------------------------
 
 
-def test_who_waits_on_a_lease_hears_of_its_failure(folder):
+def test_who_waits_on_a_lease_hears_of_its_failure(folder, in_thread):
     lease = take(folder)
-    waiters = [Thread(lambda: take(folder)) for _ in range(4)]
+    waiters = [in_thread(lambda: take(folder)) for _ in range(4)]
     assert all(waiter.waits for waiter in waiters)
     lease.fail(ValueError("the table is empty"))
     lease.release(succeeded=False)
@@ -155,7 +128,7 @@ def test_who_waits_on_a_lease_hears_of_its_failure(folder):
         assert type(problem) is BuildFailed
         assert f"Process {os.getpid()} " in str(problem)
         assert "failed with ValueError: the table is empty. Call again" in str(problem)
-    assert not leases._held
+    assert not local._held
 
 
 def test_later_callers_try_again(folder):
@@ -168,12 +141,12 @@ def test_later_callers_try_again(folder):
     assert os.listdir(folder) == []
 
 
-def test_who_waits_on_a_later_lease_hears_nothing_of_an_earlier_failure(folder):
+def test_who_waits_on_a_later_lease_hears_nothing_of_an_earlier_failure(folder, in_thread):
     first = take(folder)
     first.fail(ValueError("long ago"))
     first.release(succeeded=False)
     second = take(folder)
-    waiter = Thread(lambda: take(folder))
+    waiter = in_thread(lambda: take(folder))
     assert waiter.waits
     second.release(succeeded=False)
     theirs = waiter.join()
@@ -182,14 +155,14 @@ def test_who_waits_on_a_later_lease_hears_nothing_of_an_earlier_failure(folder):
     assert os.listdir(folder) == []
 
 
-def test_a_failure_is_heard_while_another_builds_already(folder):
+def test_a_failure_is_heard_while_another_builds_already(folder, in_thread):
     """Who waited on the first lease must not wait for the second build, to fail after that."""
     first = take(folder)
-    waiter = Thread(lambda: take(folder))
+    waiter = in_thread(lambda: take(folder))
     assert waiter.waits
     first.fail(ValueError("first"))
     files.remove_file(first.path)  # the next one comes between, as after a release
-    second = Thread(lambda: take(folder)).join()
+    second = in_thread(lambda: take(folder)).join()
     assert "first" in str(waiter.join())
     second.release(succeeded=True)
     first.release(succeeded=False)
@@ -205,9 +178,9 @@ def test_a_failure_is_heard_while_another_builds_already(folder):
         (type("Mute", (Exception,), {"__str__": lambda _: 1 / 0})(), "failed with Mute"),
     ],
 )
-def test_any_error_can_be_told(folder, problem, told):
+def test_any_error_can_be_told(folder, problem, told, in_thread):
     lease = take(folder)
-    waiter = Thread(lambda: take(folder))
+    waiter = in_thread(lambda: take(folder))
     assert waiter.waits
     lease.fail(problem)
     lease.release(succeeded=False)
@@ -217,9 +190,9 @@ def test_any_error_can_be_told(folder, problem, told):
     assert len(str(heard)) < 70_000
 
 
-def test_a_failure_that_cannot_be_written_lets_others_build(folder, monkeypatch):
+def test_a_failure_that_cannot_be_written_lets_others_build(folder, monkeypatch, in_thread):
     lease = take(folder)
-    waiter = Thread(lambda: take(folder))
+    waiter = in_thread(lambda: take(folder))
     assert waiter.waits
 
     def refuse(*_):
@@ -236,9 +209,9 @@ def test_a_failure_that_cannot_be_written_lets_others_build(folder, monkeypatch)
 # Death --------------------------------------------------------------------------------------------
 
 
-def test_the_death_of_the_holder_lets_another_in_at_once(folder, hold):
+def test_the_death_of_the_holder_lets_another_in_at_once(folder, hold, in_thread):
     holder = hold()
-    waiter = Thread(lambda: take(folder))
+    waiter = in_thread(lambda: take(folder))
     assert waiter.waits
     killed = time.monotonic()
     holder.send_signal(signal.SIGKILL)
@@ -260,11 +233,11 @@ def test_what_a_dead_holder_left_is_taken_over(folder, hold):
     assert os.listdir(folder) == []
 
 
-def test_a_holder_that_stops_is_waited_for(folder, hold):
+def test_a_holder_that_stops_is_waited_for(folder, hold, in_thread):
     """A debugger, a suspended laptop: it lives, so nobody builds the same."""
     holder = hold()
     holder.send_signal(signal.SIGSTOP)
-    waiter = Thread(lambda: take(folder))
+    waiter = in_thread(lambda: take(folder))
     assert waiter.waits
     holder.send_signal(signal.SIGCONT)
     assert waiter.waits
@@ -318,7 +291,7 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_a_forked_child_neither_releases_nor_holds(folder):
+def test_a_forked_child_neither_releases_nor_holds(folder, in_thread):
     holder = subprocess.Popen(
         [sys.executable, "-c", FORKED, folder],
         stdin=subprocess.PIPE,
@@ -327,7 +300,7 @@ def test_a_forked_child_neither_releases_nor_holds(folder):
     )
     with holder:
         assert holder.stdout.readline() == "holds\n"
-        waiter = Thread(lambda: take(folder))
+        waiter = in_thread(lambda: take(folder))
         assert waiter.waits, "the child released it"
         holder.stdin.write("\n")
         holder.stdin.flush()
@@ -388,10 +361,10 @@ def test_one_at_a_time_while_lock_files_come_and_go(
     sys.stderr.write(f"\n{processes * threads * turns} leases taken, one at a time\n")
 
 
-def test_a_lock_file_removed_by_somebody_else_harms_nobody(folder):
+def test_a_lock_file_removed_by_somebody_else_harms_nobody(folder, in_thread):
     lease = take(folder)
     os.unlink(lease.path)
-    other = Thread(lambda: take(folder)).join()
+    other = in_thread(lambda: take(folder)).join()
     lease.release(succeeded=True)
     other.release(succeeded=True)
     assert os.listdir(folder) == []
@@ -431,7 +404,7 @@ def test_no_link_is_followed(folder, tmp_path):
     assert (tmp_path / "mine").read_text() == "mine"
 
 
-def test_a_full_disk_leases_all_the_same(folder, monkeypatch):
+def test_a_full_disk_leases_all_the_same(folder, monkeypatch, in_thread):
     """The lock needs no room; only who failed cannot be told."""
 
     def refuse(*_):
@@ -439,7 +412,7 @@ def test_a_full_disk_leases_all_the_same(folder, monkeypatch):
 
     monkeypatch.setattr(os, "write", refuse)
     lease = take(folder)
-    waiter = Thread(lambda: take(folder))
+    waiter = in_thread(lambda: take(folder))
     assert waiter.waits
     lease.fail(ValueError("untold"))
     lease.release(succeeded=False)
@@ -460,7 +433,7 @@ def test_an_error_at_closing_is_no_error_of_the_build(folder, monkeypatch):
     take(folder).release(succeeded=True)
 
 
-def test_interrupting_a_waiter_leaves_nothing(folder, monkeypatch):
+def test_interrupting_a_waiter_leaves_nothing(folder, monkeypatch, in_thread):
     lease = take(folder)
 
     def interrupt(_):
@@ -474,7 +447,7 @@ def test_interrupting_a_waiter_leaves_nothing(folder, monkeypatch):
             monkeypatch.undo()
 
     before = len(os.listdir("/proc/self/fd"))
-    assert type(Thread(wait).join()) is KeyboardInterrupt
+    assert type(in_thread(wait).join()) is KeyboardInterrupt
     assert len(os.listdir("/proc/self/fd")) == before
     lease.release(succeeded=True)
     assert os.listdir(folder) == []

@@ -5,41 +5,33 @@ Look up → lease → look again → build → publish.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
 from emberkeep import settings as settings_module
-from emberkeep.errors import InvalidBuild, StoreProblem, StoreWarning, ToolchainWarning
+from emberkeep.errors import StoreWarning
 from emberkeep.keys.fingerprint import branch, fingerprint_mapping
-from emberkeep.light import final, frozen, sha256
+from emberkeep.light import final, frozen
 from emberkeep.store.directory import Directory
-from emberkeep.store.layers import Layered, Memory
+from emberkeep.store.layers import Later, Layered, Memory
 from emberkeep.store.manifest import copy_layout
-from emberkeep.store.protocol import (
-    ABSENT,
-    DISABLED,
-    UNREADABLE,
-    BlobRef,
-    Kept,
-    Key,
-    Manifest,
-    Miss,
-)
+from emberkeep.store.protocol import ABSENT, DISABLED, UNREADABLE, Key, Miss
 from emberkeep.store.tally import Tally
-from emberkeep.trust import Sealer
+from emberkeep.trust.seals import OwnKeep, Sealer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol
 
+    from emberkeep.cache.miss import Builder
     from emberkeep.keys import Fingerprint
-    from emberkeep.lease import Lease
-    from emberkeep.store.built import Built
-    from emberkeep.store.protocol import Layout, Store
+    from emberkeep.settings import Place
+    from emberkeep.store.protocol import Kept, Layout, Store
     from emberkeep.store.tally import Totals
     from emberkeep.telemetry.spans import OpenSpan
+    from emberkeep.trust.judging import Judge
 
     class BuildHalf(Protocol):
         """How something is compiled: ingredients of the build key, checked after the build."""
@@ -96,6 +88,22 @@ class Answer:
 
 
 @final
+@frozen
+class Places:
+    """Where a keep looks and what it writes.
+
+    Attributes:
+        near: stores that are written at once: memory, the local folder, those of the caller.
+        shared: places below them, which are written in the background.
+        local: the local folder, if there is one.
+    """
+
+    near: tuple[Store, ...]
+    shared: tuple[Later, ...]
+    local: Directory | None
+
+
+@final
 class Keep:
     """A content-addressed store of expensive builds.
 
@@ -105,9 +113,14 @@ class Keep:
         read_only: use what is kept, write nothing.
         memory_size: bytes (or ``"64MB"``) that the memory layer holds; 0 switches it off.
         layers: further stores to look in, below the local folder.
+        shared: folders that several hosts or users share, below all others: paths, texts such as
+            ``"/cluster/keep?policy=warn"``, or `Place` records.
+        strategy: ``"layered"``, or ``"local"`` or ``"shared"`` for one of the two alone.
+        toolchain: whose builds may run in place of this machine's own: ``"pinned"``, or the
+            beginning of a toolchain's digest.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, each given by its name
         self,
         root: str | os.PathLike[str] | None = None,
         *,
@@ -115,6 +128,9 @@ class Keep:
         read_only: bool | None = None,
         memory_size: int | str | None = None,
         layers: Sequence[Store] = (),
+        shared: object = None,
+        strategy: str | None = None,
+        toolchain: str | None = None,
     ) -> None:
         self.settings = settings_module.load(
             {
@@ -122,16 +138,26 @@ class Keep:
                 "disabled": disabled,
                 "read_only": read_only,
                 "memory_size_bytes": memory_size,
+                "shared": shared,
+                "strategy": strategy,
+                "toolchain": toolchain,
             }
         )
-        self._warned: set[str] = set()
-        self._sealer = Sealer(self.settings.config_dir, self._without_lasting_key)
-        self._tally = Tally(None if self.settings.read_only else self.settings.root)
-        self._local: Directory | None = None
-        self._layers = self._open_layers(tuple(layers))
+        settings = self.settings
+        self._trouble = Trouble()
+        self._sealer = Sealer(settings.config_dir, self._without_lasting_key)
+        self._judges: list[Judge] = []
+        self._builders: list[Builder] = []
+        root = None if settings.strategy == "shared" else settings.root
+        self._tally = Tally(None if settings.read_only else root)
+        self._local = None if root is None else self._open_local(root)
+        self._places = self._open_places(layers)
+        self._layers = Layered(
+            (*self._places.near, *self._places.shared), self._could_not_fill, self._refused
+        )
         _flush_at_exit(self._tally)
-        if self.settings.verbosity != "none":
-            _install_time_logger(self.settings.verbosity)
+        if settings.verbosity != "none":
+            _install_time_logger(settings.verbosity)
 
     def __repr__(self) -> str:
         states = [name for name in ("disabled", "read_only") if getattr(self.settings, name)]
@@ -140,29 +166,61 @@ class Keep:
     def totals(self) -> Totals:
         """Hits, misses and builds of all processes: (event, kind, what) → count, seconds."""
         self._tally.flush()
-        root = self.settings.root
-        if root is None or self.settings.read_only:
+        if self._local is None or self.settings.read_only:
             return self._tally.totals()
         from emberkeep.store.statistics import read_totals
 
-        return read_totals(root)
+        return read_totals(self._local.root)
 
-    def _open_layers(self, below: tuple[Store, ...]) -> Layered:
+    def flush(self, patience_s: float = 60.0) -> bool:
+        """Wait until what was built has reached the shared places; whether it did in time."""
+        return not self._builders or self._builders[0].flush(patience_s)
+
+    def _open_local(self, root: str) -> Directory:
+        own = OwnKeep(self._sealer, self.settings.config_dir, self._judge)
+        heals = not self.settings.read_only
+        return Directory(root, own.verify, endorse=own.endorse, heals=heals)
+
+    def _open_places(self, layers: Sequence[Store]) -> Places:
         settings = self.settings
-        nearest: list[Store] = []
+        near: list[Store] = []
         if settings.memory_size_bytes:
-            nearest.append(Memory(settings.memory_size_bytes))
-        if settings.root is not None:
-            nearest.append(self._open_local(settings.root))
-        return Layered((*nearest, *below), lambda problem: self._trouble("place", str(problem)))
+            near.append(Memory(settings.memory_size_bytes))
+        if self._local is not None:
+            near.append(_read_only(self._local) if settings.read_only else self._local)
+        # What a shared place needs is loaded when it is asked for the first time.
+        shared = [
+            Later(
+                f"shared {place.path}",
+                lambda place=place: self._open_place(place),
+                writable=not (settings.read_only or place.read_only),
+            )
+            for place in (() if settings.strategy == "local" else settings.shared)
+        ]
+        return Places((*near, *layers), tuple(shared), self._local)
 
-    def _open_local(self, root: str) -> Store:
-        if not self.settings.read_only:
-            self._local = Directory(root, self._sealer.verify)
-            return self._local
-        from emberkeep.store.layers import ReadOnly
+    def _open_place(self, place: Place) -> Store:
+        from emberkeep.sharing.folder import open_place
 
-        return ReadOnly(Directory(root, self._sealer.verify, heals=False))
+        return open_place(
+            place, self._judge(), self._sealer, lambda text: self._trouble("trust", text)
+        )
+
+    def _judge(self) -> Judge:
+        """Whose signatures count; asked only where somebody else's artifacts come into it."""
+        if not self._judges:
+            from emberkeep.trust.judging import judge_of
+
+            self._judges.append(judge_of(self.settings, lambda text: self._trouble("trust", text)))
+        return self._judges[0]
+
+    def _could_not_fill(self, problem: Exception) -> None:
+        self._trouble("place", str(problem))
+
+    def _refused(self, key: Key, label: str, miss: Miss) -> None:
+        """A place has something and cannot or may not give it; whether that costs, a miss tells."""
+        self._tally.add("refused", key.kind, f"{miss.reason} in {label}", 0.0)
+        log("refused (%s): %s/%s %s", f"{miss.reason} in {label}: {miss.detail}", key)
 
     def get_or_build(
         self,
@@ -191,14 +249,23 @@ class Keep:
             BuildFailed: the build in another process that this call was waiting for has raised.
         """
         if disabled or self.settings.disabled:
-            built = self._build(kind, name, build)
+            built = self._builder().build(kind, name, build)
             self._tally.add("miss", kind, DISABLED, 0.0)
             return Artifact("", built.blobs, built.layout, hit=False, reason="caching is off")
         key, trees = _key(kind, name, ingredients, toolchain)
         found = self._look_up(key)
         if isinstance(found, Artifact):
             return found
-        return self._obtain(key, trees, build, found, toolchain)
+        return self._builder().obtain(key, trees, build, found, toolchain)
+
+    def _builder(self) -> Builder:
+        if not self._builders:
+            from emberkeep.cache.miss import Builder  # a hit needs none
+
+            self._builders.append(
+                Builder(self.settings, self._places, self._tally, self._sealer.seal, self._trouble)
+            )
+        return self._builders[0]
 
     def ask(
         self,
@@ -223,20 +290,20 @@ class Keep:
         if isinstance(found, Artifact):
             return Answer(found, found.reason, lambda _built, _cost_s: None)
         self._tally.add("miss", kind, found.reason, 0.0)
-        _log("miss (%s): %s/%s %s", f"{found.reason}: {found.detail}", key)
+        log("miss (%s): %s/%s %s", f"{found.reason}: {found.detail}", key)
 
         def publish(built: Mapping[str, object], cost_s: float) -> None:
             from emberkeep.store.built import read_build
 
             self._tally.add("build", kind, "built", cost_s)
             checked = read_build(built, f"{kind}/{name}")
-            self._publish(key, trees, checked, cost_s, toolchain)
+            self._builder().publish(key, trees, checked, cost_s, toolchain)
 
         return Answer(None, f"{found.reason}: {found.detail}", publish)
 
     def _look_up(self, key: Key) -> Artifact | Miss:
         started = time.perf_counter()
-        with _span(f"load {key.kind}/{key.name}", "load"):
+        with span(f"load {key.kind}/{key.name}", "load"):
             found, layer = self._layers.locate(key)
         if isinstance(found, Miss):
             if found.reason != ABSENT:
@@ -247,117 +314,8 @@ class Keep:
         if layer != Memory.label:  # within a process, the caller would have had it anyway
             saved = found.manifest.cost_s - (time.perf_counter() - started)
         self._tally.add("hit", key.kind, layer, saved)
-        _log("hit in %s: %s/%s %s", layer, key)
-        return _artifact(found, hit=True, reason=f"kept in {layer}")
-
-    def _obtain(
-        self,
-        key: Key,
-        trees: Mapping[str, Fingerprint],
-        build: Callable[[], Mapping[str, object]],
-        miss: Miss,
-        toolchain: BuildHalf | None,
-    ) -> Artifact:
-        """Build under a lease, unless somebody else has built it while we waited for that."""
-        lease = self._acquire(key)
-        succeeded = False
-        try:
-            if lease is not None:
-                again = self._layers.read(key)
-                if not isinstance(again, Miss):
-                    succeeded = True
-                    self._tally.add("hit", key.kind, "waited", again.manifest.cost_s)
-                    _log("hit in %s: %s/%s %s", "the keep after waiting", key)
-                    return _artifact(again, hit=True, reason="built by another while we waited")
-            self._tally.add("miss", key.kind, miss.reason, 0.0)
-            _log("miss (%s): %s/%s %s", f"{miss.reason}: {miss.detail}", key)
-            started = time.perf_counter()
-            try:
-                built = self._build(key.kind, key.name, build)
-            except Exception as problem:
-                if lease is not None:
-                    lease.fail(problem)
-                raise
-            cost = time.perf_counter() - started
-            self._publish(key, trees, built, cost, toolchain)
-            succeeded = True
-            reason = f"{miss.reason}: {miss.detail}"
-            # Copies, as for a hit: the memory layer holds what was built.
-            layout = copy_layout(built.layout)
-            return Artifact(str(key), dict(built.blobs), layout, hit=False, reason=reason)
-        finally:
-            if lease is not None:
-                lease.release(succeeded=succeeded)
-
-    def _acquire(self, key: Key) -> Lease | None:
-        root = self.settings.root
-        if root is None or self.settings.read_only:
-            return None
-        name = sha256(f"{key.kind}\0{key.name}\0{key}".encode("utf-8", "surrogatepass")).hexdigest()
-        folder = os.path.join(root, "leases")
-        from emberkeep.lease import acquire  # a hit needs none
-
-        return acquire(folder, name, lambda text: self._trouble("place", text))
-
-    def _build(self, kind: str, name: str, build: Callable[[], Mapping[str, object]]) -> Built:
-        started = time.perf_counter()
-        outcome = "failed"
-        try:
-            from emberkeep.store.built import read_build
-
-            if not callable(build):
-                raise InvalidBuild(
-                    f"The build of {kind}/{name} is {build!r}, which cannot be called. Pass a "
-                    "function that returns a mapping from role to bytes"
-                )
-            with _span(f"build {kind}/{name}", "build"):
-                built = read_build(build(), f"{kind}/{name}")
-            outcome = "built"
-        finally:
-            self._tally.add("build", kind, outcome, time.perf_counter() - started)
-        return built
-
-    def _publish(
-        self,
-        key: Key,
-        trees: Mapping[str, Fingerprint],
-        built: Built,
-        cost_s: float,
-        toolchain: BuildHalf | None,
-    ) -> None:
-        """Keep what was built; whatever goes wrong here costs the next caller a build, no more."""
-        drift = () if toolchain is None else toolchain.drift()
-        if drift:
-            self._trouble(
-                "toolchain",
-                f"{key.kind}/{key.name} was built but not kept: {' '.join(drift)}",
-                ToolchainWarning,
-            )
-            return
-        if self.settings.root is None and "place" not in self._warned:
-            self._trouble(
-                "place",
-                "There is no home, so nothing is kept beyond this process. Set EMBERKEEP_DIR to a "
-                "folder.",
-            )
-        blobs = tuple(
-            BlobRef(role, sha256(content).hexdigest(), len(content))
-            for role, content in sorted(built.blobs.items())
-        )
-        from emberkeep.store.composition import compose  # a hit needs none
-
-        manifest = Manifest(key, blobs, built.layout, cost_s, time.time(), _made_by())
-        document = compose(manifest, trees, self._sealer.seal)
-        try:
-            if self._layers.writable:
-                self._layers.write(Kept(manifest, document, built.blobs, built.source))
-            if self._local is not None and self._local.writable:
-                from emberkeep.store.schedule import collect_if_due
-
-                limits = self.settings
-                collect_if_due(self._local, limits.max_size_bytes, limits.max_age_s)
-        except (StoreProblem, OSError) as problem:
-            self._trouble("place", f"{problem}.")
+        log("hit in %s: %s/%s %s", layer, key)
+        return artifact_of(found, hit=True, reason=f"kept in {layer}")
 
     def _without_lasting_key(self, text: str) -> None:
         """What is good to others looks forged to this process: it leaves all as it is."""
@@ -365,19 +323,33 @@ class Keep:
             self._local.change_nothing()
         self._trouble("seal", text)
 
-    def _trouble(self, topic: str, text: str, category: type[UserWarning] = StoreWarning) -> None:
-        """Warn once about each topic; everything goes to the log."""
+
+@final
+class Trouble:
+    """Warns once about each topic; everything goes to the log."""
+
+    def __init__(self) -> None:
+        self.topics: set[str] = set()
+
+    def __call__(self, topic: str, text: str, category: type[UserWarning] = StoreWarning) -> None:
+        """Tell the user."""
         import logging
         import warnings
 
         logging.getLogger("emberkeep.keep").debug("%s: %s", topic, text)
-        if topic not in self._warned:
-            self._warned.add(topic)
+        if topic not in self.topics:
+            self.topics.add(topic)
             warnings.warn(
                 f"{text} (said once; results are right, builds may be repeated)",
                 category,
                 stacklevel=depth_of_caller(),
             )
+
+
+def _read_only(store: Store) -> Store:
+    from emberkeep.store.layers import ReadOnly
+
+    return ReadOnly(store)
 
 
 NO_TOOLCHAIN = branch("ingredients", ())
@@ -404,15 +376,10 @@ def _require_text(value: object, label: str) -> None:
         raise Unkeyable(label, f"is {value!r}, a {kind}", "Pass text; it becomes a folder's name")
 
 
-def _artifact(kept: Kept, *, hit: bool, reason: str) -> Artifact:
+def artifact_of(kept: Kept, *, hit: bool, reason: str) -> Artifact:
+    """A kept artifact for its user."""
     layout = copy_layout(kept.manifest.layout)  # what a caller changes must not change what is kept
     return Artifact(str(kept.manifest.key), dict(kept.blobs), layout, hit, reason)
-
-
-def _made_by() -> dict[str, str]:
-    from emberkeep.version import __version__
-
-    return {"emberkeep": __version__, "python": sys.version.partition(" ")[0]}
 
 
 def _flush_at_exit(tally: Tally) -> None:
@@ -421,7 +388,7 @@ def _flush_at_exit(tally: Tally) -> None:
     atexit.register(tally.flush)
 
 
-class _NoSpan:
+class NoSpan:
     """Stands in while nothing records."""
 
     def __enter__(self) -> None: ...
@@ -429,13 +396,13 @@ class _NoSpan:
     def __exit__(self, *_: object) -> None: ...
 
 
-_NO_SPAN = _NoSpan()
+NO_SPAN = NoSpan()
 
 
-def _span(name: str, category: str) -> _NoSpan | OpenSpan:
+def span(name: str, category: str) -> NoSpan | OpenSpan:
     """A span, if anybody can be listening: a recorder exists only where telemetry was imported."""
     if "emberkeep.telemetry.spans" not in sys.modules:
-        return _NO_SPAN
+        return NO_SPAN
     from emberkeep.telemetry import spans  # waits, where another thread is importing it
 
     return spans.span(name, category)
@@ -457,7 +424,7 @@ def _install_time_logger(verbosity: str) -> None:
 _installed: list[object] = []
 
 
-def _log(text: str, what: str, key: Key) -> None:
+def log(text: str, what: str, key: Key) -> None:
     """Hits and misses for `logging`; nobody can be listening where it was never imported."""
     if "logging" in sys.modules:
         import logging  # waits, where another thread is in the midst of importing it

@@ -1,0 +1,277 @@
+"""``export`` and ``import``: a library of artifacts as one signed file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+
+from emberkeep.cli.command import Command
+from emberkeep.cli.naming import is_within, split_namespace
+from emberkeep.cli.session import warn
+from emberkeep.cli.text import short_key, size, table
+from emberkeep.errors import StoreProblem
+from emberkeep.sharing.library import About, export_library, import_library
+from emberkeep.store import files
+from emberkeep.store.inspection import is_named
+from emberkeep.trust.judging import Others, judge_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Generator, Iterator, Sequence
+    from typing import BinaryIO
+
+    from emberkeep.cli.session import Session
+    from emberkeep.sharing.bundle.index import BundleEntry
+    from emberkeep.sharing.bundle.reading import BundleReader
+    from emberkeep.sharing.library import Exported, Imported
+    from emberkeep.store.protocol import Entry
+    from emberkeep.trust.trusted import Trust
+
+SOME_REFUSED = 1
+SHOWN = 10
+USUAL_LEVEL, HIGHEST_LEVEL = 3, 19
+STREAM = "-"
+
+EXPORT_EXAMPLES = """\
+  emberkeep export lorenz.ek --name lorenz --version 1.0
+  emberkeep export all.ek --name lab --version 2026.11 --level 19 generated traces/coalescent
+exit codes: 0 all went, 1 some entries were left out, 2 wrong usage, 4 nothing to export, or trouble
+"""
+IMPORT_EXAMPLES = """\
+  emberkeep import lorenz.ek --dry-run
+  emberkeep import lorenz.ek
+  curl https://example.org/lab.ek | emberkeep import - generated/lorenz
+exit codes: 0 all is there, 1 some were refused, 2 wrong usage, 4 the bundle or the keep is no good
+"""
+
+
+def _configure_export(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the bundle to write; - for standard output")
+    parser.add_argument(
+        "namespaces", metavar="KIND[/NAME]", nargs="*", help="what goes in; default: everything"
+    )
+    parser.add_argument("--name", metavar="NAME", required=True, help="of the library")
+    parser.add_argument("--version", metavar="VERSION", required=True, help="of the library")
+    parser.add_argument("--description", metavar="TEXT", default="", help="for people")
+    parser.add_argument(
+        "--level",
+        type=int,
+        choices=range(1, HIGHEST_LEVEL + 1),
+        default=USUAL_LEVEL,
+        metavar="N",
+        help=f"how hard to compress, 1 to {HIGHEST_LEVEL} (default: {USUAL_LEVEL})",
+    )
+    parser.add_argument(
+        "--no-details",
+        action="store_true",
+        help="leave out ingredients, which may show values that your functions captured",
+    )
+
+
+def _export(session: Session) -> int:
+    options = session.options
+    entries = _chosen(session, options.namespaces)
+    done = export_to(
+        session,
+        entries,
+        options.file,
+        About(options.name, options.version, options.description),
+        level=options.level,
+        details=not options.no_details,
+    )
+    _answer_export(session, options.file, done)
+    return SOME_REFUSED if done.refused else 0
+
+
+def export_to(
+    session: Session,
+    entries: Sequence[Entry],
+    path: str,
+    about: About,
+    *,
+    level: int = USUAL_LEVEL,
+    details: bool = True,
+) -> Exported:
+    """Write entries of the layer that is looked at to a bundle."""
+    judge = judge_of(session.settings, warn)
+    others = Others(judge, session.sealer, details=details, on_problem=warn)
+    with _written(path) as out:
+        return export_library(session.directory, entries, out, about, others, level=level)
+
+
+def _chosen(session: Session, namespaces: Sequence[str]) -> list[Entry]:
+    known = list(session.directory.entries())
+    if not namespaces:
+        return known
+    parts = [split_namespace(text, known) for text in namespaces]
+    return [
+        entry
+        for entry in known
+        if any(is_named(entry.kind, kind) and is_named(entry.name, name) for kind, name in parts)
+    ]
+
+
+@contextmanager
+def _written(path: str) -> Generator[BinaryIO]:
+    """The file, which is there whole or not at all."""
+    if path == STREAM:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    draft = f"{path}.{files.unique_name()}"
+    try:
+        with open(draft, "xb") as out:
+            yield out
+        os.replace(draft, path)
+    finally:
+        files.remove_file(draft)
+
+
+def _answer_export(session: Session, path: str, done: Exported) -> None:
+    index = done.index
+    total = sum(member.size_bytes for member in index.members)
+    if path == STREAM:
+        return  # the answer would be taken for the bundle
+    stored = os.path.getsize(path)
+    values = {
+        "file": path,
+        "name": index.name,
+        "version": index.version,
+        "entries": len(index.entries),
+        "size_bytes": total,
+        "stored_bytes": stored,
+        "refused": [[f"{e.kind}/{e.name} {e.key}", reason] for e, reason in done.refused],
+    }
+    title = f"{path}: {index.name} {index.version}, {len(index.entries)} entries"
+    lines = [f"{title}, {size(total)} in {size(stored)}"]
+    lines += [f"  left out: {e.kind}/{e.name}: {reason}" for e, reason in done.refused[:SHOWN]]
+    session.answer(values, lines)
+
+
+def _configure_import(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the bundle; - for standard input")
+    parser.add_argument(
+        "namespaces", metavar="KIND[/NAME]", nargs="*", help="what to take; default: everything"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="list what is in it, take nothing")
+    parser.add_argument(
+        "--no-pin",
+        action="store_true",
+        help="don't let its builds run in place of this machine's own where there is no compiler",
+    )
+
+
+def _import(session: Session) -> int:
+    from emberkeep.sharing.bundle.reading import BundleReader
+
+    options = session.options
+    judge = judge_of(session.settings, warn)
+    with _opened(options.file) as file:
+        reader = BundleReader(file, judge.require_signer)
+        chosen = _chosen_of(reader, options.namespaces)
+        if options.dry_run:
+            session.answer(_about(reader, chosen), _listing(reader, chosen))
+            return 0
+        done = import_library(reader, session.writable_directory(), chosen)
+    if not options.no_pin:
+        _pin(session, reader, done.entries)
+    values = {
+        **_about(reader, done.entries),
+        "present": done.present,
+        "refused": [[_label(entry), reason] for entry, reason in done.refused],
+    }
+    session.answer(values, _taken(reader, done))
+    return SOME_REFUSED if done.refused else 0
+
+
+@contextmanager
+def _opened(path: str) -> Generator[BinaryIO]:
+    if path == STREAM:
+        yield sys.stdin.buffer
+        return
+    if not os.path.isfile(path):
+        raise StoreProblem(f"There is no bundle {path}")
+    with open(path, "rb") as file:
+        yield file
+
+
+def _chosen_of(reader: BundleReader, namespaces: Sequence[str]) -> list[BundleEntry]:
+    return [
+        entry
+        for entry in reader.index.entries
+        if not namespaces or any(is_within(entry.kind, entry.name, text) for text in namespaces)
+    ]
+
+
+def _pin(session: Session, reader: BundleReader, taken: Sequence[BundleEntry]) -> None:
+    """Importing is the user's word that these builds may run here."""
+    from emberkeep.trust.editing import change_trust, with_entry
+
+    origin = f"{reader.index.name} {reader.index.version}"
+    builds = {entry.build for entry in taken}
+
+    def pin(trust: Trust) -> Trust:
+        for build in sorted(builds - trust.pinned.keys()):
+            trust = with_entry(trust, "pinned", build, origin)
+        return trust
+
+    if builds:
+        change_trust(session.settings.config_dir, pin)
+
+
+def _about(reader: BundleReader, entries: Sequence[BundleEntry]) -> dict[str, object]:
+    index = reader.index
+    return {
+        "name": index.name,
+        "version": index.version,
+        "description": index.description,
+        "made_by": index.made_by,
+        "signer": reader.signer,
+        "entries": [
+            {"kind": e.kind, "name": e.name, "key": f"{e.plan}-{e.build}"} for e in entries
+        ],
+    }
+
+
+def _label(entry: BundleEntry) -> str:
+    return f"{entry.kind}/{entry.name} {entry.plan}-{entry.build}"
+
+
+def _title(reader: BundleReader) -> str:
+    index = reader.index
+    return f"{index.name} {index.version}, signed by {reader.signer[:16]}…"
+
+
+def _listing(reader: BundleReader, entries: Sequence[BundleEntry]) -> Iterator[str]:
+    sizes = reader.index.sizes()
+    yield _title(reader)
+    if reader.index.description:
+        yield reader.index.description
+    rows = [("kind", "name", "key", "size")]
+    rows += [
+        (
+            entry.kind,
+            entry.name,
+            short_key(f"{entry.plan}-{entry.build}"),
+            size(sum(sizes[blob] for blob in entry.blobs)),
+        )
+        for entry in entries
+    ]
+    yield from table(rows, "<<<>")
+
+
+def _taken(reader: BundleReader, done: Imported) -> Iterator[str]:
+    yield (
+        f"{_title(reader)}: {len(done.entries)} entries taken, {done.present} were there already, "
+        f"{len(done.refused)} refused"
+    )
+    for entry, reason in done.refused[:SHOWN]:
+        yield f"  {entry.kind}/{entry.name}: {reason}"
+
+
+COMMANDS = {
+    "export": Command(_configure_export, _export, EXPORT_EXAMPLES),
+    "import": Command(_configure_import, _import, IMPORT_EXAMPLES),
+}

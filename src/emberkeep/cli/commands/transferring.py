@@ -1,0 +1,133 @@
+"""``push``, ``pull`` and ``sync``: between the user's own keep and a shared place."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+
+from emberkeep.cli.command import Command
+from emberkeep.cli.naming import add_namespace, split_namespace
+from emberkeep.cli.text import size
+from emberkeep.errors import InvalidSetting
+from emberkeep.sharing.transfer import transfer
+from emberkeep.store.inspection import is_named
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Iterator
+
+    from emberkeep.cli.session import Session
+    from emberkeep.sharing.folder import SharedFolder
+    from emberkeep.sharing.transfer import Transferred
+    from emberkeep.store.directory import Directory
+
+SOME_REFUSED = 1
+SHOWN = 10  # refusals that are told one by one
+
+EXIT_CODES = "exit codes: 0 all is there, 1 some were refused, 2 wrong usage, 4 a place fails\n"
+
+
+def _configure(parser: ArgumentParser) -> None:
+    add_namespace(parser)
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, bring nothing")
+
+
+def _push(session: Session) -> int:
+    return _run(session, ("push",))
+
+
+def _pull(session: Session) -> int:
+    return _run(session, ("pull",))
+
+
+def _sync(session: Session) -> int:
+    return _run(session, ("pull", "push"))
+
+
+def _run(session: Session, directions: tuple[str, ...]) -> int:
+    own, shared = session.own_directory(), _shared(session)
+    done = {
+        direction: _transfer(
+            session, direction, *((own, shared)[:: 1 if direction == "push" else -1])
+        )
+        for direction in directions
+    }
+    values = {direction: _values(each) for direction, each in done.items()}
+    lines = [line for direction, each in done.items() for line in _lines(direction, each)]
+    session.answer({"dry_run": session.options.dry_run, **values}, lines)
+    return SOME_REFUSED if any(each.refused for each in done.values()) else 0
+
+
+def _shared(session: Session) -> SharedFolder:
+    place = session.place
+    if place is None:
+        if not session.settings.shared:
+            raise InvalidSetting(
+                "There is no shared place. Set EMBERKEEP_SHARED, or name a folder: --layer DIR"
+            )
+        place = session.settings.shared[0]
+    return session.open_shared(place)
+
+
+def _transfer(
+    session: Session,
+    direction: str,
+    source: Directory | SharedFolder,
+    target: Directory | SharedFolder,
+) -> Transferred:
+    known = list(source.entries())
+    kind, name = split_namespace(session.options.namespace, known)
+    entries = [
+        entry for entry in known if is_named(entry.kind, kind) and is_named(entry.name, name)
+    ]
+    from emberkeep.telemetry.progress import Progress, display_for
+
+    shows = session.options.format == "text" and not session.options.dry_run
+    display = display_for(sys.stderr if shows else None)
+    with Progress(direction, len(entries), display) if entries else nullcontext() as progress:
+        return transfer(
+            source,
+            target,
+            entries,
+            dry_run=session.options.dry_run,
+            on_progress=lambda _: None if progress is None else progress.advance(),
+        )
+
+
+def _values(done: Transferred) -> dict[str, object]:
+    return {
+        "brought": [f"{e.kind}/{e.name} {e.key}" for e in done.brought],
+        "size_bytes": done.size_bytes,
+        "present": done.present,
+        "refused": [
+            {"entry": f"{e.kind}/{e.name} {e.key}", "reason": reason} for e, reason in done.refused
+        ],
+    }
+
+
+def _lines(direction: str, done: Transferred) -> Iterator[str]:
+    yield (
+        f"{direction}: {len(done.brought)} entries, {size(done.size_bytes)}; {done.present} were "
+        f"there already; {len(done.refused)} refused"
+    )
+    for entry, reason in done.refused[:SHOWN]:
+        yield f"  {entry.kind}/{entry.name}: {reason}"
+    if len(done.refused) > SHOWN:
+        yield f"  and {len(done.refused) - SHOWN} more"
+
+
+COMMANDS = {
+    "push": Command(
+        _configure,
+        _push,
+        "  emberkeep push\n  emberkeep push generated/lorenz --dry-run\n"
+        f"  emberkeep push --layer /cluster/keep\n{EXIT_CODES}",
+    ),
+    "pull": Command(
+        _configure, _pull, f"  emberkeep pull\n  emberkeep pull traces --format json\n{EXIT_CODES}"
+    ),
+    "sync": Command(
+        _configure, _sync, f"  emberkeep sync\n  emberkeep sync --dry-run\n{EXIT_CODES}"
+    ),
+}

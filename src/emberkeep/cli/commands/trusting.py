@@ -1,0 +1,227 @@
+"""``trust``: whose artifacts are used here, and which are not any more."""
+
+from __future__ import annotations
+
+import time
+
+from emberkeep.cli.command import Command
+from emberkeep.cli.text import moment, table
+from emberkeep.errors import InvalidSetting
+from emberkeep.settings import parse_duration
+from emberkeep.trust.editing import change_trust, with_entry, without_entry
+from emberkeep.trust.signing import is_public_key
+from emberkeep.trust.trusted import TrustedKey, TrustList
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Iterator
+
+    from emberkeep.cli.session import Session
+    from emberkeep.trust.trusted import Trust
+
+EXAMPLES = """\
+  emberkeep trust add 3f9a…c1 --name alice
+  emberkeep trust add 77de…02 --name cluster --for generated --for traces/coalescent --expires 90d
+  emberkeep trust list
+  emberkeep trust remove alice
+  emberkeep trust revoke 3f9a…c1 --reason "key leaked"
+  emberkeep trust revoke 12ab…9e --what toolchain --reason "miscompiles sin"
+  emberkeep trust pin 12ab…9e
+"""
+WHAT = {"key": "revoked_keys", "manifest": "revoked_manifests", "toolchain": "revoked_toolchains"}
+DIGITS = 64
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "action",
+        choices=("add", "list", "remove", "revoke", "restore", "pin", "unpin"),
+        help="trust a key; list all; trust it no more; never use what a key, manifest or toolchain "
+        "stands for; take that back; let a toolchain's builds run here; take that back",
+    )
+    parser.add_argument(
+        "value", metavar="VALUE", nargs="?", help="a public key, a name, or a digest"
+    )
+    parser.add_argument("--name", metavar="WHOSE", help="with add: whose key it is")
+    parser.add_argument(
+        "--for",
+        dest="namespaces",
+        action="append",
+        default=[],
+        metavar="KIND[/NAME]",
+        help="with add: what it may sign, NAME may end in *; several times; default: everything",
+    )
+    parser.add_argument(
+        "--expires", metavar="WHEN", help="with add: a duration such as 90d, or a date 2027-01-31"
+    )
+    parser.add_argument(
+        "--what", choices=tuple(WHAT), default="key", help="with revoke and restore (default: key)"
+    )
+    parser.add_argument("--reason", metavar="TEXT", default="", help="with revoke: why")
+
+
+def _trust(session: Session) -> int:
+    action = session.options.action
+    if action == "list":
+        return _list(session)
+    if not session.options.value:
+        raise InvalidSetting(f"`emberkeep trust {action}` needs a key, a name or a digest")
+    change = {
+        "add": _add,
+        "remove": _remove,
+        "revoke": _revoke,
+        "restore": _restore,
+        "pin": _pin,
+        "unpin": _unpin,
+    }[action]
+    said: list[str] = []
+
+    def changed(trust: Trust) -> Trust:
+        after, text = change(session, trust)
+        said.append(text)
+        return after
+
+    change_trust(session.settings.config_dir, changed)
+    session.answer({"done": said[0]}, said)
+    return 0
+
+
+def _add(session: Session, trust: Trust) -> tuple[Trust, str]:
+    options = session.options
+    public = options.value.strip().lower()
+    if not is_public_key(public):
+        raise InvalidSetting(
+            f"{options.value!r} is no public key; 64 hexadecimal digits were expected, as "
+            "`emberkeep key show` prints them"
+        )
+    if not options.name:
+        raise InvalidSetting("Say whose key it is: --name WHOSE")
+    if public in trust.revoked_keys:
+        raise InvalidSetting(
+            f"{public} was revoked ({trust.revoked_keys[public]}). If that was a mistake: "
+            f"emberkeep trust restore {public}"
+        )
+    expires = None if options.expires is None else _moment(options.expires)
+    key = TrustedKey(options.name, tuple(options.namespaces), expires, time.time())
+    what = ", ".join(options.namespaces) or "everything"
+    until = "" if expires is None else f" until {moment(expires)}"
+    return with_entry(trust, "keys", public, key), f"{options.name} is trusted for {what}{until}."
+
+
+def _moment(text: str) -> float:
+    """When trust ends: a duration from now, or the beginning of a day."""
+    try:
+        return time.time() + parse_duration(text)
+    except (ValueError, KeyError):
+        pass  # no duration; perhaps a date
+    try:
+        return time.mktime(time.strptime(text, "%Y-%m-%d"))
+    except (ValueError, OverflowError) as problem:
+        raise InvalidSetting(
+            f"{text!r} is neither a duration such as 90d nor a date such as 2027-01-31"
+        ) from problem
+
+
+def _find(trust: Trust, value: str) -> str:
+    """The public key that a user means: itself, its beginning, or whose it is."""
+    found = [
+        public
+        for public, key in trust.keys.items()
+        if key.name == value or public.startswith(value.lower())
+    ]
+    if len(found) == 1:
+        return found[0]
+    problem = "None of the trusted keys" if not found else f"{len(found)} of the trusted keys"
+    raise InvalidSetting(
+        f"{problem} is called {value!r} or begins so. `emberkeep trust list` shows them"
+    )
+
+
+def _remove(session: Session, trust: Trust) -> tuple[Trust, str]:
+    public = _find(trust, session.options.value)
+    return without_entry(trust, "keys", public), f"{trust.keys[public].name} is trusted no more."
+
+
+def _digest(text: str) -> str:
+    """A key, manifest or toolchain, which are all written as 64 digits."""
+    digest = text.strip().lower()
+    if len(digest) != DIGITS or digest.strip("0123456789abcdef"):
+        raise InvalidSetting(f"{text!r} is no key and no digest: 64 hexadecimal digits")
+    return digest
+
+
+def _revoke(session: Session, trust: Trust) -> tuple[Trust, str]:
+    options = session.options
+    digest = _digest(options.value)
+    after = with_entry(trust, WHAT[options.what], digest, options.reason)
+    return after, f"Nothing of the {options.what} {digest} is used any more."
+
+
+def _restore(session: Session, trust: Trust) -> tuple[Trust, str]:
+    options = session.options
+    digest = _digest(options.value)
+    return without_entry(trust, WHAT[options.what], digest), f"{digest} is revoked no more."
+
+
+def _pin(session: Session, trust: Trust) -> tuple[Trust, str]:
+    digest = _digest(session.options.value)
+    return with_entry(trust, "pinned", digest, "by hand"), f"Builds of {digest} may run here."
+
+
+def _unpin(session: Session, trust: Trust) -> tuple[Trust, str]:
+    digest = _digest(session.options.value)
+    after = without_entry(trust, "pinned", digest)
+    return after, f"Builds of {digest} run here no more, unless this machine makes them itself."
+
+
+def _list(session: Session) -> int:
+    from emberkeep.cli.session import warn
+
+    trust = TrustList(session.settings.config_dir, warn).current()
+    values = {
+        "keys": [
+            {
+                "public": public,
+                "name": key.name,
+                "namespaces": list(key.namespaces),
+                "expires": key.expires,
+                "added": key.added,
+            }
+            for public, key in trust.keys.items()
+        ],
+        "revoked": {
+            "keys": dict(trust.revoked_keys),
+            "manifests": dict(trust.revoked_manifests),
+            "toolchains": dict(trust.revoked_toolchains),
+        },
+        "pinned": dict(trust.pinned),
+    }
+    session.answer(values, _lines(trust))
+    return 0
+
+
+def _lines(trust: Trust) -> Iterator[str]:
+    if not trust.keys:
+        yield "Nobody is trusted but you. `emberkeep trust add KEY --name WHOSE` changes that."
+    else:
+        rows = [("whose", "public key", "for", "until")]
+        rows += [
+            (
+                key.name,
+                public,
+                ", ".join(key.namespaces) or "everything",
+                "for ever" if key.expires is None else moment(key.expires),
+            )
+            for public, key in trust.keys.items()
+        ]
+        yield from table(rows)
+    for what, field in WHAT.items():
+        entries: dict[str, str] = dict(getattr(trust, field))
+        for digest, reason in entries.items():
+            yield f"revoked {what} {digest}{f' ({reason})' if reason else ''}"
+    for digest, origin in trust.pinned.items():
+        yield f"pinned toolchain {digest} ({origin})"
+
+
+COMMANDS = {"trust": Command(_configure, _trust, EXAMPLES)}

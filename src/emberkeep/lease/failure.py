@@ -1,0 +1,52 @@
+"""The error of a failed build, left for those who waited on that very lease.
+
+It lies beside the lease in a file of its own, which outlives it::
+
+    <token of the lease>
+    <who built>
+    <the error, in words>
+
+Who waited knows the token, and raises the error; who comes later does not, and tries again.
+"""
+
+from __future__ import annotations
+
+from emberkeep.errors import BuildFailed
+from emberkeep.store import files
+
+MESSAGE_LIMIT = 1 << 16
+
+
+def path_for(lease_path: str) -> str:
+    """Where the error of a lease's build lies."""
+    return f"{lease_path}.failed"
+
+
+def compose(token: str, builder: str, problem: Exception) -> bytes:
+    """The content of that file."""
+    text = f"{token}\n{builder}\n{_describe(problem)}"
+    return text.encode("utf-8", "backslashreplace")[:MESSAGE_LIMIT]
+
+
+def heard(lease_path: str, seen: set[str]) -> BuildFailed | None:
+    """The error to raise, if it was left by a lease whose token was seen while waiting."""
+    if not seen:
+        return None
+    try:
+        content = files.read_file(path_for(lease_path), MESSAGE_LIMIT)
+    except (OSError, ValueError):
+        return None
+    token, _, told = content.decode("utf-8", "replace").partition("\n")
+    if token not in seen:
+        return None
+    builder, _, message = told.partition("\n")
+    return BuildFailed(
+        f"{builder} was building this and failed with {message}. Call again to try the build here."
+    )
+
+
+def _describe(problem: Exception) -> str:
+    try:
+        return f"{type(problem).__name__}: {problem}"
+    except Exception:  # noqa: BLE001 - its `__str__` is the user's, and may do anything
+        return type(problem).__name__

@@ -1,0 +1,239 @@
+"""The file of a lease in a shared folder, and all that hosts do to it at the same time.
+
+One line of fixed length, so that a heartbeat rewrites only its end::
+
+    <token> <SHA-256 of the owner> <heartbeats>
+
+A network file system shows one host late what another did, unless a file is opened for the
+reading; so each look opens it afresh. The token says whose it is, and answers also when the
+answer of the server was lost: who finds their own token has made the file.
+
+Beside it lie, for moments, files of the same name and an ending of chance. Who dies in such a
+moment leaves one, which nobody looks at.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from emberkeep.light import final, frozen
+from emberkeep.store import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+TOKEN_DIGITS = 32
+OWNER_DIGITS = 64
+HEARTBEAT_DIGITS = 16
+HEARTBEAT_AT = TOKEN_DIGITS + 1 + OWNER_DIGITS + 1
+LIMIT = 4096  # a longer line is from the future, or nobody's; it is waited for all the same
+
+# For heartbeats: never makes the file, and a pipe in its place makes nobody wait.
+BEATING = os.O_RDWR | files.READING
+
+# What a server that was restarted, or is at work on the same file, answers for a moment.
+PASSING = frozenset([errno.ESTALE, errno.EBUSY])
+PAUSES_S = (0.002, 0.01, 0.05, 0.25)
+
+# File systems without hard links say so in one of these ways.
+NO_LINKS = frozenset([errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK])
+
+FILE_BITS = 0o666
+FOLDER_BITS = 0o2777  # not the sticky bit: others must be able to take over what the dead left
+OWN_FILE_BITS = 0o600
+
+
+@final
+@frozen
+class Record:
+    """The content of the file when somebody looked.
+
+    Attributes:
+        content: all of it. While it changes, its holder lives.
+        token: of the lease; empty while its holder has not written it yet.
+        owner: SHA-256 of who made it.
+    """
+
+    content: bytes
+    token: str
+    owner: str
+
+
+def compose(token: str, owner: str, heartbeats: int) -> Record:
+    """The record of a holder after so many heartbeats; the owner as SHA-256."""
+    return parse(f"{token} {owner} {_digits(heartbeats)}\n".encode())
+
+
+def parse(content: bytes) -> Record:
+    """What a file's content says; of something else it says no more than that it is there."""
+    text = content.decode("ascii", "replace")
+    owner = text[TOKEN_DIGITS + 1 :][:OWNER_DIGITS]
+    return Record(content, text[:TOKEN_DIGITS], owner)
+
+
+def _digits(heartbeats: int) -> str:
+    return f"{heartbeats:0{HEARTBEAT_DIGITS}x}"
+
+
+# What is done to the file -------------------------------------------------------------------------
+
+
+def look(path: str) -> Record | None:
+    """What the file says now; None where there is none."""
+    try:
+        return parse(_patiently(lambda: files.read_file(path, LIMIT)))
+    except FileNotFoundError:
+        return None
+
+
+def create(path: str, record: Record) -> bool:
+    """Make the file, unless there is one; the folder too, if its parent is there."""
+    temporary = _beside(path)
+    try:
+        try:
+            _write_new(temporary, record.content)
+        except FileNotFoundError:
+            _make_folder(os.path.dirname(path))
+            _write_new(temporary, record.content)
+        return _name(temporary, path, record)
+    finally:
+        discard(temporary)
+
+
+def take_away(path: str, judged: Record) -> None:
+    """Remove the file if it still is what was judged; what came in between is put back.
+
+    While it is away, somebody may make another: then both build, which is harmless.
+    """
+    aside = _beside(path)
+    try:
+        _patiently(lambda: os.rename(path, aside))
+        found = look(aside)
+        if found is not None and found != judged:
+            _name(aside, path, found)
+    except FileNotFoundError:  # released, or taken away by another
+        return
+    finally:
+        discard(aside)
+
+
+def beat(path: str, token: str, heartbeats: int) -> None:
+    """Write how often the heart has beaten, if the file is still the token's.
+
+    Both through one descriptor: a file that takes its place in between is not touched.
+    """
+    descriptor = os.open(path, BEATING)
+    try:
+        if os.read(descriptor, TOKEN_DIGITS) == token.encode():
+            os.pwrite(descriptor, _digits(heartbeats).encode(), HEARTBEAT_AT)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: str, token: str) -> None:
+    """Remove the file if it is the token's.
+
+    Who is stopped between look and removal for so long that another takes over removes what is
+    the other's: one more builds. A rename first would not be better, only longer.
+    """
+    found = look(path)
+    if found is not None and found.token == token:
+        _patiently(lambda: os.unlink(path))
+
+
+def discard(path: str) -> None:
+    """Remove a file that is nobody's lease; if that cannot be, it is litter."""
+    try:
+        _patiently(lambda: os.unlink(path))
+    except OSError:
+        return
+
+
+def replace(path: str, content: bytes) -> None:
+    """Put a file in place whole, for all who share the folder."""
+    temporary = _beside(path)
+    try:
+        _write_new(temporary, content)
+        _patiently(lambda: os.replace(temporary, path))
+    except BaseException:
+        discard(temporary)
+        raise
+
+
+# How it is done -----------------------------------------------------------------------------------
+
+
+def _beside(path: str) -> str:
+    return f"{path}.{files.unique_name()}"
+
+
+def _name(source: str, path: str, record: Record) -> bool:
+    """Give a file its name unless that is taken; where links are not, by writing it again."""
+    try:
+        try:
+            _patiently(lambda: os.link(source, path))
+        except OSError as problem:
+            if problem.errno not in NO_LINKS:
+                raise
+            _write_new(path, record.content)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _write_new(path: str, content: bytes) -> None:
+    bits = _bits_of_root(path) & FILE_BITS | OWN_FILE_BITS
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | files.NO_FOLLOW
+    descriptor = _patiently(lambda: os.open(path, flags, bits))
+    try:
+        try:
+            _permit(descriptor, bits)
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+        finally:
+            os.close(descriptor)  # where a network file system tells that the disk is full
+    except BaseException:
+        discard(path)
+        raise
+
+
+def _make_folder(folder: str) -> None:
+    bits = _bits_of_root(os.path.join(folder, "")) & FOLDER_BITS
+    try:
+        os.mkdir(folder, bits)
+    except FileExistsError:  # somebody else was faster
+        return
+    _permit(folder, bits)
+
+
+def _bits_of_root(path: str) -> int:
+    """What the shared root, which is the parent of the folder of leases, permits to whom."""
+    root = os.path.dirname(os.path.dirname(path))
+    return _patiently(lambda: os.stat(root).st_mode)
+
+
+def _permit(file: int | str, bits: int) -> None:
+    """Permit to others what the root does, whatever this process would grant by default."""
+    try:
+        os.chmod(file, bits)
+    except OSError:  # not ours to decide here; others then build for themselves
+        return
+
+
+def _patiently(work: Callable[[], T]) -> T:
+    """Try again, a few times, what a network file system refuses for a moment."""
+    for pause_s in PAUSES_S:
+        try:
+            return work()
+        except OSError as problem:
+            if problem.errno not in PASSING:
+                raise
+        time.sleep(pause_s)
+    return work()

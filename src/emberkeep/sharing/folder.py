@@ -1,0 +1,220 @@
+"""A folder that several hosts and users share: over NFS, as a rule, with all that this means.
+
+It is read by way of a thread that may be left behind, since a dead server keeps readers waiting
+for ever; what it holds counts if somebody trusted has signed it; and nothing that others put there
+is ever moved away. The folder itself must exist: where it does not, it is not mounted.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from emberkeep.errors import StoreProblem
+from emberkeep.light import final, replace
+from emberkeep.sharing.deadline import Guarded
+from emberkeep.store.directory import Directory
+from emberkeep.store.files import as_of, folder_name
+from emberkeep.store.inspection import is_whole
+from emberkeep.store.layers import size_of
+from emberkeep.store.protocol import ABSENT, DAMAGED, UNREADABLE, Miss
+from emberkeep.trust.judging import REVOKED, Others
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    from emberkeep.lease.shared import SharedLease
+    from emberkeep.settings import Place
+    from emberkeep.sharing.deadline import Deadline
+    from emberkeep.store.protocol import Entry, Kept, Key, Manifest
+    from emberkeep.trust.judging import Judge
+    from emberkeep.trust.seals import Sealer
+
+    T = TypeVar("T")
+
+# Between attempts: a stale handle is gone with the next open, a busy server needs a moment.
+PAUSES_S = (0.0, 0.005, 0.05)
+
+
+def open_place(
+    place: Place, judge: Judge, sealer: Sealer, on_problem: Callable[[str], None]
+) -> SharedFolder:
+    """The store of a shared place, with the policy that the user has for it."""
+    others = Others(
+        judge,
+        sealer,
+        policy=place.policy,
+        revocations=os.path.join(place.path, REVOKED),
+        details=place.details,
+        on_problem=on_problem,
+    )
+    return SharedFolder(place, others)
+
+
+@final
+class SharedFolder:
+    """A shared folder as a store.
+
+    Attributes:
+        directory: the folder itself, for those who look at it without a deadline.
+    """
+
+    def __init__(self, place: Place, others: Others) -> None:
+        self.label = f"shared {place.path}"
+        self.writable = not place.read_only
+        self._root = place.path
+        self._details = place.details
+        self._others = others
+        self._guarded = Guarded(f"the shared folder {place.path}", place.deadline_s)
+        self.directory = Directory(
+            place.path,
+            others.verify,
+            endorse=others.endorse,
+            label=self.label,
+            heals=False,
+            notes_use=self.writable,
+            access=as_of,
+        )
+
+    def read(self, key: Key) -> Kept | Miss:
+        """The artifact of this key, checked; or why there is none, told in time."""
+        try:
+            return self._guarded.call(lambda deadline: self._read(key, deadline))
+        except OSError as problem:
+            return Miss(UNREADABLE, str(problem))
+
+    def _read(self, key: Key, deadline: Deadline) -> Kept | Miss:
+        """Read, and read again where the client of the file system may have been behind."""
+        found: Kept | Miss = Miss(ABSENT, "")
+        for attempt, pause in enumerate(PAUSES_S):
+            if attempt:
+                time.sleep(pause)
+            found = self.directory.read(key, deadline.extend)
+            if not isinstance(found, Miss) or found.reason not in (ABSENT, DAMAGED, UNREADABLE):
+                break
+            if found.reason != UNREADABLE and (attempt or not self._refresh(key)):
+                break
+        if isinstance(found, Miss) and found.reason == ABSENT and not os.path.isdir(self._root):
+            found = Miss(UNREADABLE, self._not_there())
+        if isinstance(found, Miss) and found.reason == UNREADABLE:
+            self._guarded.failed(OSError(found.detail))
+        else:
+            self._guarded.succeeded()
+        return found
+
+    def _refresh(self, key: Key) -> bool:
+        """Have the folder of an entry looked at anew: clients remember what was not there.
+
+        Opening a folder makes a client of NFS ask the server whether it has changed; then it
+        forgets what it knew to be missing. Whether there is such a folder.
+        """
+        folder = os.path.join(self._root, folder_name(key.kind), folder_name(key.name))
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _not_there(self) -> str:
+        return (
+            f"the shared folder {self._root} is not there. Mount it, or make it: "
+            f"mkdir -m 2775 {self._root}"
+        )
+
+    def write(self, kept: Kept) -> None:
+        """Publish an artifact, whole or not at all, with a signature.
+
+        Raises:
+            StoreProblem: it cannot be published; the message says why.
+            Untrusted: nobody who counts vouches for it.
+        """
+        if not self._details:
+            kept = replace(kept, {"source": ""})
+
+        def work(deadline: Deadline) -> None:
+            deadline.extend(2 * size_of(kept))  # what is there already is read, and compared
+            self._require_folder()
+            self.directory.write(kept)
+
+        self._change(work)
+
+    def remove(self, key: Key) -> bool:
+        """Forget an artifact; whether it was there."""
+        return self._change(lambda _deadline: self.directory.remove(key))
+
+    def _change(self, work: Callable[[Deadline], T]) -> T:
+        """Do what changes the folder, again where the first attempts fail."""
+        last: Exception | None = None
+        for pause in PAUSES_S:
+            time.sleep(pause)
+            try:
+                done = self._guarded.call(work)
+            except StoreProblem as problem:
+                if not isinstance(problem.__cause__, OSError):
+                    raise  # it is not the place that fails
+                last = problem
+                self._guarded.failed(problem.__cause__)
+            except OSError as problem:
+                raise StoreProblem(str(problem)) from problem
+            else:
+                self._guarded.succeeded()
+                return done
+        raise StoreProblem(str(last)) from last
+
+    def _require_folder(self) -> None:
+        if not os.path.isdir(self._root):
+            raise StoreProblem(self._not_there())
+
+    def read_entry(self, entry: Entry) -> tuple[Manifest | Miss, bytes]:
+        """An entry's manifest and document, checked, its contents not."""
+        return self._change(lambda _deadline: self.directory.read_entry(entry))
+
+    def has(self, entry: Entry) -> bool:
+        """Whether an entry is there, vouched for, with contents of the right sizes."""
+        return self._change(lambda _deadline: is_whole(self.directory, entry))
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything that is there."""
+
+        def work(deadline: Deadline) -> list[Entry]:
+            self._require_folder()
+            found: list[Entry] = []
+            for entry in self.directory.entries():
+                found.append(entry)
+                deadline.extend(entry.size_bytes)
+            return found
+
+        yield from self._change(work)
+
+    def builds(self, kind: str, name: str, plan: str) -> Iterator[str]:
+        """The build halves of what is there for this plan."""
+        yield from self._change(lambda _deadline: list(self.directory.builds(kind, name, plan)))
+
+    def acquire(
+        self, name: str, owner: str, on_problem: Callable[[str], None]
+    ) -> SharedLease | None:
+        """The right to build, among all hosts; None where the folder cannot give any.
+
+        Args:
+            name: of what is to be built; a plain file name.
+            owner: the keep of this host whose own lease is held; empty where none is.
+            on_problem: told when there can be no leases here; then everybody builds.
+        """
+        from emberkeep.lease.shared import acquire_shared
+
+        if not self._others.can_endorse():
+            return None  # nothing will be published: others would wait in vain
+        try:
+            self._guarded.call(lambda _deadline: self._require_folder())
+        except (OSError, StoreProblem) as problem:
+            on_problem(f"Builds cannot be coordinated with other hosts: {problem}.")
+            return None
+        return acquire_shared(os.path.join(self._root, "leases"), name, owner, on_problem)

@@ -1,0 +1,278 @@
+"""Libraries: the artifacts of a keep as one signed file, and back."""
+
+from __future__ import annotations
+
+import os
+
+from emberkeep.errors import BundleRejected, StoreProblem, Untrusted
+from emberkeep.light import final, frozen, sha256
+from emberkeep.sharing.bundle.index import BundleEntry, BundleIndex, Member
+from emberkeep.store import files
+from emberkeep.store.manifest import read_document
+from emberkeep.store.protocol import Key, Manifest, Miss
+from emberkeep.store.publication import writing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import BinaryIO
+
+    from emberkeep.sharing.bundle.reading import BundleReader
+    from emberkeep.store.directory import Directory
+    from emberkeep.store.protocol import Entry, Stamps
+    from emberkeep.store.publication import Writer
+    from emberkeep.trust.judging import Others
+
+
+# Export -----------------------------------------------------------------------------------------
+
+
+@final
+@frozen
+class About:
+    """What the maker of a library says of it."""
+
+    name: str
+    version: str
+    description: str = ""
+
+
+@final
+@frozen
+class Exported:
+    """What went into a library: entries and their size, and entries that could not go."""
+
+    index: BundleIndex
+    refused: Sequence[tuple[Entry, str]]
+
+
+def export_library(
+    directory: Directory,
+    entries: Iterable[Entry],
+    out: BinaryIO,
+    about: About,
+    others: Others,
+    *,
+    level: int,
+    on_progress: Callable[[int], None] | None = None,
+) -> Exported:
+    """Write entries of a keep as one file.
+
+    Args:
+        directory: the keep.
+        entries: of it.
+        out: the file; nothing else may be in it.
+        about: name, version and description.
+        others: signs what goes to them.
+        level: of zstd.
+        on_progress: told how many bytes of content have been written.
+
+    Raises:
+        StoreProblem: there is nothing to export, or no key to sign with.
+        BundleRejected: a content is not what it was; the keep is damaged.
+    """
+    from emberkeep.sharing.bundle.writing import write_bundle
+
+    chosen: dict[str, Entry] = {}
+    described: list[BundleEntry] = []
+    sizes: dict[str, int] = {}
+    refused: list[tuple[Entry, str]] = []
+    for entry in entries:
+        found = _outgoing(directory, entry, others)
+        if isinstance(found, str):
+            refused.append((entry, found))
+            continue
+        manifest, document = found
+        digest = sha256(document).hexdigest()
+        chosen[digest] = entry
+        sizes[digest] = len(document)
+        sizes.update({blob.digest: blob.size_bytes for blob in manifest.blobs})
+        blobs = tuple(blob.digest for blob in manifest.blobs)
+        key = manifest.key
+        described.append(BundleEntry(key.kind, key.name, key.plan, key.build, digest, blobs))
+    if not described:
+        raise StoreProblem(_nothing(refused))
+    from emberkeep.version import __version__
+
+    members = tuple(Member(digest, size) for digest, size in sizes.items())
+    index = BundleIndex(
+        about.name, about.version, about.description, __version__, tuple(described), members
+    )
+
+    def read_member(digest: str) -> bytes:
+        if digest not in chosen:
+            return files.read_file(directory.blob_path(digest), sizes[digest])
+        again = _outgoing(directory, chosen[digest], others)  # the same bytes, for no memory
+        return again[1] if not isinstance(again, str) else b""
+
+    try:
+        write_bundle(out, index, read_member, others.sign, level=level, on_progress=on_progress)
+    except (FileNotFoundError, ValueError) as problem:
+        if isinstance(problem, BundleRejected):
+            raise
+        raise StoreProblem(
+            f"A content cannot be read: {problem}. `emberkeep verify` tells which"
+        ) from problem
+    return Exported(index, refused)
+
+
+def _outgoing(directory: Directory, entry: Entry, others: Others) -> tuple[Manifest, bytes] | str:
+    """An entry's manifest and its document as it goes to others; or why it does not go."""
+    manifest, document = directory.read_entry(entry)
+    if isinstance(manifest, Miss):
+        return f"{manifest.reason}: {manifest.detail}"
+    try:
+        return manifest, others.endorse(document)
+    except Untrusted as problem:
+        return str(problem)
+
+
+def _nothing(refused: Sequence[tuple[Entry, str]]) -> str:
+    if refused:
+        return f"None of {len(refused)} entries can be exported; the first: {refused[0][1]}"
+    return "There is nothing to export. `emberkeep ls` lists what is kept"
+
+
+# Import -----------------------------------------------------------------------------------------
+
+
+@final
+@frozen
+class Imported:
+    """What came out of a library.
+
+    Attributes:
+        entries: those that were taken; in a dry run, those that would be.
+        present: how many of the chosen ones were there already.
+        refused: those that nobody who counts vouches for, each with the reason.
+    """
+
+    entries: Sequence[BundleEntry]
+    present: int
+    refused: Sequence[tuple[BundleEntry, str]]
+
+
+def import_library(
+    reader: BundleReader,
+    directory: Directory,
+    chosen: Iterable[BundleEntry],
+    *,
+    on_progress: Callable[[int], None] | None = None,
+) -> Imported:
+    """Take entries out of a library; each is there whole, or not at all.
+
+    Args:
+        reader: the library, its index read and vouched for.
+        directory: the keep they go to.
+        chosen: entries of the index.
+        on_progress: told how many bytes of content have been dealt with.
+
+    Raises:
+        BundleRejected: the library is damaged; what was taken before was right.
+        StoreProblem: the keep cannot be written.
+    """
+    incoming = _Incoming(directory, list(chosen))
+    with writing(directory) as write:
+        done_bytes = 0
+        for digest, content in reader.contents(incoming.wanted):
+            incoming.take(write, digest, content)
+            done_bytes += len(content)
+            if on_progress is not None:
+                on_progress(done_bytes)
+    return Imported(incoming.taken, incoming.present, incoming.refused)
+
+
+@final
+class _Incoming:
+    """Entries on their way in: a manifest is written when the last of its blobs is there."""
+
+    def __init__(self, directory: Directory, chosen: Sequence[BundleEntry]) -> None:
+        self._directory = directory
+        self.taken: list[BundleEntry] = []
+        self.refused: list[tuple[BundleEntry, str]] = []
+        self.present = 0
+        self._there: dict[str, bool] = {}
+        self._by_document: dict[str, BundleEntry] = {}
+        self._waiting: dict[str, tuple[BundleEntry, Key, bytes, set[str]]] = {}
+        for entry in chosen:
+            if self._is_here(entry):
+                self.present += 1
+            else:
+                self._by_document[entry.document] = entry
+        self.wanted = set(self._by_document)
+        for entry in self._by_document.values():
+            self.wanted.update(blob for blob in entry.blobs if not self._has_blob(blob))
+        self._needed_by = self._users()
+
+    def _users(self) -> Mapping[str, list[str]]:
+        """Documents by the blobs that they wait for."""
+        users: dict[str, list[str]] = {}
+        for entry in self._by_document.values():
+            for blob in entry.blobs:
+                if blob in self.wanted:
+                    users.setdefault(blob, []).append(entry.document)
+        return users
+
+    def _is_here(self, entry: BundleEntry) -> bool:
+        """Whether the keep has this entry already, from whomever, vouched for and whole."""
+        key = Key(entry.kind, entry.name, entry.plan, entry.build)
+        return not isinstance(self._directory.read(key), Miss)
+
+    def _has_blob(self, digest: str) -> bool:
+        known = self._there.get(digest)
+        if known is None:
+            path = self._directory.blob_path(digest)
+            try:
+                content = files.read_file(path, os.stat(path).st_size)
+                known = sha256(content).hexdigest() == digest
+            except (OSError, ValueError):
+                known = False
+            self._there[digest] = known
+        return known
+
+    def take(self, write: Writer, digest: str, content: bytes) -> None:
+        """A member that has come: a document, a blob, or both."""
+        entry = self._by_document.pop(digest, None)
+        if entry is not None:
+            self._judge(write, entry, content)
+        if digest in self._needed_by:
+            write.blob(digest, content)
+            self._there[digest] = True
+            for document in self._needed_by[digest]:
+                self._finish(write, document)
+
+    def _judge(self, write: Writer, entry: BundleEntry, document: bytes) -> None:
+        """Look who vouches for an entry; refuse what is not what the index says."""
+        key = Key(entry.kind, entry.name, entry.plan, entry.build)
+        found = read_document(document, key, _anybody)
+        if isinstance(found, Miss):
+            self.refused.append((entry, f"{found.reason}: {found.detail}"))
+            return
+        if {blob.digest for blob in found.blobs} != set(entry.blobs):
+            raise BundleRejected(
+                f"The bundle is not what it says: the manifest of {entry.kind}/{entry.name} names "
+                "other contents than the index"
+            )
+        try:
+            endorsed = write.endorsed(document, key)
+        except Untrusted as problem:
+            self.refused.append((entry, str(problem)))
+            return
+        missing = {blob for blob in entry.blobs if not self._has_blob(blob)}
+        self._waiting[entry.document] = (entry, key, endorsed, missing)
+        self._finish(write, entry.document)
+
+    def _finish(self, write: Writer, document: str) -> None:
+        waiting = self._waiting.get(document)
+        if waiting is None:
+            return
+        entry, key, endorsed, missing = waiting
+        missing -= {blob for blob in missing if self._there[blob]}
+        if not missing:
+            write.manifest(key, endorsed, "")
+            self.taken.append(entry)
+            del self._waiting[document]
+
+
+def _anybody(_manifest: Manifest, _stamps: Stamps) -> None:
+    """Whoever vouches for it: the keep that takes it in decides."""

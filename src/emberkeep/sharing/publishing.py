@@ -1,0 +1,125 @@
+"""Publishing in the background: in order, bounded, and given up without harm.
+
+What is published here is kept in a nearer place already. A process that ends in haste, by
+`os._exit` or by becoming another program, leaves others to build it or `emberkeep push` to bring
+it; so does a queue that is full.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+from _thread import allocate_lock, start_new_thread
+
+from emberkeep.light import final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_JOBS = 256
+MOST_BYTES = 512 << 20
+EXIT_PATIENCE_S = 20.0
+POLL_S = 0.002
+REMEDY = "`emberkeep push` brings what is missing."
+
+
+@final
+class Publisher:
+    """A queue with one thread, which is there while there is something to do.
+
+    Args:
+        on_problem: told what was not published, and why.
+    """
+
+    def __init__(self, on_problem: Callable[[str], None]) -> None:
+        self._on_problem = on_problem
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._lock = allocate_lock()
+        self._jobs: list[tuple[int, Callable[[], None], Callable[[], None]]] = []
+        self._size_bytes = 0
+        self._is_working = False
+        self._ends_with_process = False
+
+    def put(self, size_bytes: int, work: Callable[[], None], done: Callable[[], None]) -> None:
+        """Do some work later.
+
+        Args:
+            size_bytes: what it holds in memory.
+            work: does it; what it raises is a problem to tell of.
+            done: called afterwards, however it went.
+        """
+        if self._process != os.getpid():  # forked: what waits here is the parent's to do
+            self._begin()
+        with self._lock:
+            waiting = len(self._jobs)
+            too_much = waiting >= MOST_JOBS or self._size_bytes + size_bytes > MOST_BYTES
+            is_refused = bool(waiting) and too_much
+            is_first = not self._is_working
+            if not is_refused:
+                self._jobs.append((size_bytes, work, done))
+                self._size_bytes += size_bytes
+                self._is_working = True
+        if is_refused:
+            done()
+            self._tell(f"Not shared: {waiting} artifacts wait to be published already. {REMEDY}")
+            return
+        self._end_with_process()
+        if is_first:
+            start_new_thread(self._work, ())
+
+    def _tell(self, text: str) -> None:
+        """Tell the user; where warnings are errors, nobody could catch one of this thread."""
+        try:
+            self._on_problem(text)
+        except Warning:
+            return
+
+    def _end_with_process(self) -> None:
+        """Have the queue flushed at exit; children of `multiprocessing` exit in their own way."""
+        if self._ends_with_process:
+            return
+        self._ends_with_process = True
+        atexit.register(self._flush_at_exit)
+        if "multiprocessing.util" in sys.modules:
+            from multiprocessing.util import Finalize
+
+            Finalize(None, self._flush_at_exit, exitpriority=1)
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._jobs:
+                    self._is_working = False
+                    return
+                size_bytes, work, done = self._jobs[0]
+            try:
+                work()
+            except Exception as problem:  # noqa: BLE001 - one that cannot go must not stop the others
+                self._tell(f"Not shared: {type(problem).__name__}: {problem}.")
+            finally:
+                done()
+                with self._lock:
+                    self._jobs.pop(0)
+                    self._size_bytes -= size_bytes
+
+    def flush(self, patience_s: float) -> bool:
+        """Wait until all is done; whether it was in time."""
+        if self._process != os.getpid():
+            return True
+        until = time.monotonic() + patience_s
+        while self._is_working:
+            if time.monotonic() > until:
+                return False
+            time.sleep(POLL_S)
+        return True
+
+    def _flush_at_exit(self) -> None:
+        if not self.flush(EXIT_PATIENCE_S):
+            left = len(self._jobs)
+            self._tell(f"{left} artifacts were not shared before this process ended. {REMEDY}")

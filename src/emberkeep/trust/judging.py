@@ -1,0 +1,246 @@
+"""Who is believed: the user's own keys, those whom the user trusts, and in places of others."""
+
+from __future__ import annotations
+
+import os
+
+from emberkeep.errors import StoreProblem, Untrusted
+from emberkeep.light import final
+from emberkeep.settings import OFF, REQUIRE, private_key
+from emberkeep.store import files
+from emberkeep.store.manifest import read_document, read_stamps
+from emberkeep.store.protocol import Miss
+from emberkeep.trust.seals import NOT_OURS, OwnKeep
+from emberkeep.trust.trusted import TrustList, stranger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emberkeep.settings import Settings
+    from emberkeep.store.protocol import Manifest, Stamps
+    from emberkeep.trust.seals import Sealer
+    from emberkeep.trust.signing import SigningKey
+
+REVOKED = "revoked"  # the folder of a shared place in which owners revoke their keys
+STATEMENT_LIMIT = 4096
+
+
+@final
+class OwnKeys:
+    """The user's signing keys, looked up when they are first needed.
+
+    Args:
+        config_dir: the folder that has them.
+        name: of the key to sign with.
+        given: a private key from the environment, in place of a file.
+    """
+
+    def __init__(self, config_dir: str | None, name: str, given: str | None) -> None:
+        self._config_dir = config_dir
+        self._name = name
+        self._given = given
+        self._public: set[str] = set()
+
+    def __contains__(self, public: str) -> bool:
+        """Whether a public key is one of the user's own; one that was retired is not."""
+        from emberkeep.trust.signing import load_key, own_keys
+
+        if public not in self._public:
+            found = [key for key in own_keys(self._config_dir) if not isinstance(key, str)]
+            if self._given:
+                found += [key for key in [load_key(None, "", self._given)] if key is not None]
+            self._public.update(key.public for key in found)
+        return public in self._public
+
+    def to_sign(self) -> SigningKey:
+        """The key to sign with.
+
+        Raises:
+            StoreProblem: there is none, or it cannot be used.
+        """
+        from emberkeep.trust.signing import load_key
+
+        key = load_key(self._config_dir, self._name, self._given)
+        if key is None:
+            raise StoreProblem(
+                f"There is no key {self._name!r} to sign with, and nothing unsigned is shared. "
+                "Make one: emberkeep key generate"
+            )
+        return key
+
+
+@final
+class Judge:
+    """Whose signatures count, by what the user has said and by the user's own keys."""
+
+    def __init__(self, trust: TrustList, own: OwnKeys) -> None:
+        self.trust = trust
+        self.own = own
+
+    def objection(self, manifest: Manifest, stamps: Stamps) -> str | None:
+        """Why an artifact whose seal is good may not be used any more; None where it may."""
+        trust = self.trust.current()
+        problem = trust.revocation(manifest, stamps)
+        if problem is None and stamps.signer:
+            problem = stranger(trust, self.own.__contains__, manifest, stamps.signer)
+        return problem
+
+    def require_signer(self, signer: str, signature: str, message: bytes) -> None:
+        """Have a bundle vouched for as such; each artifact in it is judged by itself.
+
+        Raises:
+            Untrusted: the signature is wrong, or its key does not count.
+        """
+        from emberkeep.trust.signing import is_signed
+
+        trust = self.trust.current()
+        problem = None
+        if not is_signed(signer, message, signature):
+            problem = "its signature is wrong: it was altered after it was signed"
+        elif signer in trust.revoked_keys:
+            problem = f"the key that signed it was revoked ({trust.revoked_keys[signer]})"
+        else:
+            problem = stranger(trust, self.own.__contains__, None, signer)
+        if problem is not None:
+            raise Untrusted(f"The bundle is not opened: {problem}")
+
+    def verify_signature(self, manifest: Manifest, stamps: Stamps) -> str | None:
+        """None where somebody who counts has signed this very document."""
+        if not stamps.signer:
+            return self.objection(manifest, stamps) or "nobody signed it"
+        if is_altered(stamps):
+            return "its signature is wrong: it was altered after it was signed"
+        return self.objection(manifest, stamps)
+
+
+def judge_of(settings: Settings, on_problem: Callable[[str], None]) -> Judge:
+    """The user's judge, by the settings."""
+    own = OwnKeys(settings.config_dir, settings.signing_key, private_key())
+    return Judge(TrustList(settings.config_dir, on_problem), own)
+
+
+def own_keep(settings: Settings, sealer: Sealer, on_problem: Callable[[str], None]) -> OwnKeep:
+    """Who is believed in the user's own keep, by the settings."""
+    return OwnKeep(sealer, settings.config_dir, lambda: judge_of(settings, on_problem))
+
+
+def is_altered(stamps: Stamps) -> bool:
+    """Whether a signature is not that of what stands above it."""
+    from emberkeep.trust.signing import is_signed, manifest_message
+
+    return not is_signed(stamps.signer, manifest_message(stamps.payload), stamps.signature)
+
+
+@final
+class Others:
+    """Who is believed in a place that others write too: whoever signed.
+
+    Args:
+        judge: whose signatures count.
+        sealer: tells what the user has built, which is signed on its way out.
+        policy: ``require``, ``warn`` or ``off``.
+        revocations: the folder in which owners revoke their keys.
+        details: whether ingredients go out with what the user has built.
+        on_problem: told what is used though nobody vouches for it.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        sealer: Sealer,
+        *,
+        policy: str = REQUIRE,
+        revocations: str | None = None,
+        details: bool = True,
+        on_problem: Callable[[str], None],
+    ) -> None:
+        self._judge = judge
+        self._sealer = sealer
+        self._policy = policy
+        self._revocations = revocations
+        self._details = details
+        self._on_problem = on_problem
+        self._looked_up: set[str] = set()
+
+    def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
+        """None where it may be used here; what was revoked or altered never may."""
+        self._learn_revocations(stamps.signer)
+        revoked = self._judge.trust.current().revocation(manifest, stamps)
+        if revoked is not None or self._policy == OFF:
+            return revoked
+        problem = self._judge.verify_signature(manifest, stamps)
+        if problem is None or self._policy == REQUIRE:
+            return problem
+        if stamps.signer and is_altered(stamps):
+            return problem
+        self._on_problem(f"{manifest.key.kind}/{manifest.key.name} is used, though {problem}.")
+        return None
+
+    def endorse(self, document: bytes) -> bytes:
+        """The document as it goes to others: signed, and without this user's seal.
+
+        Raises:
+            Untrusted: it is neither this user's own nor signed by somebody trusted.
+            StoreProblem: there is no key to sign with.
+        """
+        from emberkeep.store.composition import resealed, signed, without_details
+        from emberkeep.trust.signing import manifest_message
+
+        stamps = read_stamps(document)
+        if stamps is None:
+            raise Untrusted("It is not shared: the manifest is damaged")
+        if stamps.signer:
+            found = read_document(document, None, self._judge.verify_signature)
+            if isinstance(found, Miss):
+                raise Untrusted(f"It is not shared: {found.detail}")
+            return resealed(document)
+        if not self._sealer.is_ours(stamps.digest, stamps.seal):
+            raise Untrusted(f"It is not shared: {NOT_OURS}, and nobody signed it")
+        outgoing = document if self._details else without_details(document)
+        key = self._judge.own.to_sign()
+        return signed(outgoing, key.public, lambda payload: key.sign(manifest_message(payload)))
+
+    def sign(self, message: bytes) -> tuple[str, str]:
+        """The user's public key, and the signature of a message.
+
+        Raises:
+            StoreProblem: there is no key to sign with.
+        """
+        key = self._judge.own.to_sign()
+        return key.public, key.sign(message)
+
+    def can_endorse(self) -> bool:
+        """Whether there is a key by which what the user builds can go out from here."""
+        try:
+            self._judge.own.to_sign()
+        except StoreProblem:
+            return False
+        return True
+
+    def _learn_revocations(self, signer: str) -> None:
+        """Look whether the place holds statements by which owners have revoked their keys.
+
+        For each key that is trusted, once in each process. What is found is remembered in the
+        user's own list: it holds for what was fetched before, and removing it from the place
+        later helps nobody.
+        """
+        from emberkeep.trust.editing import remember_revocation
+
+        trust = self._judge.trust.current()
+        for public in {signer, *trust.keys} - self._looked_up:
+            self._looked_up.add(public)
+            if public not in trust.revoked_keys and self._read_statement(public):
+                remember_revocation(self._judge.trust.config_dir, public, self._on_problem)
+
+    def _read_statement(self, signer: str) -> bool:
+        from emberkeep.trust.signing import is_public_key, is_revoked_by
+
+        if self._revocations is None or not is_public_key(signer):
+            return False
+        path = os.path.join(self._revocations, signer)
+        try:
+            statement = files.read_file(path, STATEMENT_LIMIT)
+        except (OSError, ValueError):
+            return False  # there is none, or none that can be one
+        return is_revoked_by(statement, signer)

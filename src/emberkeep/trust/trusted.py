@@ -1,0 +1,206 @@
+"""Whose signatures count: keys that the user trusts, and what was revoked or pinned.
+
+All of it lies in ``trust.json`` in the folder of the user's configuration, where no keep, bundle
+or project can bring any. Only reading is here; a hit on what was fetched needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from emberkeep.light import final, frozen, parse_json
+from emberkeep.store import files
+from emberkeep.trust.seals import TRUST_FILE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from emberkeep.store.protocol import Key, Manifest, Stamps
+
+VERSION = 1
+SIZE_LIMIT = 16 << 20
+SHOWN_DIGITS = 16  # of a public key, in messages
+
+
+@final
+@frozen
+class TrustedKey:
+    """A public key that the user trusts.
+
+    Attributes:
+        name: whose it is, in the user's words.
+        namespaces: what it may sign: ``KIND``, ``KIND/NAME`` or ``KIND/NAM*``; empty for all.
+        expires: seconds since the epoch; None for never.
+        added: when the user said so.
+    """
+
+    name: str
+    namespaces: tuple[str, ...]
+    expires: float | None
+    added: float
+
+    def objection(self, key: Key | None, now: float) -> str | None:
+        """Why a signature by this key does not count (for an artifact); None where it does."""
+        if self.expires is not None and now >= self.expires:
+            return f"the trust in {self.name!r} has expired; renew it by `emberkeep trust add`"
+        if (
+            key is not None
+            and self.namespaces
+            and not any(_covers(known, key) for known in self.namespaces)
+        ):
+            allowed = ", ".join(self.namespaces)
+            return f"{self.name!r} is trusted for {allowed} alone, not for {key.kind}/{key.name}"
+        return None
+
+
+def _covers(namespace: str, key: Key) -> bool:
+    place = f"{key.kind}/{key.name}"
+    if namespace.endswith("*"):
+        return place.startswith(namespace[:-1])
+    return place == namespace or place.startswith(f"{namespace}/")
+
+
+@final
+@frozen
+class Trust:
+    """What the user has said about others.
+
+    Attributes:
+        keys: trusted ones, by public key.
+        revoked_keys: public key → why.
+        revoked_manifests: digest of what was signed → why.
+        revoked_toolchains: build half of a key → why.
+        pinned: build halves that may run here though they were made elsewhere → where from.
+    """
+
+    keys: Mapping[str, TrustedKey] = {}
+    revoked_keys: Mapping[str, str] = {}
+    revoked_manifests: Mapping[str, str] = {}
+    revoked_toolchains: Mapping[str, str] = {}
+    pinned: Mapping[str, str] = {}
+
+    def revocation(self, manifest: Manifest, stamps: Stamps) -> str | None:
+        """Why an artifact may not be used any more, whoever vouches for it; None where it may."""
+        for what, revoked, name in (
+            ("the artifact", self.revoked_manifests, stamps.payload),
+            ("the toolchain that built it", self.revoked_toolchains, manifest.key.build),
+            ("the key that signed it", self.revoked_keys, stamps.signer),
+        ):
+            if name in revoked:
+                return f"{what} was revoked ({revoked[name] or 'no reason given'})"
+        return None
+
+
+NOBODY = Trust()
+
+
+@final
+class TrustList:
+    """The user's trust as it is now: read anew whenever its file has changed.
+
+    Args:
+        config_dir: the folder of the file; None where the user has none: then nobody is trusted.
+        on_problem: told when the file cannot be used; then nobody is trusted either.
+    """
+
+    def __init__(self, config_dir: str | None, on_problem: Callable[[str], None]) -> None:
+        self.config_dir = config_dir
+        self._on_problem = on_problem
+        self._read: tuple[object, Trust] = (None, NOBODY)
+
+    def current(self) -> Trust:
+        """What the user has said so far."""
+        if self.config_dir is None:
+            return NOBODY
+        path = os.path.join(self.config_dir, TRUST_FILE)
+        try:
+            facts = os.stat(path)
+        except FileNotFoundError:
+            return NOBODY
+        except OSError as problem:
+            self._on_problem(f"{path} cannot be read, so nobody is trusted: {problem}")
+            return NOBODY
+        version = (facts.st_mtime_ns, facts.st_ino, facts.st_size)
+        if self._read[0] != version:
+            try:
+                self._read = (version, read_trust(path, facts))
+            except (OSError, ValueError) as problem:
+                self._on_problem(f"Nobody is trusted: {problem}")
+                self._read = (version, NOBODY)
+        return self._read[1]
+
+
+def read_trust(path: str, facts: os.stat_result) -> Trust:
+    """The file's contents.
+
+    Raises:
+        ValueError: it is not what `emberkeep trust` writes, or others could have written it.
+    """
+    if hasattr(os, "geteuid"):
+        if facts.st_uid != os.geteuid():
+            raise ValueError(f"{path} belongs to another user. Remove it, or set your own HOME")
+        if facts.st_mode & 0o022:
+            raise ValueError(
+                f"{path} can be written by others. Look whether its keys are yours "
+                f"(`emberkeep trust list`), then: chmod 600 {path}"
+            )
+    try:
+        fields: Any = parse_json(files.read_file(path, SIZE_LIMIT).decode().strip())
+        if fields["version"] != VERSION:
+            raise ValueError(fields["version"])  # noqa: TRY301 - told below, with what to do
+        keys = {public: _trusted_key(each) for public, each in fields["keys"].items()}
+        revoked: Any = fields["revoked"]
+        return Trust(
+            keys,
+            _texts(revoked["keys"]),
+            _texts(revoked["manifests"]),
+            _texts(revoked["toolchains"]),
+            _texts(fields["pinned"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        raise ValueError(
+            f"{path} cannot be understood: {problem!r}. Correct it, or remove it and say again "
+            "whom you trust by `emberkeep trust add`"
+        ) from problem
+
+
+def _trusted_key(fields: Any) -> TrustedKey:
+    expires = fields["expires"]
+    return TrustedKey(
+        str(fields["name"]),
+        tuple(map(str, fields["namespaces"])),
+        None if expires is None else float(expires),
+        float(fields["added"]),
+    )
+
+
+def _texts(values: Any) -> dict[str, str]:
+    return {str(name): str(value) for name, value in values.items()}
+
+
+def stranger(
+    trust: Trust, own: Callable[[str], bool], manifest: Manifest | None, signer: str
+) -> str | None:
+    """Why a signer's word does not count for an artifact; None where it does.
+
+    Args:
+        trust: what the user has said.
+        own: whether a public key is one of the user's own.
+        manifest: what was signed; None for a bundle, which is more than one artifact.
+        signer: the public key.
+    """
+    if not signer:
+        return "nobody signed it"
+    known = trust.keys.get(signer)
+    if known is not None:
+        problem = known.objection(None if manifest is None else manifest.key, time.time())
+        return problem and f"it is signed by {signer[:SHOWN_DIGITS]}…, and {problem}"
+    if own(signer):
+        return None
+    return (
+        f"it is signed by {signer}, whom this user does not trust. If you know whose key that is: "
+        f"emberkeep trust add {signer} --name WHOSE"
+    )
