@@ -75,9 +75,12 @@ def answer(_):
 
 
 def hang(place, gate, times=1):
+    """Let calls hang; only they have a deadline that can be reached."""
+    place._deadline_s = SHORT_S
     for _ in range(times):
         with pytest.raises(PlaceHangs):
             place.call(gate)
+    place._deadline_s = LONG_S
 
 
 def fail(place, times=FAILURES):
@@ -238,25 +241,25 @@ def test_a_call_that_hangs_is_given_up_at_its_deadline(gate):
 
 def test_work_may_ask_for_the_time_that_its_bytes_take():
     def large(limit):
-        limit.extend(deadline.RATE * 10)  # ten seconds
-        time.sleep(4 * SHORT_S)
+        limit.extend(deadline.RATE * 100)  # a hundred seconds
+        time.sleep(0.7)
         return limit.remaining_s()
 
-    assert 5 < Guarded("a place", SHORT_S).call(large) < 10
+    assert 50 < Guarded("a place", 0.5).call(large) < 100
 
 
 def test_more_time_helps_a_caller_that_waits_already():
     def large(limit):
-        for _ in range(6):
-            time.sleep(SHORT_S)
-            limit.extend(int(deadline.RATE * SHORT_S * 4))
+        time.sleep(0.2)
+        limit.extend(deadline.RATE * 100)
+        time.sleep(0.5)
         return "done"
 
-    assert Guarded("a place", 4 * SHORT_S).call(large) == "done"
+    assert Guarded("a place", 0.5).call(large) == "done"
 
 
 def test_what_is_done_after_the_deadline_reaches_nobody(gate):
-    place = Guarded("a place", SHORT_S)
+    place = Guarded("a place", LONG_S)
     hang(place, gate)
     assert [place.call(answer) for _ in range(3)] == [42] * 3
     gate.let_go()
@@ -267,6 +270,7 @@ def test_ctrl_c_ends_the_wait_and_drops_the_result():
     place, gate = Guarded("a place", LONG_S), Gate()
 
     def interrupted(limit):
+        time.sleep(0.2)  # the caller waits by then; a moment before, it would notice it late
         os.kill(os.getpid(), signal.SIGINT)
         return gate(limit)
 
@@ -282,7 +286,7 @@ def test_ctrl_c_ends_the_wait_and_drops_the_result():
 
 
 def test_three_calls_that_hang_open_the_breaker(gate):
-    place = Guarded("the folder /mnt/dead", SHORT_S)
+    place = Guarded("the folder /mnt/dead", LONG_S)
     hang(place, gate, FAILURES - 1)
     assert not is_open(place)
     hang(place, gate)
@@ -305,7 +309,7 @@ def test_three_reported_errors_open_the_breaker(clock):
 
 
 def test_hangs_and_errors_count_together(gate):
-    place = Guarded("a place", SHORT_S)
+    place = Guarded("a place", LONG_S)
     hang(place, gate)
     fail(place, FAILURES - 2)
     assert not is_open(place)
@@ -314,7 +318,7 @@ def test_hangs_and_errors_count_together(gate):
 
 
 def test_a_success_begins_the_count_anew(gate):
-    place = Guarded("a place", SHORT_S)
+    place = Guarded("a place", LONG_S)
     for _ in range(3):
         fail(place, FAILURES - 1)
         place.succeeded()
@@ -339,14 +343,14 @@ def test_reporting_a_hang_does_not_count_it_twice(gate):
 
 
 def test_one_place_that_fails_leaves_others_alone(gate):
-    dead, alive = Guarded("dead", SHORT_S), Guarded("alive", LONG_S)
+    dead, alive = Guarded("dead", LONG_S), Guarded("alive", LONG_S)
     hang(dead, gate, FAILURES)
     assert is_open(dead)
     assert not is_open(alive)
 
 
 def test_a_stuck_call_that_comes_back_closes_the_breaker(gate):
-    place = Guarded("a place", SHORT_S)
+    place = Guarded("a place", LONG_S)
     hang(place, gate, FAILURES)
     assert is_open(place)
     gate.let_go()
@@ -355,7 +359,7 @@ def test_a_stuck_call_that_comes_back_closes_the_breaker(gate):
 
 def test_a_stuck_call_that_comes_back_with_an_error_does_not_close_it(gate, clock):
     gate.problem = OSError("the server does not respond")
-    place = Guarded("a place", SHORT_S)
+    place = Guarded("a place", LONG_S)
     hang(place, gate, FAILURES)
     gate.let_go()
     assert is_open(place)
@@ -395,7 +399,7 @@ def test_after_a_while_one_call_tries_whether_the_place_is_back(clock):
 
 
 def test_a_trial_that_fails_opens_it_again(clock, gate):
-    place = Guarded("a place", SHORT_S)
+    place = Guarded("a place", LONG_S)
     fail(place)
     clock(COOL_DOWN_S)
     assert place.call(answer) == 42
@@ -407,7 +411,7 @@ def test_a_trial_that_fails_opens_it_again(clock, gate):
 
 
 def test_there_is_no_trial_while_a_call_is_stuck(clock, gate):
-    place = Guarded("a place", SHORT_S)
+    place = Guarded("a place", LONG_S)
     hang(place, gate)
     fail(place, FAILURES - 1)
     clock(10 * COOL_DOWN_S)
@@ -487,9 +491,11 @@ def answer(_): return 42
 def hang(_): time.sleep(1000)
 
 def stick(place, times):
+    usual, place._deadline_s = place._deadline_s, 0.05
     for _ in range(times):
         try: place.call(hang)
         except PlaceHangs: pass
+    place._deadline_s = usual
 
 def in_child(work):
     child = os.fork()
@@ -509,7 +515,7 @@ def test_a_forked_child_has_threads_of_its_own():
     run_python(
         FORKING
         + """
-place = Guarded("a place", 0.1)
+place = Guarded("a place", 15)
 place.call(answer)
 stick(place, 2)
 in_child(lambda: place.call(answer) == 42 and not any(call.left for call in place._running))
@@ -523,7 +529,7 @@ def test_a_forked_child_remembers_that_a_place_is_dead():
     run_python(
         FORKING
         + """
-place = Guarded("a place", 0.1)
+place = Guarded("a place", 15)
 stick(place, 3)
 def shunned():
     try: place.call(answer)
@@ -537,7 +543,7 @@ def test_a_fork_at_a_bad_moment_leaves_no_lock_held():
     run_python(
         FORKING
         + """
-place = Guarded("a place", 5)
+place = Guarded("a place", 15)
 place.call(answer)
 stop = threading.Event()
 def busy():
@@ -568,7 +574,7 @@ assert Guarded("a place", 15).call(forks) == 0
 
 
 def test_a_stuck_thread_does_not_keep_the_process_from_ending():
-    told, took = run_python(FORKING + 'stick(Guarded("a place", 0.1), 3); print("bye")')
+    told, took = run_python(FORKING + 'stick(Guarded("a place", 15), 3); print("bye")')
     assert told == "bye\n"
     assert took < 30  # the thread sleeps for a thousand
 
@@ -578,7 +584,7 @@ def test_calls_while_python_shuts_down_are_answered_or_refused(stuck):
     program = f"""
 import atexit
 class Late:
-    def __init__(self): self.place, self.refused = Guarded("a place", 0.2), PlaceShunned
+    def __init__(self): self.place, self.refused = Guarded("a place", 15), PlaceShunned
     def __call__(self):
         try: assert self.place.call(lambda _: 42) == 42
         except self.refused: pass

@@ -22,7 +22,7 @@ from emberkeep.trust.seals import OwnKeep, Sealer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, Protocol
 
     from emberkeep.cache.miss import Builder
@@ -300,6 +300,33 @@ class Keep:
             self._builder().publish(key, trees, checked, cost_s, toolchain)
 
         return Answer(None, f"{found.reason}: {found.detail}", publish)
+
+    def find(
+        self,
+        kind: str,
+        name: str,
+        ingredients: Mapping[str, object],
+        *,
+        toolchain: BuildHalf | None = None,
+    ) -> Iterator[Artifact]:
+        """What is kept for these ingredients, whoever has built it and for what machine.
+
+        First that of this very toolchain, then those of toolchains that the user has pinned
+        (`emberkeep trust pin`, or by importing a library). Nothing is built.
+
+        Raises:
+            Unkeyable: an ingredient has no exact key.
+        """
+        if self.settings.disabled:
+            return
+        key, _ = _key(kind, name, ingredients, toolchain)
+        from emberkeep.cache.elsewhere import pinned_builds
+
+        trust = self._judge().trust.current()
+        for build in (key.build, *pinned_builds(self._layers, trust, key, self.settings.toolchain)):
+            found = self._look_up(Key(kind, name, key.plan, build))
+            if isinstance(found, Artifact):
+                yield found
 
     def _look_up(self, key: Key) -> Artifact | Miss:
         started = time.perf_counter()

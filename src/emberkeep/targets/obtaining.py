@@ -6,11 +6,13 @@ import warnings
 
 from emberkeep.cache import Keep, depth_of_caller
 from emberkeep.errors import StoreWarning, TargetUnavailable, Unkeyable, Unloadable
+from emberkeep.keys.toolchain import ABSENT
 from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from emberkeep.cache import Artifact
     from emberkeep.keys.toolchain import Toolchain
@@ -39,11 +41,23 @@ def build_half(target: Target, own: Sequence[str] = ()) -> BuildHalf:
 
 
 def obtain_artifact(
-    keep: Keep, target: Target, request: Request, *, disabled: bool = False
+    keep: Keep,
+    target: Target,
+    request: Request,
+    *,
+    half: BuildHalf | None = None,
+    disabled: bool = False,
 ) -> Artifact:
     """The compiled kernel, loaded nowhere yet.
 
     A kernel that cannot be keyed is compiled and not kept; the user is told why.
+
+    Args:
+        keep: where it is kept.
+        target: what it is for.
+        request: what it is.
+        half: the build half of its key, where it is known already.
+        disabled: compile it, and neither look nor keep.
 
     Raises:
         InvalidKernel: it cannot be compiled as it is written.
@@ -59,7 +73,7 @@ def obtain_artifact(
             request.name,
             request.ingredients(),
             build,
-            toolchain=build_half(target, request.own),
+            toolchain=half or build_half(target, request.own),
             disabled=disabled,
         )
     except Unkeyable as problem:
@@ -70,15 +84,21 @@ def obtain_artifact(
 def obtain(keep: Keep, target: Target, request: Request) -> Runnable:
     """The kernel, ready to run.
 
-    What was kept but cannot be loaded is compiled for this very machine; where even that was kept
-    and cannot be loaded, anew.
+    Where there is no compiler, or the user prefers it so, what a pinned toolchain built elsewhere
+    is as good, if this machine can run it. What was kept but cannot be loaded is compiled for this
+    very machine; where even that was kept and cannot be loaded, anew.
 
     Raises:
         InvalidKernel: it cannot be compiled as it is written.
         TargetUnavailable: there is no such device, or no compiler and nothing kept.
     """
+    half = build_half(target, request.own)
+    if keep.settings.toolchain is not None or _lacks_compiler(half):
+        runnable = _built_elsewhere(keep, target, request, half)
+        if runnable is not None:
+            return runnable
     try:
-        return target.load(obtain_artifact(keep, target, request))
+        return target.load(obtain_artifact(keep, target, request, half=half))
     except Unloadable as problem:
         _warn(
             f"The kernel {request.name!r} that was built for {target.architecture} cannot be "
@@ -94,6 +114,35 @@ def obtain(keep: Keep, target: Target, request: Request) -> Runnable:
         f"The kernel {request.name!r} was compiled on this machine and still cannot be loaded: "
         f"{last}. Run 'emberkeep doctor'"
     ) from last
+
+
+def _built_elsewhere(
+    keep: Keep, target: Target, request: Request, half: BuildHalf
+) -> Runnable | None:
+    """What is kept and runs here, whichever of the pinned toolchains has built it."""
+    try:
+        found = list(keep.find(KIND, request.name, request.ingredients(), toolchain=half))
+    except Unkeyable:
+        return None
+    # Whoever needs most of a machine makes most of it.
+    found.sort(key=lambda artifact: len(artifact.layout.get("features", ())), reverse=True)
+    for artifact in found:
+        try:
+            return target.load(artifact)
+        except Unloadable as problem:
+            _log(f"{request.name} of {artifact.key} is passed over: {problem}")
+    return None
+
+
+def _lacks_compiler(half: BuildHalf) -> bool:
+    packages: Any = half.ingredients["packages"]
+    return any(identity.get("version") == ABSENT for identity in packages.values())
+
+
+def _log(text: str) -> None:
+    import logging
+
+    logging.getLogger("emberkeep.targets").debug("%s", text)
 
 
 def _warn(text: str) -> None:

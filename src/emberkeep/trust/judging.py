@@ -162,10 +162,13 @@ class Others:
         self._details = details
         self._on_problem = on_problem
         self._looked_up: set[str] = set()
+        self._revoked: set[str] = set()  # also where the user's list cannot be written
 
     def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """None where it may be used here; what was revoked or altered never may."""
         self._learn_revocations(stamps.signer)
+        if stamps.signer in self._revoked:
+            return "the key that signed it was revoked by its owner"
         revoked = self._judge.trust.current().revocation(manifest, stamps)
         if revoked is not None or self._policy == OFF:
             return revoked
@@ -231,6 +234,7 @@ class Others:
         for public in {signer, *trust.keys} - self._looked_up:
             self._looked_up.add(public)
             if public not in trust.revoked_keys and self._read_statement(public):
+                self._revoked.add(public)
                 remember_revocation(self._judge.trust.config_dir, public, self._on_problem)
 
     def _read_statement(self, signer: str) -> bool:

@@ -123,6 +123,8 @@ class CpuTarget(Target):
         from emberkeep.targets.arguments import parse_signature
 
         layout: Any = artifact.layout
+        if SHARED not in artifact.blobs and RELOCATABLE not in artifact.blobs:
+            raise Unloadable("It was not compiled for a processor")
         lacking = missing(layout["features"], host())
         if lacking:
             raise Unloadable(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emberkeep.errors import InvalidArgument, TargetUnavailable
+from emberkeep.errors import InvalidArgument, TargetUnavailable, Unloadable
 from emberkeep.light import final
 from emberkeep.targets.arguments import Array, parse_signature
 from emberkeep.targets.cuda.architecture import capability
@@ -116,6 +116,8 @@ class CudaTarget(Target):
     def load(self, artifact: Artifact) -> Runnable:
         """Check that the device can run it, then load it."""
         layout: Any = artifact.layout
+        if CUBIN not in artifact.blobs:
+            raise Unloadable("It was not compiled for a GPU")
         function = load_cubin(
             open_device(),
             expand(artifact.blobs[CUBIN], layout["size_bytes"]),

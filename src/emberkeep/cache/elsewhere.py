@@ -1,0 +1,33 @@
+"""Builds that others made of the same plan, and that the user lets run here."""
+
+from __future__ import annotations
+
+from emberkeep.errors import StoreProblem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from emberkeep.store.layers import Layered
+    from emberkeep.store.protocol import Key
+    from emberkeep.trust.trusted import Trust
+
+PINNED = "pinned"  # the setting that means any of them
+
+
+def pinned_builds(layers: Layered, trust: Trust, key: Key, wanted: str | None) -> tuple[str, ...]:
+    """The build halves of other artifacts with a key's plan that may stand in for it.
+
+    Args:
+        layers: where to look.
+        trust: has the pinned toolchains.
+        key: what was asked for.
+        wanted: the beginning of the one that the user wants; ``"pinned"`` or None for any.
+    """
+    beginning = "" if wanted in (None, PINNED) else str(wanted).lower()
+    allowed = {build for build in trust.pinned if build.startswith(beginning)}
+    if not allowed:
+        return ()
+    try:
+        there = set(layers.builds(key.kind, key.name, key.plan))
+    except StoreProblem:
+        return ()  # a place that cannot be listed has told so when it was read
+    return tuple(sorted((allowed & there) - {key.build}))
