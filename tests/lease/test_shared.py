@@ -990,6 +990,24 @@ def test_where_there_are_no_links_there_are_leases(folder, refuse, in_thread, co
     assert os.listdir(folder) == []
 
 
+def test_a_disk_that_fills_up_where_there_are_no_links_leaves_nothing(folder, monkeypatch, refuse):
+    os.makedirs(folder)
+    refuse("link", errno.EPERM)
+    write, written = os.write, []
+
+    def fill_up(descriptor, content):
+        if written:  # the temporary file was the last that had room
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(content)
+        return write(descriptor, content)
+
+    monkeypatch.setattr(os, "write", fill_up)
+    told = []
+    assert take(folder, on_problem=told.append) is None
+    assert len(told) == 1
+    assert os.listdir(folder) == []
+
+
 def test_interrupting_a_waiter_leaves_nothing(folder, monkeypatch, in_thread):
     lease = take(folder)
 

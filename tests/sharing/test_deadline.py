@@ -218,6 +218,22 @@ def test_results_and_errors_are_not_kept_alive():
         gc.enable()
 
 
+def test_what_comes_too_late_is_not_kept_alive_either():
+    class Thing:
+        pass
+
+    def late(limit):
+        gate(limit)
+        thing = Thing()
+        watched.append(weakref.ref(thing))
+        return thing
+
+    place, gate, watched = Guarded("a place", LONG_S), Gate(), []
+    hang(place, late)
+    gate.let_go()
+    wait_until(lambda: watched[0]() is None)
+
+
 def test_nothing_slow_is_imported():
     slow = "{'threading', 'queue', 'concurrent', 'asyncio', 'logging', 'typing'}"
     told, _ = run_python(
@@ -276,6 +292,7 @@ def test_ctrl_c_ends_the_wait_and_drops_the_result():
 
     with pytest.raises(KeyboardInterrupt):
         place.call(interrupted)
+    assert [call.left for call in place._running] == [True]
     assert place.call(answer) == 42
     gate.let_go()
     assert place.call(answer) == 42
@@ -410,6 +427,15 @@ def test_a_trial_that_fails_opens_it_again(clock, gate):
     assert is_open(place)
 
 
+def test_it_is_said_since_when_a_place_is_left_alone(clock, gate):
+    place = Guarded("a place", LONG_S)
+    fail(place)
+    clock(COOL_DOWN_S + 40)
+    hang(place, gate)
+    with pytest.raises(PlaceShunned, match="left alone for 100 s"):
+        place.call(answer)
+
+
 def test_there_is_no_trial_while_a_call_is_stuck(clock, gate):
     place = Guarded("a place", LONG_S)
     hang(place, gate)
@@ -432,6 +458,20 @@ def test_no_more_than_three_threads_are_ever_stuck(gate):
         place.succeeded()  # so that it is the number of stuck calls that counts
     assert gate.begun == 3
     assert is_open(place)
+
+
+def test_a_call_that_found_no_thread_in_time_says_so_and_counts_for_nothing():
+    place, gate = Guarded("a place", LONG_S), Gate()
+    threads = [threading.Thread(target=place.call, args=(gate,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: gate.begun == 3)
+    hang(place, gate, 2 * FAILURES)
+    assert (gate.begun, place._failures, place._waiting) == (3, 0, [])
+    gate.let_go()
+    for thread in threads:
+        thread.join(LONG_S)
+    assert place.call(answer) == 42
 
 
 def test_many_callers_take_turns():
@@ -569,6 +609,46 @@ def forks(_):
         return None  # and so the only thread of the child ends
     return os.waitpid(child, 0)[1]
 assert Guarded("a place", 15).call(forks) == 0
+"""
+    )
+
+
+def test_work_that_forks_has_deadlines_in_the_child():
+    run_python(
+        FORKING
+        + """
+place = Guarded("a place", 15)
+threads = lambda: {threading.get_ident(), place.call(lambda _: threading.get_ident())}
+place.call(lambda _: in_child(lambda: len(threads()) == 2))
+assert place.call(lambda _: len(threads())) == 1
+"""
+    )
+
+
+def test_work_that_forks_leaves_what_waits_to_the_parent():
+    run_python(
+        FORKING
+        + """
+place, go_on = Guarded("a place", 15), threading.Event()
+source, target = os.pipe()
+
+def forks(_):
+    while not place._waiting: time.sleep(0.01)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        return
+    assert os.waitpid(child, 0)[1] == 0
+    go_on.set()
+
+def wait(_): go_on.wait()
+def tell(_): os.write(target, f"{os.getpid()} ".encode())
+threads = [threading.Thread(target=place.call, args=(work,)) for work in (wait, wait, forks)]
+for thread in threads: thread.start()
+while len(place._running) < 3: time.sleep(0.01)
+place.call(tell)
+for thread in threads: thread.join()
+assert os.read(source, 100) == f"{os.getpid()} ".encode()
 """
     )
 

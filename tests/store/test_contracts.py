@@ -8,7 +8,7 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from emberkeep.store.directory import Directory
-from emberkeep.store.layers import Layered, Memory, ReadOnly
+from emberkeep.store.layers import Later, Layered, Memory, ReadOnly
 from emberkeep.store.protocol import ABSENT, Miss
 from emberkeep.testing import StoreContract, accept, store_machine
 from emberkeep.trust.seals import OwnKeep, Sealer
@@ -61,6 +61,25 @@ class TestSealedDirectory(InFolder):
 
     def reopen(self, store):
         return Directory(self.root, judged_by(Sealer(self.seals._config_dir, pytest.fail)))
+
+
+class TestLater(InFolder):
+    def make_store(self):
+        return Later("later", lambda: Directory(self.root, accept), writable=True)
+
+    def reopen(self, store):
+        return self.make_store()
+
+
+class TestLaterReadOnly(InFolder):
+    def make_store(self):
+        return Later("later", lambda: Directory(self.root, accept, heals=False), writable=False)
+
+    def put(self, store, artifact):
+        Directory(self.root, accept).write(artifact)
+
+    def reopen(self, store):
+        return self.make_store()
 
 
 class TestReadOnly(InFolder):

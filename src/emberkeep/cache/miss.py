@@ -18,14 +18,17 @@ from emberkeep.store.protocol import BlobRef, Kept, Manifest, Miss
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from emberkeep.cache import BuildHalf, Places, Trouble
     from emberkeep.keys import Fingerprint
     from emberkeep.lease import Lease
     from emberkeep.lease.shared import SharedLease
     from emberkeep.settings import Settings
+    from emberkeep.sharing.place import SharedStore
     from emberkeep.sharing.publishing import Publisher
     from emberkeep.store.built import Built
+    from emberkeep.store.layers import Later
     from emberkeep.store.protocol import Key
     from emberkeep.store.tally import Tally
 
@@ -54,7 +57,7 @@ class Builder:
         trouble: Trouble,
     ) -> None:
         self._settings = settings
-        self._local = places.local
+        self._local = None if settings.read_only else places.local
         self._near = Layered(places.near, self._tell)
         self._all = Layered((*places.near, *places.shared), self._tell)
         self._shared = tuple(place for place in places.shared if place.writable)
@@ -120,7 +123,7 @@ class Builder:
         return None
 
     def _acquire_here(self, name: str, _leases: Leases) -> Lease | None:
-        if self._local is None or self._settings.read_only:
+        if self._local is None:
             return None
         from emberkeep.lease import acquire
 
@@ -130,12 +133,7 @@ class Builder:
         """Where there are several shared places, the nearest tells who builds."""
         if not self._shared:
             return None
-        from emberkeep.sharing.folder import SharedFolder
-
-        place = self._shared[0].store
-        if not isinstance(place, SharedFolder):
-            return None
-        return place.acquire(name, self._owner() if leases else "", self._no_lease)
+        return _open(self._shared[0]).acquire(name, self._owner() if leases else "", self._no_lease)
 
     def _owner(self) -> str:
         """This host's keep: whoever holds its lease knows that nobody else of it can."""
@@ -190,7 +188,8 @@ class Builder:
                 ToolchainWarning,
             )
             return
-        if self._local is None and not self._shared and "place" not in self._trouble.topics:
+        is_homeless = self._settings.root is None and not self._shared
+        if is_homeless and "place" not in self._trouble.topics:
             self._trouble(
                 "place",
                 "There is no home, so nothing is kept beyond this process. Set EMBERKEEP_DIR to a "
@@ -228,11 +227,20 @@ class Builder:
         for lease in theirs:
             lease.hand_over()
 
+        # Here, since it loads modules: a child that is forked while another thread does so waits
+        # for ever for that thread's import to end.
+        ready: list[tuple[Later, Kept]] = []
+        for place in self._shared:
+            try:
+                ready.append((place, _open(place).endorsed(kept)))
+            except (StoreProblem, Untrusted) as problem:
+                self._trouble(f"publish {place.label}", f"{problem}.")
+
         def work() -> None:
-            for place in self._shared:
+            for place, endorsed in ready:
                 try:
-                    place.write(kept)
-                except (StoreProblem, Untrusted) as problem:
+                    place.write(endorsed)
+                except StoreProblem as problem:
                     self._trouble(f"publish {place.label}", f"{problem}.")
 
         def done() -> None:
@@ -251,6 +259,12 @@ class Builder:
     def flush(self, patience_s: float) -> bool:
         """Wait until all is published; whether it was in time."""
         return all(publisher.flush(patience_s) for publisher in self._publishers)
+
+
+def _open(place: Later) -> SharedStore:
+    """A shared place, as what it is."""
+    store: Any = place.store
+    return store
 
 
 def _made_by() -> dict[str, str]:

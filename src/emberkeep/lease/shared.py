@@ -50,7 +50,6 @@ class SharedLease:
         self.next_beat = time.monotonic() + heartbeat_s
         self._heartbeat_s = heartbeat_s
         self._heartbeats = 0
-        self._process = os.getpid()
         self._thread: int | None = get_ident()
         _heart.add(self)
 
@@ -69,7 +68,7 @@ class SharedLease:
         """Leave the error of the build for those who wait on this very lease."""
         if not self._is_held():
             return
-        builder = f"Process {self._process} on {os.uname().nodename}"
+        builder = f"Process {os.getpid()} on {os.uname().nodename}"
         try:
             record.replace(
                 failure.path_for(self.path), failure.compose(self.token, builder, problem)
@@ -103,7 +102,7 @@ class SharedLease:
             self.next_beat = time.monotonic() + self._heartbeat_s
 
     def _is_held(self) -> bool:
-        return self._process == os.getpid() and self in _heart.leases
+        return self in _heart.leases  # which a forked child begins without
 
 
 @final

@@ -81,9 +81,14 @@ class SharedFolder:
     def read(self, key: Key) -> Kept | Miss:
         """The artifact of this key, checked; or why there is none, told in time."""
         try:
-            return self._guarded.call(lambda deadline: self._read(key, deadline))
+            found = self._guarded.call(lambda deadline: self._read(key, deadline))
         except OSError as problem:
             return Miss(UNREADABLE, str(problem))
+        if isinstance(found, Miss) and found.reason == UNREADABLE:
+            self._guarded.failed(OSError(found.detail))
+        else:
+            self._guarded.succeeded()
+        return found
 
     def _read(self, key: Key, deadline: Deadline) -> Kept | Miss:
         """Read, and read again where the client of the file system may have been behind."""
@@ -98,10 +103,6 @@ class SharedFolder:
                 break
         if isinstance(found, Miss) and found.reason == ABSENT and not os.path.isdir(self._root):
             found = Miss(UNREADABLE, self._not_there())
-        if isinstance(found, Miss) and found.reason == UNREADABLE:
-            self._guarded.failed(OSError(found.detail))
-        else:
-            self._guarded.succeeded()
         return found
 
     def _refresh(self, key: Key) -> bool:
@@ -129,6 +130,16 @@ class SharedFolder:
             f"mkdir -m 2775 {self._root}"
         )
 
+    def endorsed(self, kept: Kept) -> Kept:
+        """An artifact as it goes there: signed, and without details where the user wants it so.
+
+        Raises:
+            Untrusted: nobody who counts vouches for it.
+            StoreProblem: there is no key to sign with.
+        """
+        source = kept.source if self._details else ""
+        return replace(kept, {"document": self._others.endorse(kept.document), "source": source})
+
     def write(self, kept: Kept) -> None:
         """Publish an artifact, whole or not at all, with a signature.
 
@@ -136,8 +147,6 @@ class SharedFolder:
             StoreProblem: it cannot be published; the message says why.
             Untrusted: nobody who counts vouches for it.
         """
-        if not self._details:
-            kept = replace(kept, {"source": ""})
 
         def work(deadline: Deadline) -> None:
             deadline.extend(2 * size_of(kept))  # what is there already is read, and compared

@@ -221,6 +221,24 @@ class StoreContract(ABC):
         assert len(entries) == len(written)
         assert all(entry.size_bytes > 0 and entry.last_used > 0 for entry in entries)
 
+    def test_builds_of_one_plan(self) -> None:
+        """All build halves of a kind, name and plan; of no other."""
+        store = self.make_store()
+        assert list(store.builds("tables", "sample", make_key().plan)) == []
+        wanted = [kept(build=build, seal=self.seal) for build in ("a", "b", "c")]
+        others = [
+            kept(kind="other", build="a", seal=self.seal),
+            kept(name="other", build="a", seal=self.seal),
+            kept(plan="other", build="d", seal=self.seal),
+        ]
+        for artifact in (*wanted, *others):
+            self.put(store, artifact)
+        found = list(store.builds("tables", "sample", make_key().plan))
+        assert sorted(found) == sorted(artifact.manifest.key.build for artifact in wanted)
+        for name in HOSTILE_NAMES:
+            assert list(store.builds("tables", name, make_key().plan)) == []
+            assert list(store.builds(name, "sample", make_key().plan)) == []
+
     def test_it_has_a_label(self) -> None:
         """Reports call it something."""
         assert self.make_store().label

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from emberkeep.store.protocol import Manifest, Stamps
     from emberkeep.trust.seals import Sealer
     from emberkeep.trust.signing import SigningKey
+    from emberkeep.trust.trusted import Trust
 
 REVOKED = "revoked"  # the folder of a shared place in which owners revoke their keys
 STATEMENT_LIMIT = 4096
@@ -162,6 +163,7 @@ class Others:
         self._details = details
         self._on_problem = on_problem
         self._looked_up: set[str] = set()
+        self._learned_for: Trust | None = None
         self._revoked: set[str] = set()  # also where the user's list cannot be written
 
     def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
@@ -228,14 +230,17 @@ class Others:
         user's own list: it holds for what was fetched before, and removing it from the place
         later helps nobody.
         """
-        from emberkeep.trust.editing import remember_revocation
-
         trust = self._judge.trust.current()
+        if trust is self._learned_for and signer in self._looked_up:
+            return
         for public in {signer, *trust.keys} - self._looked_up:
             self._looked_up.add(public)
             if public not in trust.revoked_keys and self._read_statement(public):
+                from emberkeep.trust.editing import remember_revocation
+
                 self._revoked.add(public)
                 remember_revocation(self._judge.trust.config_dir, public, self._on_problem)
+        self._learned_for = trust
 
     def _read_statement(self, signer: str) -> bool:
         from emberkeep.trust.signing import is_public_key, is_revoked_by

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -343,13 +344,14 @@ def end_with_input(mount):
 
 
 def main(backing, mount, control):
-    rules = Rules()
+    rules = Rules(mfusepy._libfuse.fuse_interrupted)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(control)
     listening.listen()
     threading.Thread(target=listen, args=(rules, listening), daemon=True).start()
     threading.Thread(target=end_with_input, args=(mount,), daemon=True).start()
     os.umask(0)  # the kernel has applied the caller's
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # what wakes a thread whose caller has a signal
     options = {"allow_other": True} if os.geteuid() == 0 else {}
     if (mfusepy.fuse_version_major, mfusepy.fuse_version_minor) >= (3, 12):
         options |= {"max_threads": THREADS, "max_idle_threads": THREADS}
@@ -360,6 +362,7 @@ def main(backing, mount, control):
         default_permissions=True,
         use_ino=True,
         direct_io=True,
+        intr=True,
         entry_timeout=0,
         attr_timeout=0,
         negative_timeout=0,

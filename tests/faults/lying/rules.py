@@ -58,9 +58,14 @@ class Rule:
 
 
 class Rules:
-    """All rules of one file system; asked from many threads."""
+    """All rules of one file system; asked from many threads.
 
-    def __init__(self):
+    Args:
+        is_interrupted: whether who asked for the operation of this thread has had a signal.
+    """
+
+    def __init__(self, is_interrupted):
+        self._is_interrupted = is_interrupted
         self._lock = threading.Lock()
         self._rules = []
         self._chance = random.Random(0)
@@ -106,7 +111,7 @@ class Rules:
         for rule in self._firing(operation, paths, ("delay",)):
             time.sleep(rule.value)
         for _ in self._firing(operation, paths, ("hang",)):
-            released.wait(LONGEST_HANG_S)
+            self._hang(released)
         later = None
         for rule in self._firing(operation, paths, None):
             number = getattr(errno, rule.kind)
@@ -115,6 +120,13 @@ class Rules:
                 raise problem
             later = problem
         return later
+
+    def _hang(self, released):
+        """Wait to be released, or, as NFS does, until who waits is killed."""
+        end = time.monotonic() + LONGEST_HANG_S
+        while not released.wait(0.05) and time.monotonic() < end:
+            if self._is_interrupted():
+                raise OSError(errno.EINTR, os.strerror(errno.EINTR))
 
     def lies(self, kind, operation, path, *, could=lambda: True):
         """Whether to tell a lie of this kind about a path, if it could be told at all."""

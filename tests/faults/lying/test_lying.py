@@ -415,6 +415,58 @@ def test_what_hangs_stops_nobody_else_and_goes_on_when_it_is_released(lying):
     assert read == {name: name.encode() for name in names}
 
 
+def test_who_hangs_can_be_killed(lying):
+    put(lying.backing, "file", b"truth")
+    lying.inject(hang=True, operation="read")
+    reader = subprocess.Popen(["cat", f"{lying.path}/file"], stdout=subprocess.DEVNULL)
+    wait_until(lying.counts)
+    reader.kill()
+    assert reader.wait(LONG_S) == -signal.SIGKILL
+    lying.clear()
+    assert get(lying.path, "file") == b"truth"
+
+
+def test_a_signal_does_not_end_a_hang(lying):
+    put(lying.backing, "file", b"truth")
+    lying.inject(hang=True, operation="open")
+    heard = []
+    before = signal.signal(signal.SIGALRM, lambda *_: heard.append("alarm"))
+    releasing = threading.Timer(0.5, lying.release)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        releasing.start()
+        assert get(lying.path, "file") == b"truth"
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        releasing.join()
+    assert heard == ["alarm"]
+    assert lying.counts() == {"hang": 2}
+
+
+def test_a_process_ends_although_a_call_of_it_hangs(lying):
+    """As it must on a dead network file system: the call is on a thread of its own."""
+    put(lying.backing, "file", b"truth")
+    lying.inject(hang=True, operation="open")
+    program = """
+import os, sys
+from emberkeep.sharing.deadline import Guarded, PlaceHangs, PlaceShunned
+place, told = Guarded("a place", 0.1), []
+for _ in range(5):
+    try: place.call(lambda _: os.open(sys.argv[1], os.O_RDONLY))
+    except (PlaceHangs, PlaceShunned) as problem: told.append(type(problem).__name__)
+print(*told)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, f"{lying.path}/file"],
+        capture_output=True,
+        text=True,
+        timeout=LONG_S,
+        check=True,
+    )
+    assert done.stdout.split() == ["PlaceHangs"] * 3 + ["PlaceShunned"] * 2
+    assert done.stderr == ""
+
+
 # Robustness ---------------------------------------------------------------------------------------
 
 
