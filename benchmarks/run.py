@@ -5,7 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("starting", "getting", "keying", "housekeeping", "kernels", "ode", "phasetype")
+BENCHMARKS = (
+    "starting",
+    "getting",
+    "keying",
+    "housekeeping",
+    "sharing",
+    "kernels",
+    "ode",
+    "phasetype",
+)
 
 if __name__ == "__main__":
     environ = dict(os.environ)

@@ -705,7 +705,7 @@ def test_a_waiter_that_was_away_for_an_hour_has_not_watched_for_an_hour(monkeypa
     assert watch.is_stale(same)
 
 
-def test_any_change_begins_the_watch_anew(monkeypatch):
+def test_every_heartbeat_begins_the_watch_anew(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(shared.time, "monotonic", lambda: clock[0])
     watch = shared._Watch(stale_s=1.0)
@@ -713,6 +713,27 @@ def test_any_change_begins_the_watch_anew(monkeypatch):
         for _ in range(10):
             clock[0] += 0.095
             assert not watch.is_stale(record.compose(DEAD, digest(""), heartbeats))
+
+
+def test_what_is_shown_again_of_the_past_is_no_sign_of_life(monkeypatch):
+    """Or who watches a file system that shows now this, now that, would wait for ever."""
+    clock = [0.0]
+    monkeypatch.setattr(shared.time, "monotonic", lambda: clock[0])
+    watch = shared._Watch(stale_s=1.0)
+    shown = [
+        record.compose("1" * 32, digest(""), 7),
+        record.compose("2" * 32, digest(""), 3),
+        record.compose("1" * 32, digest(""), 6),
+        record.parse(b"torn"),
+        record.parse(b"torn and more"[:4]),
+    ]
+    for found in shown:
+        assert not watch.is_stale(found)
+    judged = []
+    for number in range(12):
+        clock[0] += 0.095
+        judged.append(watch.is_stale(shown[number % 5]))
+    assert judged == [False] * 10 + [True] * 2
 
 
 def test_looks_are_ever_rarer_up_to_a_bound(folder, monkeypatch):
@@ -974,16 +995,35 @@ def test_a_taking_away_whose_answer_was_lost_is_one(folder, refuse):
     assert os.listdir(folder) == []
 
 
+def test_a_file_that_was_made_though_the_answer_was_lost_is_written(folder, monkeypatch):
+    os.makedirs(folder)
+    real, lost = os.open, []
+
+    def lose(path, flags, *arguments):
+        descriptor = real(path, flags, *arguments)
+        if flags & os.O_CREAT and not lost:
+            lost.append(path)
+            os.close(descriptor)
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return descriptor
+
+    monkeypatch.setattr(os, "open", lose)
+    lease = take(folder)
+    assert lost
+    assert os.listdir(folder) == ["key.lease"]
+    lease.release(succeeded=True)
+
+
 @pytest.mark.parametrize("code", sorted(record.NO_LINKS))
 def test_where_there_are_no_links_there_are_leases(folder, refuse, in_thread, code):
     refused = refuse("link", code)
     lease = take(folder)
-    waiter = in_thread(lambda: take(folder))
-    assert waiter.waits
     was = record.look(lease.path)
     record.take_away(lease.path, record.compose(DEAD, digest(""), 0))
     assert record.look(lease.path).token == lease.token, "it was not put back"
     assert until(lambda: record.look(lease.path) != was), "its heart has stopped"
+    waiter = in_thread(lambda: take(folder))
+    assert waiter.waits
     lease.release(succeeded=True)
     waiter.join().release(succeeded=True)
     assert refused() >= 3

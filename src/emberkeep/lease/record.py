@@ -55,14 +55,16 @@ class Record:
     """The content of the file when somebody looked.
 
     Attributes:
-        content: all of it. While it changes, its holder lives.
+        content: all of it.
         token: of the lease; empty while its holder has not written it yet.
         owner: SHA-256 of who made it.
+        heartbeats: of its holder; while they grow, it lives. -1 where the file does not say.
     """
 
     content: bytes
     token: str
     owner: str
+    heartbeats: int
 
 
 def compose(token: str, owner: str, heartbeats: int) -> Record:
@@ -74,7 +76,11 @@ def parse(content: bytes) -> Record:
     """What a file's content says; of something else it says no more than that it is there."""
     text = content.decode("ascii", "replace")
     owner = text[TOKEN_DIGITS + 1 :][:OWNER_DIGITS]
-    return Record(content, text[:TOKEN_DIGITS], owner)
+    try:
+        heartbeats = int(text[HEARTBEAT_AT:], 16)
+    except ValueError:
+        heartbeats = -1
+    return Record(content, text[:TOKEN_DIGITS], owner, heartbeats)
 
 
 def _digits(heartbeats: int) -> str:
@@ -97,10 +103,10 @@ def create(path: str, record: Record) -> bool:
     temporary = _beside(path)
     try:
         try:
-            _write_new(temporary, record.content)
+            _write(temporary, record.content)
         except FileNotFoundError:
             _make_folder(os.path.dirname(path))
-            _write_new(temporary, record.content)
+            _write(temporary, record.content)
         return _name(temporary, path, record)
     finally:
         discard(temporary)
@@ -159,7 +165,7 @@ def replace(path: str, content: bytes) -> None:
     """Put a file in place whole, for all who share the folder."""
     temporary = _beside(path)
     try:
-        _write_new(temporary, content)
+        _write(temporary, content)
         _patiently(lambda: os.replace(temporary, path))
     except BaseException:
         discard(temporary)
@@ -181,33 +187,41 @@ def _name(source: str, path: str, record: Record) -> bool:
         except OSError as problem:
             if problem.errno not in NO_LINKS:
                 raise
-            _write_new(path, record.content)
+            _write(path, record.content, os.O_EXCL)
     except FileExistsError:
         return False
     return True
 
 
-def _write_new(path: str, content: bytes) -> None:
+def _write(path: str, content: bytes, only: int = 0) -> None:
+    """Write a file, with O_EXCL a new one only; what cannot be written whole is removed.
+
+    Names of chance need no O_EXCL: tried again where an answer was lost, it would find the file.
+    """
     bits = _bits_of_root(path) & FILE_BITS | OWN_FILE_BITS
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | files.NO_FOLLOW
-    descriptor = _patiently(lambda: os.open(path, flags, bits))
-    try:
+    flags = os.O_WRONLY | os.O_CREAT | files.NO_FOLLOW | only
+
+    def write() -> None:
+        descriptor = os.open(path, flags, bits)
         try:
-            _permit(descriptor, bits)
-            view = memoryview(content)
-            while view:
-                view = view[os.write(descriptor, view) :]
-        finally:
-            os.close(descriptor)  # where a network file system tells that the disk is full
-    except BaseException:
-        discard(path)
-        raise
+            try:
+                _permit(descriptor, bits)
+                rest = memoryview(content)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+            finally:
+                os.close(descriptor)  # where a network file system tells that the disk is full
+        except BaseException:
+            discard(path)
+            raise
+
+    _patiently(write)
 
 
 def _make_folder(folder: str) -> None:
     bits = _bits_of_root(os.path.join(folder, "")) & FOLDER_BITS
     try:
-        os.mkdir(folder, bits)
+        _patiently(lambda: os.mkdir(folder, bits))
     except FileExistsError:  # somebody else was faster
         return
     _permit(folder, bits)

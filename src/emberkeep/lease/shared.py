@@ -1,8 +1,8 @@
 """Single flight over a folder that several hosts share: a file with a heartbeat.
 
 There, no kernel knows who lives. So a holder writes into its file again and again, and who waits
-watches: a file that has not changed for long, on the waiter's own clock, is nobody's. Clocks are
-never compared, neither with each other nor with a file's times.
+watches: a file whose heartbeats have not grown for long, on the waiter's own clock, is nobody's.
+Clocks are never compared, neither with each other nor with a file's times.
 
 A holder that was stopped for so long, and goes on later, finds its file gone or another's and
 leaves it alone; then two have built the same, which is all that can happen here.
@@ -211,21 +211,30 @@ def acquire_shared(
 
 @final
 class _Watch:
-    """For how long a record was seen not to change, by the clock of this process."""
+    """For how long there was no sign of life, by the clock of this process.
+
+    A sign is a token or a number of heartbeats that was never seen before: what a network file
+    system shows again of the past is none.
+    """
 
     def __init__(self, stale_s: float) -> None:
         self._stale_s = stale_s
         self._looked = time.monotonic()
-        self._seen: Record | None = None
-        self._unchanged_s = 0.0
+        self._heartbeats: dict[str, int] = {}
+        self._without_s = 0.0
 
     def is_stale(self, found: Record) -> bool:
-        """Whether what was found now has been there unchanged for too long."""
+        """Whether with what was found now there has been no sign of life for too long."""
         now = time.monotonic()
         passed_s = min(now - self._looked, self._stale_s * LONGEST_LOOK_AWAY)
-        self._unchanged_s = self._unchanged_s + passed_s if found == self._seen else 0.0
-        self._seen, self._looked = found, now
-        return self._unchanged_s > self._stale_s
+        self._looked = now
+        known = self._heartbeats.get(found.token)
+        if known is None or found.heartbeats > known:
+            self._heartbeats[found.token] = found.heartbeats
+            self._without_s = 0.0
+        else:
+            self._without_s += passed_s
+        return self._without_s > self._stale_s
 
 
 def _wait_for(path: str, ours: Record, watch: _Watch, wait: Wait, *, knows_own_dead: bool) -> None:
@@ -249,7 +258,6 @@ def _wait_for(path: str, ours: Record, watch: _Watch, wait: Wait, *, knows_own_d
             is_own = knows_own_dead and found.owner == ours.owner
             if watch.is_stale(found) or (is_own and not _is_alive(found.token)):
                 record.take_away(path, found)
-                continue
         longest_s = LONGEST_WAIT_S if wait.waited_s < PATIENT_AFTER_S else LONGEST_PATIENT_WAIT_S
         wait.pause(longest_s, f"another host or process, which holds {path}")
 

@@ -39,18 +39,23 @@ class PlaceShunned(OSError):  # noqa: N818 - reads as what it says of the place
 
 @final
 class Deadline:
-    """Until when a call is waited for. The work is given it, and may ask for more time."""
+    """Until when a call is waited for. The work is given it, and may ask for more time.
+
+    Attributes:
+        allowed_s: the time from the beginning of the call, with all extensions.
+    """
 
     def __init__(self, seconds: float) -> None:
-        self._until = monotonic() + seconds
+        self.allowed_s = seconds
+        self._begun = monotonic()
 
     def extend(self, size_bytes: int) -> None:
         """Allow the time in which so many bytes pass, at the lowest rate that is put up with."""
-        self._until += size_bytes / RATE
+        self.allowed_s += size_bytes / RATE
 
     def remaining_s(self) -> float:
         """The time that is left; zero once there is none."""
-        return max(0.0, self._until - monotonic())
+        return max(0.0, self._begun + self.allowed_s - monotonic())
 
 
 @final
@@ -162,13 +167,18 @@ class Guarded:
         if not stuck and now >= self._next_trial:
             self._next_trial = now + COOL_DOWN_S  # this one is the trial
             return
-        when = "once a call that is stuck in it comes back"
-        if not stuck:
-            when = f"in {self._next_trial - now:.0f} s"
+        again = f"in {self._next_trial - now:.0f} s"
+        if stuck:
+            again = f"once a call comes back, of which {stuck} are stuck in it"
+        why = ""
+        if self._failures >= FAILURES:
+            why = (
+                f" for {now - self._open_since:.0f} s, because {FAILURES} calls in a row failed, "
+                f"the last with {self._problem}"
+            )
         raise PlaceShunned(
-            f"{self._label} has been left alone for {now - self._open_since:.0f} s, because "
-            f"{FAILURES} calls in a row failed, the last with {self._problem}. It is tried again "
-            f"{when}. Check that it can be reached, or go on without it."
+            f"{self._label} has been left alone{why}. It is tried again {again}. "
+            "Check that it can be reached, or go on without it."
         )
 
     def _leave(self, call: _Call) -> None:
@@ -183,10 +193,13 @@ class Guarded:
                 return
             waited = call in self._waiting
             self._leave(call)
-            problem = f"{self._label} has given no answer within {self._deadline_s:g} s"
+            problem = f"no answer within {call.deadline.allowed_s:.3g} s"
             if not waited:  # else the calls before it are to blame, and counted
-                self._count(f"no answer within {self._deadline_s:g} s")
-        raise PlaceHangs(f"{problem}. Check that it can be reached; until then, go on without it.")
+                self._count(problem)
+        raise PlaceHangs(
+            f"{self._label} has given {problem}. "
+            "Check that it can be reached; until then, go on without it."
+        )
 
     def _count(self, problem: str) -> None:
         self._failures += 1

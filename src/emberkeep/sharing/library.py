@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from emberkeep.trust.judging import Others
 
 
+HELD_BYTES = 64 << 20  # of documents, between counting them and writing them
+
 # Export -----------------------------------------------------------------------------------------
 
 
@@ -74,6 +76,8 @@ def export_library(
     from emberkeep.sharing.bundle.writing import write_bundle
 
     chosen: dict[str, Entry] = {}
+    held: dict[str, bytes] = {}
+    held_bytes = 0
     described: list[BundleEntry] = []
     sizes: dict[str, int] = {}
     refused: list[tuple[Entry, str]] = []
@@ -86,6 +90,9 @@ def export_library(
         digest = sha256(document).hexdigest()
         chosen[digest] = entry
         sizes[digest] = len(document)
+        held_bytes += len(document)
+        if held_bytes <= HELD_BYTES:
+            held[digest] = document
         sizes.update({blob.digest: blob.size_bytes for blob in manifest.blobs})
         blobs = tuple(blob.digest for blob in manifest.blobs)
         key = manifest.key
@@ -102,7 +109,9 @@ def export_library(
     def read_member(digest: str) -> bytes:
         if digest not in chosen:
             return files.read_file(directory.blob_path(digest), sizes[digest])
-        again = _outgoing(directory, chosen[digest], others)  # the same bytes, for no memory
+        if digest in held:
+            return held[digest]
+        again = _outgoing(directory, chosen[digest], others)  # signed anew: the same bytes
         return again[1] if not isinstance(again, str) else b""
 
     try:

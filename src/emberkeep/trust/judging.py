@@ -11,7 +11,7 @@ from emberkeep.store import files
 from emberkeep.store.manifest import read_document, read_stamps
 from emberkeep.store.protocol import Miss
 from emberkeep.trust.seals import NOT_OURS, OwnKeep
-from emberkeep.trust.trusted import TrustList, stranger
+from emberkeep.trust.trusted import UNREADABLE, TrustList, stranger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 REVOKED = "revoked"  # the folder of a shared place in which owners revoke their keys
 STATEMENT_LIMIT = 4096
+REVOKED_BY_OWNER = "the key that signed it was revoked by its owner"
 
 
 @final
@@ -42,6 +43,7 @@ class OwnKeys:
         self._name = name
         self._given = given
         self._public: set[str] = set()
+        self._loaded: tuple[object, SigningKey] | None = None
 
     def __contains__(self, public: str) -> bool:
         """Whether a public key is one of the user's own; one that was retired is not."""
@@ -60,30 +62,53 @@ class OwnKeys:
         Raises:
             StoreProblem: there is none, or it cannot be used.
         """
-        from emberkeep.trust.signing import load_key
+        from emberkeep.trust.signing import key_path, load_key
 
-        key = load_key(self._config_dir, self._name, self._given)
-        if key is None:
-            raise StoreProblem(
-                f"There is no key {self._name!r} to sign with, and nothing unsigned is shared. "
-                "Make one: emberkeep key generate"
-            )
-        return key
+        version = None
+        if not self._given and self._config_dir is not None:
+            try:
+                facts = os.stat(key_path(self._config_dir, self._name))
+                version = (facts.st_ino, facts.st_mtime_ns)
+            except OSError:
+                pass  # loading it says what is wrong
+        if self._loaded is None or self._loaded[0] != version:
+            key = load_key(self._config_dir, self._name, self._given)
+            if key is None:
+                raise StoreProblem(
+                    f"There is no key {self._name!r} to sign with, and nothing unsigned is shared. "
+                    "Make one: emberkeep key generate"
+                )
+            self._loaded = (version, key)
+        return self._loaded[1]
 
 
 @final
 class Judge:
-    """Whose signatures count, by what the user has said and by the user's own keys."""
+    """Whose signatures count, by what the user has said and by the user's own keys.
+
+    Attributes:
+        trust: what the user has said.
+        own: the user's own keys.
+        taken_back: keys that their owners have revoked, as shared places told this process; they
+            count no more, also where the user's list cannot be written.
+    """
 
     def __init__(self, trust: TrustList, own: OwnKeys) -> None:
         self.trust = trust
         self.own = own
+        self.taken_back: set[str] = set()
+
+    def revocation(self, manifest: Manifest, stamps: Stamps) -> str | None:
+        """Why an artifact may not be used any more, whoever vouches for it; None where it may."""
+        if stamps.signer in self.taken_back:
+            return REVOKED_BY_OWNER
+        return self.trust.current().revocation(manifest, stamps)
 
     def objection(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """Why an artifact whose seal is good may not be used any more; None where it may."""
-        trust = self.trust.current()
-        problem = trust.revocation(manifest, stamps)
+        problem = self.revocation(manifest, stamps)
         if problem is None and stamps.signer:
+            trust = self.trust.current()
             problem = stranger(trust, self.own.__contains__, manifest, stamps.signer)
         return problem
 
@@ -99,6 +124,8 @@ class Judge:
         problem = None
         if not is_signed(signer, message, signature):
             problem = "its signature is wrong: it was altered after it was signed"
+        elif signer in self.taken_back:
+            problem = REVOKED_BY_OWNER
         elif signer in trust.revoked_keys:
             problem = f"the key that signed it was revoked ({trust.revoked_keys[signer]})"
         else:
@@ -164,18 +191,18 @@ class Others:
         self._on_problem = on_problem
         self._looked_up: set[str] = set()
         self._learned_for: Trust | None = None
-        self._revoked: set[str] = set()  # also where the user's list cannot be written
 
     def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """None where it may be used here; what was revoked or altered never may."""
         self._learn_revocations(stamps.signer)
-        if stamps.signer in self._revoked:
-            return "the key that signed it was revoked by its owner"
-        revoked = self._judge.trust.current().revocation(manifest, stamps)
-        if revoked is not None or self._policy == OFF:
+        # Where it cannot be known what was revoked, only what is vouched for is used.
+        is_unknown = self._judge.trust.current() is UNREADABLE
+        policy = REQUIRE if is_unknown else self._policy
+        revoked = self._judge.revocation(manifest, stamps)
+        if revoked is not None or policy == OFF:
             return revoked
         problem = self._judge.verify_signature(manifest, stamps)
-        if problem is None or self._policy == REQUIRE:
+        if problem is None or policy == REQUIRE:
             return problem
         if stamps.signer and is_altered(stamps):
             return problem
@@ -203,8 +230,17 @@ class Others:
         if not self._sealer.is_ours(stamps.digest, stamps.seal):
             raise Untrusted(f"It is not shared: {NOT_OURS}, and nobody signed it")
         outgoing = document if self._details else without_details(document)
-        key = self._judge.own.to_sign()
+        key = self._signing_key()
         return signed(outgoing, key.public, lambda payload: key.sign(manifest_message(payload)))
+
+    def _signing_key(self) -> SigningKey:
+        key = self._judge.own.to_sign()
+        if key.public in self._judge.trust.current().revoked_keys:
+            raise StoreProblem(
+                f"The key {key.name!r} was revoked, so nothing is signed with it. Make another: "
+                "emberkeep key generate NAME, and set signing_key to that name"
+            )
+        return key
 
     def sign(self, message: bytes) -> tuple[str, str]:
         """The user's public key, and the signature of a message.
@@ -212,13 +248,13 @@ class Others:
         Raises:
             StoreProblem: there is no key to sign with.
         """
-        key = self._judge.own.to_sign()
+        key = self._signing_key()
         return key.public, key.sign(message)
 
     def can_endorse(self) -> bool:
         """Whether there is a key by which what the user builds can go out from here."""
         try:
-            self._judge.own.to_sign()
+            self._signing_key()
         except StoreProblem:
             return False
         return True
@@ -228,7 +264,8 @@ class Others:
 
         For each key that is trusted, once in each process. What is found is remembered in the
         user's own list: it holds for what was fetched before, and removing it from the place
-        later helps nobody.
+        later helps nobody. Of strangers nothing is written down: anybody can make and revoke
+        keys without end.
         """
         trust = self._judge.trust.current()
         if trust is self._learned_for and signer in self._looked_up:
@@ -236,10 +273,11 @@ class Others:
         for public in {signer, *trust.keys} - self._looked_up:
             self._looked_up.add(public)
             if public not in trust.revoked_keys and self._read_statement(public):
-                from emberkeep.trust.editing import remember_revocation
+                self._judge.taken_back.add(public)
+                if public in trust.keys or public in self._judge.own:
+                    from emberkeep.trust.editing import remember_revocation
 
-                self._revoked.add(public)
-                remember_revocation(self._judge.trust.config_dir, public, self._on_problem)
+                    remember_revocation(self._judge.trust.config_dir, public, self._on_problem)
         self._learned_for = trust
 
     def _read_statement(self, signer: str) -> bool:

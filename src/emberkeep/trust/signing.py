@@ -50,8 +50,18 @@ class SigningKey:
         return f"<SigningKey {self.name!r} {self.public[:16]}…>"
 
     def sign(self, message: bytes) -> str:
-        """The signature of a message, hexadecimal."""
+        """The signature of a message, hexadecimal.
+
+        Raises:
+            StoreProblem: the two halves are not those of one key, so nobody could check it.
+        """
         key = _ed25519().Ed25519PrivateKey.from_private_bytes(bytes.fromhex(self.private))
+        if key.public_key().public_bytes_raw().hex() != self.public:
+            raise StoreProblem(
+                f"The public half of the key {self.name!r} does not belong to its private half, "
+                "so nothing is signed. Restore the key from where it was made, or make another: "
+                "emberkeep key generate NAME"
+            )
         return key.sign(message).hex()
 
 
@@ -204,11 +214,13 @@ def read_key(path: str) -> SigningKey:
             )
     try:
         fields: Any = parse_json(content.decode().strip())
-        public, private = fields["public"], fields["private"]
-        made_at = float(fields["made_at"])
-    except (ValueError, KeyError, TypeError, RecursionError) as problem:
-        raise ValueError(f"{path} is no key of emberkeep: {problem!r}") from problem
-    if fields["version"] != VERSION or not is_public_key(public) or not is_public_key(private):
+        public, private = str(fields["public"]), str(fields["private"])
+        made_at, version = float(fields["made_at"]), fields["version"]
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as problem:
+        # Its kind alone, and no chain: what these say of themselves may quote the private half.
+        kind = type(problem).__name__
+        raise ValueError(f"{path} is no key of emberkeep ({kind})") from None
+    if version != VERSION or not is_public_key(public) or not is_public_key(private):
         raise ValueError(f"{path} is no key that this emberkeep can read")
     return SigningKey(os.path.basename(path).removesuffix(SUFFIX), public, private, made_at)
 

@@ -44,7 +44,7 @@ class TrustedKey:
 
     def objection(self, key: Key | None, now: float) -> str | None:
         """Why a signature by this key does not count (for an artifact); None where it does."""
-        if self.expires is not None and now >= self.expires:
+        if self.expires is not None and not now < self.expires:  # NaN has expired, too
             return f"the trust in {self.name!r} has expired; renew it by `emberkeep trust add`"
         if (
             key is not None
@@ -57,10 +57,13 @@ class TrustedKey:
 
 
 def _covers(namespace: str, key: Key) -> bool:
-    place = f"{key.kind}/{key.name}"
-    if namespace.endswith("*"):
-        return place.startswith(namespace[:-1])
-    return place == namespace or place.startswith(f"{namespace}/")
+    """Whether a namespace holds a key; kinds and names may hold slashes themselves."""
+    if namespace in ("*", key.kind):
+        return True
+    if not namespace.startswith(f"{key.kind}/"):
+        return False
+    name = namespace[len(key.kind) + 1 :]
+    return name == key.name or (name.endswith("*") and key.name.startswith(name[:-1]))
 
 
 @final
@@ -95,6 +98,8 @@ class Trust:
 
 
 NOBODY = Trust()
+# What the user has said is there and cannot be read; what was revoked is unknown.
+UNREADABLE = Trust()
 
 
 @final
@@ -122,14 +127,14 @@ class TrustList:
             return NOBODY
         except OSError as problem:
             self._on_problem(f"{path} cannot be read, so nobody is trusted: {problem}")
-            return NOBODY
+            return UNREADABLE
         version = (facts.st_mtime_ns, facts.st_ino, facts.st_size)
         if self._read[0] != version:
             try:
                 self._read = (version, read_trust(path, facts))
             except (OSError, ValueError) as problem:
+                self._read = (version, UNREADABLE)
                 self._on_problem(f"Nobody is trusted: {problem}")
-                self._read = (version, NOBODY)
         return self._read[1]
 
 
@@ -151,7 +156,7 @@ def read_trust(path: str, facts: os.stat_result) -> Trust:
         fields: Any = parse_json(files.read_file(path, SIZE_LIMIT).decode().strip())
         if fields["version"] != VERSION:
             raise ValueError(fields["version"])  # noqa: TRY301 - told below, with what to do
-        keys = {public: _trusted_key(each) for public, each in fields["keys"].items()}
+        keys = {public.lower(): _trusted_key(each) for public, each in fields["keys"].items()}
         revoked: Any = fields["revoked"]
         return Trust(
             keys,
@@ -160,7 +165,14 @@ def read_trust(path: str, facts: os.stat_result) -> Trust:
             _texts(revoked["toolchains"]),
             _texts(fields["pinned"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as problem:
         raise ValueError(
             f"{path} cannot be understood: {problem!r}. Correct it, or remove it and say again "
             "whom you trust by `emberkeep trust add`"
@@ -168,17 +180,19 @@ def read_trust(path: str, facts: os.stat_result) -> Trust:
 
 
 def _trusted_key(fields: Any) -> TrustedKey:
-    expires = fields["expires"]
+    namespaces, expires = fields["namespaces"], fields["expires"]
+    if namespaces.__class__ is not list:  # of a text's letters, one may be the * that means all
+        raise TypeError(f"the namespaces {namespaces!r} are no list")
     return TrustedKey(
         str(fields["name"]),
-        tuple(map(str, fields["namespaces"])),
+        tuple(map(str, namespaces)),
         None if expires is None else float(expires),
         float(fields["added"]),
     )
 
 
 def _texts(values: Any) -> dict[str, str]:
-    return {str(name): str(value) for name, value in values.items()}
+    return {str(name).lower(): str(value) for name, value in values.items()}
 
 
 def stranger(

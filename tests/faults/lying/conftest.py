@@ -5,4 +5,6 @@ import sys
 
 sys.path.append(os.path.dirname(__file__))
 
-from mounting import mount as mount  # noqa: E402 - found by way of the line above
+from mounting import Lying, mount  # noqa: E402 - found by way of the line above
+
+__all__ = ["Lying", "mount"]

@@ -3,7 +3,7 @@
 A folder of tests gets it by two lines of its conftest.py::
 
     sys.path.append(os.path.join(TESTS, "faults", "lying"))
-    from mounting import mount as mount
+    from mounting import mount
 """
 
 import os
@@ -52,6 +52,7 @@ class Lying(Controls):
             status = self._process.poll()
             said = self.said()
             if status == CANNOT or (status and any(word in said for word in REFUSED)):
+                self._forget()
                 pytest.skip(f"no lying file system here: {said.strip()}")
             assert status is None, f"the file system ended with {status}: {said}"
             assert time.monotonic() < end, f"not mounted after {READY_WITHIN_S} s: {said}"
@@ -74,9 +75,13 @@ class Lying(Controls):
             self._process.wait()
         subprocess.run(unmounting(self.path), capture_output=True, check=False)
         said = self.said()
-        shutil.rmtree(self._short, ignore_errors=True)
+        self._forget()
         assert not os.path.ismount(self.path)
         assert not said, said
+
+    def _forget(self):
+        self._process.stdin.close()
+        shutil.rmtree(self._short)
 
 
 @pytest.fixture
@@ -99,11 +104,12 @@ def mount(tmp_path):
         lying.inject(hidden=True, lasts_s=2.0)            # exists, and is not seen
         lying.inject(negative=1.0)                        # found missing: stays so for a second
 
-    Operations: getattr (each look-up), open, create, read, write, truncate, flush (close), fsync,
-    release is not told; rename, link, symlink, readlink, unlink, mkdir, rmdir, readdir, chmod,
-    chown, utimens, flock, statfs; "*" for all, which is what delay and hang mean if they don't
-    say. `path` is a pattern for the path below the mount; its * matches slashes too. A rule
-    fires `times` times, or with a `probability`, or until `lasts_s` is over, or always.
+    Operations: getattr (each look-up), open, create, read, write, truncate, flush (as part of
+    close), fsync, rename, link, symlink, readlink, unlink, mkdir, rmdir, readdir, chmod, chown,
+    utimens, flock, statfs; "*" for all, which is what delay and hang mean if they don't say.
+    `path` is a pattern for the path below the mount; its * matches slashes too. A rule fires
+    `times` times, or with a `probability`, or until `lasts_s` is over, or always. Of several
+    rules for errors the first one fires; delays and hangs come before them.
 
     `stale`, `torn` and `flipped` are decided when a file is opened for reading, and hold until it
     is closed. Previous contents are known for what was replaced, rewritten or removed through any
@@ -113,8 +119,10 @@ def mount(tmp_path):
     each was told, `lying.counts("open")` of one operation; `lying.operations()` how often each
     operation arrived. Programs in other processes use `controls.Controls(lying.control)`.
 
-    Mind that Linux itself tries again, once, after ESTALE from whatever takes a path: two must
-    be told for one to be seen.
+    Mind three things. Linux itself tries again, once, after ESTALE from whatever takes a path: two
+    must be told for one to be seen. A file that is removed or replaced while the same mount has it
+    open lives on as `.fuse_hidden…` (NFS's `.nfs…`), until shortly after it is closed. Who hangs
+    can be killed; any other signal is heard, and the hang begins, and is counted, anew.
 
     A test may end as it likes: whatever hangs is let go, and all is unmounted.
     """

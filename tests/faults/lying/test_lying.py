@@ -526,3 +526,20 @@ def test_a_rule_that_makes_no_sense_is_refused(lying):
         lying.inject("EIO")
     with pytest.raises(TypeError, match="one error or one of"):
         lying.inject("EIO", "open", hang=True)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("import sys; sys.stderr.write('no FUSE here: no library'); sys.exit(77)", "no library"),
+        ("import sys; sys.exit('fusermount3: mount failed: Operation not permitted')", "permitted"),
+    ],
+)
+def test_where_it_cannot_be_a_test_is_skipped_and_says_why(
+    mount, monkeypatch, tmp_path, program, reason
+):
+    script = tmp_path / "filesystem.py"
+    script.write_text(program)
+    monkeypatch.setattr(sys.modules["mounting"], "FILESYSTEM", str(script))
+    with pytest.raises(pytest.skip.Exception, match=reason):
+        mount()

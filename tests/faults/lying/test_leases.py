@@ -1,0 +1,108 @@
+"""Shared leases of four processes on two hosts, over a file system that lies."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+WAIT_S = 120
+
+ASKING = """
+import json, os, sys, time
+from emberkeep.lease.shared import acquire_shared
+folder, place, turns = sys.argv[1], sys.argv[2], int(sys.argv[3])
+told = []
+for turn in range(turns):
+    lease = acquire_shared(
+        folder, f"key{turn}", f"host {os.getpid()}", told.append, heartbeat_s=0.1, stale_s=2.0
+    )
+    log = os.path.join(place, f"built{turn}")
+    if not os.path.exists(log):
+        time.sleep(0.01)
+        with open(log, "a") as file:
+            file.write("built\\n")
+    if lease is not None:
+        lease.release(succeeded=True)
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture
+def ask(mount, tmp_path):
+    """Ask for many keys on two hosts that lie in the same way; all that came of it."""
+
+    def run(turns, *lies):
+        views = [mount()]
+        views.append(mount(views[0].backing))
+        for view in views:
+            for lie in lies:
+                view.inject(**lie)
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-W", "error", "-c", ASKING]
+                + [os.path.join(view.path, "leases"), str(tmp_path), str(turns)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for view in views * 2
+        ]
+        try:
+            said = [process.communicate(timeout=WAIT_S) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+        assert not any(complaints for _, complaints in said), said
+        for view in views:
+            view.clear()
+        return {
+            "builds": [
+                len((tmp_path / f"built{turn}").read_text().splitlines()) for turn in range(turns)
+            ],
+            "problems": [text for told, _ in said for text in json.loads(told)],
+            "left": os.listdir(os.path.join(views[0].backing, "leases")),
+            "lies": sum(sum(view.counts().values()) for view in views),
+        }
+
+    return run
+
+
+@pytest.mark.parametrize("turns", [pytest.param(6), pytest.param(150, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"error": "ESTALE", "operation": "*", "probability": 0.02},
+        {"error": "EBUSY", "operation": "*", "probability": 0.02},
+        {"error": "EEXIST", "operation": "link", "after": True, "probability": 0.5},
+        {"error": "EPERM", "operation": "link"},
+        {"negative": 0.2},
+    ],
+    ids=["stale-handles", "busy", "lost-answers", "no-links", "negative-caching"],
+)
+def test_what_network_file_systems_do_now_and_then_costs_no_lease(ask, report, lie, turns):
+    facts = ask(turns, lie)
+    assert facts["lies"]
+    assert not facts["problems"]
+    assert facts["builds"] == [1] * turns
+    assert facts["left"] == []
+    report(lies=facts["lies"], builds=turns, asked=4 * turns)
+
+
+@pytest.mark.parametrize("turns", [pytest.param(3), pytest.param(30, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"error": "EIO", "operation": "*", "probability": 0.05},
+        {"stale": True, "path": "*.lease", "probability": 0.5},
+        {"torn": True, "path": "*.lease", "probability": 0.3},
+        {"flipped": True, "path": "*.lease", "probability": 0.3},
+        {"hidden": True, "path": "*.lease", "probability": 0.2},
+    ],
+    ids=["broken", "of-the-past", "torn", "flipped", "hidden"],
+)
+def test_whatever_else_it_says_everybody_gets_through(ask, report, lie, turns):
+    facts = ask(turns, lie)
+    assert all(1 <= count <= 4 for count in facts["builds"])
+    report(lies=facts["lies"], builds=sum(facts["builds"]), asked=4 * turns)
