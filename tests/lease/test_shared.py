@@ -882,6 +882,28 @@ def test_a_folder_that_another_makes_at_the_same_time_will_do(folder, refuse):
     assert refused() == 1
 
 
+def test_a_folder_that_another_host_made_is_waited_for_until_it_is_seen(folder, monkeypatch):
+    os.makedirs(folder)
+    real, unseen = os.open, []
+
+    def overlook(path, flags, *arguments):
+        if flags & os.O_CREAT and len(unseen) < 3:
+            unseen.append(path)
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+        return real(path, flags, *arguments)
+
+    monkeypatch.setattr(os, "open", overlook)
+    take(folder).release(succeeded=True)
+    assert len(unseen) == 3
+
+
+def test_a_folder_that_is_never_seen_is_given_up(folder):
+    os.symlink("nowhere", folder)
+    told = []
+    assert take(folder, on_problem=told.append) is None
+    assert len(told) == 1
+
+
 # File systems -------------------------------------------------------------------------------------
 
 

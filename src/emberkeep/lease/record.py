@@ -39,6 +39,7 @@ BEATING = os.O_RDWR | files.READING
 
 # What a server that was restarted, or is at work on the same file, answers for a moment.
 PASSING = frozenset([errno.ESTALE, errno.EBUSY])
+UNSEEN = frozenset([errno.ENOENT])
 PAUSES_S = (0.002, 0.01, 0.05, 0.25)
 
 # File systems without hard links say so in one of these ways.
@@ -106,7 +107,8 @@ def create(path: str, record: Record) -> bool:
             _write(temporary, record.content)
         except FileNotFoundError:
             _make_folder(os.path.dirname(path))
-            _write(temporary, record.content)
+            # If it is another host's, this one may not see it yet.
+            _patiently(lambda: _write(temporary, record.content), UNSEEN)
         return _name(temporary, path, record)
     finally:
         discard(temporary)
@@ -241,13 +243,13 @@ def _permit(file: int | str, bits: int) -> None:
         return
 
 
-def _patiently(work: Callable[[], T]) -> T:
+def _patiently(work: Callable[[], T], passing: frozenset[int] = PASSING) -> T:
     """Try again, a few times, what a network file system refuses for a moment."""
     for pause_s in PAUSES_S:
         try:
             return work()
         except OSError as problem:
-            if problem.errno not in PASSING:
+            if problem.errno not in passing:
                 raise
         time.sleep(pause_s)
     return work()

@@ -56,7 +56,7 @@ def export_library(
     others: Others,
     *,
     level: int,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Exported:
     """Write entries of a keep as one file.
 
@@ -67,7 +67,7 @@ def export_library(
         about: name, version and description.
         others: signs what goes to them.
         level: of zstd.
-        on_progress: told how many bytes of content have been written.
+        on_progress: told how many bytes have been written, and of how many.
 
     Raises:
         StoreProblem: there is nothing to export, or no key to sign with.
@@ -75,65 +75,90 @@ def export_library(
     """
     from emberkeep.sharing.bundle.writing import write_bundle
 
-    chosen: dict[str, Entry] = {}
-    held: dict[str, bytes] = {}
-    held_bytes = 0
-    described: list[BundleEntry] = []
-    sizes: dict[str, int] = {}
-    refused: list[tuple[Entry, str]] = []
+    outgoing = _Outgoing(directory, others)
     for entry in entries:
-        found = _outgoing(directory, entry, others)
+        outgoing.add(entry)
+    if not outgoing.described:
+        raise StoreProblem(_nothing(outgoing.refused))
+    index = outgoing.index(about)
+    total = sum(member.size_bytes for member in index.members)
+
+    def tell(done_bytes: int) -> None:
+        if on_progress is not None:
+            on_progress(done_bytes, total)
+
+    try:
+        write_bundle(out, index, outgoing.read, others.sign, level=level, on_progress=tell)
+    except FileNotFoundError as problem:
+        raise StoreProblem(
+            f"A content is not there: {problem}. `emberkeep verify` tells whose it is"
+        ) from problem
+    return Exported(index, outgoing.refused)
+
+
+@final
+class _Outgoing:
+    """Entries on their way out: described first, read again when their turn comes."""
+
+    def __init__(self, directory: Directory, others: Others) -> None:
+        self._directory = directory
+        self._others = others
+        self._entries: dict[str, Entry] = {}
+        self._held: dict[str, bytes] = {}
+        self._held_bytes = 0
+        self._sizes: dict[str, int] = {}
+        self.described: list[BundleEntry] = []
+        self.refused: list[tuple[Entry, str]] = []
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry in, or note why it does not go."""
+        found = self._document(entry)
         if isinstance(found, str):
-            refused.append((entry, found))
-            continue
+            self.refused.append((entry, found))
+            return
         manifest, document = found
         digest = sha256(document).hexdigest()
-        chosen[digest] = entry
-        sizes[digest] = len(document)
-        held_bytes += len(document)
-        if held_bytes <= HELD_BYTES:
-            held[digest] = document
-        sizes.update({blob.digest: blob.size_bytes for blob in manifest.blobs})
-        blobs = tuple(blob.digest for blob in manifest.blobs)
-        key = manifest.key
-        described.append(BundleEntry(key.kind, key.name, key.plan, key.build, digest, blobs))
-    if not described:
-        raise StoreProblem(_nothing(refused))
-    from emberkeep.version import __version__
+        self._entries[digest] = entry
+        self._sizes[digest] = len(document)
+        self._sizes.update({blob.digest: blob.size_bytes for blob in manifest.blobs})
+        self._held_bytes += len(document)
+        if self._held_bytes <= HELD_BYTES:
+            self._held[digest] = document
+        key, blobs = manifest.key, tuple(blob.digest for blob in manifest.blobs)
+        self.described.append(BundleEntry(key.kind, key.name, key.plan, key.build, digest, blobs))
 
-    members = tuple(Member(digest, size) for digest, size in sizes.items())
-    index = BundleIndex(
-        about.name, about.version, about.description, __version__, tuple(described), members
-    )
+    def _document(self, entry: Entry) -> tuple[Manifest, bytes] | str:
+        """An entry's manifest and its document as it goes to others; or why it does not go."""
+        manifest, document = self._directory.read_entry(entry)
+        if isinstance(manifest, Miss):
+            return f"{manifest.reason}: {manifest.detail}"
+        try:
+            return manifest, self._others.endorse(document)
+        except Untrusted as problem:
+            return str(problem)
 
-    def read_member(digest: str) -> bytes:
-        if digest not in chosen:
-            return files.read_file(directory.blob_path(digest), sizes[digest])
-        if digest in held:
-            return held[digest]
-        again = _outgoing(directory, chosen[digest], others)  # signed anew: the same bytes
-        return again[1] if not isinstance(again, str) else b""
+    def index(self, about: About) -> BundleIndex:
+        """The index of all that was taken in."""
+        from emberkeep.version import __version__
 
-    try:
-        write_bundle(out, index, read_member, others.sign, level=level, on_progress=on_progress)
-    except (FileNotFoundError, ValueError) as problem:
-        if isinstance(problem, BundleRejected):
-            raise
-        raise StoreProblem(
-            f"A content cannot be read: {problem}. `emberkeep verify` tells which"
-        ) from problem
-    return Exported(index, refused)
+        members = tuple(Member(digest, size) for digest, size in self._sizes.items())
+        said = (about.name, about.version, about.description)
+        return BundleIndex(*said, __version__, tuple(self.described), members)
 
-
-def _outgoing(directory: Directory, entry: Entry, others: Others) -> tuple[Manifest, bytes] | str:
-    """An entry's manifest and its document as it goes to others; or why it does not go."""
-    manifest, document = directory.read_entry(entry)
-    if isinstance(manifest, Miss):
-        return f"{manifest.reason}: {manifest.detail}"
-    try:
-        return manifest, others.endorse(document)
-    except Untrusted as problem:
-        return str(problem)
+    def read(self, digest: str) -> bytes:
+        """The content of a member."""
+        held = self._held.get(digest)
+        if held is not None:
+            return held
+        entry = self._entries.get(digest)
+        if entry is None:
+            path = self._directory.blob_path(digest)
+            try:
+                return files.read_file(path, self._sizes[digest])
+            except ValueError:  # longer than it should be, which its digest will tell
+                return b""
+        again = self._document(entry)  # signed anew, it is the same
+        return b"" if isinstance(again, str) else again[1]
 
 
 def _nothing(refused: Sequence[tuple[Entry, str]]) -> str:
@@ -166,7 +191,7 @@ def import_library(
     directory: Directory,
     chosen: Iterable[BundleEntry],
     *,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Imported:
     """Take entries out of a library; each is there whole, or not at all.
 
@@ -174,20 +199,22 @@ def import_library(
         reader: the library, its index read and vouched for.
         directory: the keep they go to.
         chosen: entries of the index.
-        on_progress: told how many bytes of content have been dealt with.
+        on_progress: told how many bytes have been taken, and of how many.
 
     Raises:
         BundleRejected: the library is damaged; what was taken before was right.
         StoreProblem: the keep cannot be written.
     """
     incoming = _Incoming(directory, list(chosen))
+    sizes = reader.index.sizes()
+    total = sum(sizes[digest] for digest in incoming.wanted)
     with writing(directory) as write:
         done_bytes = 0
         for digest, content in reader.contents(incoming.wanted):
             incoming.take(write, digest, content)
             done_bytes += len(content)
             if on_progress is not None:
-                on_progress(done_bytes)
+                on_progress(done_bytes, total)
     return Imported(incoming.taken, incoming.present, incoming.refused)
 
 

@@ -13,7 +13,7 @@ from emberkeep.store.protocol import Miss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from emberkeep.sharing.folder import SharedFolder
     from emberkeep.store.directory import Directory
@@ -41,10 +41,10 @@ class Transferred:
 def transfer(
     source: Directory | SharedFolder,
     target: Directory | SharedFolder,
-    entries: Iterable[Entry],
+    entries: Sequence[Entry],
     *,
     dry_run: bool = False,
-    on_progress: Callable[[Entry], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Transferred:
     """Bring entries from one place to another, each whole or not at all.
 
@@ -53,7 +53,7 @@ def transfer(
         target: where they go; it takes what somebody who counts there vouches for.
         entries: of the source.
         dry_run: look, and bring nothing.
-        on_progress: told of each entry that was dealt with.
+        on_progress: told how many entries have been dealt with, and of how many.
 
     Raises:
         StoreProblem: the target cannot be written, so going on makes no sense.
@@ -61,7 +61,7 @@ def transfer(
     brought: list[Entry] = []
     refused: list[tuple[Entry, str]] = []
     size_bytes = present = 0
-    for entry in entries:
+    for done, entry in enumerate(entries, 1):
         if _has(target, entry):
             present += 1
         else:
@@ -72,7 +72,7 @@ def transfer(
                 brought.append(entry)
                 size_bytes += outcome
         if on_progress is not None:
-            on_progress(entry)
+            on_progress(done, len(entries))
     return Transferred(brought, size_bytes, present, refused)
 
 

@@ -27,6 +27,18 @@ SIGNATURE_DIGITS = 128
 MANIFEST_DOMAIN = b"emberkeep manifest 1\0"
 REVOCATION_DOMAIN = b"emberkeep revocation 1\0"
 REMEMBERED = 4096
+# How the points of small order begin, but for the last byte: anybody can sign for these.
+ANYBODYS = frozenset(
+    [
+        "00" * 31,
+        "01" + "00" * 30,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03",
+        "ec" + "ff" * 30,
+        "ed" + "ff" * 30,
+        "ee" + "ff" * 30,
+    ]
+)
 
 
 @final
@@ -71,7 +83,11 @@ def manifest_message(payload: str) -> bytes:
 
 
 def is_public_key(text: str) -> bool:
-    """Whether a text is written as public keys are."""
+    """Whether a text is written as public keys are, and only its owner can sign for it."""
+    return _is_written_as_keys_are(text) and text[:62] not in ANYBODYS
+
+
+def _is_written_as_keys_are(text: str) -> bool:
     return len(text) == PUBLIC_DIGITS and not text.strip("0123456789abcdef")
 
 
@@ -181,7 +197,7 @@ def _given_key(text: str) -> SigningKey:
     """The key in a text: the private half, or, for a quicker start, both halves."""
     digits = text.strip().lower()
     private, public = digits[:PRIVATE_DIGITS], digits[PRIVATE_DIGITS:]
-    if not is_public_key(private) or (public and not is_public_key(public)):
+    if not _is_written_as_keys_are(private) or (public and not is_public_key(public)):
         raise StoreProblem(
             "EMBERKEEP_PRIVATE_KEY is no private key; 64 hexadecimal digits were expected, or "
             "the 128 that `emberkeep key show --private` prints"
@@ -220,7 +236,7 @@ def read_key(path: str) -> SigningKey:
         # Its kind alone, and no chain: what these say of themselves may quote the private half.
         kind = type(problem).__name__
         raise ValueError(f"{path} is no key of emberkeep ({kind})") from None
-    if version != VERSION or not is_public_key(public) or not is_public_key(private):
+    if version != VERSION or not is_public_key(public) or not _is_written_as_keys_are(private):
         raise ValueError(f"{path} is no key that this emberkeep can read")
     return SigningKey(os.path.basename(path).removesuffix(SUFFIX), public, private, made_at)
 

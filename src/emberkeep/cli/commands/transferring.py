@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext
-
 from emberkeep.cli.command import Command
 from emberkeep.cli.naming import add_namespace, split_namespace
+from emberkeep.cli.progress import showing
 from emberkeep.cli.text import size
 from emberkeep.errors import InvalidSetting
 from emberkeep.sharing.transfer import transfer
@@ -81,18 +79,8 @@ def _transfer(
     entries = [
         entry for entry in known if is_named(entry.kind, kind) and is_named(entry.name, name)
     ]
-    from emberkeep.telemetry.progress import Progress, display_for
-
-    shows = session.options.format == "text" and not session.options.dry_run
-    display = display_for(sys.stderr if shows else None)
-    with Progress(direction, len(entries), display) if entries else nullcontext() as progress:
-        return transfer(
-            source,
-            target,
-            entries,
-            dry_run=session.options.dry_run,
-            on_progress=lambda _: None if progress is None else progress.advance(),
-        )
+    with showing(session, direction) as tell:
+        return transfer(source, target, entries, dry_run=session.options.dry_run, on_progress=tell)
 
 
 def _values(done: Transferred) -> dict[str, object]:
