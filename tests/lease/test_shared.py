@@ -499,9 +499,9 @@ def test_what_this_process_still_publishes_is_waited_for(folder, in_thread):
 
 def test_what_this_process_released_but_could_not_remove_is_taken_over_at_once(folder, refuse):
     lease = take(folder, owner="this host")
-    refused = refuse("unlink", errno.EIO, times=2)  # the failure's, and its own
+    refused = refuse("rename", errno.EIO, times=1)
     lease.release(succeeded=True)
-    assert refused() == 2
+    assert refused() == 1
     assert record.look(lease.path).token == lease.token
     take(folder, owner="this host").release(succeeded=True)
     assert os.listdir(folder) == []
@@ -776,7 +776,7 @@ def test_who_waits_for_long_says_so_once(folder, caplog, monkeypatch, in_thread)
 def test_a_lease_that_came_in_between_is_put_back(folder):
     """Judged stale, taken over by another, and only then taken away: it is the other's."""
     judged = leave_behind(folder)
-    record.remove(path_of(folder), DEAD)
+    record.give_back(path_of(folder), DEAD)
     lease = take(folder)
     record.take_away(lease.path, judged)
     assert record.look(lease.path).token == lease.token
@@ -793,6 +793,24 @@ def test_a_holder_that_woke_up_in_between_is_put_back(folder):
     beaten = record.look(path_of(folder))
     record.take_away(path_of(folder), judged)
     assert record.look(path_of(folder)) == beaten
+    assert os.listdir(folder) == ["key.lease"]
+
+
+def test_who_is_stopped_in_the_midst_of_its_release_removes_nothing_of_the_others(
+    folder, monkeypatch
+):
+    lease = take(folder)
+    others = record.compose(DEAD, digest("other"), 3)
+    rename = os.rename
+
+    def stop_before(source, target):
+        monkeypatch.setattr(os, "rename", rename)
+        record.replace(lease.path, others.content)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", stop_before)
+    lease.release(succeeded=True)
+    assert record.look(lease.path) == others
     assert os.listdir(folder) == ["key.lease"]
 
 

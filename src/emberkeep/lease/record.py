@@ -115,20 +115,8 @@ def create(path: str, record: Record) -> bool:
 
 
 def take_away(path: str, judged: Record) -> None:
-    """Remove the file if it still is what was judged; what came in between is put back.
-
-    While it is away, somebody may make another: then both build, which is harmless.
-    """
-    aside = _beside(path)
-    try:
-        _patiently(lambda: os.rename(path, aside))
-        found = look(aside)
-        if found is not None and found != judged:
-            _name(aside, path, found)
-    except FileNotFoundError:  # released, or taken away by another
-        return
-    finally:
-        discard(aside)
+    """Remove the file if it still is what was judged."""
+    _remove(path, lambda found: found == judged)
 
 
 def beat(path: str, token: str, heartbeats: int) -> None:
@@ -144,15 +132,14 @@ def beat(path: str, token: str, heartbeats: int) -> None:
         os.close(descriptor)
 
 
-def remove(path: str, token: str) -> None:
+def give_back(path: str, token: str) -> None:
     """Remove the file if it is the token's.
 
-    Who is stopped between look and removal for so long that another takes over removes what is
-    the other's: one more builds. A rename first would not be better, only longer.
+    The first look spares what another has made meanwhile from being away even for a moment.
     """
     found = look(path)
     if found is not None and found.token == token:
-        _patiently(lambda: os.unlink(path))
+        _remove(path, lambda found: found.token == token)
 
 
 def discard(path: str) -> None:
@@ -179,6 +166,25 @@ def replace(path: str, content: bytes) -> None:
 
 def _beside(path: str) -> str:
     return f"{path}.{files.unique_name()}"
+
+
+def _remove(path: str, is_it: Callable[[Record], bool]) -> None:
+    """Remove the file if it is the right one; what came in between is put back.
+
+    A file cannot be looked at and removed in one step, and who is stopped between the two may go
+    on when it is another's. So it is moved first. While it is away, somebody may make another:
+    then both build, which is harmless.
+    """
+    aside = _beside(path)
+    try:
+        _patiently(lambda: os.rename(path, aside))
+        found = look(aside)
+        if found is not None and not is_it(found):
+            _name(aside, path, found)
+    except FileNotFoundError:  # released, or taken away by another
+        return
+    finally:
+        discard(aside)
 
 
 def _name(source: str, path: str, record: Record) -> bool:

@@ -83,7 +83,7 @@ class SharedLease:
         try:
             if succeeded:
                 record.discard(failure.path_for(self.path))
-            record.remove(self.path, self.token)
+            record.give_back(self.path, self.token)
         except (OSError, ValueError):
             return  # nobody rewrites it from now on, so it is taken over
         finally:

@@ -6,7 +6,7 @@ whatever was interrupted goes on where it was.
 
 from __future__ import annotations
 
-from emberkeep.errors import StoreProblem, Untrusted
+from emberkeep.errors import Untrusted
 from emberkeep.light import final, frozen
 from emberkeep.store.inspection import is_whole
 from emberkeep.store.protocol import Miss
@@ -88,6 +88,8 @@ def _bring(
     if isinstance(manifest, Miss):
         return f"{manifest.reason}: {manifest.detail}"
     if dry_run:
+        if not _has(source, entry):
+            return "damaged: not all of its contents are there"
         return sum(blob.size_bytes for blob in manifest.blobs)
     kept = source.read(manifest.key)
     if isinstance(kept, Miss):
@@ -97,8 +99,16 @@ def _bring(
     except Untrusted as problem:
         return str(problem)
     if not _has(target, entry):
-        raise StoreProblem(f"{entry.kind}/{entry.name} was written and is not there afterwards")
+        return _why_not(target, entry)
     return sum(map(len, kept.blobs.values()))
+
+
+def _why_not(target: Directory | SharedFolder, entry: Entry) -> str:
+    """Why a place does not have what was written there, such as a newer format that it has."""
+    there, _ = target.read_entry(entry)
+    if isinstance(there, Miss):
+        return f"{there.reason} where it goes: {there.detail}"
+    return "its contents were written and are not there afterwards"
 
 
 def _has(place: Directory | SharedFolder, entry: Entry) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from emberkeep.errors import StoreProblem
+from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.light import as_dict
 from emberkeep.light import replace as with_changes
 from emberkeep.store import files
@@ -39,6 +39,8 @@ def change_trust(config_dir: str | None, change: Callable[[Trust], Trust]) -> Tr
             files.write_file(path, _document(changed), config_dir)
         finally:
             os.close(turn)
+    except InvalidSetting:
+        raise  # it is the change that makes no sense
     except (OSError, ValueError) as problem:
         raise StoreProblem(f"Whom you trust cannot be written down: {problem}") from problem
     return changed

@@ -6,7 +6,7 @@ from emberkeep.cli.command import Command
 from emberkeep.cli.naming import add_namespace, split_namespace
 from emberkeep.cli.progress import showing
 from emberkeep.cli.text import size
-from emberkeep.errors import InvalidSetting
+from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.sharing.transfer import transfer
 from emberkeep.store.inspection import is_named
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from emberkeep.cli.session import Session
+    from emberkeep.settings import Place
     from emberkeep.sharing.folder import SharedFolder
     from emberkeep.sharing.transfer import Transferred
     from emberkeep.store.directory import Directory
@@ -44,7 +45,10 @@ def _sync(session: Session) -> int:
 
 
 def _run(session: Session, directions: tuple[str, ...]) -> int:
-    own, shared = session.own_directory(), _shared(session)
+    place = _place(session)
+    if not session.options.dry_run:
+        _require_writable(session, place, directions)
+    own, shared = session.own_directory(), session.open_shared(place)
     done = {
         direction: _transfer(
             session, direction, *((own, shared)[:: 1 if direction == "push" else -1])
@@ -57,15 +61,32 @@ def _run(session: Session, directions: tuple[str, ...]) -> int:
     return SOME_REFUSED if any(each.refused for each in done.values()) else 0
 
 
-def _shared(session: Session) -> SharedFolder:
-    place = session.place
-    if place is None:
-        if not session.settings.shared:
-            raise InvalidSetting(
-                "There is no shared place. Set EMBERKEEP_SHARED, or name a folder: --layer DIR"
-            )
-        place = session.settings.shared[0]
-    return session.open_shared(place)
+def _place(session: Session) -> Place:
+    if session.place is not None:
+        return session.place
+    if not session.settings.shared:
+        raise InvalidSetting(
+            "There is no shared place. Set EMBERKEEP_SHARED, or name a folder: --layer DIR"
+        )
+    return session.settings.shared[0]
+
+
+def _require_writable(session: Session, place: Place, directions: tuple[str, ...]) -> None:
+    """Refuse to write where the settings say that it is only read.
+
+    Raises:
+        StoreProblem: they do.
+    """
+    origins = session.settings.origins
+    if session.settings.read_only:
+        raise StoreProblem(
+            f"Nothing is brought: read_only is set by {origins['read_only']}. Unset it"
+        )
+    if "push" in directions and place.read_only:
+        raise StoreProblem(
+            f"{place.path} is only read: the setting 'shared' says so, by {origins['shared']}. "
+            "`emberkeep pull` brings what is there"
+        )
 
 
 def _transfer(
