@@ -9,7 +9,7 @@ import sys
 import time
 
 from emberkeep import settings as settings_module
-from emberkeep.errors import StoreWarning
+from emberkeep.errors import InvalidSetting, StoreWarning
 from emberkeep.keys.fingerprint import branch, fingerprint_mapping
 from emberkeep.light import final, frozen
 from emberkeep.store.directory import Directory
@@ -148,6 +148,11 @@ class Keep:
         self._sealer = Sealer(settings.config_dir, self._without_lasting_key)
         self._judges: list[Judge] = []
         self._builders: list[Builder] = []
+        if settings.strategy == "shared" and not settings.shared:
+            raise InvalidSetting(
+                "The strategy is 'shared', and there is no shared place. Set 'shared' to a folder, "
+                "or the strategy to 'layered'"
+            )
         root = None if settings.strategy == "shared" else settings.root
         self._tally = Tally(None if settings.read_only else root)
         self._local = None if root is None else self._open_local(root)

@@ -6,11 +6,13 @@ import os
 
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
-from emberkeep.settings import FIELDS
+from emberkeep.light import as_dict
+from emberkeep.settings import FIELDS, Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from emberkeep.cli.session import Session
 
@@ -25,7 +27,7 @@ def _config(session: Session) -> int:
         "config_file_exists": exists,
         "settings": {
             field.name: {
-                "value": getattr(settings, field.name),
+                "value": _plain(getattr(settings, field.name)),
                 "origin": settings.origins[field.name],
                 "option": field.option,
                 "variable": field.variable,
@@ -54,12 +56,30 @@ def _lines(session: Session, path: str | None, *, exists: bool) -> Iterator[str]
     yield f"config file: {path or '(none: there is no home)'}{'' if exists else ' (not there)'}"
 
 
-def _shown(name: str, value: object) -> str:
+def _plain(value: Any) -> Any:
+    """A setting as JSON has it."""
+    return [*map(as_dict, value)] if value.__class__ is tuple else value
+
+
+def _shown(name: str, value: Any) -> str:
+    if value.__class__ is tuple:
+        return ", ".join(map(_place, value)) or "(none)"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
         return size(value) if name.endswith("_bytes") else duration(value)
     return "(none)" if value is None else str(value)
+
+
+def _place(place: Place) -> str:
+    """A shared place with what differs from the usual, as a setting spells it."""
+    usual = as_dict(Place(place.path))
+    options = [
+        f"{name}={str(value).lower()}"
+        for name, value in as_dict(place).items()
+        if value != usual[name]
+    ]
+    return f"{place.path}?{'&'.join(options)}" if options else place.path
 
 
 COMMANDS = {

@@ -62,6 +62,10 @@ def _checks(session: Session) -> Iterator[Check]:
         yield Check("root", BAD, "there is no home, so there is no place for a keep", remedy)
     else:
         yield from _check_place(session, root)
+    if session.settings.shared:
+        from emberkeep.cli.commands.shared_health import check_sharing
+
+        yield from check_sharing(session)
     for package in PACKAGES:
         found = find_distribution(package)
         yield Check(package, OK, "not installed (optional)" if found is None else found.version)

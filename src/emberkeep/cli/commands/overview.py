@@ -27,6 +27,7 @@ class _Counts:
 
     hits: dict[str, int]  # by layer
     misses: dict[str, int]  # by reason
+    refusals: dict[str, int]
     seconds_saved: float
     builds: int
     build_s: float
@@ -55,6 +56,8 @@ def _status(session: Session) -> int:
         "hits_by_layer": counts.hits,
         "misses": sum(counts.misses.values()),
         "misses_by_reason": counts.misses,
+        "refusals": sum(counts.refusals.values()),
+        "refusals_by_reason": counts.refusals,
         "hit_rate": counts.hit_rate,
         "seconds_saved": counts.seconds_saved,
         "builds": counts.builds,
@@ -65,15 +68,14 @@ def _status(session: Session) -> int:
 
 
 def _sum_up(totals: Totals) -> _Counts:
-    by: dict[str, dict[str, int]] = {"hit": {}, "miss": {}, "build": {}}
-    seconds = {"hit": 0.0, "miss": 0.0, "build": 0.0}
+    by: dict[str, dict[str, int]] = {"hit": {}, "miss": {}, "refused": {}, "build": {}}
+    seconds = dict.fromkeys(by, 0.0)
     for (event, _, what), (count, spent) in sorted(totals.items()):
         if event in by:
             by[event][what] = by[event].get(what, 0) + count
             seconds[event] += spent
-    return _Counts(
-        by["hit"], by["miss"], seconds["hit"], sum(by["build"].values()), seconds["build"]
-    )
+    builds = sum(by["build"].values())
+    return _Counts(by["hit"], by["miss"], by["refused"], seconds["hit"], builds, seconds["build"])
 
 
 def _lines(session: Session, used: Usage, counts: _Counts) -> Iterator[str]:
@@ -83,6 +85,8 @@ def _lines(session: Session, used: Usage, counts: _Counts) -> Iterator[str]:
     yield f"hit rate       {'-' if rate is None else f'{rate:.1%}'}"
     yield f"hits           {_detailed(counts.hits)}"
     yield f"misses         {_detailed(counts.misses)}"
+    if counts.refusals:
+        yield f"refused        {_detailed(counts.refusals)}"
     yield f"time saved     {duration(counts.seconds_saved)}"
     yield f"time building  {duration(counts.build_s)} in {counts.builds} builds"
     yield ""

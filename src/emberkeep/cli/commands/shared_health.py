@@ -1,0 +1,71 @@
+"""What `doctor` looks at where places are shared: whether they are there, and who is believed."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from emberkeep.cli.commands.findings import BAD, OK, WARN, Check
+from emberkeep.cli.text import duration
+from emberkeep.errors import StoreProblem
+from emberkeep.trust.judging import judge_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emberkeep.cli.session import Session
+    from emberkeep.settings import Place
+
+SLOW_S = 0.5
+SOON_S = 14 * 86_400.0
+
+
+def check_sharing(session: Session) -> Iterator[Check]:
+    """Each shared place, the key to sign with, and whose keys are trusted."""
+    for place in session.settings.shared:
+        yield _check_place(session, place)
+    if any(not place.read_only for place in session.settings.shared):
+        yield _check_key(session)
+    yield _check_trust(session)
+
+
+def _check_place(session: Session, place: Place) -> Check:
+    name = f"shared {place.path}"
+    started = time.perf_counter()
+    try:
+        count = sum(1 for _ in session.open_shared(place).entries())
+    except StoreProblem as problem:
+        return Check(name, BAD, str(problem), "Mount it, make it, or take it out of 'shared'.")
+    took = time.perf_counter() - started
+    if not place.read_only and not os.access(place.path, os.W_OK | os.X_OK):
+        remedy = "Have its permissions changed, or add ?read_only=true to the place."
+        return Check(name, WARN, "it cannot be written, so nothing is published there", remedy)
+    detail = f"{count} entries, listed in {duration(took)}, policy {place.policy}"
+    if took > SLOW_S * max(1, count / 1000):
+        return Check(name, WARN, detail, "It answers slowly: is it the right one to share by?")
+    return Check(name, OK, detail)
+
+
+def _check_key(session: Session) -> Check:
+    problems: list[str] = []
+    try:
+        key = judge_of(session.settings, problems.append).own.to_sign()
+    except StoreProblem as problem:
+        return Check("signing key", WARN, str(problem), "Run: emberkeep key generate")
+    return Check("signing key", OK, f"{key.name}: {key.public}")
+
+
+def _check_trust(session: Session) -> Check:
+    problems: list[str] = []
+    trust = judge_of(session.settings, problems.append).trust.current()
+    if problems:
+        return Check("trust", BAD, problems[0], "See `emberkeep trust list`.")
+    now = time.time()
+    over = [key.name for key in trust.keys.values() if key.expires and key.expires < now]
+    soon = [key.name for key in trust.keys.values() if key.expires and key.expires < now + SOON_S]
+    detail = f"{len(trust.keys)} keys of others"
+    if over or soon:
+        what = f"expired: {', '.join(over)}" if over else f"expiring soon: {', '.join(soon)}"
+        return Check("trust", WARN, f"{detail}; {what}", "Renew by `emberkeep trust add`.")
+    return Check("trust", OK, detail)
