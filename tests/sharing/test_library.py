@@ -290,12 +290,12 @@ def test_named_pipes_are_read_and_written_as_such(alice, bob, library, tmp_path,
     pipe = str(tmp_path / "pipe")
     os.mkfifo(pipe)
     came = []
-    reader = threading.Thread(target=lambda: came.append(read(pipe)))
+    reader = threading.Thread(target=lambda: came.append(read(pipe)), daemon=True)
     reader.start()
     assert say(alice, "export", pipe, *NAMED)[0] == 0
     reader.join(10)
     assert came == [read(library)]
-    writer = threading.Thread(target=lambda: write(pipe, came[0]))
+    writer = threading.Thread(target=lambda: write(pipe, came[0]), daemon=True)
     writer.start()
     code, answer, said = say(bob, "import", pipe)
     writer.join(10)
@@ -305,7 +305,7 @@ def test_named_pipes_are_read_and_written_as_such(alice, bob, library, tmp_path,
 
 
 def test_what_is_left_out_of_a_pipe_is_told_beside_it(alice, library, capfdbinary):
-    os.truncate(os.path.join(alice.root, sorted(entries(alice.root))[0]), 10)
+    os.truncate(os.path.join(alice.root, min(entries(alice.root))), 10)
     capfdbinary.readouterr()
     assert alice.run("export", "-", *NAMED) == 1
     out, err = capfdbinary.readouterr()
@@ -336,7 +336,7 @@ def test_a_file_that_is_there_is_replaced_once_the_new_one_is_whole(alice, libra
 
 
 def test_what_is_not_whole_is_left_out_and_the_rest_goes(alice, say, library, tmp_path):
-    manifest = os.path.join(alice.root, sorted(entries(alice.root))[0])
+    manifest = os.path.join(alice.root, min(entries(alice.root)))
     with open(manifest, "r+b") as file:
         file.write(b"x")
     os.unlink(blobs(alice.root)[0])
@@ -472,7 +472,7 @@ def test_killed_at_random_moments_an_import_goes_on_where_it_was(
 def test_what_is_damaged_here_is_replaced(bob, say, library, damage):
     say(bob, "import", library)
     path = (
-        os.path.join(bob.root, sorted(entries(bob.root))[0])
+        os.path.join(bob.root, min(entries(bob.root)))
         if damage == "manifest wrong"
         else blobs(bob.root)[0]
     )

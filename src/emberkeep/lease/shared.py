@@ -22,8 +22,19 @@ from emberkeep.light import final, sha256
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol, TypeVar
 
     from emberkeep.lease.record import Record
+
+    T = TypeVar("T")
+
+    class Call(Protocol):
+        """Calls a function, perhaps with a deadline."""
+
+        def __call__(self, work: Callable[[], T]) -> T:
+            """What the function returns, or raises."""
+            ...
+
 
 FIRST_WAIT_S = 0.002
 LONGEST_WAIT_S = 0.05
@@ -35,6 +46,11 @@ LONGEST_PATIENT_WAIT_S = 0.1
 LONGEST_LOOK_AWAY = 0.25
 
 
+def directly(work: Callable[[], T]) -> T:
+    """Call without a deadline, where nothing can hang."""
+    return work()
+
+
 @final
 class SharedLease:
     """The right to build one key, of all hosts that share a folder, held until `release`.
@@ -43,8 +59,11 @@ class SharedLease:
         waited_s: how long it took to get it.
     """
 
-    def __init__(self, path: str, token: str, waited_s: float, heartbeat_s: float) -> None:
+    def __init__(
+        self, path: str, token: str, waited_s: float, heartbeat_s: float, call: Call
+    ) -> None:
         self.path = path
+        self._call = call
         self.token = token
         self.waited_s = waited_s
         self.next_beat = time.monotonic() + heartbeat_s
@@ -69,10 +88,9 @@ class SharedLease:
         if not self._is_held():
             return
         builder = f"Process {os.getpid()} on {os.uname().nodename}"
+        content = failure.compose(self.token, builder, problem)
         try:
-            record.replace(
-                failure.path_for(self.path), failure.compose(self.token, builder, problem)
-            )
+            self._call(lambda: record.replace(failure.path_for(self.path), content))
         except OSError:
             return  # those who wait build for themselves, as if the builder had died
 
@@ -81,13 +99,16 @@ class SharedLease:
         if not self._is_held():
             return
         try:
-            if succeeded:
-                record.discard(failure.path_for(self.path))
-            record.give_back(self.path, self.token)
+            self._call(lambda: self._give_back(succeeded=succeeded))
         except (OSError, ValueError):
             return  # nobody rewrites it from now on, so it is taken over
         finally:
             _heart.drop(self)  # only now: until its file is gone, it is nobody else's
+
+    def _give_back(self, *, succeeded: bool) -> None:
+        if succeeded:
+            record.discard(failure.path_for(self.path))
+        record.give_back(self.path, self.token)
 
     def beat(self) -> None:
         """Show that its holder lives, if it is time to."""
@@ -169,6 +190,7 @@ def acquire_shared(
     owner: str,
     on_problem: Callable[[str], None],
     *,
+    call: Call = directly,
     heartbeat_s: float = 1.0,
     stale_s: float = 10.0,
 ) -> SharedLease | None:
@@ -182,6 +204,7 @@ def acquire_shared(
             of the same key, so that a file of the same owner that no lease of this process has made
             is that of a dead one, and is taken over at once. Empty where there is no local lease.
         on_problem: told when there can be no leases here; then everybody builds.
+        call: does what touches the folder, which may hang; raises OSError where it gave up.
         heartbeat_s: after how long the holder shows again that it lives.
         stale_s: after how long without such a sign it is taken for dead.
 
@@ -199,14 +222,14 @@ def acquire_shared(
     digest = sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()
     ours = record.compose(os.urandom(record.TOKEN_DIGITS // 2).hex(), digest, 0)
     try:
-        _wait_for(path, ours, _Watch(stale_s), wait, knows_own_dead=bool(owner))
+        _wait_for(path, ours, _Watch(stale_s), wait, call, knows_own_dead=bool(owner))
     except (OSError, ValueError) as problem:
         on_problem(
             f"Builds cannot be coordinated in {folder}: {problem}. Several hosts "
             "may build the same thing."
         )
         return None
-    return SharedLease(path, ours.token, wait.waited_s, heartbeat_s)
+    return SharedLease(path, ours.token, wait.waited_s, heartbeat_s, call)
 
 
 @final
@@ -237,29 +260,38 @@ class _Watch:
         return self._without_s > self._stale_s
 
 
-def _wait_for(path: str, ours: Record, watch: _Watch, wait: Wait, *, knows_own_dead: bool) -> None:
+def _wait_for(
+    path: str, ours: Record, watch: _Watch, wait: Wait, call: Call, *, knows_own_dead: bool
+) -> None:
     """Return once the file is there with our token in it."""
     seen: set[str] = set()
-    while True:
-        found = record.look(path)
-        if found is None or found.token not in seen:
-            # Whom we waited for is gone, and may have said why. Asked for any earlier, a network
-            # file system would remember that there was no such file.
-            problem = failure.heard(path, seen)
-            if problem is not None:
-                raise problem
-        if found is None:
-            if record.create(path, ours):
-                return
-        elif found.token == ours.token:  # made, though the server's answer was lost
-            return
-        else:
-            seen.add(found.token)
-            is_own = knows_own_dead and found.owner == ours.owner
-            if watch.is_stale(found) or (is_own and not _is_alive(found.token)):
-                record.take_away(path, found)
+
+    def look() -> bool:
+        return _look(path, ours, watch, seen, knows_own_dead=knows_own_dead)
+
+    while not call(look):
         longest_s = LONGEST_WAIT_S if wait.waited_s < PATIENT_AFTER_S else LONGEST_PATIENT_WAIT_S
         wait.pause(longest_s, f"another host or process, which holds {path}")
+
+
+def _look(path: str, ours: Record, watch: _Watch, seen: set[str], *, knows_own_dead: bool) -> bool:
+    """Look at the file, and do what there is to do about it; whether it is ours now."""
+    found = record.look(path)
+    if found is None or found.token not in seen:
+        # Whom we waited for is gone, and may have said why. Asked for any earlier, a network
+        # file system would remember that there was no such file.
+        problem = failure.heard(path, seen)
+        if problem is not None:
+            raise problem
+    if found is None:
+        return record.create(path, ours)
+    if found.token == ours.token:  # made, though the server's answer was lost
+        return True
+    seen.add(found.token)
+    is_own = knows_own_dead and found.owner == ours.owner
+    if watch.is_stale(found) or (is_own and not _is_alive(found.token)):
+        record.take_away(path, found)
+    return False
 
 
 def _is_alive(token: str) -> bool:

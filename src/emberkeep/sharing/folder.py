@@ -226,4 +226,8 @@ class SharedFolder:
         except (OSError, StoreProblem) as problem:
             on_problem(f"Builds cannot be coordinated with other hosts: {problem}.")
             return None
-        return acquire_shared(os.path.join(self._root, "leases"), name, owner, on_problem)
+        folder = os.path.join(self._root, "leases")
+        return acquire_shared(folder, name, owner, on_problem, call=self._in_time)
+
+    def _in_time(self, work: Callable[[], T]) -> T:
+        return self._guarded.call(lambda _deadline: work())

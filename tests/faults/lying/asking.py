@@ -1,8 +1,7 @@
 """A process that asks for many things, as a host of its own, and says what came of it.
 
-``python asking.py ORDERS``: the orders, as JSON, say in which `shared` folder (with what
-`deadline_s`), in which `root` of its own, for what `numbers`, into what `log` each build writes a
-line, how long a build takes (`build_s`), and how many bytes it has (`size`).
+``python asking.py ORDERS``: the orders are the arguments of `main`, as JSON. It says that it is
+ready, and begins when it is told to, by a line.
 """
 
 import json
@@ -19,6 +18,16 @@ from emberkeep.sharing import publishing
 
 
 def main(shared, root, numbers, *, log=None, build_s=0.0, size=2000, deadline_s=5.0, patience_s=20):
+    """Ask for all numbers.
+
+    Args:
+        shared: the shared folder, and what is waited for it: `deadline_s`, at exit `patience_s`.
+        root: of the keep of its own.
+        numbers: what to ask for.
+        log: gets a line for each build.
+        build_s: how long each takes.
+        size: of what is built, in bytes.
+    """
     publishing.EXIT_PATIENCE_S = patience_s
     keep = Keep(root, shared=Place(shared, deadline_s=deadline_s), memory_size=0)
 
@@ -29,21 +38,22 @@ def main(shared, root, numbers, *, log=None, build_s=0.0, size=2000, deadline_s=
             os.write(descriptor, f"{number}\n".encode())
             os.close(descriptor)
 
-    began = time.monotonic()
+    say("ready")
+    sys.stdin.readline()
     with Heard() as heard:
-        hits = sum(ask(keep, number, on_build=on_build, size=size).hit for number in numbers)
-    told = {
-        "hits": hits,
-        "warnings": heard.texts,
-        "took_s": time.monotonic() - began,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "totals": {
-            f"{event} {what}": count
-            for (event, kind, what), (count, _) in keep.totals().items()
-            if kind == KIND
-        },
-    }
-    sys.stdout.write(json.dumps(told) + "\n")
+        asked = [ask(keep, number, on_build=on_build, size=size) for number in numbers]
+    totals = {}
+    for (event, kind, what), (count, _) in keep.totals().items():
+        if kind == KIND:
+            totals[event] = totals.get(event, 0) + count
+            totals[f"{event} {what}"] = count
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    hits = sum(artifact.hit for artifact in asked)
+    say({"hits": hits, "warnings": heard.texts, "peak_bytes": peak_bytes, "totals": totals})
+
+
+def say(something):
+    sys.stdout.write(json.dumps(something) + "\n")
     sys.stdout.flush()
 
 

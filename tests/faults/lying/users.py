@@ -45,23 +45,29 @@ class User:
         return main(["--layer", str(path), *words])
 
 
-def content(number, size=2000):
-    """Bytes that are known from a number."""
-    seed = sha256(f"{number}".encode()).digest()
+def content(number, version=0, size=2000):
+    """Bytes that are known from a number and a version."""
+    seed = sha256(f"{number} {version}".encode()).digest()
     return (seed * (size // len(seed) + 1))[:size]
 
 
-def ask(keep, number, *, on_build=None, size=2000):
-    """Ask for what belongs to a number; AssertionError where it is not the right one."""
+def ask(keep, number, *, version=0, on_build=None, size=2000):
+    """Ask for what belongs to a number, in this version if it has to be built.
+
+    AssertionError where it is not the right one, or has parts of several versions.
+    """
 
     def build():
         if on_build is not None:
             on_build(number)
-        return {"code": content(number, size), "common": COMMON, "layout": {"number": number}}
+        layout = {"number": number, "version": version}
+        return {"code": content(number, version, size), "common": COMMON, "layout": layout}
 
     artifact = keep.get_or_build(KIND, f"sample{number}", {"number": number}, build)
-    right = ({"code": content(number, size), "common": COMMON}, {"number": number})
-    assert (dict(artifact.blobs), artifact.layout) == right, f"wrong bytes for {number}"
+    found = artifact.layout["version"]
+    right = {"code": content(number, found, size), "common": COMMON}
+    assert dict(artifact.blobs) == right, f"wrong bytes for {number}"
+    assert artifact.layout["number"] == number
     return artifact
 
 
