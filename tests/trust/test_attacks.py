@@ -704,6 +704,26 @@ def output_in(folder):
     return ran.stdout
 
 
+# Links that lead out of the root ------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="writing follows folders that are links")
+@pytest.mark.parametrize("place", ["local", "shared"])
+@pytest.mark.parametrize("folder", ["tables", "tables/sample", "blobs"])
+@pytest.mark.filterwarnings("ignore::emberkeep.StoreWarning")
+def test_nothing_is_written_through_a_link_that_leads_out(alice, tmp_path, place, folder):
+    """Eve, who may write there, puts a link where Alice's process expects a folder."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    link = os.path.join(alice.root if place == "local" else alice.shared, folder)
+    os.makedirs(os.path.dirname(link), exist_ok=True)
+    os.symlink(outside, link)
+    keep = alice.keep()
+    assert alice.get(keep).blobs["code"] == b"built by alice"
+    keep.flush()
+    assert os.listdir(outside) == []
+
+
 # Commands that look at what Eve has planted -------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ is ever moved away. The folder itself must exist: where it does not, it is not m
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 # Between attempts: a stale handle is gone with the next open, a busy server needs a moment.
 PAUSES_S = (0.0, 0.005, 0.05)
+
+# What a server says that lives: one may not write there, or nothing fits in. It can be read.
+REFUSALS = frozenset([errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT])
 
 
 def open_place(
@@ -162,6 +166,7 @@ class SharedFolder:
     def _change(self, work: Callable[[Deadline], T]) -> T:
         """Do what changes the folder, again where the first attempts fail."""
         last: Exception | None = None
+        cause: OSError | None = None
         for pause in PAUSES_S:
             time.sleep(pause)
             try:
@@ -169,13 +174,16 @@ class SharedFolder:
             except StoreProblem as problem:
                 if not isinstance(problem.__cause__, OSError):
                     raise  # it is not the place that fails
-                last = problem
-                self._guarded.failed(problem.__cause__)
+                last, cause = problem, problem.__cause__
+                if cause.errno in REFUSALS:
+                    break
             except OSError as problem:
                 raise StoreProblem(str(problem)) from problem
             else:
                 self._guarded.succeeded()
                 return done
+        if cause is not None and cause.errno not in REFUSALS:
+            self._guarded.failed(cause)  # once: three that fail are another matter than one
         raise StoreProblem(str(last)) from last
 
     def _require_folder(self) -> None:

@@ -9,7 +9,7 @@ from emberkeep.light import final, frozen, sha256
 from emberkeep.sharing.bundle.index import BundleEntry, BundleIndex, Member
 from emberkeep.store import files
 from emberkeep.store.manifest import read_document
-from emberkeep.store.protocol import Key, Manifest, Miss
+from emberkeep.store.protocol import NEWER_FORMAT, Key, Manifest, Miss
 from emberkeep.store.publication import writing
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ def export_library(
         on_progress: told how many bytes have been written, and of how many.
 
     Raises:
-        StoreProblem: there is nothing to export, or no key to sign with.
+        StoreProblem: there is nothing to export, no key to sign with, or a content cannot be read.
         BundleRejected: a content is not what it was; the keep is damaged.
     """
     from emberkeep.sharing.bundle.writing import write_bundle
@@ -87,12 +87,7 @@ def export_library(
         if on_progress is not None:
             on_progress(done_bytes, total)
 
-    try:
-        write_bundle(out, index, outgoing.read, others.sign, level=level, on_progress=tell)
-    except FileNotFoundError as problem:
-        raise StoreProblem(
-            f"A content is not there: {problem}. `emberkeep verify` tells whose it is"
-        ) from problem
+    write_bundle(out, index, outgoing.read, others.sign, level=level, on_progress=tell)
     return Exported(index, outgoing.refused)
 
 
@@ -117,6 +112,9 @@ class _Outgoing:
             self.refused.append((entry, found))
             return
         manifest, document = found
+        if not self._has_contents(manifest):
+            self.refused.append((entry, "damaged: not all of its contents are there"))
+            return
         digest = sha256(document).hexdigest()
         self._entries[digest] = entry
         self._sizes[digest] = len(document)
@@ -137,6 +135,14 @@ class _Outgoing:
         except Untrusted as problem:
             return str(problem)
 
+    def _has_contents(self, manifest: Manifest) -> bool:
+        """Whether they are there, as far as sizes tell."""
+        places = [(self._directory.blob_path(blob.digest), blob) for blob in manifest.blobs]
+        try:
+            return all(os.stat(path).st_size == blob.size_bytes for path, blob in places)
+        except FileNotFoundError:
+            return False
+
     def index(self, about: About) -> BundleIndex:
         """The index of all that was taken in."""
         from emberkeep.version import __version__
@@ -146,7 +152,11 @@ class _Outgoing:
         return BundleIndex(*said, __version__, tuple(self.described), members)
 
     def read(self, digest: str) -> bytes:
-        """The content of a member."""
+        """The content of a member.
+
+        Raises:
+            StoreProblem: it cannot be read.
+        """
         held = self._held.get(digest)
         if held is not None:
             return held
@@ -157,6 +167,10 @@ class _Outgoing:
                 return files.read_file(path, self._sizes[digest])
             except ValueError:  # longer than it should be, which its digest will tell
                 return b""
+            except OSError as problem:
+                raise StoreProblem(
+                    f"A content cannot be read: {problem}. `emberkeep verify` tells whose it is"
+                ) from problem
         again = self._document(entry)  # signed anew, it is the same
         return b"" if isinstance(again, str) else again[1]
 
@@ -178,7 +192,8 @@ class Imported:
     Attributes:
         entries: those that were taken; in a dry run, those that would be.
         present: how many of the chosen ones were there already.
-        refused: those that nobody who counts vouches for, each with the reason.
+        refused: those that nobody who counts vouches for, or that a newer emberkeep has here, each
+            with the reason.
     """
 
     entries: Sequence[BundleEntry]
@@ -205,8 +220,8 @@ def import_library(
         BundleRejected: the library is damaged; what was taken before was right.
         StoreProblem: the keep cannot be written.
     """
-    incoming = _Incoming(directory, list(chosen))
     sizes = reader.index.sizes()
+    incoming = _Incoming(directory, list(chosen), sizes)
     total = sum(sizes[digest] for digest in incoming.wanted)
     with writing(directory) as write:
         done_bytes = 0
@@ -222,8 +237,11 @@ def import_library(
 class _Incoming:
     """Entries on their way in: a manifest is written when the last of its blobs is there."""
 
-    def __init__(self, directory: Directory, chosen: Sequence[BundleEntry]) -> None:
+    def __init__(
+        self, directory: Directory, chosen: Sequence[BundleEntry], sizes: Mapping[str, int]
+    ) -> None:
         self._directory = directory
+        self._sizes = sizes
         self.taken: list[BundleEntry] = []
         self.refused: list[tuple[BundleEntry, str]] = []
         self.present = 0
@@ -231,8 +249,12 @@ class _Incoming:
         self._by_document: dict[str, BundleEntry] = {}
         self._waiting: dict[str, tuple[BundleEntry, Key, bytes, set[str]]] = {}
         for entry in chosen:
-            if self._is_here(entry):
+            # From whomever it is here: vouched for and whole, it need not come.
+            found = directory.read(_key(entry))
+            if not isinstance(found, Miss):
                 self.present += 1
+            elif found.reason == NEWER_FORMAT:
+                self.refused.append((entry, f"{found.reason} where it goes: {found.detail}"))
             else:
                 self._by_document[entry.document] = entry
         self.wanted = set(self._by_document)
@@ -248,11 +270,6 @@ class _Incoming:
                 if blob in self.wanted:
                     users.setdefault(blob, []).append(entry.document)
         return users
-
-    def _is_here(self, entry: BundleEntry) -> bool:
-        """Whether the keep has this entry already, from whomever, vouched for and whole."""
-        key = Key(entry.kind, entry.name, entry.plan, entry.build)
-        return not isinstance(self._directory.read(key), Miss)
 
     def _has_blob(self, digest: str) -> bool:
         known = self._there.get(digest)
@@ -271,23 +288,30 @@ class _Incoming:
         entry = self._by_document.pop(digest, None)
         if entry is not None:
             self._judge(write, entry, content)
-        if digest in self._needed_by:
+        needed_by = [
+            document
+            for document in self._needed_by.get(digest, ())
+            if document in self._waiting or document in self._by_document  # else it was refused
+        ]
+        if needed_by:
             write.blob(digest, content)
             self._there[digest] = True
-            for document in self._needed_by[digest]:
-                self._finish(write, document)
+        for document in needed_by:
+            self._finish(write, document)
 
     def _judge(self, write: Writer, entry: BundleEntry, document: bytes) -> None:
         """Look who vouches for an entry; refuse what is not what the index says."""
-        key = Key(entry.kind, entry.name, entry.plan, entry.build)
+        key = _key(entry)
         found = read_document(document, key, _anybody)
         if isinstance(found, Miss):
             self.refused.append((entry, f"{found.reason}: {found.detail}"))
             return
-        if {blob.digest for blob in found.blobs} != set(entry.blobs):
+        named = {(blob.digest, blob.size_bytes) for blob in found.blobs}
+        if named != {(blob, self._sizes[blob]) for blob in entry.blobs}:
             raise BundleRejected(
                 f"The bundle is not what it says: the manifest of {entry.kind}/{entry.name} names "
-                "other contents than the index"
+                "other contents than the index, or other sizes. Ask whoever made it to make it "
+                "again"
             )
         try:
             endorsed = write.endorsed(document, key)
@@ -308,6 +332,10 @@ class _Incoming:
             write.manifest(key, endorsed, "")
             self.taken.append(entry)
             del self._waiting[document]
+
+
+def _key(entry: BundleEntry) -> Key:
+    return Key(entry.kind, entry.name, entry.plan, entry.build)
 
 
 def _anybody(_manifest: Manifest, _stamps: Stamps) -> None:

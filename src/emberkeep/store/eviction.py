@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 QUARANTINE_S = 7 * 86_400.0
 CLEAR_GRACE_S = 60.0  # a blob that is being published right now; its manifest comes in a moment
+CLOCKS_AGREE_S = 1.0
 
 
 @final
@@ -108,14 +109,14 @@ def collect(directory: Directory, policy: Policy, *, now: float | None = None) -
     Args:
         directory: the keep.
         policy: what may stay.
-        now: seconds since the epoch; the clock's by default.
+        now: seconds since the epoch; by default as the file system's clock has it.
 
     Raises:
         StoreProblem: the layout is unknown, so nothing was removed, or a folder cannot be listed.
     """
-    now = time.time() if now is None else now
     if not directory.is_keep():
         return Collected()
+    now = _clock_of(directory) if now is None else now
     sizes = blob_sizes(directory)
     records = _read_records(directory)
     pins = pinned(directory)
@@ -192,6 +193,21 @@ def clear(
         pinned=len(kept & pins),
         foreign=any(record.blobs is None for record in _without(records, gone)),
     )
+
+
+def _clock_of(directory: Directory) -> float:
+    """The time by the clock that dates the files; of a shared folder, that is a server's.
+
+    To a host whose own clock is ahead, all that others are publishing would look old.
+    """
+    now = time.time()
+    path = os.path.join(directory.root, "format")
+    try:
+        os.utime(path)
+        there = os.stat(path).st_mtime
+    except OSError:  # whoever may not touch that file can hardly remove others
+        return now
+    return now if abs(there - now) < CLOCKS_AGREE_S else there
 
 
 _pins = pinned  # `clear` has an argument of that name

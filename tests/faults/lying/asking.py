@@ -41,14 +41,13 @@ def main(shared, root, numbers, *, log=None, build_s=0.0, size=2000, deadline_s=
     say("ready")
     sys.stdin.readline()
     with Heard() as heard:
-        asked = [ask(keep, number, on_build=on_build, size=size) for number in numbers]
+        hits = sum(ask(keep, number, on_build=on_build, size=size).hit for number in numbers)
     totals = {}
     for (event, kind, what), (count, _) in keep.totals().items():
         if kind == KIND:
             totals[event] = totals.get(event, 0) + count
             totals[f"{event} {what}"] = count
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    hits = sum(artifact.hit for artifact in asked)
     say({"hits": hits, "warnings": heard.texts, "peak_bytes": peak_bytes, "totals": totals})
 
 

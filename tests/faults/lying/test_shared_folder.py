@@ -11,26 +11,24 @@ import time
 from collections import Counter
 
 import pytest
-from users import Heard, User, ask, contents
+from users import COMMON, Heard, User, ask, content, contents
 
-from emberkeep.sharing import deadline
+from emberkeep.sharing import deadline, publishing
 
 ASKING = os.path.join(os.path.dirname(__file__), "asking.py")
 WAIT_S = 60
 TOPICS = 3  # of which a keep warns once each: looking up, coordinating or filling, publishing
 AGO_S = 7200.0
 
-LEASES_HANG = pytest.mark.xfail(reason="leases are taken without a deadline")
-
 # How often each fails: what a lookup does many times must not keep all else from happening.
 OPERATIONS = {
-    "open": 0.1,
-    "read": 0.1,
+    "open": 0.3,
+    "read": 0.3,
     "write": 0.3,
     "create": 0.3,
     "rename": 0.3,
     "link": 0.7,
-    "getattr": 0.03,
+    "getattr": 0.1,
     "unlink": 0.7,
     "readdir": 0.3,
     "mkdir": 0.5,
@@ -139,7 +137,8 @@ def test_errors_of_any_operation_cost_builds_at_most(
                 assert contents(truth) == before, "a reader has changed the folder"
         assert len(heard.texts) <= 2 * TOPICS, heard.texts
         lying.clear()
-        facts += Counter(warnings=len(heard.texts), refused=refused(bobs))
+        facts["warnings"] += len(heard.texts)
+        facts["refused"] += refused(alices) + refused(bobs)
         with Heard() as heard:  # the same keeps, as soon as it is over
             number += 1
             publish(alices, number)
@@ -147,8 +146,30 @@ def test_errors_of_any_operation_cost_builds_at_most(
         assert heard.texts == []
     assert lying.counts() == {error: count * len(OPERATIONS)}
     assert facts["hits"]
-    assert facts["refused"]
     report(errors=count * len(OPERATIONS), asked=2 * number, **facts)
+
+
+@pytest.mark.parametrize("error", ["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS"])
+def test_where_nothing_can_be_written_is_read_all_the_same(mount, alice, report, error):
+    lying = mount()
+    first = alice.keep(lying.path)
+    alice.root += " of another host"
+    second = alice.keep(lying.path)
+    lying_to = ["create", "write", "mkdir", "rename", "link", "unlink", "utimens", "chmod"]
+    for number in range(10):
+        publish(first, number)
+    lying.inject(error, lying_to)
+    with Heard() as heard:
+        for number in range(10):
+            assert not ask(second, 100 + number).hit
+            assert second.flush()
+            assert is_shared(ask(second, number)), "what failed was only the writing"
+    assert 1 <= len(heard.texts) <= TOPICS, heard.texts
+    errors = lying.counts()[error]
+    lying.clear()
+    publish(second, 200)
+    assert not below(os.path.join(lying.backing, "leases"))
+    report(errors=errors, asked=20)
 
 
 # Contents -----------------------------------------------------------------------------------------
@@ -245,30 +266,26 @@ def test_a_manifest_without_its_blob_is_healed_for_all_by_who_builds(
     mount, alice, bob, report, count
 ):
     lying = mount()
-    alices = alice.keep(lying.path)
-    bobs = bob.keep(lying.path)
+    alices, bobs = alice.keep(lying.path), bob.keep(lying.path)
     alice.root += " of another host"
     others = alice.keep(lying.path)
-    bob.root += " of another host"
     with Heard() as heard:
         for number in range(count):
             publish(alices, number)
-            blobs = below(os.path.join(lying.backing, "blobs"))
-            os.unlink(blobs[number % len(blobs)])
-            for path in blobs[: number % 2 * len(blobs)]:  # or all of them
-                if os.path.exists(path):
-                    os.unlink(path)
+            (own,) = below(lying.backing, holding=content(number))
+            (of_all,) = below(lying.backing, holding=COMMON)
+            for path in [(own,), (of_all,), (own, of_all)][number % 3]:
+                os.unlink(path)
             before = contents(lying.backing)
-            assert ask(bobs, number).reason.startswith("damaged") or ask(bobs, number).hit
+            ask(bobs, number)
             assert contents(lying.backing) == before
             ask(others, number)
             assert others.flush()
-    assert len(heard.texts) <= 2
+    assert len(heard.texts) == 3, heard.texts  # and that Bob has no key
+    bob.root += " of another host"
     readers = bob.keep(lying.path)
-    assert refused(bobs)
-    del before
-    report(blobs_gone=count, refused=refused(bobs))
-    assert all(ask(readers, number).hit for number in range(count))
+    assert all(is_shared(ask(readers, number)) for number in range(count))
+    report(manifests_without_a_blob=count, refused=refused(bobs))
 
 
 # Time ---------------------------------------------------------------------------------------------
@@ -315,8 +332,9 @@ def test_lookups_that_hang_are_left_behind_until_they_come_back(
     lying.inject(hang=True, operation=operation)
     with Heard() as heard:
         reasons = [ask(keep, number).reason for number in range(10)]
-    assert sum("left alone" not in reason for reason in reasons) == deadline.FAILURES
-    assert len(heard.texts) == 1
+    assert all("left alone" in reason for reason in reasons[deadline.FAILURES :])
+    assert len(heard.texts) == 2  # looking up; and that there is no key to share anything with
+    assert refused(keep) >= len(reasons)
     hangs = lying.counts()["hang"]
     assert hangs == deadline.FAILURES
     lying.clear()
@@ -375,9 +393,7 @@ def counted(log):
         return Counter(int(line) for line in file)
 
 
-@pytest.mark.parametrize(
-    "path", ["*", "blobs/*", "temporary*", pytest.param("leases*", marks=LEASES_HANG)]
-)
+@pytest.mark.parametrize("path", ["*", "blobs*", "temporary*", "leases*"])
 def test_a_process_ends_though_its_place_hangs_for_ever(mount, alice, start, report, path):
     """While it publishes, or already while it looks up."""
     lying = mount()
@@ -389,16 +405,16 @@ def test_a_process_ends_though_its_place_hangs_for_ever(mount, alice, start, rep
     report(hangs=lying.counts()["hang"], warnings=len(told["warnings"]))
 
 
-def test_what_cannot_be_published_does_not_fill_the_memory(mount, alice, start, report):
+def test_what_waits_to_be_published_does_not_fill_the_memory(mount, alice, start, report):
     lying = mount()
-    size = 1_000_000
-    orders = {"size": size, "deadline_s": 0.2, "patience_s": 1}
+    size, artifacts = 400_000, 2 * publishing.MOST_JOBS
+    orders = {"size": size, "deadline_s": 2, "patience_s": 1}
     (before,) = finish(start(alice, lying.path, range(3), **orders))
-    lying.inject(hang=True, operation="write")
-    (told,) = finish(start(alice, lying.path, range(1000, 1300), **orders))
+    lying.inject(hang=True, operation="write", path="temporary/*")
+    (told,) = finish(start(alice, lying.path, range(1000, 1000 + artifacts), **orders))
     grown = told["peak_bytes"] - before["peak_bytes"]
-    assert grown < 64 * size, "what others do not get is held"
-    report(artifacts=300, hangs=lying.counts()["hang"], grown_bytes=grown)
+    assert grown < 1.5 * size * publishing.MOST_JOBS
+    report(artifacts=artifacts, hangs=lying.counts()["hang"], grown_bytes=grown)
 
 
 COLD = {"numbers": range(10), "build_s": 0.1}
@@ -455,7 +471,6 @@ def test_who_waited_for_the_lease_sees_what_was_built_though_it_had_been_missing
         {"error": "EBUSY", "operation": "*", "probability": 0.02},
         {"error": "EIO", "operation": "*", "probability": 0.02},
         {"error": "ENOSPC", "operation": ["create", "write", "mkdir"], "probability": 0.1},
-        {"stale": True, "probability": 0.2},
         {"torn": True, "probability": 0.05},
         {"flipped": True, "probability": 0.05},
         {"hidden": True, "probability": 0.01},

@@ -26,41 +26,57 @@ EVIL = b"what the other user would have run"
 EVE = SigningKey("eve", public_half("ee" * 32), "ee" * 32, 0.0)
 
 
-# The other user --------------------------------------------------------------------------------------
+# The other user -----------------------------------------------------------------------------------
 
 
 class Attacker:
     """All that somebody can do who may write into a folder, chosen by chance."""
 
     def __init__(self, root, outside):
-        self.chance = random.Random(os.getpid())
-        self.root = root
         self.outside = outside
+        self.within = os.path.join(root, "attackers")
+        os.mkdir(self.within)
         self.good = {path: read(path) for path in files_below(root)}
         self.manifests = [path for path in self.good if path.endswith(".json")]
         self.blobs = [path for path in self.good if f"{os.sep}blobs{os.sep}" in path]
         self.forged = [forge(self.good[path]) for path in self.manifests]
+        replace(os.path.join(root, "blobs", digest(EVIL)[:2], digest(EVIL)[2:]), EVIL)
         for name in ("temporary", "quarantine"):
             os.makedirs(os.path.join(root, name), exist_ok=True)
-        evil = os.path.join(root, "blobs", digest(EVIL)[:2], digest(EVIL)[2:])
-        replace(evil, EVIL)
+
+    def become_somebody_else(self):
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        os.umask(0)
+        self.chance = random.Random(os.getpid())
 
     def attack(self):
         """One thing, to one file; half the time what is right is put back, so that it is used."""
         path = self.chance.choice(self.manifests + self.blobs)
         if self.chance.random() < 0.5:
-            replace(path, self.good[path])
+            self.restore(path)
             return "restored"
         attack = self.chance.choice(ATTACKS)
         attack(self, path)
         return attack.__name__
 
+    def restore(self, path):
+        try:
+            replace(path, self.good[path])
+        except OSError:  # two who move folders at once have left something else there
+            os.rename(os.path.dirname(path), unused(os.path.dirname(path)))
+            replace(path, self.good[path])
+
     def rewrite(self, path):
         """In place, under the eyes of whoever reads it."""
         content = bytearray(self.good[path])
         content[self.chance.randrange(len(content))] ^= 1
-        with open(path, "r+b") as file:
-            file.write(content)
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)
 
     def truncate(self, path):
         os.truncate(path, self.chance.choice([0, 10, len(self.good[path]) - 1, 1 << 30]))
@@ -77,7 +93,7 @@ class Attacker:
     def exchange(self, path):
         """Two files, by names alone."""
         other = self.chance.choice(self.manifests if path in self.manifests else self.blobs)
-        aside = f"{path}.{os.getpid()}"
+        aside = unused(path)
         os.rename(path, aside)
         os.rename(other, path)
         os.rename(aside, other)
@@ -100,14 +116,18 @@ class Attacker:
         os.mkdir(path)
 
     def move_folder(self, path):
-        """The folder above becomes a link to one of the attacker's, and comes back."""
-        above, aside = os.path.dirname(path), f"{os.path.dirname(path)}-{os.getpid()}"
+        """The folder above becomes a link to one of the attacker's, and comes back.
+
+        One that lies in the root: links that lead out of it have a test of their own.
+        """
+        above = os.path.dirname(path)
+        aside = unused(above)
         os.rename(above, aside)
         try:
-            os.symlink(self.outside, above)
+            os.symlink(self.within, above)
             time.sleep(0.001)
-            os.unlink(above)
         finally:
+            os.rename(above, unused(above))  # the link, or the folder that the victim has made
             os.rename(aside, above)
 
 
@@ -154,6 +174,10 @@ def digest(content):
     return sha256(content).hexdigest()
 
 
+def unused(path):
+    return f"{path}.{os.urandom(8).hex()}"
+
+
 def read(path):
     with open(path, "rb") as file:
         return file.read()
@@ -161,9 +185,9 @@ def read(path):
 
 def replace(path, content):
     """As publishers do it: whole, by a rename; also where a folder has come in the way."""
-    aside = f"{path}.{os.getpid()}"
+    aside = unused(path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(aside, "wb") as file:
+    with open(aside, "xb") as file:
         file.write(content)
     os.chmod(aside, 0o666)
     try:
@@ -173,28 +197,24 @@ def replace(path, content):
         os.rename(aside, path)
 
 
-def attack_until_stopped(root, outside, pipe):
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
-    os.umask(0)
-    counts = {}
+def attack_until_stopped(attacker, pipe):
+    """As fast as it goes; tells how much, of how many kinds, and how often somebody was faster."""
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
-    attacker = Attacker(root, outside)
+    attacker.become_somebody_else()
     os.write(pipe, b"ready\n")
-    failed = 0
+    counts, failed = {}, 0
     while not stopped:
         try:
             name = attacker.attack()
-        except (OSError, ValueError):  # the victim heals meanwhile, others attack too
+        except (OSError, ValueError):
             failed += 1
-            continue
-        counts[name] = counts.get(name, 0) + 1
+        else:
+            counts[name] = counts.get(name, 0) + 1
     os.write(pipe, f"{sum(counts.values())} {len(counts)} {failed}\n".encode())
 
 
-# The victim ------------------------------------------------------------------------------------------
+# The victim ---------------------------------------------------------------------------------------
 
 
 def files_below(root):
@@ -257,20 +277,22 @@ def prepare(place, where):
 def main(place, where, seconds, attackers):
     os.chmod(place, 0o755)
     root, make_keep = prepare(place, where)
-    open_to_all(root)
     outside = os.path.join(place, "outside")
     os.mkdir(outside, 0o755)
     with Heard():
         ask(make_keep(), 0)
+    attacker = Attacker(root, outside)
+    open_to_all(root)
     before = [each for each in listing(place, root) if "victim.keep" not in each[0]]
     reading, writing = os.pipe()
+    signal.alarm(int(seconds) + 120)  # whoever waits for ever is ended, and that is a failure
     children = []
     for _ in range(attackers):
         child = os.fork()
         if not child:
             status = 1
             try:
-                attack_until_stopped(root, outside, writing)
+                attack_until_stopped(attacker, writing)
                 status = 0
             finally:
                 os._exit(status)

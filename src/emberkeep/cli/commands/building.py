@@ -31,7 +31,8 @@ EXAMPLES = """\
   emberkeep build model.py
   emberkeep build model.py --arch sm_80 --arch sm_90 --cpu x86-64-v3
   emberkeep build model.py --arch sm_90 --export model.ek --name model --version 1.0
-exit codes: 0 all are kept, 1 some could not be built, 2 wrong usage, 4 the keep cannot be used
+exit codes: 0 all are kept, 1 some could not be built or exported, 2 wrong usage,
+4 the keep cannot be used
 """
 PREWARM_EXAMPLES = """\
   emberkeep prewarm model.py
@@ -107,10 +108,14 @@ def _build(session: Session) -> int:
     options = session.options
     if options.export and not (options.name and options.version):
         raise InvalidSetting("--export needs --name and --version, for those who import it")
+    if options.export == "-":
+        raise InvalidSetting(
+            "--export needs a file, since standard output has the answer; `emberkeep export -` "
+            "writes a bundle to it"
+        )
     results = _have_all(session, _targets(options.cpu, options.arch))
-    if options.export:
-        _export(session, {str(result.get("key")) for result in results})
-    return SOME_FAILED if any(not result["kept"] for result in results) else 0
+    all_went = _export(session, results) if options.export else True
+    return 0 if all_went and all(result["kept"] for result in results) else SOME_FAILED
 
 
 def _prewarm(session: Session) -> int:
@@ -142,16 +147,25 @@ def _have_all(session: Session, targets: list[Target]) -> list[dict[str, object]
     return results
 
 
-def _export(session: Session, keys: set[str]) -> None:
-    """Write to a bundle what was just built."""
+def _export(session: Session, results: list[dict[str, object]]) -> bool:
+    """Write to a bundle what was just built; whether all of it went."""
     from emberkeep.cli.commands.bundling import export_to
     from emberkeep.sharing.library import About
 
-    options = session.options
-    entries = [entry for entry in session.own_directory().entries() if entry.key in keys]
-    done = export_to(session, entries, options.export, About(options.name, options.version))
+    options, directory = session.options, session.own_directory()
+    keys = {result["key"] for result in results if result["kept"]}
+    entries = [entry for entry in directory.entries() if entry.key in keys]
+    about = About(options.name, options.version)
+    done = export_to(session, directory, entries, options.export, about)
     if options.format == "text":
         sys.stdout.write(f"{options.export}: {len(done.index.entries)} entries\n")
+    reasons = {entry.key: reason for entry, reason in done.refused}
+    went = {f"{entry.plan}-{entry.build}" for entry in done.index.entries}
+    left_out = [result for result in results if result["kept"] and result["key"] not in went]
+    for result in left_out:
+        reason = reasons.get(str(result["key"]), f"it is kept elsewhere than in {directory.root}")
+        warn(f"{result['name']}({result['signature']}) is not in the bundle: {reason}")
+    return not left_out
 
 
 def _targets(levels: list[str], architectures: list[str]) -> list[Target]:

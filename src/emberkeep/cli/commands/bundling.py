@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 
 from emberkeep.cli.command import Command
-from emberkeep.cli.naming import is_within, split_namespace
+from emberkeep.cli.naming import NoSuchEntry, is_within, split_namespace
 from emberkeep.cli.progress import showing
 from emberkeep.cli.session import warn
 from emberkeep.cli.text import short_key, size, table
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from emberkeep.sharing.bundle.index import BundleEntry
     from emberkeep.sharing.bundle.reading import BundleReader
     from emberkeep.sharing.library import Exported, Imported
+    from emberkeep.store.directory import Directory
     from emberkeep.store.protocol import Entry
     from emberkeep.trust.trusted import Trust
 
@@ -38,13 +39,15 @@ STREAM = "-"
 EXPORT_EXAMPLES = """\
   emberkeep export lorenz.ek --name lorenz --version 1.0
   emberkeep export all.ek --name lab --version 2026.11 --level 19 generated traces/coalescent
-exit codes: 0 all went, 1 some entries were left out, 2 wrong usage, 4 nothing to export, or trouble
+exit codes: 0 all went, 1 some entries were left out, 2 wrong usage, 3 a part is not there,
+4 nothing to export, or trouble
 """
 IMPORT_EXAMPLES = """\
   emberkeep import lorenz.ek --dry-run
   emberkeep import lorenz.ek
   curl https://example.org/lab.ek | emberkeep import - generated/lorenz
-exit codes: 0 all is there, 1 some were refused, 2 wrong usage, 4 the bundle or the keep is no good
+exit codes: 0 all is there, 1 some were refused, 2 wrong usage, 3 a part is not in it,
+4 the bundle or the keep is no good
 """
 
 
@@ -76,6 +79,7 @@ def _export(session: Session) -> int:
     entries = _chosen(session, options.namespaces)
     done = export_to(
         session,
+        session.directory,
         entries,
         options.file,
         About(options.name, options.version, options.description),
@@ -88,6 +92,7 @@ def _export(session: Session) -> int:
 
 def export_to(
     session: Session,
+    directory: Directory,
     entries: Sequence[Entry],
     path: str,
     about: About,
@@ -95,48 +100,67 @@ def export_to(
     level: int = USUAL_LEVEL,
     details: bool = True,
 ) -> Exported:
-    """Write entries of the layer that is looked at to a bundle."""
+    """Write entries of a keep to a bundle.
+
+    Args:
+        session: has the settings.
+        directory: the keep.
+        entries: of it.
+        path: of the bundle.
+        about: name, version and description.
+        level: of zstd.
+        details: whether ingredients go along.
+    """
     judge = judge_of(session.settings, warn)
     others = Others(judge, session.sealer, details=details, on_problem=warn)
     with _written(path) as out, showing(session, "export") as tell:
-        return export_library(
-            session.directory, entries, out, about, others, level=level, on_progress=tell
-        )
+        return export_library(directory, entries, out, about, others, level=level, on_progress=tell)
 
 
 def _chosen(session: Session, namespaces: Sequence[str]) -> list[Entry]:
     known = list(session.directory.entries())
     if not namespaces:
         return known
-    parts = [split_namespace(text, known) for text in namespaces]
-    return [
-        entry
-        for entry in known
-        if any(is_named(entry.kind, kind) and is_named(entry.name, name) for kind, name in parts)
-    ]
+    chosen: dict[Entry, None] = {}
+    for text in namespaces:
+        kind, name = split_namespace(text, known)
+        found = [e for e in known if is_named(e.kind, kind) and is_named(e.name, name)]
+        if not found:
+            raise NoSuchEntry(f"Nothing is kept under {text!r}. `emberkeep ls` lists what there is")
+        chosen.update(dict.fromkeys(found))
+    return list(chosen)
 
 
 @contextmanager
 def _written(path: str) -> Generator[BinaryIO]:
-    """The file, which is there whole or not at all."""
+    """The file, which is there whole or not at all; pipes and devices are written as they come."""
     if path == STREAM:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    draft = f"{path}.{files.unique_name()}"
+    target = os.path.realpath(path)  # a link stays one
+    is_device = os.path.exists(target) and not os.path.isfile(target)
+    draft = target if is_device else f"{target}.{files.unique_name()}"
     try:
-        with open(draft, "xb") as out:
+        with open(draft, "wb" if is_device else "xb") as out:
             yield out
-        os.replace(draft, path)
+        if not is_device:
+            os.replace(draft, target)
+    except OSError as problem:
+        raise StoreProblem(f"{path} cannot be written: {problem}") from problem
     finally:
-        files.remove_file(draft)
+        if not is_device:
+            files.remove_file(draft)
 
 
 def _answer_export(session: Session, path: str, done: Exported) -> None:
     index = done.index
     total = sum(member.size_bytes for member in index.members)
-    if path == STREAM:
-        return  # the answer would be taken for the bundle
+    left_out = [f"left out: {e.kind}/{e.name}: {reason}" for e, reason in done.refused[:SHOWN]]
+    if path == STREAM:  # on standard output, the answer would be taken for the bundle
+        for line in left_out:
+            warn(line)
+        return
     stored = os.path.getsize(path)
     values = {
         "file": path,
@@ -145,11 +169,12 @@ def _answer_export(session: Session, path: str, done: Exported) -> None:
         "entries": len(index.entries),
         "size_bytes": total,
         "stored_bytes": stored,
-        "refused": [[f"{e.kind}/{e.name} {e.key}", reason] for e, reason in done.refused],
+        "refused": [
+            {"entry": f"{e.kind}/{e.name} {e.key}", "reason": reason} for e, reason in done.refused
+        ],
     }
     title = f"{path}: {index.name} {index.version}, {len(index.entries)} entries"
-    lines = [f"{title}, {size(total)} in {size(stored)}"]
-    lines += [f"  left out: {e.kind}/{e.name}: {reason}" for e, reason in done.refused[:SHOWN]]
+    lines = [f"{title}, {size(total)} in {size(stored)}", *(f"  {line}" for line in left_out)]
     session.answer(values, lines)
 
 
@@ -181,11 +206,13 @@ def _import(session: Session) -> int:
             target = session.writable_directory()
             done = import_library(reader, target, chosen, on_progress=tell)
     if not options.no_pin:
-        _pin(session, reader, done.entries)
+        refused = {entry for entry, _ in done.refused}
+        # What was there already may be what an import took that did not come to its end.
+        _pin(session, reader, [entry for entry in chosen if entry not in refused])
     values = {
         **_about(reader, done.entries),
         "present": done.present,
-        "refused": [[_label(entry), reason] for entry, reason in done.refused],
+        "refused": [{"entry": _label(entry), "reason": reason} for entry, reason in done.refused],
     }
     session.answer(values, _taken(reader, done))
     return SOME_REFUSED if done.refused else 0
@@ -196,26 +223,33 @@ def _opened(path: str) -> Generator[BinaryIO]:
     if path == STREAM:
         yield sys.stdin.buffer
         return
-    if not os.path.isfile(path):
+    if not os.path.exists(path) or os.path.isdir(path):  # else a file, or a pipe
         raise StoreProblem(f"There is no bundle {path}")
     with open(path, "rb") as file:
         yield file
 
 
 def _chosen_of(reader: BundleReader, namespaces: Sequence[str]) -> list[BundleEntry]:
+    entries = reader.index.entries
+    for text in namespaces:
+        if not any(is_within(entry.kind, entry.name, text) for entry in entries):
+            raise NoSuchEntry(
+                f"The bundle has nothing under {text!r}. `emberkeep import --dry-run` lists what "
+                "is in it"
+            )
     return [
         entry
-        for entry in reader.index.entries
+        for entry in entries
         if not namespaces or any(is_within(entry.kind, entry.name, text) for text in namespaces)
     ]
 
 
-def _pin(session: Session, reader: BundleReader, taken: Sequence[BundleEntry]) -> None:
+def _pin(session: Session, reader: BundleReader, accepted: Sequence[BundleEntry]) -> None:
     """Importing is the user's word that these builds may run here."""
     from emberkeep.trust.editing import change_trust, with_entry
 
     origin = f"{reader.index.name} {reader.index.version}"
-    builds = {entry.build for entry in taken}
+    builds = {entry.build for entry in accepted}
 
     def pin(trust: Trust) -> Trust:
         for build in sorted(builds - trust.pinned.keys()):
