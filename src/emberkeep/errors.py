@@ -70,7 +70,7 @@ class Untrusted(EmberkeepError):  # noqa: N818 - reads as what it says
 
 
 class BundleRejected(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
-    """A bundle is damaged, too new, or not what it says; nothing of it was used."""
+    """A bundle is damaged, too new, or not what it says; what comes after the fault is not used."""
 
 
 class InvalidSystem(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says

@@ -204,6 +204,8 @@ def parse_json(text: str) -> Any:
         value, end = _scan(text, 0)
     except StopIteration as stop:
         raise ValueError(f"no JSON value at {stop.value}") from None
+    except SystemError as problem:  # of Python 3.11, which wants `json` for the words of an error
+        raise ValueError("no JSON") from problem
     if end != len(text):
         raise ValueError(f"more text after the JSON value at {end}")
     return value

@@ -180,8 +180,8 @@ def _place(value: Any) -> Place:
     if isinstance(value, Place):
         options = {name: getattr(value, name) for name in PLACE_OPTIONS}
         return _place({"path": value.path, **options})
-    if isinstance(value, dict):
-        table: dict[str, Any] = value
+    if value.__class__ is dict:
+        table: Any = value
         path = table["path"]
         given = {name: each for name, each in table.items() if name != "path"}
     elif isinstance(value, str):

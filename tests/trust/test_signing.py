@@ -164,7 +164,9 @@ def test_what_is_remembered_is_bounded_and_does_not_change_the_answer(monkeypatc
 
 
 def test_a_manifest_is_signed_as_such_and_a_revocation_as_such():
-    """What was signed for one purpose must not serve another."""
+    """What was signed for one purpose must not serve another; bundles begin differently again."""
+    assert manifest_message("ab") == b"emberkeep manifest 1\0ab"
+    assert signing.REVOCATION_DOMAIN == b"emberkeep revocation 1\0"
     statement = revocation_statement(KEY)
     signature = statement.split(b"\n")[2].decode()
     assert not is_signed(PUBLIC, manifest_message(PUBLIC), signature)

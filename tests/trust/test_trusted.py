@@ -64,6 +64,7 @@ COVERED = [
 ]
 NOT_COVERED = [
     (("generated",), "generated-evil", "lorenz"),
+    (("generated-lorenz",), "generated", "lorenz"),
     (("generated",), "generated/evil", "lorenz"),
     (("generated",), "generated2", "lorenz"),
     (("generated",), "Generated", "lorenz"),

@@ -205,8 +205,11 @@ class Keep:
         return Places((*near, *layers), tuple(shared), self._local)
 
     def _open_place(self, place: Place) -> Store:
+        from emberkeep.light import replace
         from emberkeep.sharing.folder import open_place
 
+        if self.settings.read_only:
+            place = replace(place, {"read_only": True})
         return open_place(
             place, self._judge(), self._sealer, lambda text: self._trouble("trust", text)
         )

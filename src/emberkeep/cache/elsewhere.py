@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from emberkeep.errors import StoreProblem
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emberkeep.store.layers import Layered
@@ -26,8 +24,5 @@ def pinned_builds(layers: Layered, trust: Trust, key: Key, wanted: str | None) -
     allowed = {build for build in trust.pinned if build.startswith(beginning)}
     if not allowed:
         return ()
-    try:
-        there = set(layers.builds(key.kind, key.name, key.plan))
-    except StoreProblem:
-        return ()  # a place that cannot be listed has told so when it was read
+    there = set(layers.builds(key.kind, key.name, key.plan))
     return tuple(sorted((allowed & there) - {key.build}))

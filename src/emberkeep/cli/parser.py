@@ -82,6 +82,7 @@ class CommandParser(ArgumentParser):
         self.listed: list[Action] = []
         self.commands: Mapping[str, CommandParser] = {}
         self._command = command
+        self._is_intermixing = False
         super().__init__(formatter_class=Formatter, allow_abbrev=False, **keywords)
 
     def add_argument(self, *names: Any, **keywords: Any) -> Action:
@@ -103,7 +104,14 @@ class CommandParser(ArgumentParser):
     def parse_known_args(self, *args: Any, **keywords: Any) -> Any:
         """As its parent; for a command, this is when its options are first needed."""
         self.load()
-        return super().parse_known_args(*args, **keywords)
+        if self.commands or self._is_intermixing:
+            return super().parse_known_args(*args, **keywords)
+        # Options may stand between arguments: export FILE --name NAME KIND.
+        self._is_intermixing = True
+        try:
+            return super().parse_known_intermixed_args(*args, **keywords)
+        finally:
+            self._is_intermixing = False
 
 
 def build_parser() -> CommandParser:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LANES = 16
 
 
-_KERNELS = {lanes: (evaluate_kernel(lanes), solve_kernel(lanes)) for lanes in (1, LANES)}
+KERNELS = {lanes: (evaluate_kernel(lanes), solve_kernel(lanes)) for lanes in (1, LANES)}
 
 
 @final
@@ -65,7 +65,7 @@ class Factors:
         # Weights can be bad only where something that they are sums of is negative.
         self._is_positive = bool((base >= 0).all() and (coefficients >= 0).all())
         self._doubtful = np.ones(1, np.int64)
-        evaluate, solve = _KERNELS[lanes]
+        evaluate, solve = KERNELS[lanes]
         # As kernels see them, lanes are no axis of their own.
         flat = self.weights.reshape(blocks, -1), self.values.reshape(blocks, -1)
         killed = np.zeros(rows) if killed is None else np.ascontiguousarray(killed)

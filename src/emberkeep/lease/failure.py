@@ -39,7 +39,11 @@ def heard(lease_path: str, seen: set[str]) -> BuildFailed | None:
     token, _, told = content.decode("utf-8", "replace").partition("\n")
     if token not in seen:
         return None
-    builder, _, message = told.partition("\n")
+    # Others can write there: what moves a cursor must not reach a terminal.
+    builder, _, message = (
+        "".join(letter if letter.isprintable() else " " for letter in part)
+        for part in told.partition("\n")
+    )
     return BuildFailed(
         f"{builder} was building this and failed with {message}. Call again to try the build here."
     )

@@ -45,27 +45,53 @@ REFUSALS = frozenset([errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errn
 def open_place(
     place: Place, judge: Judge, sealer: Sealer, on_problem: Callable[[str], None]
 ) -> SharedFolder:
-    """The store of a shared place, with the policy that the user has for it."""
+    """The store of a shared place, with the policy that the user has for it.
+
+    What is found wrong on the thread that reads is told on that of the caller, who can be named
+    then. `threading` has to be loaded by such a thread too: by one that may be left behind, Python
+    would wait for it at the end.
+    """
+    import threading
+
+    threading.main_thread()  # by which it is this thread that has loaded it
+    judge.trust.current()  # what is wrong with it is told here
+    said: list[str] = []
     others = Others(
         judge,
         sealer,
         policy=place.policy,
         revocations=os.path.join(place.path, REVOKED),
         details=place.details,
-        on_problem=on_problem,
+        on_problem=said.append,
     )
-    return SharedFolder(place, others)
+    return SharedFolder(place, others, lambda: _tell(said, on_problem))
+
+
+def _tell(said: list[str], on_problem: Callable[[str], None]) -> None:
+    while said:
+        on_problem(said.pop(0))
+
+
+def _nothing_to_tell() -> None: ...
 
 
 @final
 class SharedFolder:
     """A shared folder as a store.
 
+    Args:
+        place: its path and options.
+        others: who is believed there.
+        tell: called after each call to the place, on the caller's thread.
+
     Attributes:
         directory: the folder itself, for those who look at it without a deadline.
     """
 
-    def __init__(self, place: Place, others: Others) -> None:
+    def __init__(
+        self, place: Place, others: Others, tell: Callable[[], None] = _nothing_to_tell
+    ) -> None:
+        self._tell = tell
         self.label = f"shared {place.path}"
         self.writable = not place.read_only
         self._root = place.path
@@ -85,7 +111,7 @@ class SharedFolder:
     def read(self, key: Key) -> Kept | Miss:
         """The artifact of this key, checked; or why there is none, told in time."""
         try:
-            found = self._guarded.call(lambda deadline: self._read(key, deadline))
+            found = self._call(lambda deadline: self._read(key, deadline))
         except OSError as problem:
             return Miss(UNREADABLE, str(problem))
         if isinstance(found, Miss) and found.reason == UNREADABLE:
@@ -170,7 +196,7 @@ class SharedFolder:
         for pause in PAUSES_S:
             time.sleep(pause)
             try:
-                done = self._guarded.call(work)
+                done = self._call(work)
             except StoreProblem as problem:
                 if not isinstance(problem.__cause__, OSError):
                     raise  # it is not the place that fails
@@ -189,6 +215,11 @@ class SharedFolder:
     def _require_folder(self) -> None:
         if not os.path.isdir(self._root):
             raise StoreProblem(self._not_there())
+
+    def _require_ours(self) -> None:
+        """A newer emberkeep may keep something else where leases are put."""
+        self._require_folder()
+        self.directory.check_layout()
 
     def read_entry(self, entry: Entry) -> tuple[Manifest | Miss, bytes]:
         """An entry's manifest and document, checked, its contents not."""
@@ -230,7 +261,7 @@ class SharedFolder:
         if not self._others.can_endorse():
             return None  # nothing will be published: others would wait in vain
         try:
-            self._guarded.call(lambda _deadline: self._require_folder())
+            self._call(lambda _deadline: self._require_ours())
         except (OSError, StoreProblem) as problem:
             on_problem(f"Builds cannot be coordinated with other hosts: {problem}.")
             return None
@@ -238,4 +269,10 @@ class SharedFolder:
         return acquire_shared(folder, name, owner, on_problem, call=self._in_time)
 
     def _in_time(self, work: Callable[[], T]) -> T:
-        return self._guarded.call(lambda _deadline: work())
+        return self._call(lambda _deadline: work())
+
+    def _call(self, work: Callable[[Deadline], T]) -> T:
+        try:
+            return self._guarded.call(work)
+        finally:
+            self._tell()

@@ -33,6 +33,7 @@ from emberkeep.store.protocol import (
     DAMAGED,
     NEWER_FORMAT,
     UNREADABLE,
+    UNTRUSTED,
     Entry,
     Kept,
     Miss,
@@ -116,7 +117,9 @@ class Directory:
             return self._quarantine(key, path, Miss(DAMAGED, str(problem)))
         manifest = self._judge(document, key)
         if isinstance(manifest, Miss):
-            if manifest.reason == NEWER_FORMAT:
+            # Who signed it may be trusted again; and what is newer is not ours to judge.
+            withdrawn = manifest.reason == UNTRUSTED and document[SIGNED_AT] == SIGNED
+            if withdrawn or manifest.reason == NEWER_FORMAT:
                 return manifest
             return self._quarantine(key, path, manifest)
         if expect is not None:
@@ -183,7 +186,7 @@ class Directory:
             return found
         if isinstance(again, Miss) and again.reason != NEWER_FORMAT:
             return found
-        os.replace(moved, path)
+        self._move(moved, path)
         return self._read(key, path)
 
     def _quarantine_blob(self, path: str, ref: BlobRef, problem: str) -> bytes | Miss:
@@ -194,7 +197,7 @@ class Directory:
             except ValueError:
                 return Miss(DAMAGED, problem)
             if sha256(content).hexdigest() == ref.digest:  # a healer had replaced it meanwhile
-                os.replace(moved, path)
+                self._move(moved, path)
                 return content
         return Miss(DAMAGED, problem)
 
@@ -202,16 +205,20 @@ class Directory:
         """Rename a damaged file of ours to a unique name in quarantine; None where that fails."""
         if not self._heals:
             return None
-        folder = os.path.join(self.root, "quarantine")
-        moved = os.path.join(folder, f"{files.unique_name()}-{os.path.basename(path)[:80]}")
+        name = f"{files.unique_name()}-{os.path.basename(path)[:80]}"
+        moved = os.path.join(self.root, "quarantine", name)
         try:
             if hasattr(os, "geteuid") and os.stat(path).st_uid != os.geteuid():
                 return None  # sealed by another user, it is no damage to them
-            files.make_folder(folder)
-            os.replace(path, moved)
+            self._move(path, moved)
         except OSError:
             return None
         return moved
+
+    def _move(self, path: str, target: str) -> None:
+        from emberkeep.store.within import move_within  # a hit needs none
+
+        move_within(self.root, path, target)
 
     # Changing -----------------------------------------------------------------------------------
 
@@ -225,13 +232,10 @@ class Directory:
         """Forget an artifact; its blobs stay until a collection finds that nothing needs them."""
         self.require_layout()
         path = self.manifest_path(key)
-        try:
-            os.unlink(path)
-            files.remove_file(source_path(path))
-        except FileNotFoundError:
+        if not os.path.lexists(path):
             return False
-        except OSError as problem:
-            raise StoreProblem(f"{key.kind}/{key.name} cannot be removed: {problem}") from problem
+        if not remove_entry(self.root, path) and os.path.lexists(path):
+            raise StoreProblem(f"{key.kind}/{key.name} cannot be removed: {path} stays where it is")
         return True
 
     # The layout ---------------------------------------------------------------------------------
@@ -279,6 +283,11 @@ class Directory:
         """
         self.require_layout()
         return self._layout_known
+
+    @property
+    def heals(self) -> bool:
+        """Whether damage here may be moved away: not in a folder that belongs to others."""
+        return self._heals
 
     @property
     def temporary(self) -> str:
@@ -352,11 +361,13 @@ def _entries_of(kind: str, name: os.DirEntry[str]) -> Iterator[Entry]:
             yield Entry(kind, name.name, file.name[: -len(SUFFIX)], used, facts.st_size)
 
 
-def remove_entry(manifest: str) -> bool:
+def remove_entry(root: str, manifest: str) -> bool:
     """Remove a manifest and what is beside it for reading; whether it was there and could be."""
-    removed = files.remove_file(manifest)
+    from emberkeep.store.within import remove_within  # a hit needs none
+
+    removed = remove_within(root, manifest)
     if removed:
-        files.remove_file(source_path(manifest))
+        remove_within(root, source_path(manifest))
     return removed
 
 

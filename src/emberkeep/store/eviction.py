@@ -26,6 +26,7 @@ from emberkeep.store.inspection import (
 )
 from emberkeep.store.manifest import SIZE_LIMIT
 from emberkeep.store.pins import pinned, unpin
+from emberkeep.store.within import remove_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,7 +128,8 @@ def collect(directory: Directory, policy: Policy, *, now: float | None = None) -
     gone = [
         record
         for record in doomed
-        if policy.dry_run or _remove_unused(directory.entry_path(record.entry), record.entry)
+        if policy.dry_run
+        or _remove_unused(directory.root, directory.entry_path(record.entry), record.entry)
     ]
     swept = _sweep(directory, records, gone, sizes, now - policy.grace_s, dry_run=policy.dry_run)
     temporaries = reap(directory, now - policy.grace_s, dry_run=policy.dry_run)
@@ -177,7 +179,11 @@ def clear(
         # What cannot be understood may be a newer emberkeep's: it is not ours to remove.
         if record.blobs is not None and (pinned or record.place not in pins)
     ]
-    gone = [record for record in doomed if remove_entry(directory.entry_path(record.entry))]
+    gone = [
+        record
+        for record in doomed
+        if remove_entry(directory.root, directory.entry_path(record.entry))
+    ]
     if pinned:
         for record in gone:
             unpin(directory, record.entry)
@@ -274,14 +280,14 @@ def _weigh(records: Iterable[_Record], sizes: dict[str, int]) -> tuple[dict[str,
     return uses, total + sum(sizes.get(digest, 0) for digest in uses)
 
 
-def _remove_unused(path: str, entry: Entry) -> bool:
+def _remove_unused(root: str, path: str, entry: Entry) -> bool:
     """Remove a manifest, unless it was used or written anew since it was listed."""
     try:
         if last_use(os.stat(path, follow_symlinks=False)) != entry.last_used:
             return False
     except OSError:
         return False
-    return remove_entry(path)
+    return remove_entry(root, path)
 
 
 def _sweep(
@@ -308,7 +314,7 @@ def _sweep(
             old = last_change(os.stat(path, follow_symlinks=False)) < before
         except OSError:
             continue
-        if old and (dry_run or files.remove_file(path)):
+        if old and (dry_run or remove_within(directory.root, path)):
             swept.append(digest)
     return swept
 
@@ -326,7 +332,7 @@ def _empty_quarantine(directory: Directory, before: float, *, dry_run: bool) -> 
                 old = last_change(file.stat(follow_symlinks=False)) < before
             except FileNotFoundError:
                 continue
-            removed += old and (dry_run or files.remove_file(file.path))
+            removed += old and (dry_run or remove_within(directory.root, file.path))
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
     return removed

@@ -63,29 +63,24 @@ def as_of(folder: str) -> Access:
     return Access(mode & 0o666, mode & 0o7777)
 
 
-def write_file(path: str, content: bytes, temporary: str, access: Access = ALONE) -> None:
-    """Put a file in place whole: written under a temporary name, then renamed.
-
-    There is no fsync: every read checks digests, so what a crash tore is a miss that heals.
-    """
+def write_file(path: str, content: bytes, temporary: str) -> None:
+    """Put a file of the user's own in place whole, wherever it is; in a keep, see `within`."""
     name = os.path.join(temporary, unique_name())
     try:
-        descriptor = _create(name, access)
+        descriptor = _create(name)
         try:
-            if access is not ALONE:
-                _allow(descriptor, access.file)
             view = memoryview(content)
             while view:
                 view = view[os.write(descriptor, view) :]
         finally:
             os.close(descriptor)
-        _put(name, path, access)
+        _put(name, path)
     except BaseException:
         remove_file(name)
         raise
 
 
-def _allow(target: int | str, mode: int) -> None:
+def allow(target: int | str, mode: int) -> None:
     """Set permissions, whatever the umask is; a file system that knows none is no trouble."""
     try:
         os.chmod(target, mode)
@@ -93,14 +88,14 @@ def _allow(target: int | str, mode: int) -> None:
         return
 
 
-def _put(name: str, path: str, access: Access) -> None:
+def _put(name: str, path: str) -> None:
     """Rename a file into its folder, which a collection may take away while it is empty."""
     for _ in range(FOLDER_TRIES):
         try:
             os.replace(name, path)
         except FileNotFoundError:
             try:
-                make_folder(os.path.dirname(path), access)
+                make_folder(os.path.dirname(path))
             except (FileNotFoundError, FileExistsError):  # taken away at this very moment
                 continue
         else:
@@ -108,12 +103,12 @@ def _put(name: str, path: str, access: Access) -> None:
     os.replace(name, path)
 
 
-def _create(name: str, access: Access) -> int:
+def _create(name: str) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW
     try:
         return os.open(name, flags, 0o600)
     except FileNotFoundError:
-        make_folder(os.path.dirname(name), access)
+        make_folder(os.path.dirname(name))
         return os.open(name, flags, 0o600)
 
 
@@ -142,7 +137,7 @@ def make_folder(path: str, access: Access = ALONE) -> None:
 def _make_one(path: str, access: Access) -> None:
     os.mkdir(path, access.folder & 0o777)
     if access is not ALONE:
-        _allow(path, access.folder)
+        allow(path, access.folder)
 
 
 def remove_file(path: str) -> bool:

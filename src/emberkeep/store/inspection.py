@@ -17,6 +17,7 @@ from emberkeep.store.manifest import (
 )
 from emberkeep.store.pins import pinned
 from emberkeep.store.protocol import DAMAGED, UNREADABLE, UNTRUSTED, Miss
+from emberkeep.store.within import move_within, remove_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -325,7 +326,7 @@ def _quarantine_manifest(directory: Directory, entry: Entry, finding: Finding) -
     except (OSError, ValueError):
         found = None
     if found is not None and not isinstance(found, Miss) and _is_at_home(directory, entry, found):
-        os.replace(moved, finding.path)  # a healer was faster: this one is good
+        move_within(directory.root, moved, finding.path)  # a healer was faster: this one is good
         return []
     return [Repaired(QUARANTINED, finding.path, finding.detail)]
 
@@ -346,13 +347,15 @@ def _drop_incomplete(directory: Directory, entry: Entry, finding: Finding) -> li
         except (OSError, ValueError):
             healed = False
         if healed:
-            os.replace(moved, finding.path)
+            move_within(directory.root, moved, finding.path)
             return []
         done.append(Repaired(QUARANTINED, finding.path, finding.detail))
     if os.path.lexists(finding.path):  # not ours to move, or written anew a moment ago
         return done or _left(finding)
     path = directory.entry_path(entry)
-    if files.remove_file(path):
+    if not directory.heals:  # another host may see the blob that is missing here
+        return done or _left(finding)
+    if remove_within(directory.root, path):
         done.append(Repaired(REMOVED, path, finding.detail))
     return done
 
@@ -373,21 +376,21 @@ def reap(directory: Directory, before: float, *, dry_run: bool = False) -> int:
     try:
         for folder, remove in (("temporary", _remove_old), ("leases", _remove_lease)):
             for file in list(files.scan(os.path.join(directory.root, folder))):
-                reaped += remove(file.path, before, dry_run=dry_run)
+                reaped += remove(directory.root, file.path, before, dry_run=dry_run)
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
     return reaped
 
 
-def _remove_old(path: str, before: float, *, dry_run: bool) -> bool:
+def _remove_old(root: str, path: str, before: float, *, dry_run: bool) -> bool:
     try:
         old = last_change(os.stat(path, follow_symlinks=False)) < before
     except OSError:
         return False
-    return old and (dry_run or files.remove_file(path))
+    return old and (dry_run or remove_within(root, path))
 
 
-def _remove_lease(path: str, before: float, *, dry_run: bool) -> bool:
+def _remove_lease(root: str, path: str, before: float, *, dry_run: bool) -> bool:
     """As `_remove_old`, if nobody holds it: a build may take days and not touch its lease."""
     import fcntl
 
@@ -397,7 +400,7 @@ def _remove_lease(path: str, before: float, *, dry_run: bool) -> bool:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return _remove_old(path, before, dry_run=dry_run)
+        return _remove_old(root, path, before, dry_run=dry_run)
     except OSError:  # held
         return False
     finally:

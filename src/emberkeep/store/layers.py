@@ -196,7 +196,7 @@ class Layered:
         """The build halves of what any layer has for this plan, once each."""
         seen: set[str] = set()
         for layer in self._layers:
-            for build in layer.builds(kind, name, plan):
+            for build in _builds(layer, kind, name, plan, self._on_problem):
                 if build not in seen:
                     seen.add(build)
                     yield build
@@ -207,6 +207,16 @@ def _read(layer: Store, key: Key) -> Kept | Miss:
         return layer.read(key)
     except Exception as problem:  # noqa: BLE001 - anybody can write a store; its trouble costs a build
         return Miss(UNREADABLE, f"{layer.label} raised {type(problem).__name__}: {problem}")
+
+
+def _builds(
+    layer: Store, kind: str, name: str, plan: str, on_problem: Callable[[StoreProblem], None]
+) -> Iterator[str]:
+    """What a layer has of a plan; one that cannot be listed does not keep others from it."""
+    try:
+        yield from layer.builds(kind, name, plan)
+    except StoreProblem as problem:
+        on_problem(problem)
 
 
 def _write(layer: Store, kept: Kept) -> None:

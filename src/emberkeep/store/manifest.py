@@ -98,13 +98,19 @@ def _manifest(fields: Any) -> Manifest:
         for blob in fields["blobs"]
     )
     return Manifest(
-        Key(fields["kind"], fields["name"], fields["plan"], fields["build"]),
+        Key(*[_text(fields[half]) for half in ("kind", "name", "plan", "build")]),
         blobs,
         fields["layout"],
         float(fields["cost_s"]),
         float(fields["made_at"]),
         dict(fields["made_by"]),
     )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{value!r} is no text")
 
 
 def _digest(value: object) -> str:

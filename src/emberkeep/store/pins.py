@@ -9,6 +9,7 @@ import os
 
 from emberkeep.errors import StoreProblem
 from emberkeep.store import files
+from emberkeep.store.within import remove_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def pin(directory: Directory, entry: Entry) -> None:
     """
     directory.require_layout()
     try:
-        files.write_file(_path(directory, entry), b"", directory.temporary)
+        write_within(directory.root, _path(directory, entry), b"", directory.access)
     except OSError as problem:
         raise StoreProblem(f"{entry.kind}/{entry.name} cannot be pinned: {problem}") from problem
 
@@ -37,12 +38,12 @@ def unpin(directory: Directory, entry: Entry) -> bool:
     """
     directory.require_layout()
     path = _path(directory, entry)
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return False
-    except OSError as problem:
-        raise StoreProblem(f"{entry.kind}/{entry.name} cannot be unpinned: {problem}") from problem
+    if not remove_within(directory.root, path):
+        raise StoreProblem(
+            f"{entry.kind}/{entry.name} cannot be unpinned: {path} cannot be removed"
+        )
     for folder in (os.path.dirname(path), os.path.dirname(os.path.dirname(path))):
         files.remove_folder(folder)
     return True

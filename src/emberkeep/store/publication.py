@@ -11,6 +11,7 @@ from emberkeep.store import files
 from emberkeep.store.directory import LAYOUT, source_path
 from emberkeep.store.manifest import SIZE_LIMIT, read_document
 from emberkeep.store.protocol import NEWER_FORMAT, Miss
+from emberkeep.store.within import write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def writing(directory: Directory) -> Generator[Writer]:
         path = os.path.join(directory.root, "format")
         if not os.path.exists(path):
             files.make_folder(directory.root, access)
-            files.write_file(path, LAYOUT, directory.temporary, access)
+            write_within(directory.root, path, LAYOUT, access)
         yield Writer(directory, access)
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be written: {problem}") from problem
@@ -85,17 +86,17 @@ class Writer:
                 return
         except (OSError, ValueError):  # not there, not ours to touch, too long: writing tells
             pass
-        files.write_file(path, content, self._directory.temporary, self._access)
+        write_within(self._directory.root, path, content, self._access)
 
     def manifest(self, key: Key, document: bytes, source: str) -> None:
         """Write an endorsed document, after all its blobs."""
         path = self._directory.manifest_path(key)
         if _is_newer(path, key):
             return
-        temporary = self._directory.temporary
+        root = self._directory.root
         if source:
-            files.write_file(source_path(path), source.encode(), temporary, self._access)
-        files.write_file(path, document, temporary, self._access)
+            write_within(root, source_path(path), source.encode(), self._access)
+        write_within(root, path, document, self._access)
 
 
 def _check_size(document: bytes, key: Key) -> None:

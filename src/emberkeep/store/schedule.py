@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from emberkeep.store import files
+from emberkeep.store.within import write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def collect_if_due(directory: Directory, max_size_bytes: int, max_age_s: float) 
         age = time.time() - os.stat(path).st_mtime
     except FileNotFoundError:  # a new keep: there is nothing to collect yet
         age = 0.0
-        files.write_file(path, b"", directory.temporary)
+        write_within(directory.root, path, b"", directory.access)
     if 0 <= age < EVERY_S:
         return False
     os.utime(path)

@@ -11,6 +11,7 @@ import time
 
 from emberkeep.store import files
 from emberkeep.store.tally import SUFFIX
+from emberkeep.store.within import remove_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ def _fold(root: str, folder: str) -> int:
         for (event, kind, what), (count, seconds) in _add_up(done, skipped).items()
     ]
     target = os.path.join(folder, files.unique_name() + SUFFIX)
-    files.write_file(target, "".join(lines).encode(), os.path.join(root, "temporary"))
+    write_within(root, target, "".join(lines).encode())
     for name in done:
-        files.remove_file(os.path.join(folder, name))
+        remove_within(root, os.path.join(folder, name))
     return len(done)
 
 
@@ -109,4 +110,4 @@ def zero(root: str) -> int:
     """Forget all counts; how many files held them."""
     folder = os.path.join(root, "statistics")
     names = [entry.path for entry in files.scan(folder) if entry.name.endswith(SUFFIX)]
-    return sum(files.remove_file(name) for name in names)
+    return sum(remove_within(root, name) for name in names)

@@ -40,30 +40,23 @@ def build_half(target: Target, own: Sequence[str] = ()) -> BuildHalf:
     return BuildHalf({**toolchain.ingredients, "machine": target.ingredients()}, toolchain)
 
 
-def obtain_artifact(
-    keep: Keep,
-    target: Target,
-    request: Request,
-    *,
-    half: BuildHalf | None = None,
-    disabled: bool = False,
-) -> Artifact:
-    """The compiled kernel, loaded nowhere yet.
+def obtain_artifact(keep: Keep, target: Target, request: Request) -> Artifact:
+    """The compiled kernel, to be loaded by whoever wants it.
 
     A kernel that cannot be keyed is compiled and not kept; the user is told why.
-
-    Args:
-        keep: where it is kept.
-        target: what it is for.
-        request: what it is.
-        half: the build half of its key, where it is known already.
-        disabled: compile it, and neither look nor keep.
 
     Raises:
         InvalidKernel: it cannot be compiled as it is written.
         TargetUnavailable: it is not kept, and there is no compiler.
     """
+    half = build_half(target, request.own)
+    elsewhere = _built_elsewhere(keep, target, request, half)
+    return _keep_or_compile(keep, target, request, half) if elsewhere is None else elsewhere[0]
 
+
+def _keep_or_compile(
+    keep: Keep, target: Target, request: Request, half: BuildHalf, *, disabled: bool = False
+) -> Artifact:
     def build() -> Mapping[str, object]:
         return target.compile(request.source(target))
 
@@ -73,7 +66,7 @@ def obtain_artifact(
             request.name,
             request.ingredients(),
             build,
-            toolchain=half or build_half(target, request.own),
+            toolchain=half,
             disabled=disabled,
         )
     except Unkeyable as problem:
@@ -93,21 +86,21 @@ def obtain(keep: Keep, target: Target, request: Request) -> Runnable:
         TargetUnavailable: there is no such device, or no compiler and nothing kept.
     """
     half = build_half(target, request.own)
-    if keep.settings.toolchain is not None or _lacks_compiler(half):
-        runnable = _built_elsewhere(keep, target, request, half)
-        if runnable is not None:
-            return runnable
+    elsewhere = _built_elsewhere(keep, target, request, half)
+    if elsewhere is not None:
+        return elsewhere[1]
     try:
-        return target.load(obtain_artifact(keep, target, request, half=half))
+        return target.load(_keep_or_compile(keep, target, request, half))
     except Unloadable as problem:
         _warn(
             f"The kernel {request.name!r} that was built for {target.architecture} cannot be "
             f"loaded here and is compiled for this machine instead: {problem}"
         )
     here = target.for_this_machine()
+    half = build_half(here, request.own)
     for disabled in (False, True):
         try:
-            return here.load(obtain_artifact(keep, here, request, disabled=disabled))
+            return here.load(_keep_or_compile(keep, here, request, half, disabled=disabled))
         except Unloadable as problem:
             last = problem
     raise TargetUnavailable(
@@ -118,20 +111,32 @@ def obtain(keep: Keep, target: Target, request: Request) -> Runnable:
 
 def _built_elsewhere(
     keep: Keep, target: Target, request: Request, half: BuildHalf
-) -> Runnable | None:
-    """What is kept and runs here, whichever of the pinned toolchains has built it."""
+) -> tuple[Artifact, Runnable] | None:
+    """What is kept and runs here, whichever of the pinned toolchains has built it.
+
+    None where nothing is, or where this machine compiles for itself and the user has not said
+    otherwise.
+    """
+    wanted = keep.settings.toolchain
+    if wanted is None and not _lacks_compiler(half):
+        return None
     try:
         found = list(keep.find(KIND, request.name, request.ingredients(), toolchain=half))
     except Unkeyable:
         return None
-    # Whoever needs most of a machine makes most of it.
-    found.sort(key=lambda artifact: len(artifact.layout.get("features", ())), reverse=True)
-    for artifact in found:
+    for artifact in sorted(found, key=lambda artifact: _preference(artifact, wanted)):
         try:
-            return target.load(artifact)
-        except Unloadable as problem:
+            return artifact, target.load(artifact)
+        except (Unloadable, TargetUnavailable) as problem:
             _log(f"{request.name} of {artifact.key} is passed over: {problem}")
     return None
+
+
+def _preference(artifact: Artifact, wanted: str | None) -> tuple[bool, int]:
+    """What the user named comes first; who needs most of a machine makes most of it."""
+    build = artifact.key.partition("-")[2]
+    is_wanted = wanted is not None and build.startswith(wanted.lower())
+    return not is_wanted, -len(artifact.layout.get("features", ()))
 
 
 def _lacks_compiler(half: BuildHalf) -> bool:

@@ -193,7 +193,7 @@ class Others:
         self._learned_for: Trust | None = None
 
     def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
-        """None where it may be used here; what was revoked or altered never may."""
+        """None where it may be used here; what was revoked never may, whatever the policy is."""
         self._learn_revocations(stamps.signer)
         # Where it cannot be known what was revoked, only what is vouched for is used.
         is_unknown = self._judge.trust.current() is UNREADABLE
@@ -226,8 +226,9 @@ class Others:
             found = read_document(document, None, self._judge.verify_signature)
             if isinstance(found, Miss):
                 raise Untrusted(f"It is not shared: {found.detail}")
-            return resealed(document)
-        if not self._sealer.is_ours(stamps.digest, stamps.seal):
+            if self._details or stamps.signer not in self._judge.own:
+                return resealed(document)  # what others have signed is theirs to say
+        elif not self._sealer.is_ours(stamps.digest, stamps.seal):
             raise Untrusted(f"It is not shared: {NOT_OURS}, and nobody signed it")
         outgoing = document if self._details else without_details(document)
         key = self._signing_key()

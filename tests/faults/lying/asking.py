@@ -17,18 +17,32 @@ from emberkeep.settings import Place
 from emberkeep.sharing import publishing
 
 
-def main(shared, root, numbers, *, log=None, build_s=0.0, size=2000, deadline_s=5.0, patience_s=20):
+def main(
+    shared,
+    root,
+    numbers,
+    *,
+    deadline_s=5.0,
+    patience_s=20,
+    most_jobs=publishing.MOST_JOBS,
+    log=None,
+    build_s=0.0,
+    size=2000,
+):
     """Ask for all numbers.
 
     Args:
-        shared: the shared folder, and what is waited for it: `deadline_s`, at exit `patience_s`.
+        shared: the shared folder.
         root: of the keep of its own.
         numbers: what to ask for.
+        deadline_s: how long a call to the shared folder may take.
+        patience_s: how long it is waited for at exit.
+        most_jobs: how many artifacts may wait to be published.
         log: gets a line for each build.
         build_s: how long each takes.
         size: of what is built, in bytes.
     """
-    publishing.EXIT_PATIENCE_S = patience_s
+    publishing.EXIT_PATIENCE_S, publishing.MOST_JOBS = patience_s, most_jobs
     keep = Keep(root, shared=Place(shared, deadline_s=deadline_s), memory_size=0)
 
     def on_build(number):

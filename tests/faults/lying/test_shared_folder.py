@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from hashlib import sha256
 
 import pytest
 from users import COMMON, Heard, User, ask, content, contents
 
-from emberkeep.sharing import deadline, publishing
+from emberkeep.sharing import deadline
+from emberkeep.store.manifest import NO_SEAL, TRAILER, TRAILER_BYTES
 
 ASKING = os.path.join(os.path.dirname(__file__), "asking.py")
 WAIT_S = 60
@@ -288,6 +290,49 @@ def test_a_manifest_without_its_blob_is_healed_for_all_by_who_builds(
     report(manifests_without_a_blob=count, refused=refused(bobs))
 
 
+# Newer formats ------------------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(reason="publication.writing replaces a layout that it does not see", strict=True)
+def test_a_layout_of_the_future_is_not_replaced_though_it_is_not_seen(mount, alice):
+    """As by a client that remembers that there was none."""
+    lying = mount()
+    layout = os.path.join(lying.backing, "format")
+    with open(layout, "wb") as file:
+        file.write(b"emberkeep 2\n")
+    lying.inject(hidden=True, path="format")
+    keep = alice.keep(lying.path)
+    with Heard():
+        ask(keep, 1)
+        assert keep.flush()
+    with open(layout, "rb") as file:
+        assert file.read() == b"emberkeep 2\n"
+
+
+@pytest.mark.xfail(reason="publication._is_newer takes what it cannot read for old", strict=True)
+def test_a_manifest_of_the_future_is_not_replaced_though_it_cannot_be_read(mount, alice):
+    lying = mount()
+    publish(alice.keep(lying.path), 1)
+    (manifest,) = below(lying.backing, end=".json")
+    of_the_future(manifest)
+    before = contents(lying.backing)
+    alice.root += " of another host"
+    keep = alice.keep(lying.path)
+    with Heard():
+        ask(keep, 1, on_build=lambda _: lying.inject("EIO", "open", path="*.json", times=1))
+        assert keep.flush()
+    assert lying.counts() == {"EIO": 1}
+    assert contents(lying.backing)[manifest] == before[manifest]
+
+
+def of_the_future(path):
+    """Give a manifest a format that this version does not know."""
+    with open(path, "r+b") as file:
+        body = file.read()[:-TRAILER_BYTES].replace(b'"format":1', b'"format":2', 1)
+        file.seek(0)
+        file.write(body + TRAILER % (sha256(body).hexdigest().encode(), NO_SEAL.encode()))
+
+
 # Time ---------------------------------------------------------------------------------------------
 
 
@@ -407,13 +452,14 @@ def test_a_process_ends_though_its_place_hangs_for_ever(mount, alice, start, rep
 
 def test_what_waits_to_be_published_does_not_fill_the_memory(mount, alice, start, report):
     lying = mount()
-    size, artifacts = 400_000, 2 * publishing.MOST_JOBS
-    orders = {"size": size, "deadline_s": 2, "patience_s": 1}
+    size, artifacts, most_jobs = 1_000_000, 120, 10
+    orders = {"size": size, "deadline_s": 1, "patience_s": 1, "most_jobs": most_jobs}
     (before,) = finish(start(alice, lying.path, range(3), **orders))
     lying.inject(hang=True, operation="write", path="temporary/*")
     (told,) = finish(start(alice, lying.path, range(1000, 1000 + artifacts), **orders))
     grown = told["peak_bytes"] - before["peak_bytes"]
-    assert grown < 1.5 * size * publishing.MOST_JOBS
+    assert any("wait to be published already" in text for text in told["warnings"])
+    assert grown < (most_jobs + 50) * size
     report(artifacts=artifacts, hangs=lying.counts()["hang"], grown_bytes=grown)
 
 
@@ -476,7 +522,7 @@ def test_who_waited_for_the_lease_sees_what_was_built_though_it_had_been_missing
         {"hidden": True, "probability": 0.01},
         {"negative": 0.2},
     ],
-    ids=lambda lie: str(next(iter(lie.values()))) + str(next(iter(lie))),
+    ids=["stale-handles", "busy", "broken", "full", "torn", "flipped", "hidden", "remembered"],
 )
 def test_processes_of_two_hosts_are_right_whatever_they_are_told(
     mount, alice, start, report, tmp_path, lie, keys
@@ -486,9 +532,7 @@ def test_processes_of_two_hosts_are_right_whatever_they_are_told(
     for view in views:
         view.inject(**lie)
     log = str(tmp_path / "log")
-    processes = [
-        start(alice, view.path, range(keys), build_s=0.05, log=log) for view in views * 2
-    ]
+    processes = [start(alice, view.path, range(keys), build_s=0.05, log=log) for view in views * 2]
     told = finish(*processes, within_s=20 * WAIT_S)
     builds = counted(log)
     assert sorted(builds) == list(range(keys))

@@ -1,4 +1,4 @@
-"""People who share a folder, for the tests of this folder: what they ask for is known, and checked."""
+"""People who share a folder; what they ask for is known, so that what they get is checked."""
 
 import os
 import warnings

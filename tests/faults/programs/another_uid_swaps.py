@@ -33,6 +33,7 @@ class Attacker:
     """All that somebody can do who may write into a folder, chosen by chance."""
 
     def __init__(self, root, outside):
+        self.root = root
         self.outside = outside
         self.within = os.path.join(root, "attackers")
         os.mkdir(self.within)
@@ -64,9 +65,13 @@ class Attacker:
     def restore(self, path):
         try:
             replace(path, self.good[path])
-        except OSError:  # two who move folders at once have left something else there
-            os.rename(os.path.dirname(path), unused(os.path.dirname(path)))
-            replace(path, self.good[path])
+        except OSError:  # the victim has made the folders anew, for itself alone
+            inner = os.path.relpath(path, self.root)
+            top = os.path.join(self.root, inner.partition(os.sep)[0])
+            os.rename(top, unused(top))
+            for each, content in self.good.items():
+                if each.startswith(top + os.sep):
+                    replace(each, content)
 
     def rewrite(self, path):
         """In place, under the eyes of whoever reads it."""

@@ -110,9 +110,7 @@ def become(place, user):
 def make_users(place):
     public = generate(os.path.join(place, "alice"), "default", 0.0).public
     key = TrustedKey("alice", (), None, 0.0)
-    change_trust(
-        os.path.join(place, "bob"), lambda trust: with_entry(trust, "keys", public, key)
-    )
+    change_trust(os.path.join(place, "bob"), lambda trust: with_entry(trust, "keys", public, key))
 
 
 def side_by_side(jobs):

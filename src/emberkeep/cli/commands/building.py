@@ -10,7 +10,7 @@ from emberkeep.cache import Keep
 from emberkeep.cli.command import Command
 from emberkeep.cli.session import warn
 from emberkeep.errors import EmberkeepError, InvalidKernel, InvalidSetting
-from emberkeep.light import final, frozen
+from emberkeep.light import final, frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,12 +96,14 @@ class _Declared:
         own_target: makes what it runs on where nothing else is said; None where it is the same
             for all.
         build: has it for a target: kept, or compiled now.
+        only: the kind of target it is for; empty for any.
     """
 
     name: str
     signature: str
     own_target: Callable[[], Target] | None
     build: Callable[[Target | None], _Had]
+    only: str = ""
 
 
 def _build(session: Session) -> int:
@@ -136,9 +138,15 @@ def _have_all(session: Session, targets: list[Target]) -> list[dict[str, object]
         )
     results: list[dict[str, object]] = []
     for item in declared:
-        own = [None] if item.own_target is None else targets or [item.own_target()]
-        results += [_build_one(item, target) for target in own]
-    keep.flush(PATIENCE_S)
+        if item.own_target is None:
+            results.append(_build_one(item, None))
+            continue
+        meant = [target for target in targets if item.only in ("", target.name)]
+        if not targets:
+            meant = [item.own_target()]
+        results += [_build_one(item, target) for target in meant]
+    if not keep.flush(PATIENCE_S):
+        warn("not all has reached the shared places in time; `emberkeep push` brings the rest")
     lines = [
         f"{result['name']}({result['signature']}) for {result['architecture']}: {result['result']}"
         for result in results
@@ -211,13 +219,25 @@ def _declared(module: types.ModuleType, keep: Keep) -> Iterator[_Declared]:
 
     # Of a file that has no graphs, nothing of phase-type distributions need be imported.
     graphs: Any = sys.modules.get("emberkeep.phasetype.graph")
-    for value in {id(value): value for value in vars(module).values()}.values():
+    values = {id(value): value for value in vars(module).values()}.values()
+    if graphs is not None and any(isinstance(value, graphs.Graph) for value in values):
+        yield from _of_chains(keep)
+    for value in values:
         if isinstance(value, Kernel):
             yield from _of_kernel(value, keep)
         elif isinstance(value, Solver):
             yield from _of_solver(value, keep)
         elif graphs is not None and isinstance(value, graphs.Graph):
             yield _of_graph(value, keep)
+
+
+def _of_chains(keep: Keep) -> Iterator[_Declared]:
+    """What emberkeep itself runs to make, record and evaluate graphs."""
+    from emberkeep.phasetype.ahead import kernels
+
+    for kernel in kernels():
+        for declared in _of_kernel(kernel, keep):
+            yield replace(declared, {"only": "cpu"})
 
 
 def _of_kernel(kernel: Kernel, keep: Keep) -> Iterator[_Declared]:

@@ -165,7 +165,7 @@ def _answer_export(session: Session, path: str, done: Exported) -> None:
     values = {
         "file": path,
         "name": index.name,
-        "version": index.version,
+        "library_version": index.version,
         "entries": len(index.entries),
         "size_bytes": total,
         "stored_bytes": stored,
@@ -264,7 +264,7 @@ def _about(reader: BundleReader, entries: Sequence[BundleEntry]) -> dict[str, ob
     index = reader.index
     return {
         "name": index.name,
-        "version": index.version,
+        "library_version": index.version,
         "description": index.description,
         "made_by": index.made_by,
         "signer": reader.signer,

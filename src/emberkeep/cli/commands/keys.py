@@ -10,8 +10,8 @@ from emberkeep.cli.session import warn
 from emberkeep.cli.text import moment, table
 from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.settings import private_key
-from emberkeep.store import files
 from emberkeep.store.files import as_of
+from emberkeep.store.within import write_within
 from emberkeep.trust.editing import change_trust, with_entry
 from emberkeep.trust.judging import REVOKED
 from emberkeep.trust.signing import (
@@ -135,9 +135,10 @@ def _revoke(session: Session) -> int:
     config_dir = _config_dir(session)
     change_trust(config_dir, lambda trust: with_entry(trust, "revoked_keys", key.public, reason))
     statement = revocation_statement(key)
-    path = key_path(config_dir, _name(session))
-    if os.path.exists(path):
-        os.replace(path, path.removesuffix(SUFFIX) + RETIRED)
+    for own in own_keys(config_dir):  # one from the environment has no file, or one of any name
+        if not isinstance(own, str) and own.public == key.public:
+            path = key_path(config_dir, own.name)
+            os.replace(path, path.removesuffix(SUFFIX) + RETIRED)
     told = list(_tell(session, key.public, statement))
     lines = [
         f"{key.public} is revoked. Nothing that it signed is used here any more.",
@@ -161,8 +162,7 @@ def _tell(session: Session, public: str, statement: bytes) -> Iterator[str]:
 
 def _write_statement(place: Place, public: str, statement: bytes) -> None:
     path = os.path.join(place.path, REVOKED, public)
-    temporary = os.path.join(place.path, "temporary")
-    files.write_file(path, statement, temporary, as_of(place.path))
+    write_within(place.path, path, statement, as_of(place.path))
 
 
 COMMANDS = {"key": Command(_configure, _key, EXAMPLES)}

@@ -78,10 +78,10 @@ def _compile(source: KernelSource, architecture: str) -> str:
                 fastmath=bool(source.options.get("fastmath", False)),
                 cc=capability(architecture),
             )
-    except NumbaError as problem:
+    except (NumbaError, KeyError, NotImplementedError) as problem:  # whatever it does not know
         raise InvalidKernel(
             f"numba-cuda cannot compile the kernel {source.name!r}: {problem}"
-        ) from None
+        ) from problem
     refuse_results(
         source.name, [str(made.signature.return_type) for made in body.overloads.values()]
     )

@@ -1,0 +1,29 @@
+"""What graphs have compiled when they are first used, for those who compile it ahead."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from emberkeep.elimination.evaluate import KERNELS
+from emberkeep.targets.kernel import Kernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOMES = (
+    "elimination.kernels.recording",
+    "phasetype.kernels.exploring",
+    "phasetype.kernels.running",
+    "phasetype.kernels.walking",
+)
+
+
+def kernels() -> Iterator[Kernel]:
+    """All of them, once each."""
+    for home in HOMES:
+        for value in vars(import_module(f"emberkeep.{home}")).values():
+            if isinstance(value, Kernel):
+                yield value
+    for pair in KERNELS.values():
+        yield from pair

@@ -1,0 +1,153 @@
+"""Writing, moving and removing files within a root, by way of no link.
+
+Others may be able to write into a keep: into a shared folder by design. Whoever puts a link in the
+place of a folder there must not lead its readers, publishers and collectors out of it. So every
+folder between the root and a file is opened from the one above it, and none may be a link.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from emberkeep.store.files import ALONE, FOLDER_TRIES, NO_FOLLOW, allow, make_folder, unique_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emberkeep.store.files import Access
+
+FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+TEMPORARY = "temporary"
+
+
+def write_within(root: str, path: str, content: bytes, access: Access = ALONE) -> None:
+    """Put a file in place whole: written under a temporary name, then renamed.
+
+    There is no fsync: every read checks digests, so what a crash tore is a miss that heals.
+
+    Raises:
+        OSError: it cannot be written, or a link stands in the place of a folder.
+    """
+    draft = unique_name()
+    drafts = _open_folder(root, (TEMPORARY,), access)
+    try:
+        try:
+            _write_new(draft, content, drafts, access)
+            _put(draft, drafts, root, path, access)
+        except BaseException:
+            _unlink(draft, drafts)
+            raise
+    finally:
+        os.close(drafts)
+
+
+def remove_within(root: str, path: str) -> bool:
+    """Remove a file; whether it was there and could be removed."""
+    *above, name = _parts(root, path)
+    try:
+        folder = _open_folder(root, above)
+    except OSError:
+        return False
+    try:
+        return _unlink(name, folder)
+    finally:
+        os.close(folder)
+
+
+def move_within(root: str, path: str, target: str) -> None:
+    """Rename a file to another place within the root, whose folder is made where it is missing.
+
+    Raises:
+        OSError: it cannot be moved, or a link stands in the place of a folder.
+    """
+    *above, name = _parts(root, path)
+    folder = _open_folder(root, above)
+    try:
+        _put(name, folder, root, target, ALONE)
+    finally:
+        os.close(folder)
+
+
+def _parts(root: str, path: str) -> list[str]:
+    parts = path[len(root) :].split(os.sep)
+    if not path.startswith(root) or parts[0] or ".." in parts or len(parts) < 2:  # noqa: PLR2004
+        raise ValueError(f"{path} does not lie within {root}")
+    return parts[1:]
+
+
+def _open_folder(root: str, names: Sequence[str], access: Access | None = None) -> int:
+    """The descriptor of a folder within a root; missing ones are made if it is said how."""
+    if access is not None and not os.path.isdir(root):
+        make_folder(root, access)
+    folder = os.open(root, FOLDER)
+    for depth, name in enumerate(names, 1):
+        try:
+            inner = _open_inner(name, folder, access)
+        except OSError as problem:
+            if problem.errno in (errno.ENOTDIR, errno.ELOOP):
+                place = os.path.join(root, *names[:depth])
+                raise OSError(
+                    problem.errno, "this is a link or a file; a folder was expected", place
+                ) from problem
+            raise
+        finally:
+            os.close(folder)
+        folder = inner
+    return folder
+
+
+def _open_inner(name: str, folder: int, access: Access | None) -> int:
+    flags = FOLDER | NO_FOLLOW
+    try:
+        return os.open(name, flags, dir_fd=folder)
+    except FileNotFoundError:
+        if access is None:
+            raise
+    try:
+        os.mkdir(name, access.folder & 0o777, dir_fd=folder)
+    except FileExistsError:  # somebody else was faster
+        return os.open(name, flags, dir_fd=folder)
+    inner = os.open(name, flags, dir_fd=folder)
+    if access is not ALONE:
+        allow(inner, access.folder)
+    return inner
+
+
+def _write_new(name: str, content: bytes, folder: int, access: Access) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW
+    descriptor = os.open(name, flags, 0o600, dir_fd=folder)
+    try:
+        if access is not ALONE:
+            allow(descriptor, access.file)
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    finally:
+        os.close(descriptor)
+
+
+def _put(name: str, folder: int, root: str, path: str, access: Access) -> None:
+    """Rename a file into its folder, which a collection may take away while it is empty."""
+    *above, target = _parts(root, path)
+    for attempt in range(FOLDER_TRIES):
+        try:
+            into = _open_folder(root, above, access)
+            try:
+                os.replace(name, target, src_dir_fd=folder, dst_dir_fd=into)
+            finally:
+                os.close(into)
+        except FileNotFoundError:
+            if attempt == FOLDER_TRIES - 1:
+                raise
+        else:
+            return
+
+
+def _unlink(name: str, folder: int) -> bool:
+    try:
+        os.unlink(name, dir_fd=folder)
+    except OSError:
+        return False
+    return True
