@@ -11,7 +11,7 @@ import pytest
 
 from emberkeep.errors import StoreProblem
 from emberkeep.store import directory as directory_module
-from emberkeep.store import files
+from emberkeep.store import files, publication
 from emberkeep.store.directory import LAYOUT, Directory, last_use
 from emberkeep.store.files import folder_name
 from emberkeep.store.manifest import SIZE_LIMIT, TRAILER, TRAILER_BYTES
@@ -141,15 +141,15 @@ def test_no_name_leads_out(store, name, tmp_path, sealer):
 
 
 def test_a_crash_before_the_manifest_leaves_nothing_to_see(store, artifact, monkeypatch):
-    write_file, written = files.write_file, []
+    write_within, written = publication.write_within, []
 
-    def crash(path, content, temporary, access):
+    def crash(root, path, content, access):
         written.append(path)
         if path.endswith(".json"):
             raise OSError("the power went")
-        write_file(path, content, temporary, access)
+        write_within(root, path, content, access)
 
-    monkeypatch.setattr(files, "write_file", crash)
+    monkeypatch.setattr(publication, "write_within", crash)
     with pytest.raises(StoreProblem, match="the power went"):
         store.write(artifact)
     blobs = {blob_path(store, role) for role in BLOBS}

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from emberkeep.store import files, statistics
+from emberkeep.store import statistics
 from emberkeep.store.statistics import INCLUDES, fold, read_totals, zero
 from emberkeep.store.tally import Tally
 
@@ -279,16 +279,16 @@ def test_a_fold_that_is_interrupted_counts_nothing_twice(root, monkeypatch, remo
     for _ in range(5):
         count(root, HIT)
     age(root)
-    remove, calls = files.remove_file, []
+    remove, calls = statistics.remove_within, []
 
-    def crash(path):
+    def crash(root, path):
         if path.endswith(".tsv"):
             if len(calls) == removed:
                 raise Crash
             calls.append(path)
-        return remove(path)
+        return remove(root, path)
 
-    monkeypatch.setattr(files, "remove_file", crash)
+    monkeypatch.setattr(statistics, "remove_within", crash)
     with pytest.raises(Crash):
         fold(root)
     monkeypatch.undo()
@@ -311,7 +311,7 @@ def test_a_fold_interrupted_before_it_is_written_loses_nothing(root, monkeypatch
     def fail(*_):
         raise OSError("full")
 
-    monkeypatch.setattr(files, "write_file", fail)
+    monkeypatch.setattr(statistics, "write_within", fail)
     with pytest.raises(OSError, match="full"):
         fold(root)
     assert read_totals(root) == {HIT: (2, 1.0)}
@@ -336,14 +336,14 @@ def test_two_who_fold_at_once_count_nothing_twice(root, monkeypatch):
     for _ in range(3):
         count(root, HIT)
     age(root)
-    write_file, inner = files.write_file, []
+    write_within, inner = statistics.write_within, []
 
     def meanwhile(*arguments):
         monkeypatch.undo()
         inner.append(fold(root))
-        write_file(*arguments)
+        write_within(*arguments)
 
-    monkeypatch.setattr(files, "write_file", meanwhile)
+    monkeypatch.setattr(statistics, "write_within", meanwhile)
     assert fold(root) == 3
     assert inner == [0]
     assert read_totals(root) == {HIT: (3, 1.5)}

@@ -8,6 +8,8 @@ import sys
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emberkeep import StoreWarning
 from emberkeep.errors import StoreProblem, Untrusted
@@ -460,6 +462,21 @@ def test_no_mutation_of_a_manifest_gives_anything_that_was_not_vouched_for(tmp_p
     report(
         mutations=count, offers=count * 7, **{f"taken_{n}": c for n, c in world.accepted.items()}
     )
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("count", [100, pytest.param(10_000, marks=pytest.mark.soak)])
+def test_no_mutation_that_hypothesis_looks_for_gives_more_either(tmp_path, report, count):
+    world = fuzzing.World(tmp_path / "world")
+
+    @settings(max_examples=count, deadline=None, database=None)
+    @given(st.randoms(use_true_random=False))
+    def attack(chance):
+        world.attack(fuzzing.mutated(world, chance.randrange))
+
+    attack()
+    world.assert_nothing_outside()
+    report(mutations=count, **{f"taken_{n}": c for n, c in world.accepted.items()})
 
 
 @pytest.mark.timeout(900)

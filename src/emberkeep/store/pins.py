@@ -38,8 +38,12 @@ def unpin(directory: Directory, entry: Entry) -> bool:
     """
     directory.require_layout()
     path = _path(directory, entry)
-    if not os.path.lexists(path):
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
         return False
+    except OSError as problem:
+        raise StoreProblem(f"{entry.kind}/{entry.name} cannot be unpinned: {problem}") from problem
     if not remove_within(directory.root, path):
         raise StoreProblem(
             f"{entry.kind}/{entry.name} cannot be unpinned: {path} cannot be removed"

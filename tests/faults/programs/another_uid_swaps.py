@@ -121,15 +121,12 @@ class Attacker:
         os.mkdir(path)
 
     def move_folder(self, path):
-        """The folder above becomes a link to one of the attacker's, and comes back.
-
-        One that lies in the root: links that lead out of it have a test of their own.
-        """
+        """The folder above becomes a link to another, in the root or outside, and comes back."""
         above = os.path.dirname(path)
         aside = unused(above)
         os.rename(above, aside)
         try:
-            os.symlink(self.within, above)
+            os.symlink(self.chance.choice([self.within, self.outside]), above)
             time.sleep(0.001)
         finally:
             os.rename(above, unused(above))  # the link, or the folder that the victim has made

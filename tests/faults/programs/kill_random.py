@@ -105,7 +105,9 @@ def finish(reader):
 
 def reap(root):
     """The writers are dead, so what lies there is theirs: all of it goes, and nothing else."""
-    inspection.reap(Directory(root, OwnKeep(fresh(root)._sealer, None, list).verify), time.time() + 7200)
+    inspection.reap(
+        Directory(root, OwnKeep(fresh(root)._sealer, None, list).verify), time.time() + 7200
+    )
     left = [
         name
         for folder in ("temporary", "leases")
