@@ -142,7 +142,6 @@ def test_pins_in_a_shared_folder_hold_for_everybody(stocked, bob, say):
     assert say(stocked, "status", "--layer", "shared")[1]["pinned"] == 0
 
 
-@pytest.mark.xfail(reason="store/pins.py makes pins for one user alone, wherever they are")
 def test_pins_in_a_shared_folder_can_be_read_by_those_who_may_read_the_folder(stocked, say):
     key = os.path.basename(manifests(stocked.shared)[0]).removesuffix(".json")
     assert say(stocked, "pin", key, "--layer", "shared")[0] == 0
@@ -251,7 +250,6 @@ def test_repair_leaves_damaged_files_of_others_where_they_are(stocked, bob, say,
         assert say(bob, "verify", "--layer", "shared")[0] == 0
 
 
-@pytest.mark.xfail(reason="store/inspection.py removes manifests where no blob is to be seen")
 def test_repair_leaves_manifests_of_others_whose_contents_it_does_not_see(stocked, bob, say):
     """Over NFS, a client may be behind: what it does not see yet may be there."""
     os.unlink(blobs(stocked.shared)[0])
@@ -298,7 +296,7 @@ def test_a_program_is_built_once_and_fetched_by_all_others(alice, bob, say, mode
     code, answer, said = say(alice, "prewarm", model)
     assert code == 0, said
     built = {(item["name"], item["signature"]): item for item in answer["kernels"]}
-    assert set(built) == {
+    assert set(built) > {  # and what emberkeep itself needs for graphs
         ("double", "float64[::1]"),
         ("decay", "states"),
         ("decay", "final"),
@@ -316,7 +314,7 @@ def test_a_program_is_built_once_and_fetched_by_all_others(alice, bob, say, mode
     assert {item["reason"] for item in answer["kernels"]} == {f"kept in shared {bob.shared}"}
     assert {item["key"] for item in answer["kernels"]} == {item["key"] for item in built.values()}
     _, answer, _ = say(bob, "ls")
-    assert len(answer["entries"]) == 4
+    assert len(answer["entries"]) == len(built)
     code, answer, _ = say(bob, "prewarm", model)
     assert {item["reason"] for item in answer["kernels"]} == {"kept in local"}
 

@@ -23,6 +23,9 @@ class Anybody:
     def can_endorse(self):
         return True
 
+    def learn_revocations(self):
+        pass
+
 
 def folder(path, **options):
     return SharedFolder(Place(str(path), **options), Anybody())

@@ -220,7 +220,6 @@ def test_a_revoked_toolchain_runs_no_more(machine, builder):
     assert machine.run("wave")["bits"] == {"wave": builder.bits["wave"]}
 
 
-@pytest.mark.xfail(reason="store/directory.py moves to quarantine whatever is not trusted now")
 def test_what_was_trusted_no_more_is_there_when_it_is_trusted_again(machine, builder):
     """As when trust expires and is renewed, which is what the message asks for."""
     machine.command("import", builder.bundle)
@@ -291,15 +290,12 @@ def test_a_shared_folder_ships_as_well(machine, builder, tmp_path):
     assert machine.run("wave")["bits"] == {"wave": builder.bits["wave"]}
 
 
-UNLISTED = pytest.mark.xfail(reason="cache/elsewhere.py gives up on all places where one fails")
-
-
 @pytest.mark.parametrize(
     "trouble",
     [
         "not mounted",
-        pytest.param("a file", marks=UNLISTED),
-        pytest.param("of a newer layout", marks=UNLISTED),
+        "a file",
+        "of a newer layout",
     ],
 )
 def test_a_shared_folder_in_trouble_does_not_keep_from_running_what_is_here(
@@ -346,7 +342,6 @@ def test_a_toolchain_that_is_not_pinned_is_not_taken(workstation, builder):
         assert said["loaded"]["wave"] != key
 
 
-@pytest.mark.xfail(reason="targets/obtaining.py takes the build that needs most of a machine")
 def test_the_toolchain_that_was_asked_for_is_taken_though_there_is_a_build_of_one_s_own(
     workstation, builder
 ):
@@ -360,7 +355,6 @@ def test_the_toolchain_that_was_asked_for_is_taken_though_there_is_a_build_of_on
 # In advance ------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="obtain_artifact of targets/obtaining.py knows nothing of pins")
 def test_prewarming_finds_what_was_imported(machine, builder):
     machine.command("import", builder.bundle)
     answer = machine.command("prewarm", MODEL)
@@ -370,6 +364,7 @@ def test_prewarming_finds_what_was_imported(machine, builder):
 # Chains ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_a_keep_that_is_shipped_as_a_whole_brings_what_chains_are_made_with(machine, builder):
     """On the same processor, that is: emberkeep's own kernels are compiled for the host."""
     expected = builder.run("expect")
@@ -381,7 +376,6 @@ def test_a_keep_that_is_shipped_as_a_whole_brings_what_chains_are_made_with(mach
     assert (said["imported"], said.get("bits")) == ([], expected["bits"])
 
 
-@pytest.mark.xfail(reason="build exports a trace without the kernels that chains are made with")
 def test_a_chain_that_was_built_for_others_runs_where_there_is_no_compiler(machine, builder):
     bundle = os.path.join(machine.home, "graph.ek")
     named = ("--name", "graph", "--version", "1")

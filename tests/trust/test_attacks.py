@@ -504,7 +504,6 @@ def test_a_key_that_its_owner_revokes_counts_no_more_anywhere(scene, capsys):
     refused_by(scene.bob, scene.bob.keep(strategy="local"), "revoked by its owner")
 
 
-@pytest.mark.xfail(strict=True, reason="statements are read with manifests alone, not at a miss")
 def test_a_place_that_has_nothing_else_tells_of_revocations_all_the_same(scene, capsys):
     assert scene.bob.get().hit
     revoke(scene)

@@ -146,8 +146,8 @@ def test_own_keys_count_and_retired_ones_do_not(bob):
 
 def test_a_key_in_the_environment_is_ones_own(bob):
     private = "66" * 32
-    for given in (private, private + public_half(private)):
-        bob.judge = bob.make_judge(given)
+    for text in (private, private + public_half(private)):
+        bob.judge = bob.make_judge(text)
         key = bob.judge.own.to_sign()
         assert problem_of(bob.others(), signed_by(key, ARTIFACT.document)) is None
         assert "does not trust" in problem_of(bob.others(), SIGNED)

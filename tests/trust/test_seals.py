@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emberkeep import Keep, StoreWarning
-from emberkeep.trust import seals as trust
 from emberkeep.store import files
+from emberkeep.trust import seals as trust
 from emberkeep.trust.seals import DOMAIN, KEY_BYTES, KEY_FILE, Sealer
 
 DIGEST = sha256(b"a manifest").hexdigest()

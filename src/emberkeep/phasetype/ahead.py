@@ -21,9 +21,6 @@ HOMES = (
 
 def kernels() -> Iterator[Kernel]:
     """All of them, once each."""
-    for home in HOMES:
-        for value in vars(import_module(f"emberkeep.{home}")).values():
-            if isinstance(value, Kernel):
-                yield value
-    for pair in KERNELS.values():
-        yield from pair
+    found = [value for home in HOMES for value in vars(import_module(f"emberkeep.{home}")).values()]
+    found += [kernel for pair in KERNELS.values() for kernel in pair]
+    yield from {id(kernel): kernel for kernel in found if isinstance(kernel, Kernel)}.values()

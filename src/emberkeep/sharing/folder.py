@@ -122,6 +122,7 @@ class SharedFolder:
 
     def _read(self, key: Key, deadline: Deadline) -> Kept | Miss:
         """Read, and read again where the client of the file system may have been behind."""
+        self._others.learn_revocations()
         found: Kept | Miss = Miss(ABSENT, "")
         for attempt, pause in enumerate(PAUSES_S):
             if attempt:

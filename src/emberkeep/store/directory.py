@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import os
 import time
+from errno import ELOOP
 
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, sha256
@@ -105,7 +106,9 @@ class Directory:
         except FileNotFoundError:
             return Miss(ABSENT, f"it was never kept in {self.root}, or has been evicted")
         except (OSError, StoreProblem) as problem:
-            return Miss(UNREADABLE, f"{self.root} cannot be read: {problem}")
+            # A link in the place of a file is somebody's trick, not the place's trouble.
+            reason = DAMAGED if getattr(problem, "errno", None) == ELOOP else UNREADABLE
+            return Miss(reason, f"{self.root} cannot be read: {problem}")
 
     def _read(
         self, key: Key, path: str, expect: Callable[[int], None] | None = None

@@ -354,7 +354,7 @@ def _drop_incomplete(directory: Directory, entry: Entry, finding: Finding) -> li
         return done or _left(finding)
     path = directory.entry_path(entry)
     if not directory.heals:  # another host may see the blob that is missing here
-        return done or _left(finding)
+        return [Repaired(LEFT, path, f"{finding.detail}; the next builder replaces it")]
     if remove_within(directory.root, path):
         done.append(Repaired(REMOVED, path, finding.detail))
     return done

@@ -194,7 +194,7 @@ class Others:
 
     def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """None where it may be used here; what was revoked never may, whatever the policy is."""
-        self._learn_revocations(stamps.signer)
+        self.learn_revocations(stamps.signer)
         # Where it cannot be known what was revoked, only what is vouched for is used.
         is_unknown = self._judge.trust.current() is UNREADABLE
         policy = REQUIRE if is_unknown else self._policy
@@ -260,7 +260,7 @@ class Others:
             return False
         return True
 
-    def _learn_revocations(self, signer: str) -> None:
+    def learn_revocations(self, signer: str = "") -> None:
         """Look whether the place holds statements by which owners have revoked their keys.
 
         For each key that is trusted, once in each process. What is found is remembered in the

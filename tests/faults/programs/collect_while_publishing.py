@@ -36,6 +36,9 @@ class Anybody:
     def can_endorse(self):
         return True
 
+    def learn_revocations(self):
+        pass
+
 
 def artifact(number):
     blobs = {role: content(number, role) for role in ("code", "source")}

@@ -10,9 +10,9 @@ import injection
 from starts import STARTS, files_below
 from workload import Heard, ask, ask_again, fresh, tell
 
-from emberkeep.trust.seals import OwnKeep
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, collect
+from emberkeep.trust.seals import OwnKeep
 
 
 def publish(root, number, *, torn):

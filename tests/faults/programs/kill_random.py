@@ -10,9 +10,9 @@ import time
 from injection import in_child
 from workload import Heard, ask, ask_again, fresh, tell
 
-from emberkeep.trust.seals import OwnKeep
 from emberkeep.store import inspection
 from emberkeep.store.directory import Directory
+from emberkeep.trust.seals import OwnKeep
 
 SIZE = 3000
 WINDOW_S = 0.006  # some publications long

@@ -6,9 +6,9 @@ import time
 
 from workload import KIND, Heard, ask, fresh, tell
 
-from emberkeep.trust.seals import OwnKeep
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, collect
+from emberkeep.trust.seals import OwnKeep
 
 YEAR_2100 = 4_102_444_800
 TIMES = (0, 1, YEAR_2100, 2**33)
