@@ -143,11 +143,11 @@ def test_no_name_leads_out(store, name, tmp_path, sealer):
 def test_a_crash_before_the_manifest_leaves_nothing_to_see(store, artifact, monkeypatch):
     write_within, written = publication.write_within, []
 
-    def crash(root, path, content, access):
+    def crash(root, path, content, access, *, replaces=True):
         written.append(path)
         if path.endswith(".json"):
             raise OSError("the power went")
-        write_within(root, path, content, access)
+        write_within(root, path, content, access, replaces=replaces)
 
     monkeypatch.setattr(publication, "write_within", crash)
     with pytest.raises(StoreProblem, match="the power went"):

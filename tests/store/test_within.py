@@ -177,3 +177,19 @@ def test_removing_says_whether_it_was_there(root):
     write_within(root, f"{root}/a/f", b"1")
     assert remove_within(root, f"{root}/a/f")
     assert not remove_within(root, f"{root}/a/f")
+
+
+def test_a_name_that_is_taken_is_not_taken_again(root, monkeypatch):
+    write_within(root, f"{root}/f", b"1", replaces=False)
+    with pytest.raises(FileExistsError):
+        write_within(root, f"{root}/f", b"2", replaces=False)
+
+    def no_links(*_, **__):
+        raise PermissionError("no links")
+
+    monkeypatch.setattr(os, "link", no_links)
+    with pytest.raises(FileExistsError):
+        write_within(root, f"{root}/f", b"3", replaces=False)
+    write_within(root, f"{root}/g", b"4", replaces=False)
+    assert (read_file(f"{root}/f", 10), read_file(f"{root}/g", 10)) == (b"1", b"4")
+    assert os.listdir(f"{root}/temporary") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from errno import EBUSY, EIO, ESTALE
 
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from emberkeep.store.directory import Directory
     from emberkeep.store.files import Access
     from emberkeep.store.protocol import Kept, Key, Manifest, Stamps
+
+
+PASSING = frozenset([EBUSY, EIO, ESTALE])
 
 
 def publish(directory: Directory, kept: Kept) -> None:
@@ -47,11 +51,23 @@ def writing(directory: Directory) -> Generator[Writer]:
         access = directory.access
         path = os.path.join(directory.root, "format")
         if not os.path.exists(path):
-            files.make_folder(directory.root, access)
-            write_within(directory.root, path, LAYOUT, access)
+            _lay_out(directory, path, access)
         yield Writer(directory, access)
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be written: {problem}") from problem
+
+
+def _lay_out(directory: Directory, path: str, access: Access) -> None:
+    """Write down the layout's version, unless somebody did: what is there may be a newer one."""
+    files.make_folder(directory.root, access)
+    try:
+        write_within(directory.root, path, LAYOUT, access, replaces=False)
+    except FileExistsError:
+        if not directory.is_keep():  # a client that remembers that there was none
+            raise StoreProblem(
+                f"{directory.root} was laid out by somebody a moment ago, and how cannot be read "
+                "yet. What comes next will be kept"
+            ) from None
 
 
 @final
@@ -113,7 +129,11 @@ def _is_newer(path: str, key: Key) -> bool:
     """Whether a newer emberkeep holds this name: what we don't know we don't replace."""
     try:
         found = read_document(files.read_file(path, SIZE_LIMIT), key, _accept)
-    except (OSError, ValueError):
+    except ValueError:
+        return False
+    except OSError as problem:
+        if problem.errno in PASSING:  # what it is, nobody knows
+            raise
         return False
     return isinstance(found, Miss) and found.reason == NEWER_FORMAT
 

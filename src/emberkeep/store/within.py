@@ -22,12 +22,22 @@ FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 
 TEMPORARY = "temporary"
 
 
-def write_within(root: str, path: str, content: bytes, access: Access = ALONE) -> None:
+def write_within(
+    root: str, path: str, content: bytes, access: Access = ALONE, *, replaces: bool = True
+) -> None:
     """Put a file in place whole: written under a temporary name, then renamed.
 
     There is no fsync: every read checks digests, so what a crash tore is a miss that heals.
 
+    Args:
+        root: what must not be left.
+        path: of the file, within the root.
+        content: all of it.
+        access: who else may read and write what is made.
+        replaces: whether it takes the place of a file that is there.
+
     Raises:
+        FileExistsError: it is there, and was not to be replaced.
         OSError: it cannot be written, or a link stands in the place of a folder.
     """
     draft = unique_name()
@@ -35,7 +45,10 @@ def write_within(root: str, path: str, content: bytes, access: Access = ALONE) -
     try:
         try:
             _write_new(draft, content, drafts, access)
-            _put(draft, drafts, root, path, access)
+            if replaces:
+                _put(draft, drafts, root, path, access)
+            else:
+                _add(draft, drafts, root, path, access)
         except BaseException:
             _unlink(draft, drafts)
             raise
@@ -143,6 +156,22 @@ def _put(name: str, folder: int, root: str, path: str, access: Access) -> None:
                 raise
         else:
             return
+
+
+def _add(name: str, folder: int, root: str, path: str, access: Access) -> None:
+    """Give a file a name that nobody has; a link tells of one, whatever a client sees of it."""
+    *above, target = _parts(root, path)
+    into = _open_folder(root, above, access)
+    try:
+        os.link(name, target, src_dir_fd=folder, dst_dir_fd=into)
+        _unlink(name, folder)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW, dir_fd=into))
+        os.replace(name, target, src_dir_fd=folder, dst_dir_fd=into)
+    finally:
+        os.close(into)
 
 
 def _unlink(name: str, folder: int) -> bool:

@@ -293,7 +293,6 @@ def test_a_manifest_without_its_blob_is_healed_for_all_by_who_builds(
 # Newer formats ------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="publication.writing replaces a layout that it does not see", strict=True)
 def test_a_layout_of_the_future_is_not_replaced_though_it_is_not_seen(mount, alice):
     """As by a client that remembers that there was none."""
     lying = mount()
@@ -309,7 +308,6 @@ def test_a_layout_of_the_future_is_not_replaced_though_it_is_not_seen(mount, ali
         assert file.read() == b"emberkeep 2\n"
 
 
-@pytest.mark.xfail(reason="publication._is_newer takes what it cannot read for old", strict=True)
 def test_a_manifest_of_the_future_is_not_replaced_though_it_cannot_be_read(mount, alice):
     lying = mount()
     publish(alice.keep(lying.path), 1)
