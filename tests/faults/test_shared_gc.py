@@ -26,7 +26,6 @@ def test_collecting_at_full_speed_disturbs_neither_readers_nor_publishers(
     assert too_late <= facts["reads"] / 1000
 
 
-@pytest.mark.xfail(reason="a blob that is touched before it is removed is lost", strict=True)
 def test_what_is_published_at_any_moment_of_a_collection_stays(run_program, report):
     facts = run_program("publish_while_collecting")
     report(**facts)

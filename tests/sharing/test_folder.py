@@ -199,3 +199,13 @@ def test_a_folder_laid_out_by_a_newer_emberkeep_is_neither_read_nor_written(plac
     with pytest.raises(StoreProblem, match="Upgrade"):
         store.write(kept(name="other"))
     assert store.read(kept(name="third").manifest.key).reason in (UNREADABLE, ABSENT)
+
+
+def test_leases_are_not_put_where_a_link_leads(place, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    os.symlink(outside, place / "leases")
+    told = []
+    assert folder(place).acquire("name", "", told.append) is None
+    assert "is a link" in told[0]
+    assert os.listdir(outside) == []

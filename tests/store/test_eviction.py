@@ -539,7 +539,7 @@ def test_clear_removes_blobs_unless_somebody_may_be_publishing_them(keep, monkey
     keep.add("1", b"1")
     assert clear(keep.directory).blobs == 0
     later = time.time() + CLEAR_GRACE_S + 1
-    monkeypatch.setattr("emberkeep.store.eviction.time.time", lambda: later)
+    monkeypatch.setattr("emberkeep.store.eviction._clock_of", lambda _: later)
     assert clear(keep.directory).blobs == 1
 
 
@@ -547,7 +547,7 @@ def test_clear_keeps_the_blobs_of_a_newer_format_that_stays(keep, monkeypatch):
     keep.add("1", b"1", kind="tables")
     keep.put_newer_format(kind="future")
     later = time.time() + CLEAR_GRACE_S + 1
-    monkeypatch.setattr("emberkeep.store.eviction.time.time", lambda: later)
+    monkeypatch.setattr("emberkeep.store.eviction._clock_of", lambda _: later)
     done = clear(keep.directory, "tables")
     assert (done.entries, done.blobs, done.foreign) == (1, 0, True)
     done = clear(keep.directory)

@@ -219,6 +219,9 @@ class SharedFolder:
 
     def _require_ours(self) -> None:
         """A newer emberkeep may keep something else where leases are put."""
+        leases = os.path.join(self._root, "leases")
+        if os.path.islink(leases):
+            raise StoreProblem(f"{leases} is a link, which leads who knows where. Remove it")
         self._require_folder()
         self.directory.check_layout()
 

@@ -26,7 +26,7 @@ from emberkeep.store.inspection import (
 )
 from emberkeep.store.manifest import SIZE_LIMIT
 from emberkeep.store.pins import pinned, unpin
-from emberkeep.store.within import remove_within
+from emberkeep.store.within import move_within, remove_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def clear(
     """
     if not directory.is_keep():
         return Collected()
-    now = time.time()
+    now = _clock_of(directory)
     sizes = blob_sizes(directory)
     records = _read_records(directory)
     pins = _pins(directory)
@@ -311,12 +311,28 @@ def _sweep(
         path = directory.blob_path(digest)
         try:
             # Whoever publishes touches the blobs first: looked at now, not when it was listed.
-            old = last_change(os.stat(path, follow_symlinks=False)) < before
+            facts = os.stat(path, follow_symlinks=False)
         except OSError:
             continue
-        if old and (dry_run or remove_within(directory.root, path)):
+        if last_change(facts) < before and (dry_run or _remove_untouched(directory, path, facts)):
             swept.append(digest)
     return swept
+
+
+def _remove_untouched(directory: Directory, path: str, seen: os.stat_result) -> bool:
+    """Remove a blob, unless somebody touches it at this very moment, to publish it again.
+
+    It is moved aside first: who comes after that does not find it, and writes it anew.
+    """
+    root, aside = directory.root, os.path.join(directory.temporary, files.unique_name())
+    try:
+        move_within(root, path, aside, directory.access)
+        if os.stat(aside, follow_symlinks=False).st_mtime_ns == seen.st_mtime_ns:
+            return remove_within(root, aside)
+        move_within(root, aside, path, directory.access)
+    except OSError:  # gone, or not ours to move
+        return False
+    return False
 
 
 def _without(records: list[_Record], gone: list[_Record]) -> list[_Record]:

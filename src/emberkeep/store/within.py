@@ -69,7 +69,7 @@ def remove_within(root: str, path: str) -> bool:
         os.close(folder)
 
 
-def move_within(root: str, path: str, target: str) -> None:
+def move_within(root: str, path: str, target: str, access: Access = ALONE) -> None:
     """Rename a file to another place within the root, whose folder is made where it is missing.
 
     Raises:
@@ -78,7 +78,7 @@ def move_within(root: str, path: str, target: str) -> None:
     *above, name = _parts(root, path)
     folder = _open_folder(root, above)
     try:
-        _put(name, folder, root, target, ALONE)
+        _put(name, folder, root, target, access)
     finally:
         os.close(folder)
 

@@ -12,6 +12,7 @@ from emberkeep.keys.explain import summary
 from emberkeep.light import as_dict
 from emberkeep.store.composition import canonical, read_ingredients
 from emberkeep.store.inspection import OK, is_named
+from emberkeep.store.manifest import read_stamps
 from emberkeep.store.pins import pinned
 from emberkeep.store.protocol import Miss
 
@@ -85,6 +86,7 @@ def _show(session: Session) -> int:
             f"{path} is {manifest.reason}: {manifest.detail}. `emberkeep verify` checks all entries"
         )
     trees = read_ingredients(document)
+    stamps = read_stamps(document)
     is_pinned = (entry.kind, entry.name, entry.key) in pinned(directory)
     values = {
         **as_dict(manifest.key),
@@ -94,6 +96,8 @@ def _show(session: Session) -> int:
         "pinned": is_pinned,
         "made_at": manifest.made_at,
         "made_by": dict(manifest.made_by),
+        "signer": "" if stamps is None else stamps.signer,
+        "payload": "" if stamps is None else stamps.payload,
         "cost_s": manifest.cost_s,
         "layout": manifest.layout,
         "blobs": [
@@ -121,6 +125,8 @@ def _details(values: dict[str, Any], trees: Mapping[str, Fingerprint]) -> Iterat
     yield f"  made       {moment(values['made_at'])}, in {duration(values['cost_s'])}"
     made_by = ", ".join(f"{what} {version}" for what, version in values["made_by"].items())
     yield f"  made by    {made_by or '-'}"
+    yield f"  signed by  {values['signer'] or '(nobody)'}"
+    yield f"  payload    {values['payload']}"
     yield f"  last used  {moment(values['last_used'])}"
     yield f"  layout     {canonical(values['layout'])}"
     yield f"  manifest   {values['path']}"
