@@ -22,7 +22,7 @@ def problem(line: str) -> str | None:
         check = ["make", "--dry-run", *words[1:2]]
     elif words[0] == "emberkeep":
         check = [sys.executable, "-m", "emberkeep", *words[1:2], "--help"]
-    elif words[0] in ("pip", "git", "cd"):
+    elif words[0] in ("pip", "git", "cd", "mkdir"):
         return None
     else:
         return f"is neither make, emberkeep, pip nor git: {line}"
