@@ -41,7 +41,7 @@ def heard(lease_path: str, seen: set[str]) -> BuildFailed | None:
         return None
     # Others can write there: what moves a cursor must not reach a terminal.
     builder, _, message = (
-        "".join(letter if letter.isprintable() else " " for letter in part)
+        "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in part)
         for part in told.partition("\n")
     )
     return BuildFailed(

@@ -167,11 +167,20 @@ def _add(name: str, folder: int, root: str, path: str, access: Access) -> None:
         _unlink(name, folder)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW, dir_fd=into))
+    except OSError as problem:  # a file system without links, where this has to do
+        if _is_there(target, into):
+            raise FileExistsError(errno.EEXIST, "it is there already", path) from problem
         os.replace(name, target, src_dir_fd=folder, dst_dir_fd=into)
     finally:
         os.close(into)
+
+
+def _is_there(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _unlink(name: str, folder: int) -> bool:
