@@ -91,6 +91,15 @@ class Program:
         return self._part(3 * self.rows, self.rows), self._part(4 * self.rows, self.rows)
 
     @property
+    def lower(self) -> tuple[Values, Values]:
+        """The pattern of L: where rows begin, and columns."""
+        at = 5 * self.rows + self.edges
+        return (
+            self._part(at, self.rows + 1),
+            self._part(at + self.rows + 1, self.entries[0]),
+        )
+
+    @property
     def upper(self) -> tuple[Values, Values]:
         """The pattern of U: where rows begin, and columns."""
         lower, upper = self.entries
@@ -138,8 +147,7 @@ class Program:
         number = np.arange(rows)
         if (begins > number).any() or (ends <= number).any() or (ends > rows).any():
             return False
-        at = 5 * rows + self.edges
-        lower_starts, lower = self._part(at, rows + 1), self._part(at + rows + 1, lowers)
+        lower_starts, lower = self.lower
         upper_starts, upper = self.upper
         for starts, total in ((lower_starts, lowers), (upper_starts, uppers)):
             if starts[0] != 0 or starts[-1] != total or (starts[1:] < starts[:-1]).any():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emberkeep.phasetype.assembly import Edges
     from emberkeep.phasetype.building import GraphBuilder
     from emberkeep.phasetype.canonical import Canonical
+    from emberkeep.phasetype.differentiable.model import Model
     from emberkeep.phasetype.states import States
     from emberkeep.phasetype.trace import Trace
 
@@ -293,6 +294,59 @@ class Graph:
         from emberkeep.phasetype.drawing import as_svg
 
         return as_svg(self)
+
+    # For JAX --------------------------------------------------------------------------------------
+
+    def model(self, *, rewards: Any = None, moments: int = 0) -> Model:
+        """Densities, and moments, as functions of parameters that JAX differentiates.
+
+        Args:
+            rewards: in place of time; by vertex, or by vertex and kind: times then have a last axis
+                for kinds, and densities are those of each kind by itself.
+            moments: how many raw moments a call gives besides densities.
+
+        Raises:
+            InvalidGraph: rewards are impossible.
+        """
+        from emberkeep.phasetype.differentiable.opening import open_model
+
+        return open_model(self, rewards, moments)
+
+    @staticmethod
+    def pmf_from_graph(
+        graph: Graph,
+        discrete: bool | None = None,  # noqa: FBT001 - as others write it
+        param_length: int | None = None,
+        *,
+        use_cache: bool = True,
+    ) -> Model:
+        """The same as `graph.model()`, as it is written elsewhere.
+
+        Args:
+            graph: the graph.
+            discrete: must be what the graph is, where it is given.
+            param_length: must be how many parameters it has, where it is given.
+            use_cache: nothing here depends on it: models are made of traces that are kept.
+        """
+        from emberkeep.phasetype.differentiable.opening import check_call, open_model
+
+        check_call(graph, discrete, param_length)
+        del use_cache
+        return open_model(graph, None, 0)
+
+    @staticmethod
+    def pmf_and_moments_from_graph(
+        graph: Graph,
+        nr_moments: int = 2,
+        discrete: bool | None = None,  # noqa: FBT001 - as others write it
+        *,
+        rewards: Any = None,
+    ) -> Model:
+        """The same as `graph.model(moments=nr_moments)`: a call gives densities and moments."""
+        from emberkeep.phasetype.differentiable.opening import check_call, open_model
+
+        check_call(graph, discrete, None)
+        return open_model(graph, rewards, nr_moments)
 
     # The distribution -----------------------------------------------------------------------------
 

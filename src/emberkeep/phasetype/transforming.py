@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.elimination.evaluate import Factors
-from emberkeep.elimination.program import record
+from emberkeep.elimination.program import Program, record
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final, frozen
-from emberkeep.phasetype.assembly import Edges, check_weights
+from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.building import make_graph
 from emberkeep.phasetype.rewards import one_kind
 from emberkeep.phasetype.states import NONE, WORD, States, read_states
@@ -92,10 +92,33 @@ def _whole(graph: Graph) -> _Draft:
     )
 
 
-def _without(graph: Graph, nothing: Values) -> _Draft:
-    """Eliminate vertices: what led to them leads to where they lead, in proportion."""
+@final
+@frozen
+class Shortened:
+    """A graph without some of its vertices: what led to them leads to where they lead.
+
+    Attributes:
+        program: an elimination of those vertices; the others are kept, and so is a row that leads
+            to where the chain begins.
+        base, coefficients: weights of its edges.
+        vertices: what is left.
+        entries: entries of U that are weights of what is left.
+        sources, targets: between which positions in `vertices` those are; the source is -1 for
+            where the chain begins.
+    """
+
+    program: Program
+    base: Values
+    coefficients: Values
+    vertices: Values
+    entries: Values
+    sources: Values
+    targets: Values
+
+
+def shorten(graph: Graph, nothing: Values) -> Shortened:
+    """Record the elimination of vertices."""
     count = len(graph)
-    weights = check_weights(graph.states, graph.edges, np.empty(0), discrete=graph.is_discrete)
     begins = np.flatnonzero(graph.initial > 0)
     ends = graph.absorbing
     # Two more vertices: one that leads to where the chain begins, and one that all ends lead to, so
@@ -103,37 +126,51 @@ def _without(graph: Graph, nothing: Values) -> _Draft:
     start, sink = count, count + 1
     sources = np.concatenate([graph.edges.sources, np.full(len(begins), start), ends])
     targets = np.concatenate([graph.edges.targets, begins, np.full(len(ends), sink)])
-    values = np.concatenate([weights, graph.initial[begins], np.ones(len(ends))])
+    base = np.concatenate([graph.edges.base, graph.initial[begins], np.ones(len(ends))])
+    coefficients = np.zeros((len(base), graph.theta_length))
+    coefficients[: len(graph.edges.base)] = graph.edges.coefficients
     order = np.lexsort((targets, sources))
     starts = np.zeros(count + 3, np.uint32)
     starts[1:] = np.cumsum(np.bincount(sources, minlength=count + 2))
-    edges = Edges(
-        starts, targets[order].astype(np.uint32), values[order], np.zeros((len(order), 0))
-    )
-    program = record(edges.starts, edges.targets, keep=np.append(~nothing, [True, False]))
-    factors = Factors(program, edges.base, edges.coefficients, 1)
-    factors.update(np.zeros((1, 0)))
-    if factors.problems:
-        state = graph.states.label(int(program.vertex[factors.problems[0][1]]))
-        raise InvalidGraph(
-            f"State {state!r} earns nothing, and with these weights there is no way out of it"
-        )
+    keep = np.append(~nothing, [True, False])
+    program = record(starts, targets[order].astype(np.uint32), keep=keep)
     uppers, columns = program.upper
-    lowers, _ = program.entries
-    found = factors.values[0, lowers : lowers + len(columns), 0]
     rows = np.repeat(np.arange(program.rows), np.diff(uppers))
-    there = (rows >= program.eliminated) & (rows != columns)
-    led, to, weight = program.vertex[rows[there]], program.vertex[columns[there]], found[there]
+    entries = np.flatnonzero((rows >= program.eliminated) & (rows != columns))
     position = np.full(count + 1, -1, np.int64)
     vertices = np.flatnonzero(~nothing)
     position[vertices] = np.arange(len(vertices))
-    first = led == start
-    initial = np.zeros(len(vertices))
-    np.add.at(initial, position[to[first]], weight[first])
-    return _Draft(
+    return Shortened(
+        program,
+        base[order],
+        coefficients[order],
         vertices,
-        position[led[~first]],
-        position[to[~first]],
+        entries,
+        position[program.vertex[rows[entries]]],
+        position[program.vertex[columns[entries]]],
+    )
+
+
+def _without(graph: Graph, nothing: Values) -> _Draft:
+    """Eliminate vertices: what led to them leads to where they lead, in proportion."""
+    check_weights(graph.states, graph.edges, np.empty(0), discrete=graph.is_discrete)
+    found = shorten(graph, nothing)
+    factors = Factors(found.program, found.base, found.coefficients, 1)
+    factors.update(np.zeros((1, 0)))
+    if factors.problems:
+        state = graph.states.label(int(found.program.vertex[factors.problems[0][1]]))
+        raise InvalidGraph(
+            f"State {state!r} earns nothing, and with these weights there is no way out of it"
+        )
+    lowers, _ = found.program.entries
+    weight = factors.values[0, lowers + found.entries, 0]
+    first = found.sources < 0
+    initial = np.zeros(len(found.vertices))
+    np.add.at(initial, found.targets[first], weight[first])
+    return _Draft(
+        found.vertices,
+        found.sources[~first],
+        found.targets[~first],
         weight[~first],
         np.zeros((int((~first).sum()), 0)),
         initial,

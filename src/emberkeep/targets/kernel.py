@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 FLAGS = frozenset({"nnan", "ninf", "nsz", "arcp", "contract", "afn", "reassoc", "fast"})
 
 
-def kernel(
+def kernel(  # noqa: PLR0913 - options, each given by its name
     *signatures: str | Callable[..., None],
     name: str | None = None,
     fastmath: bool | Collection[str] = False,
     max_registers: int | None = None,
+    straight_vectors: bool = False,
+    xla_results: int = 0,
     cpu: str = "host",
     threads: int | None = None,
     keep: Keep | None = None,
@@ -49,6 +51,10 @@ def kernel(
             arcp, contract, afn, reassoc. ``afn`` also allows the vector forms of exp, log, sin, cos
             and pow, which are good to 4 units in the last place. On CUDA any of them allow all.
         max_registers: how many registers a thread on a GPU may use.
+        straight_vectors: whether straight code becomes vector instructions too, on the CPU, as
+            loops do: where a kernel is written for a few lanes side by side.
+        xla_results: how many of the last arguments are results, where XLA is to call it: see
+            `emberkeep.xla.Handler`.
         cpu: ``"host"``, or the level to compile for: x86-64-v2, x86-64-v3, x86-64-v4.
         threads: how many a call on the CPU uses; by default as many as there are processors.
         keep: where compiled kernels are kept; by default the user's own.
@@ -63,7 +69,12 @@ def kernel(
             function,
             [text for text in signatures if isinstance(text, str)],
             name=name,
-            options=_options(fastmath=fastmath, max_registers=max_registers),
+            options=_options(
+                fastmath=fastmath,
+                max_registers=max_registers,
+                straight_vectors=straight_vectors,
+                xla_results=xla_results,
+            ),
             cpu=cpu,
             threads=threads,
             keep=keep,
@@ -80,7 +91,13 @@ def kernel(
     return decorate
 
 
-def _options(*, fastmath: bool | Collection[str], max_registers: int | None) -> dict[str, Any]:
+def _options(
+    *,
+    fastmath: bool | Collection[str],
+    max_registers: int | None,
+    straight_vectors: bool,
+    xla_results: int,
+) -> dict[str, Any]:
     """What the compilers are told, with defaults left out: they are the same kernel."""
     options: dict[str, Any] = {}
     if isinstance(fastmath, bool):
@@ -97,6 +114,10 @@ def _options(*, fastmath: bool | Collection[str], max_registers: int | None) -> 
         options["fastmath"] = flags
     if max_registers is not None:
         options["max_registers"] = int(max_registers)
+    if straight_vectors:
+        options["straight_vectors"] = True
+    if xla_results:
+        options["xla_results"] = int(xla_results)
     return options
 
 

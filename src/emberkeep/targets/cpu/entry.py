@@ -30,6 +30,7 @@ _MXCSR = """
   store i32 {value}, ptr %usual, align 4
   call void @llvm.x86.sse.ldmxcsr(ptr %usual)
 """
+_RESTORED = "  call void @llvm.x86.sse.ldmxcsr(ptr %saved)\n"
 _ANSWER = """
   %wide = sext i32 %status to i64
   %raised = icmp sgt i32 %status, 0
@@ -64,8 +65,7 @@ def entry_source(module: Any, symbol: str) -> str:
     is_x86 = module.triple.startswith(("x86_64", "i686"))
     mode, restore, declarations = "", "", ""
     if is_x86:
-        mode = _MXCSR.format(value=_DEFAULT_MXCSR)
-        restore = "  call void @llvm.x86.sse.ldmxcsr(ptr %saved)\n"
+        mode, restore = usual_mode(), restored_mode()
         declarations = (
             "declare void @llvm.x86.sse.stmxcsr(ptr)\ndeclare void @llvm.x86.sse.ldmxcsr(ptr)\n"
         )
@@ -78,6 +78,16 @@ def entry_source(module: Any, symbol: str) -> str:
         f"  store ptr null, ptr %exception, align 8\n{mode}{body}\n"
         f"  %status = call i32 @{_quoted(symbol)}({call})\n{restore}{_ANSWER}}}\n"
     )
+
+
+def usual_mode() -> str:
+    """Assembly that saves how the thread rounds, and sets what is usual."""
+    return _MXCSR.format(value=_DEFAULT_MXCSR)
+
+
+def restored_mode() -> str:
+    """Assembly that puts back what was saved."""
+    return _RESTORED
 
 
 def _quoted(symbol: str) -> str:

@@ -30,6 +30,7 @@ from emberkeep.targets.cpu.entry import ENTRY, entry_source
 from emberkeep.targets.cpu.exceptions import without_pickles
 from emberkeep.targets.cpu.vector_math import bind_vector_math
 from emberkeep.targets.cpu.writing import written_arrays
+from emberkeep.targets.cpu.xla_entry import xla_entry_source
 from emberkeep.targets.protocol import KernelSource, loop_over_indices
 from emberkeep.telemetry.spans import Category, span
 
@@ -70,14 +71,14 @@ def lower(source: KernelSource, processor: str, features: str) -> Lowered:
     Raises:
         InvalidKernel: numba cannot compile it; says where and why.
     """
-    target = _target(processor, features)
+    target = _target(processor, features, straight=bool(source.options.get("straight_vectors")))
     with compile_spans("cpu"):
         library, symbol = _compile(source, target)
     with span(f"emit {source.name}", Category.COMPILE, {"part": "emit", "target": "cpu"}):
         module = _freestanding(library, symbol)
         function = module.get_function(symbol)
         written = written_arrays(function, source.types)
-        module = _with_entry(module, symbol, with_vector_math=_vector_math(source.options))
+        module = _with_entry(module, symbol, source)
         _require_known_symbols(module, source.name)
         machine = _position_independent(processor, features)
         return Lowered(machine.emit_object(module), written, module, machine)
@@ -124,7 +125,7 @@ def _body(source: KernelSource, target: Any) -> tuple[Any, list[Any]]:
 @global_compiler_lock
 def isolated_times(source: KernelSource, processor: str, features: str) -> list[FunctionTime]:
     """What each function costs by itself: compiled once more, alone, its callees being there."""
-    target = _target(processor, features)
+    target = _target(processor, features, straight=bool(source.options.get("straight_vectors")))
     body, dispatchers = _body(source, target)
     body.compile((types.int64, *map(_numba_type, source.types)))
     found: list[FunctionTime] = []
@@ -184,8 +185,9 @@ class _CodeGenerator(codegen.JITCPUCodegen):
 
     _library_class = _Library
 
-    def __init__(self, processor: str, features: str) -> None:
+    def __init__(self, processor: str, features: str, *, straight: bool) -> None:
         self._processor, self._features = processor, features
+        self._straight = straight
         super().__init__("emberkeep")
 
     def _get_host_cpu_name(self) -> str:
@@ -193,6 +195,10 @@ class _CodeGenerator(codegen.JITCPUCodegen):
 
     def _get_host_cpu_features(self) -> str:
         return self._features
+
+    def _pass_builder(self, **kwargs: Any) -> Any:
+        kwargs.setdefault("slp_vectorize", self._straight)
+        return super()._pass_builder(**kwargs)
 
     def _add_module(self, module: Any) -> None:
         """Keep it from the execution engine."""
@@ -220,8 +226,9 @@ class _Target(registry.CPUTarget):
 
 
 @functools.cache
-def _target(processor: str, features: str) -> _Target:
-    return _Target(_CodeGenerator(processor, features))
+def _target(processor: str, features: str, *, straight: bool = False) -> _Target:
+    """The target for a processor; `straight`: where vectors are made of straight code too."""
+    return _Target(_CodeGenerator(processor, features, straight=straight))
 
 
 @functools.cache
@@ -263,16 +270,20 @@ _LIBRARY_NAMES = {
 }
 
 
-def _with_entry(module: Any, symbol: str, *, with_vector_math: bool) -> Any:
-    """The module with the function that is called from outside, without what it does not need."""
+def _with_entry(module: Any, symbol: str, source: KernelSource) -> Any:
+    """The module with what is called from outside, without what that does not need."""
     text = without_pickles(str(module))
     for numbas, plain in _LIBRARY_NAMES.items():
         text = text.replace(f"@{numbas}(", f"@{plain}(")
-    if with_vector_math:
+    if _vector_math(source.options):
         text = bind_vector_math(text)
     declares_destructor = "@NRT_MemInfo_call_dtor(" in text
     module = llvm.parse_assembly(text)
     module.link_in(llvm.parse_assembly(entry_source(module, symbol)))
+    results = source.options.get("xla_results", 0)
+    if results:
+        handler = xla_entry_source(module, symbol, source.name, source.types, results)
+        module.link_in(llvm.parse_assembly(handler))
     if declares_destructor:
         module.link_in(llvm.parse_assembly(_NO_DESTRUCTOR.replace("internal ", "")))
         module.get_function("NRT_MemInfo_call_dtor").linkage = llvm.Linkage.internal

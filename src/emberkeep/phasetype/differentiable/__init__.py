@@ -1,0 +1,1 @@
+"""Graphs as functions that JAX differentiates: what is computed is data, for one program."""

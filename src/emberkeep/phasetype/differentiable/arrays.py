@@ -1,0 +1,211 @@
+# pyright: basic
+"""The two calculations as operations on whole arrays, for where XLA has no kernels of ours.
+
+Of a tape, operations of one level are done at once, some hundred at a time. Steps of a chain are
+gathers and scatters. One loop does each, whose length is data, so that compiling takes as long for
+a large graph as for a small one; and each has its derivative written by hand, in reverse.
+
+JAX has no types to speak of.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from emberkeep.elimination.layout import DIVIDE
+from emberkeep.elimination.tape import CHUNK
+from emberkeep.phasetype.differentiable.recording import depth_for
+
+GONE, SLACK, TAIL = 1e-290, 1e-9, 44.0
+FEW = 16  # up to which factorials are multiplied out
+
+# Tapes -------------------------------------------------------------------------------------------
+
+
+def _leaves(tape: Any, theta: Any) -> Any:
+    """All slots by row of theta, with what leaves begin with; and one more slot, to throw away."""
+    slots = jnp.zeros((len(tape["room"]) + 1, len(theta)), theta.dtype)
+    leaves = tape["leaves"].astype(theta.dtype)
+    slots = slots.at[: len(leaves)].set(leaves[:, None])
+    coefficients = tape["coefficients"].astype(theta.dtype)
+    return slots.at[tape["linear"][0]].add(coefficients[:, None] * theta.T[tape["linear"][1]])
+
+
+def _chunk(tape: Any, number: Any) -> Any:
+    """Whether they divide, and three rows of slots; past the end it is the last slot."""
+    kind, first, many = tape["chunks"][:, number]
+    operations = lax.dynamic_slice(tape["operations"], (jnp.zeros_like(first), first), (3, CHUNK))
+    there = jnp.arange(CHUNK) < many
+    spare = len(tape["room"])
+    return kind == DIVIDE, jnp.where(there, operations, spare), there[:, None]
+
+
+def _forward(tape: Any, theta: Any) -> Any:
+    def step(number: Any, slots: Any) -> Any:
+        divides, (target, first, second), there = _chunk(tape, number)
+        x, y = slots[first], slots[second]
+        found = jnp.where(divides, x / jnp.where(there, y, 1), x * y)
+        return slots.at[target].add(jnp.where(there, found, 0))
+
+    many = (tape["chunks"][2] > 0).sum()
+    return lax.fori_loop(0, many, step, _leaves(tape, theta))
+
+
+def _mark(tape: Any, slots: Any) -> Any:
+    """No number where a weight is negative."""
+    of_parameters = tape["coefficients"] != 0
+    bad = of_parameters[:, None] & ~(slots[tape["linear"][0]] >= 0)
+    return jnp.where(bad.any(axis=0), jnp.nan, 0.0)
+
+
+def replay(tape: Any, theta: Any) -> Any:
+    """What a tape gives, by row of theta and output."""
+    slots = _forward(tape, theta)
+    return slots[tape["outputs"]].T + _mark(tape, slots)[:, None]
+
+
+def replay_reverse(tape: Any, theta: Any, sought: Any) -> Any:
+    """The gradient of the outputs' sum, with the weights `sought`."""
+    slots = _forward(tape, theta)
+    many = (tape["chunks"][2] > 0).sum()
+
+    def step(back: Any, gradient: Any) -> Any:
+        divides, (target, first, second), there = _chunk(tape, many - 1 - back)
+        g, x, y = gradient[target], slots[first], jnp.where(there, slots[second], 1)
+        by_first = jnp.where(divides, g / y, g * y)
+        by_second = jnp.where(divides, -g / y * slots[target], g * x)
+        gradient = gradient.at[first].add(jnp.where(there, by_first, 0))
+        return gradient.at[second].add(jnp.where(there, by_second, 0))
+
+    gradient = jnp.zeros_like(slots).at[tape["outputs"]].add(sought.T)
+    gradient = lax.fori_loop(0, many, step, gradient)
+    linear, coefficients = tape["linear"], tape["coefficients"].astype(theta.dtype)
+    found = jnp.zeros_like(theta.T)
+    found = found.at[linear[1]].add(coefficients[:, None] * gradient[linear[0]])
+    return found.T + _mark(tape, slots)[:, None]
+
+
+# Chains ------------------------------------------------------------------------------------------
+
+
+def _set_up(chain: Any, weights: Any) -> Any:
+    """Probabilities by edge, and of staying; where chains begin; what is watched; the rates λ.
+
+    Axes: edge or row, then chain. There is one more row, for edges that are none.
+    """
+    edges, leaving, initial, watched = (part.T for part in weights)
+    many = jnp.zeros((1, leaving.shape[1]), leaving.dtype)
+    out = jnp.concatenate([leaving, many]).at[chain["sources"]].add(edges)
+    discrete = chain["counts"][3] != 0
+    highest = out.max(axis=0)
+    rate = jnp.where(discrete | (highest == 0), 1.0, highest)
+    good = ((edges >= 0) & jnp.isfinite(edges)).all(axis=0)
+    good &= ((leaving >= 0) & jnp.isfinite(leaving)).all(axis=0)
+    good &= ~discrete | (highest <= 1 + SLACK)
+    stays = jnp.maximum(1 - out / rate, 0.0)
+    begin, seen = jnp.concatenate([initial, many]), jnp.concatenate([watched, many])
+    return edges / rate, stays, begin, seen, rate, jnp.where(good, 0.0, jnp.nan)
+
+
+def _means(chain: Any, rate: Any, times: Any) -> Any:
+    """By chain and time: the mean number of steps; how many count; and where there is no answer."""
+    discrete = chain["counts"][3] != 0
+    inside = jnp.where(discrete, times >= 1, times >= 0) & jnp.isfinite(times)
+    mean = jnp.where(inside, jnp.where(discrete, times - 1, rate[:, None] * times), 0.0)
+    third = TAIL / 3
+    enough = jnp.ceil(mean + third + jnp.sqrt(third * third + 2 * TAIL * mean)) + 1
+    enough = jnp.maximum(enough, chain["counts"][4])
+    steps = jnp.where(inside, jnp.where(discrete, times, enough), 0)
+    lost = jnp.isnan(times) | (steps > depth_for(len(chain["ends"])) ** 2)
+    lost |= discrete & jnp.isfinite(times) & (times != jnp.floor(times))
+    return jnp.where(lost, 0.0, mean), jnp.where(lost, 0, steps), inside & ~lost, lost
+
+
+def _poisson(k: Any, mean: Any) -> Any:
+    """The probability of k, by Loader's form, or the product where k is small."""
+    safe = jnp.maximum(k, 1.0)
+    apart = mean - safe
+    r = 1.0 / (safe * safe)
+    stirling = (1.0 / 12 - r * (1.0 / 360 - r * (1.0 / 1260 - r / 1680))) / safe
+    positive = jnp.where(mean > 0, mean, 1.0)
+    near = safe * (jnp.log1p(jnp.maximum(apart / safe, -1 + 1e-16))) - apart - stirling
+    large = jnp.exp(near) / jnp.sqrt(2 * jnp.pi * safe)
+    small = jnp.exp(k * jnp.log(positive) - mean - lax.lgamma(k + 1.0))
+    found = jnp.where(k < FEW, small, large)
+    return jnp.where(mean > 0, found, jnp.where(k == 0, 1.0, 0.0))
+
+
+def _weight(chain: Any, k: Any, mean: Any, counts: Any) -> Any:
+    """By chain and time, how much what is seen after k steps counts."""
+    k = jnp.asarray(k, mean.dtype)
+    discrete = chain["counts"][3] != 0
+    return jnp.where(
+        counts, jnp.where(discrete, (mean == k).astype(mean.dtype), _poisson(k, mean)), 0
+    )
+
+
+def _step(chain: Any, probabilities: Any, stays: Any, here: Any) -> Any:
+    moved = here[chain["sources"]] * probabilities
+    return (here * stays).at[chain["targets"]].add(moved)
+
+
+def observe(chain: Any, weights: Any, times: Any) -> Any:
+    """What is observed, by row of weights and time."""
+    probabilities, stays, begin, seen, rate, mark = _set_up(chain, weights)
+    mean, steps, counts, lost = _means(chain, rate, times)
+
+    def step(k: Any, state: Any) -> Any:
+        here, found = state
+        found = found + _weight(chain, k, mean, counts) * (here * seen).sum(axis=0)[:, None]
+        return _step(chain, probabilities, stays, here), found
+
+    last = jnp.max(steps).astype(jnp.int32)
+    _, found = lax.fori_loop(0, last, step, (begin, jnp.zeros_like(mean)))
+    return jnp.where(lost, jnp.nan, found) + mark[:, None]
+
+
+def observe_reverse(chain: Any, weights: Any, times: Any, sought: Any) -> Any:
+    """The gradient of the observations' sum, with the weights `sought`, by all weights."""
+    probabilities, stays, begin, seen, rate, mark = _set_up(chain, weights)
+    mean, steps, counts, _ = _means(chain, rate, times)
+    depth = depth_for(len(chain["ends"]))
+    blocks = ((jnp.max(steps) + depth - 1) // depth).astype(jnp.int32)
+
+    def walk(here: Any, _: Any) -> Any:
+        return _step(chain, probabilities, stays, here), here
+
+    def note(block: Any, state: Any) -> Any:
+        here, notes = state
+        notes = notes.at[block].set(here)
+        return lax.fori_loop(0, depth, lambda _, v: walk(v, None)[0], here), notes
+
+    notes = jnp.zeros((depth, *begin.shape), begin.dtype)
+    _, notes = lax.fori_loop(0, blocks, note, (begin, notes))
+
+    def back(number: Any, state: Any) -> Any:
+        block = blocks - 1 - number
+        _, every = lax.scan(walk, notes[block], None, length=depth)
+
+        def one(state: Any, known: Any) -> Any:
+            u, by_edge, by_staying, by_seen = state
+            here, k = known
+            counted = (_weight(chain, k, mean, counts) * sought).sum(axis=1)
+            by_edge = by_edge + here[chain["sources"]] * u[chain["targets"]]
+            by_staying, by_seen = by_staying + here * u, by_seen + here * counted
+            gathered = u[chain["targets"]] * probabilities
+            u = (u * stays + counted * seen).at[chain["sources"]].add(gathered)
+            return (u, by_edge, by_staying, by_seen), None
+
+        known = (every, block * depth + jnp.arange(depth))
+        return lax.scan(one, state, known, reverse=True)[0]
+
+    nothing = (jnp.zeros_like(begin), jnp.zeros_like(probabilities))
+    u, by_edge, by_staying, by_seen = lax.fori_loop(
+        0, blocks, back, (*nothing, jnp.zeros_like(begin), jnp.zeros_like(begin))
+    )
+    edges = (by_edge - by_staying[chain["sources"]]) / rate + mark
+    rows = (-by_staying[:-1] / rate + mark, u[:-1] + mark, by_seen[:-1] + mark)
+    return (edges.T, *(part.T for part in rows))

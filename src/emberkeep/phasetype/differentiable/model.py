@@ -1,0 +1,243 @@
+# pyright: basic
+"""`Model`: a graph's density and moments as functions that JAX knows how to differentiate.
+
+JAX has no types to speak of.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from emberkeep.cache import depth_of_caller
+from emberkeep.elimination.tape import CHUNK, Tape
+from emberkeep.errors import EmberkeepWarning, InvalidGraph
+from emberkeep.light import final
+from emberkeep.phasetype.differentiable import primitives
+from emberkeep.phasetype.differentiable.recording import (
+    Chain,
+    kinds_of,
+    padded,
+    record_chain,
+    record_moments,
+    rounded,
+)
+
+
+@final
+@jax.tree_util.register_pytree_node_class
+class Model:
+    """Densities, survival and moments of a graph, as functions of its parameters.
+
+    It is called with a parameter vector and times; it works under `jit`, `grad`, `jacrev` and
+    `vmap`. Passed as an argument to a function under `jit` it is data: another graph of about the
+    same size needs no new program.
+
+    Attributes:
+        theta_length: how many parameters there are.
+        kinds: how many kinds of rewards; None where it is time, or one reward.
+        order: how many moments a call gives besides densities; 0 for none.
+        is_discrete: whether time goes in steps.
+        name: the graph's.
+    """
+
+    def __init__(
+        self, chains: Any, moments: Any, described: tuple[Any, ...], name: str = "model"
+    ) -> None:
+        self._chains, self._moments, self._described = chains, moments, described
+        self.theta_length, self.kinds, self.order, self.is_discrete = described
+        self.name = name
+
+    def __repr__(self) -> str:
+        kinds = "" if self.kinds is None else f", {self.kinds} kinds of rewards"
+        moments = f", {self.order} moments" if self.order else ""
+        time = "discrete" if self.is_discrete else "continuous"
+        return f"<Model {self.name}: {time}, {self.theta_length} parameters{kinds}{moments}>"
+
+    def tree_flatten(self) -> tuple[Any, Any]:
+        """For JAX: arrays, and what a program depends on."""
+        return (self._chains, self._moments), self._described
+
+    @classmethod
+    def tree_unflatten(cls, described: Any, arrays: Any) -> Model:
+        """For JAX."""
+        chains, moments = arrays
+        return cls(chains, moments, described)
+
+    def __call__(self, theta: Any, times: Any) -> Any:
+        """Densities at times; with moments, where the model was made with some, a pair.
+
+        Args:
+            theta: a parameter vector.
+            times: of any shape; with several kinds of rewards, those are the last axis.
+        """
+        found = self.density(theta, times)
+        return (found, self.moments(theta)) if self.order else found
+
+    def density(self, theta: Any, times: Any) -> Any:
+        """The density at times; in discrete time, the probability of ending with a step."""
+        return _density(self, self._vector(theta), self._times(times))
+
+    def survival(self, theta: Any, times: Any) -> Any:
+        """The probability that it takes longer; for what was seen not to have ended yet."""
+        return _survival(self, self._vector(theta), self._times(times))
+
+    def moments(self, theta: Any) -> Any:
+        """Raw moments of orders 1 to `order`; by kind of reward where there are several.
+
+        Raises:
+            InvalidGraph: the model was made without any.
+        """
+        if not self.order:
+            raise InvalidGraph(
+                "The model was made without moments: make it by graph.model(moments=2)"
+            )
+        return _moments(self, self._vector(theta))
+
+    def _vector(self, theta: Any) -> Any:
+        vector = jnp.asarray(theta, _precision())
+        if vector.ndim == 0 and self.theta_length == 1:
+            vector = vector.reshape(1)
+        if vector.shape != (self.theta_length,):
+            raise InvalidGraph(
+                f"theta has the shape {vector.shape}, and {self.name} has {self.theta_length} "
+                f"parameters; expected ({self.theta_length},). For several vectors use jax.vmap"
+            )
+        return vector
+
+    def _times(self, times: Any) -> Any:
+        values = jnp.asarray(times, _precision())
+        if self.kinds is not None and values.shape[-1:] != (self.kinds,):
+            raise InvalidGraph(
+                f"times have the shape {values.shape}; with {self.kinds} kinds of rewards the last "
+                f"axis must be {self.kinds} long"
+            )
+        return values
+
+
+def _has_64_bits() -> bool:
+    return bool(jax.config.read("jax_enable_x64"))
+
+
+def _precision() -> Any:
+    if _has_64_bits():
+        return jnp.float64
+    if not _told:
+        _told.append(True)
+        warnings.warn(
+            "JAX computes with 32 bits here, so densities and gradients have some 5 digits. For "
+            "all of them: jax.config.update('jax_enable_x64', True), before anything else",
+            EmberkeepWarning,
+            stacklevel=depth_of_caller(),
+        )
+    return jnp.float32
+
+
+_told: list[bool] = []
+
+
+@jax.jit
+def _moments(model: Model, theta: Any) -> Any:
+    found = primitives.values(model._moments, theta[None])[0]  # noqa: SLF001 - its own
+    return found if model.kinds is None else found.reshape(model.kinds, model.order)
+
+
+@jax.jit
+def _density(model: Model, theta: Any, times: Any) -> Any:
+    def one(chain: Any, at: Any) -> Any:
+        edges, leaving, initial = _weights(chain, theta)
+        watched = (edges, leaving, initial, leaving)
+        found = primitives.observations(chain, watched, at.reshape(1, -1))[0].reshape(at.shape)
+        if not model.is_discrete:
+            return found
+        return jnp.where(at == 0, 1 - initial.sum(), found)  # it has ended before it begins
+
+    return _by_kind(model, times, one)
+
+
+@jax.jit
+def _survival(model: Model, theta: Any, times: Any) -> Any:
+    def one(chain: Any, at: Any) -> Any:
+        edges, leaving, initial = _weights(chain, theta)
+        watched = (edges, leaving, initial, jnp.ones_like(leaving))
+        # In discrete time what is seen at a step is what is left before the next one.
+        later = jnp.floor(at) + 1 if model.is_discrete else at
+        flat = jnp.maximum(later, 1 if model.is_discrete else 0).reshape(1, -1)
+        found = primitives.observations(chain, watched, flat)[0].reshape(at.shape)
+        return jnp.where(at < 0, 1.0, found)
+
+    return _by_kind(model, times, one)
+
+
+def _by_kind(model: Model, times: Any, one: Any) -> Any:
+    chains = model._chains  # noqa: SLF001 - its own
+    if model.kinds is None:
+        return one(chains[0], times)
+    return jnp.stack([one(chain, times[..., k]) for k, chain in enumerate(chains)], axis=-1)
+
+
+def _weights(chain: Any, theta: Any) -> Any:
+    """By row, of which there is one: of edges, of leaving, of beginning."""
+    found = primitives.values(chain["tape"], theta[None])
+    edges, rows = len(chain["sources"]), len(chain["ends"])
+    return found[:, :edges], found[:, edges : edges + rows], found[:, edges + rows :]
+
+
+# Making them ------------------------------------------------------------------------------------
+
+
+def make_model(graph: Any, rewards: Any, moments: int) -> Model:
+    """See `Graph.model`."""
+    if moments < 0:
+        raise InvalidGraph(f"moments={moments}: how many there are cannot be negative")
+    values, several = kinds_of(graph, rewards)
+    columns = [None] if values is None else list(values.T)
+    chains = tuple(_chain_arrays(record_chain(graph, column)) for column in columns)
+    tape = None
+    if moments:
+        earned = (np.diff(graph.edges.starts) > 0).astype(float)[:, None]
+        tape = _tape_arrays(record_moments(graph, earned if values is None else values, moments))
+    kinds = len(columns) if several else None
+    described = (graph.theta_length, kinds, moments, graph.is_discrete)
+    return Model(chains, tape, described, graph.name)
+
+
+def _on_device(values: np.ndarray[Any, Any]) -> Any:
+    if values.dtype == np.int64 and not _has_64_bits():
+        values = values.astype(np.int32)
+    if values.dtype == np.float64 and not _has_64_bits():
+        values = values.astype(np.float32)
+    return jnp.asarray(values)
+
+
+def _tape_arrays(tape: Tape) -> dict[str, Any]:
+    """Arrays by name, of rounded sizes; `room` has no content but its size."""
+    operations = padded(tape.operations, rounded(tape.operations.shape[1] + CHUNK))
+    leaves = padded(tape.leaves, rounded(len(tape.leaves)))
+    chunks = tape.chunks
+    terms = rounded(len(tape.coefficients))
+    found = {
+        "counts": tape.counts,
+        "segments": padded(tape.segments, rounded(tape.segments.shape[1])),
+        "chunks": padded(chunks, rounded(chunks.shape[1])),
+        "operations": operations,
+        "leaves": leaves,
+        "linear": padded(tape.linear, terms),
+        "coefficients": padded(tape.coefficients, terms),
+        "outputs": tape.outputs,
+        "room": np.zeros(max(rounded(tape.slots), len(leaves)), np.int8),
+    }
+    return {name: _on_device(values) for name, values in found.items()}
+
+
+def _chain_arrays(chain: Chain) -> dict[str, Any]:
+    found = {
+        name: getattr(chain, name) for name in ("counts", "starts", "sources", "targets", "ends")
+    }
+    return {"tape": _tape_arrays(chain.tape)} | {
+        name: _on_device(values) for name, values in found.items()
+    }

@@ -1,0 +1,48 @@
+"""The way from a graph to what needs JAX, which is an extra."""
+
+from __future__ import annotations
+
+from emberkeep.errors import InvalidGraph, TargetUnavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from emberkeep.phasetype.differentiable.model import Model
+    from emberkeep.phasetype.graph import Graph
+
+
+def open_model(graph: Graph, rewards: Any, moments: int) -> Model:
+    """See `Graph.model`.
+
+    Raises:
+        TargetUnavailable: JAX is not installed.
+    """
+    try:
+        from emberkeep.phasetype.differentiable.model import make_model
+    except ImportError as problem:
+        if (problem.name or "").partition(".")[0] not in ("jax", "jaxlib"):
+            raise
+        raise TargetUnavailable(
+            "Models need JAX, which is not installed: pip install 'emberkeep[jax]'"
+        ) from problem
+    return make_model(graph, rewards, moments)
+
+
+def check_call(graph: Graph, discrete: object, param_length: int | None) -> None:
+    """Compare what a caller believes of a graph with what it is.
+
+    Raises:
+        InvalidGraph: it is something else.
+    """
+    if discrete is not None and discrete != graph.is_discrete:
+        kind = "discrete" if graph.is_discrete else "continuous"
+        raise InvalidGraph(
+            f"discrete={discrete} was given, and {graph.name} is a graph in {kind} time. Make the "
+            f"graph with discrete={discrete}"
+        )
+    if param_length is not None and param_length != graph.theta_length:
+        raise InvalidGraph(
+            f"param_length={param_length} was given, and the weights of {graph.name} depend on "
+            f"{graph.theta_length} parameters"
+        )
