@@ -15,6 +15,7 @@ An array that does not fit, and a kernel that raises, become an error of XLA's.
 from __future__ import annotations
 
 from emberkeep.errors import InvalidKernel
+from emberkeep.light import final, frozen
 from emberkeep.targets.arguments import Array
 from emberkeep.targets.cpu.entry import restored_mode, usual_mode
 
@@ -53,15 +54,177 @@ _KINDS = {
     "complex128": (18, 16),
 }
 
+_BODY = """
+define internal i64 @emberkeep_xla_part(ptr %frame, i64 %index) {{
+  %result = alloca ptr, align 8
+  %exception = alloca ptr, align 8
+  store ptr null, ptr %exception, align 8
+{places}
+{reading}
+  %after = add i64 %index, 1
+{usual}
+  %status = call i32 @{symbol}({call})
+{restore}
+  %wide = sext i32 %status to i64
+  ret i64 %wide
+}}
+"""
+
+# Work is shared out by one word: which call it is, how many parts it has, how many are taken. Who
+# comes late finds another call there, or nothing to take, and leaves all else alone; so a call waits
+# only for parts that somebody is at work on, and never for a thread that has not begun.
+_SHARING = """
+@emberkeep_xla_calls = internal global [64 x [4 x i64]] zeroinitializer, align 64
+@emberkeep_xla_taken = internal global i64 0, align 8
+define internal void @emberkeep_xla_help(ptr %data) {
+begin:
+  %ticket = ptrtoint ptr %data to i64
+  %number = and i64 %ticket, 63
+  %turn = lshr i64 %ticket, 6
+  %call = getelementptr [64 x [4 x i64]], ptr @emberkeep_xla_calls, i64 0, i64 %number
+  %done = getelementptr i64, ptr %call, i64 1
+  %frame.p = getelementptr i64, ptr %call, i64 2
+  %failed = getelementptr i64, ptr %call, i64 3
+  br label %look
+look:
+  %word = load atomic i64, ptr %call seq_cst, align 8
+  %this = lshr i64 %word, 32
+  %ours = icmp eq i64 %this, %turn
+  br i1 %ours, label %more, label %leave
+more:
+  %next = and i64 %word, 65535
+  %shifted = lshr i64 %word, 16
+  %total = and i64 %shifted, 65535
+  %any = icmp ult i64 %next, %total
+  br i1 %any, label %take, label %leave
+take:
+  %claimed = add i64 %word, 1
+  %tried = cmpxchg ptr %call, i64 %word, i64 %claimed seq_cst seq_cst
+  %got = extractvalue { i64, i1 } %tried, 1
+  br i1 %got, label %work, label %look
+work:
+  %frame = load ptr, ptr %frame.p, align 8
+  %status = call i64 @emberkeep_xla_part(ptr %frame, i64 %next)
+  %noted = atomicrmw or ptr %failed, i64 %status seq_cst
+  %counted = atomicrmw add ptr %done, i64 1 seq_cst
+  br label %look
+leave:
+  ret void
+}
+define internal i64 @emberkeep_xla_alone(ptr %frame, i64 %parts) {
+begin:
+  br label %look
+look:
+  %index = phi i64 [ 0, %begin ], [ %after, %work ]
+  %failed = phi i64 [ 0, %begin ], [ %noted, %work ]
+  %any = icmp slt i64 %index, %parts
+  br i1 %any, label %work, label %leave
+work:
+  %status = call i64 @emberkeep_xla_part(ptr %frame, i64 %index)
+  %noted = or i64 %failed, %status
+  %after = add i64 %index, 1
+  br label %look
+leave:
+  ret i64 %failed
+}
+define internal i64 @emberkeep_xla_all(ptr %frame, i64 %parts) {
+begin:
+  %asked = alloca [5 x i64], align 8
+  %several = icmp sgt i64 %parts, 1
+  %few = icmp slt i64 %parts, 65536
+  %shared = and i1 %several, %few
+  br i1 %shared, label %find, label %alone
+alone:
+  %status = call i64 @emberkeep_xla_alone(ptr %frame, i64 %parts)
+  ret i64 %status
+find:
+  %taken = load atomic i64, ptr @emberkeep_xla_taken seq_cst, align 8
+  %free = xor i64 %taken, -1
+  %full = icmp eq i64 %free, 0
+  br i1 %full, label %alone, label %reserve
+reserve:
+  %number = call i64 @llvm.cttz.i64(i64 %free, i1 true)
+  %bit = shl i64 1, %number
+  %with = or i64 %taken, %bit
+  %tried = cmpxchg ptr @emberkeep_xla_taken, i64 %taken, i64 %with seq_cst seq_cst
+  %got = extractvalue { i64, i1 } %tried, 1
+  br i1 %got, label %open, label %find
+open:
+  %call = getelementptr [64 x [4 x i64]], ptr @emberkeep_xla_calls, i64 0, i64 %number
+  %done = getelementptr i64, ptr %call, i64 1
+  %frame.p = getelementptr i64, ptr %call, i64 2
+  %failed.p = getelementptr i64, ptr %call, i64 3
+  store atomic i64 0, ptr %done seq_cst, align 8
+  store atomic i64 0, ptr %failed.p seq_cst, align 8
+  store ptr %frame, ptr %frame.p, align 8
+  %last = load atomic i64, ptr %call seq_cst, align 8
+  %last_turn = lshr i64 %last, 32
+  %new_turn = add i64 %last_turn, 1
+  %turn = and i64 %new_turn, 4294967295
+  %high = shl i64 %turn, 32
+  %size = shl i64 %parts, 16
+  %word = or i64 %high, %size
+  store atomic i64 %word, ptr %call seq_cst, align 8
+  %turn_bits = shl i64 %turn, 6
+  %ticket = or i64 %turn_bits, %number
+  %data = inttoptr i64 %ticket to ptr
+  %api.p = getelementptr i64, ptr %frame, i64 2
+  %api = load ptr, ptr %api.p, align 8
+  %context.p = getelementptr i64, ptr %frame, i64 3
+  %context = load ptr, ptr %context.p, align 8
+  %schedule.p = getelementptr i64, ptr %api, i64 17
+  %schedule = load ptr, ptr %schedule.p, align 8
+  %destroy.p = getelementptr i64, ptr %api, i64 8
+  %destroy = load ptr, ptr %destroy.p, align 8
+  br label %ask
+ask:
+  %helpers = phi i64 [ 1, %open ], [ %one_more, %asking ]
+  %enough = icmp sge i64 %helpers, %parts
+  br i1 %enough, label %work, label %asking
+asking:
+  store i64 40, ptr %asked, align 8
+  %asked.1 = getelementptr i64, ptr %asked, i64 1
+  store ptr null, ptr %asked.1, align 8
+  %asked.2 = getelementptr i64, ptr %asked, i64 2
+  store ptr %context, ptr %asked.2, align 8
+  %asked.3 = getelementptr i64, ptr %asked, i64 3
+  store ptr @emberkeep_xla_help, ptr %asked.3, align 8
+  %asked.4 = getelementptr i64, ptr %asked, i64 4
+  store ptr %data, ptr %asked.4, align 8
+  %refusal = call ptr %schedule(ptr %asked)
+  %one_more = add i64 %helpers, 1
+  %accepted = icmp eq ptr %refusal, null
+  br i1 %accepted, label %ask, label %refused
+refused:
+  store i64 24, ptr %asked, align 8
+  %refused.1 = getelementptr i64, ptr %asked, i64 1
+  store ptr null, ptr %refused.1, align 8
+  %refused.2 = getelementptr i64, ptr %asked, i64 2
+  store ptr %refusal, ptr %refused.2, align 8
+  call void %destroy(ptr %asked)
+  br label %work
+work:
+  call void @emberkeep_xla_help(ptr %data)
+  br label %wait
+wait:
+  %finished = load atomic i64, ptr %done seq_cst, align 8
+  %whole = icmp eq i64 %finished, %parts
+  br i1 %whole, label %close, label %wait
+close:
+  %problem = load atomic i64, ptr %failed.p seq_cst, align 8
+  %kept = xor i64 %bit, -1
+  %given = atomicrmw and ptr @emberkeep_xla_taken, i64 %kept seq_cst
+  ret i64 %problem
+}
+declare i64 @llvm.cttz.i64(i64, i1)
+"""
+
 _SHAPE = """
 @emberkeep_misfit = private constant [{misfit_size} x i8] c"{misfit}\\00"
 @emberkeep_raised = private constant [{raised_size} x i8] c"{raised}\\00"
 define i64 @{entry}(ptr %frame) {{
 begin:
-  %result = alloca ptr, align 8
-  %exception = alloca ptr, align 8
   %problem = alloca [4 x i64], align 8
-  store ptr null, ptr %exception, align 8
   %extensions = getelementptr i64, ptr %frame, i64 {extensions}
   %extension = load ptr, ptr %extensions, align 8
   %plain = icmp eq ptr %extension, null
@@ -93,18 +256,13 @@ counts:
   %counts_fit = and i1 %arguments_fit, %results_fit
   br i1 %counts_fit, label %buffers, label %misfit
 buffers:
-  %arguments.p = getelementptr i64, ptr %frame, i64 {arguments}
-  %arguments = load ptr, ptr %arguments.p, align 8
-  %results.p = getelementptr i64, ptr %frame, i64 {results}
-  %results = load ptr, ptr %results.p, align 8
+{places}
 {kinds}
   br i1 %fits, label %run, label %misfit
 run:
-{reading}
-{usual}
-  %status = call i32 @{symbol}({call})
-{restore}
-  %failed = icmp ne i32 %status, 0
+{parts}
+  %status = call i64 @emberkeep_xla_all(ptr %frame, i64 %parts)
+  %failed = icmp ne i64 %status, 0
   br i1 %failed, label %raised, label %done
 done:
   ret i64 0
@@ -152,45 +310,58 @@ def xla_entry_source(
         raise InvalidKernel(
             f"The kernel {name!r} has {len(arrays)} arguments; {results} of them cannot be results"
         )
-    kinds, reading, call = _buffers(arrays, len(arrays) - results)
+    known = _buffers(arrays, len(arrays) - results)
     misfit = f"an array does not fit the kernel {name}"
     raised = f"the kernel {name} raised"
     parameters = [str(known.type) for known in module.get_function(symbol).arguments]
     quoted = f'"{symbol}"'
-    declared = f"declare i32 @{quoted}({', '.join(parameters)})\n"
     is_x86 = module.triple.startswith(("x86_64", "i686"))
+    body = _BODY.format(
+        places=_PLACES,
+        reading="\n".join([*known.pointers, *known.reading]),
+        usual=usual_mode() if is_x86 else "",
+        restore=restored_mode() if is_x86 else "",
+        symbol=quoted,
+        call=", ".join(known.call),
+    )
+    handler = _SHAPE.format(
+        entry=XLA_ENTRY,
+        misfit=misfit,
+        misfit_size=len(misfit) + 1,
+        raised=raised,
+        raised_size=len(raised) + 1,
+        extensions=_EXTENSIONS,
+        metadata=_METADATA,
+        major=VERSION[0],
+        minor=VERSION[1],
+        argument_count=_ARGUMENT_COUNT,
+        result_count=_RESULT_COUNT,
+        wanted_arguments=len(arrays) - results,
+        wanted_results=results,
+        places=_PLACES,
+        kinds="\n".join([*known.pointers, *known.checks]),
+        parts="\n".join(_parts(len(arrays) - 1)),
+        invalid=_INVALID,
+        internal=_INTERNAL,
+        api=_API,
+        make_error=_MAKE_ERROR,
+    )
     return (
         f'target triple = "{module.triple}"\ntarget datalayout = "{module.data_layout}"\n'
-        + declared
-        + _SHAPE.format(
-            entry=XLA_ENTRY,
-            misfit=misfit,
-            misfit_size=len(misfit) + 1,
-            raised=raised,
-            raised_size=len(raised) + 1,
-            extensions=_EXTENSIONS,
-            metadata=_METADATA,
-            major=VERSION[0],
-            minor=VERSION[1],
-            argument_count=_ARGUMENT_COUNT,
-            result_count=_RESULT_COUNT,
-            wanted_arguments=len(arrays) - results,
-            wanted_results=results,
-            arguments=_ARGUMENTS,
-            results=_RESULTS,
-            kinds=kinds,
-            reading=reading,
-            usual=usual_mode() if is_x86 else "",
-            restore=restored_mode() if is_x86 else "",
-            symbol=quoted,
-            call=call,
-            invalid=_INVALID,
-            internal=_INTERNAL,
-            api=_API,
-            make_error=_MAKE_ERROR,
-        )
+        f"declare i32 @{quoted}({', '.join(parameters)})\n"
+        + body
+        + _SHARING
+        + handler
         + _mode_declarations(is_x86=is_x86)
     )
+
+
+_PLACES = f"""
+  %arguments.p = getelementptr i64, ptr %frame, i64 {_ARGUMENTS}
+  %arguments = load ptr, ptr %arguments.p, align 8
+  %results.p = getelementptr i64, ptr %frame, i64 {_RESULTS}
+  %results = load ptr, ptr %results.p, align 8
+"""
 
 
 def _mode_declarations(*, is_x86: bool) -> str:
@@ -208,33 +379,62 @@ def _require_array(name: str, known: ArgumentType) -> Array:
     return known
 
 
-def _buffers(arrays: Sequence[Array], arguments: int) -> tuple[str, str, str]:
-    """Checks of all buffers, reading them, and the kernel's arguments in the end."""
-    checks: list[str] = []
-    reading: list[str] = []
-    passed = ["ptr %result", "ptr %exception", "i64 0", f"i64 %d{len(arrays) - 1}.0"]
+@final
+@frozen
+class _Buffers:
+    """Lines of assembly.
+
+    Attributes:
+        pointers: where each buffer is described.
+        checks: whether all are what they should be.
+        reading: where their numbers are, and their extents.
+        call: the kernel's arguments.
+    """
+
+    pointers: list[str]
+    checks: list[str]
+    reading: list[str]
+    call: list[str]
+
+
+def _buffers(arrays: Sequence[Array], arguments: int) -> _Buffers:
+    found = _Buffers([], [], [], ["ptr %result", "ptr %exception", "i64 %index", "i64 %after"])
     fits = "true"
     for number, known in enumerate(arrays):
         place, position = ("arguments", number)
         if number >= arguments:
             place, position = ("results", number - arguments)
         kind, size = _KINDS[known.dtype]
-        checks += [
-            f"  %b{number}.p = getelementptr ptr, ptr %{place}, i64 {position}",
-            f"  %b{number} = load ptr, ptr %b{number}.p, align 8",
-            *_read(f"%k{number}", f"%b{number}", _KIND, "i32"),
-            *_read(f"%r{number}", f"%b{number}", _RANK, "i64"),
-            f"  %same_kind{number} = icmp eq i32 %k{number}, {kind}",
-            f"  %same_rank{number} = icmp eq i64 %r{number}, {known.dimensions}",
-            f"  %same{number} = and i1 %same_kind{number}, %same_rank{number}",
-            f"  %fits{number} = and i1 {fits}, %same{number}",
-        ]
+        found.pointers.extend(
+            [
+                f"  %b{number}.p = getelementptr ptr, ptr %{place}, i64 {position}",
+                f"  %b{number} = load ptr, ptr %b{number}.p, align 8",
+            ]
+        )
+        found.checks.extend(
+            [
+                *_read(f"%k{number}", f"%b{number}", _KIND, "i32"),
+                *_read(f"%r{number}", f"%b{number}", _RANK, "i64"),
+                f"  %same_kind{number} = icmp eq i32 %k{number}, {kind}",
+                f"  %same_rank{number} = icmp eq i64 %r{number}, {known.dimensions}",
+                f"  %same{number} = and i1 %same_kind{number}, %same_rank{number}",
+                f"  %fits{number} = and i1 {fits}, %same{number}",
+            ]
+        )
         fits = f"%fits{number}"
         lines, words = _array(number, known.dimensions, size)
-        reading += lines
-        passed += words
-    checks.append(f"  %fits = and i1 {fits}, true")
-    return "\n".join(checks), "\n".join(reading), ", ".join(passed)
+        found.reading.extend(lines)
+        found.call.extend(words)
+    found.checks.append(f"  %fits = and i1 {fits}, true")
+    return found
+
+
+def _parts(last: int) -> list[str]:
+    """How many indices there are: the first extent of the last result."""
+    return [
+        *_read("%extents", f"%b{last}", _EXTENTS, "ptr"),
+        *_read("%parts", "%extents", 0, "i64"),
+    ]
 
 
 def _read(name: str, structure: str, word: int, kind: str) -> list[str]:
