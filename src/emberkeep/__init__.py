@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from emberkeep.keys.declared import ingredient
     from emberkeep.keys.explain import Difference, explain
     from emberkeep.keys.toolchain import Toolchain, toolchain
+    from emberkeep.phasetype.kept_traces import trace_cache_stats
     from emberkeep.targets.cuda.memory import (
         DeviceArray,
         Stream,
@@ -43,11 +44,16 @@ if TYPE_CHECKING:
     from emberkeep.targets.numba_caching import keep_kernel
     from emberkeep.telemetry import TimeLogger
     from emberkeep.version import __version__ as __version__
+    from emberkeep.xla.config import CompilationConfig
+    from emberkeep.xla.manager import CacheManager
+    from emberkeep.xla.summary import cache_info, clear_cache, jax_cache_info, print_cache_info
 
 __all__ = [
     "Artifact",
     "BuildFailed",
     "BundleRejected",
+    "CacheManager",
+    "CompilationConfig",
     "DeviceArray",
     "Difference",
     "EmberkeepError",
@@ -74,15 +80,20 @@ __all__ = [
     "Unkeyable",
     "Unloadable",
     "Untrusted",
+    "cache_info",
+    "clear_cache",
     "empty_on_device",
     "explain",
     "fingerprint",
     "ingredient",
+    "jax_cache_info",
     "keep_kernel",
     "kernel",
     "pinned_empty",
+    "print_cache_info",
     "to_device",
     "toolchain",
+    "trace_cache_stats",
 ]
 
 _HOMES = {
@@ -105,6 +116,13 @@ _HOMES = {
     "kernel": "targets.kernel",
     "keep_kernel": "targets.numba_caching",
     "TimeLogger": "telemetry",
+    "CacheManager": "xla.manager",
+    "CompilationConfig": "xla.config",
+    "cache_info": "xla.summary",
+    "clear_cache": "xla.summary",
+    "jax_cache_info": "xla.summary",
+    "print_cache_info": "xla.summary",
+    "trace_cache_stats": "phasetype.kept_traces",
 }
 
 

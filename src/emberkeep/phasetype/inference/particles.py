@@ -1,0 +1,122 @@
+"""Particles on their way to a posterior: a stretch of steps as one compiled program.
+
+They move in coordinates in which the posterior is about standard normal, around its mode, so
+learning rates and widths mean the same for every problem.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emberkeep.light import final, frozen
+from emberkeep.phasetype.inference.problem import scores
+from emberkeep.phasetype.inference.programs import program
+from emberkeep.phasetype.inference.records import node
+from emberkeep.phasetype.inference.requirements import require
+from emberkeep.phasetype.inference.stein import bandwidths, direction
+from emberkeep.phasetype.inference.transforms import forward
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from emberkeep.phasetype.inference.problem import Problem
+
+jax: Any = require("jax")
+jnp: Any = require("jax.numpy")
+
+STRETCH = 50  # steps between two looks from outside; widths are found anew once in each
+
+
+@final
+@node
+@frozen
+class Frame:
+    """Standardised coordinates: point = center + scale @ z."""
+
+    center: Any
+    scale: Any
+
+    def outside(self, standard: Any) -> Any:
+        """Points of standardised ones, a row each."""
+        return self.center + standard @ self.scale.T
+
+    def inside(self, points: Any) -> Any:
+        """Standardised points, a row each; of NumPy's."""
+        return (points - self.center) @ np.linalg.inv(self.scale).T
+
+
+@final
+@frozen
+class Design:
+    """What of a run is compiled in.
+
+    Attributes:
+        optimizer: optax's; what it gives is added.
+        rule: of bandwidths.
+        batch: how many observations a step sees; None: all.
+    """
+
+    optimizer: Any
+    rule: str
+    batch: int | None
+
+    def advance(self, *arguments: Any) -> Any:
+        """A stretch of steps; see `_advance`."""
+        # An optimizer is a pair of functions, so it is equal to itself alone.
+        return program(self, lambda: _advance(self), "svgd")(*arguments)
+
+
+def _advance(design: Design) -> Callable[..., Any]:
+    """The function of a stretch of steps.
+
+    Its state are standardised particles and the optimizer's state. `rates` has STRETCH learning
+    rates, of which `count` are used, so a shorter stretch is the same program. The key of a step
+    depends on its number alone. Gives the new state and, for each step, mean and standard deviation
+    of the parameters and the mean log density.
+    """
+
+    def step(problem: Problem, frame: Frame, standard: Any, key: Any) -> tuple[Any, Any]:
+        rows = None
+        if design.batch is not None:
+            # Padding is behind the rows, so it is never drawn.
+            drawn = jax.random.uniform(key, (design.batch,)) * problem.rows
+            rows = jnp.minimum(drawn.astype(int), jnp.asarray(problem.rows, int) - 1)
+        heights, slopes = scores(problem, frame.outside(standard), rows)
+        return heights, slopes @ frame.scale
+
+    def advance(  # noqa: PLR0913, PLR0917 - all that is data
+        problem: Problem,
+        frame: Frame,
+        state: Any,
+        rates: Any,
+        width: Any,
+        begin: Any,
+        count: Any,
+        key: Any,
+    ) -> Any:
+        squared = bandwidths(state[0], design.rule, width)
+        size = problem.size
+        history = (jnp.zeros((STRETCH, size)), jnp.zeros((STRETCH, size)), jnp.zeros(STRETCH))
+
+        def body(number: Any, carried: Any) -> Any:
+            (standard, memory), (means, deviations, levels) = carried
+            own_key = jax.random.fold_in(key, begin + number)
+            heights, slopes = step(problem, frame, standard, own_key)
+            uphill = direction(standard, slopes, squared)
+            change, memory = design.optimizer.update(-uphill, memory, standard)
+            standard = standard + rates[number] * change
+            thetas = forward(problem.transforms, frame.outside(standard).T).T
+            possible = jnp.isfinite(heights)
+            level = jnp.sum(jnp.where(possible, heights, 0.0)) / jnp.maximum(1, possible.sum())
+            history = (
+                means.at[number].set(thetas.mean(axis=0)),
+                deviations.at[number].set(thetas.std(axis=0)),
+                levels.at[number].set(level),
+            )
+            return (standard, memory), history
+
+        return jax.lax.fori_loop(0, count, body, (state, history))
+
+    return advance

@@ -1,0 +1,37 @@
+"""Frozen records as JAX sees them: their numbers are data, never part of a program."""
+
+from __future__ import annotations
+
+from emberkeep.phasetype.inference.requirements import require
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+
+def node(cls: type[T]) -> type[T]:
+    """Register a frozen record: all its fields are children."""
+
+    def children(record: T) -> tuple[tuple[object, ...], None]:
+        return tuple(record), None  # pyright: ignore[reportArgumentType] - frozen: a tuple
+
+    def make(_: None, values: tuple[object, ...]) -> T:
+        return cls(*values)
+
+    require("jax").tree_util.register_pytree_node(cls, children, make)
+    return cls
+
+
+def structure(cls: type[T]) -> type[T]:
+    """Register a frozen record that is part of the program: none of its fields is data."""
+
+    def children(record: T) -> tuple[tuple[()], T]:
+        return (), record
+
+    def make(record: T, _: tuple[()]) -> T:
+        return record
+
+    require("jax").tree_util.register_pytree_node(cls, children, make)
+    return cls

@@ -1,0 +1,83 @@
+"""Stein's identity: which way particles have to go, and how far they are from a posterior.
+
+The kernel is a Gaussian one plus the linear one 1 + x·y. With the Gaussian kernel alone, a hundred
+particles come to rest too close together, more so with more parameters (15% of the standard
+deviation are missing with five, half with ten); with the linear one, rest means that mean and
+covariance satisfy Stein's identity, which for a normal posterior makes them exact.
+"""
+
+from __future__ import annotations
+
+from emberkeep.phasetype.inference.requirements import require
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+jax: Any = require("jax")
+jnp: Any = require("jax.numpy")
+
+NEIGHBOURS = 0.2  # of a local bandwidth: the share of particles that count as near
+SMALLEST = 1e-12
+
+
+def squared_distances(points: Any) -> Any:
+    """Between all particles."""
+    return jnp.sum((points[:, None, :] - points[None, :, :]) ** 2, axis=-1)
+
+
+def bandwidths(points: Any, rule: str, width: Any) -> Any:
+    """Squared widths of the Gaussian kernel, by receiving particle.
+
+    Args:
+        points: the particles.
+        rule: ``"median"`` of all squared distances over log(n + 1); ``"local"``, the squared
+            distance to a near neighbour of each; ``"fixed"``.
+        width: of the rule fixed; otherwise what its widths are multiplied with.
+    """
+    count = points.shape[0]
+    if rule == "fixed":
+        return jnp.full(count, width**2)
+    distances = squared_distances(points)
+    if rule == "median":
+        typical = jnp.full(count, jnp.median(distances) / jnp.log(count + 1.0))
+    else:
+        near = min(count - 1, max(1, round(NEIGHBOURS * count)))
+        typical = jnp.sort(distances, axis=1)[:, near]
+    return jnp.maximum(width**2 * typical, SMALLEST)
+
+
+def direction(points: Any, slopes: Any, squared: Any) -> Any:
+    """Where to each particle goes.
+
+    A width belongs to the particle that is moved, so it is one kernel in each of its sums, and
+    Stein's identity holds for every particle also where widths differ.
+
+    Args:
+        points: the particles.
+        slopes: gradients of the log density there.
+        squared: widths, as `bandwidths` gives them.
+    """
+    count = points.shape[0]
+    near = jnp.exp(-squared_distances(points) / squared[:, None])
+    pushed = 2 / squared[:, None] * (points * near.sum(axis=1)[:, None] - near @ points)
+    linear = (1.0 + points @ points.T) @ slopes / count + points
+    return (near @ slopes + pushed) / count + linear
+
+
+def stein_matrix(points: Any, slopes: Any) -> Any:
+    """The Stein kernel of the inverse multiquadric (1 + |x - y|²)^(-1/2) among particles.
+
+    The mean of its elements is the squared kernelised Stein discrepancy.
+    """
+    size = points.shape[1]
+    apart = points[:, None, :] - points[None, :, :]
+    base = 1.0 + jnp.sum(apart**2, axis=-1)
+    crossed = jnp.sum(apart * (slopes[:, None, :] - slopes[None, :, :]), axis=-1)
+    kernel = base**-0.5
+    return (
+        (slopes @ slopes.T) * kernel
+        + crossed * base**-1.5
+        + size * base**-1.5
+        - 3 * (base - 1.0) * base**-2.5
+    )

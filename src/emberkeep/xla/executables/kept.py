@@ -1,0 +1,385 @@
+"""Functions whose compiled programs outlive the process."""
+
+from __future__ import annotations
+
+import warnings
+from functools import wraps
+from importlib import import_module
+from threading import RLock
+
+from emberkeep.cache import depth_of_caller
+from emberkeep.errors import BuildFailed, InvalidBuild, StoreWarning, Unkeyable, Unloadable
+from emberkeep.light import final, sha256
+from emberkeep.targets.obtaining import default_keep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from emberkeep.cache import Artifact, Keep
+    from emberkeep.xla.executables.calls import Call, Statics
+    from emberkeep.xla.executables.internals import Program
+    from emberkeep.xla.executables.programs import Lowered
+
+KIND = "xla"
+ATTEMPTS = 3  # kept programs that are passed over before one is compiled and not kept
+
+
+def kept(  # noqa: PLR0913 - options, each given by its name
+    function: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    spec: object = None,
+    keep: Keep | None = None,
+    verify: bool = False,
+    donate: int | Sequence[int] = (),
+    static: int | str | Sequence[int | str] = (),
+    requires: Sequence[Callable[[], object]] = (),
+) -> Any:
+    """`jax.jit` whose compiled programs are kept whole.
+
+    For each signature (structure, shapes and types of the arguments) the program is loaded from
+    the keep, without tracing or lowering, or compiled and kept. Calls go through JAX's own
+    dispatch. Within another trace (`jit`, `grad`, `vmap`) it is the function itself.
+
+    Args:
+        function: computes with arrays, as for `jax.jit`; left out, this is a decorator.
+        name: what it is called in the keep; by default the function's own name.
+        spec: values that say exactly what the function computes. The function's code is then not
+            looked at: where it changes, the spec has to. Without it, the function is keyed by what
+            it does (see "Exact keys").
+        keep: where programs are kept; by default in the user's.
+        verify: lower the function all the same, and take no program that was made from another
+            text. Saves compiling only.
+        donate: positions of arguments whose memory results may take.
+        static: positions or names of arguments that are values of the program, not arrays.
+        requires: called before a program is traced or loaded, to register what it calls (foreign
+            functions). What they return belongs to the key, such as the registered name.
+    """
+    if function is None:
+
+        def decorate(decorated: Callable[..., Any]) -> Kept:
+            return kept(
+                decorated,
+                name=name,
+                spec=spec,
+                keep=keep,
+                verify=verify,
+                donate=donate,
+                static=static,
+                requires=requires,
+            )
+
+        return decorate
+    return Kept(
+        function,
+        name=name,
+        spec=spec,
+        keep=keep,
+        verify=verify,
+        donate=donate,
+        static=static,
+        requires=requires,
+    )
+
+
+@final
+class Kept:
+    """A function with its kept programs; see `kept`."""
+
+    def __init__(  # noqa: PLR0913 - as above
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None,
+        spec: object,
+        keep: Keep | None,
+        verify: bool,
+        donate: int | Sequence[int],
+        static: int | str | Sequence[int | str],
+        requires: Sequence[Callable[[], object]],
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f"{function!r} cannot be called. Pass a function of arrays")
+        self.__wrapped__ = function
+        self.__name__: str = name or getattr(function, "__name__", type(function).__name__)
+        self.__doc__ = function.__doc__
+        self._spec = spec
+        self._keep = keep
+        self._verify = verify
+        self._donate = (donate,) if isinstance(donate, int) else tuple(donate)
+        self._static = (static,) if isinstance(static, (int, str)) else tuple(static)
+        self._requires = tuple(requires)
+        self._required: list[tuple[object, ...]] = []
+        self._said: set[str] = set()
+        self._programs: dict[object, Program] = {}
+        self._jitted: list[Any] = []
+        self._lock = RLock()
+        self._run: Callable[..., Any] = self._first
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function."""
+        return self._run(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Kept {self.__name__}: {len(self._programs)} programs in this process>"
+
+    def prewarm(self, *args: Any, **kwargs: Any) -> None:
+        """Build or load the program for such arguments, and call nothing.
+
+        Args:
+            args: arrays, or shapes and types of them (`jax.ShapeDtypeStruct`).
+            kwargs: those given by name.
+        """
+        if self._run == self._first:
+            self._start()
+        if self._run is self._plain:
+            return
+        call = self._read(args, kwargs)
+        if call is None:
+            self._plain.lower(*args, **kwargs)  # says what is wrong
+        else:
+            self._program(call, args, kwargs)
+
+    def lowered_text(self, *args: Any, **kwargs: Any) -> str:
+        """The program that the function is for such arguments, as StableHLO; traced now."""
+        self._require()
+        text: str = self._afresh().lower(*args, **kwargs).as_text()
+        return text
+
+    @property
+    def _plain(self) -> Any:
+        """What it is without a keep."""
+        if not self._jitted:
+            self._jitted.append(self._jit(self.__wrapped__))
+        return self._jitted[0]
+
+    def _afresh(self) -> Any:
+        """What is traced for a build.
+
+        JAX remembers traces by the function's identity, and with them the values that it reached
+        then; the key is made of what it reaches now.
+        """
+        function = self.__wrapped__
+
+        @wraps(function)
+        def afresh(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return self._jit(afresh)
+
+    def _jit(self, function: Callable[..., Any]) -> Any:
+        jax: Any = import_module("jax")
+        statics = self._statics()
+        return jax.jit(
+            function,
+            donate_argnums=self._donate,
+            static_argnums=statics.positions,
+            static_argnames=statics.names,
+        )
+
+    def _first(self, *args: Any, **kwargs: Any) -> Any:
+        self._start()
+        return self._run(*args, **kwargs)
+
+    def _start(self) -> None:
+        """From here on calls go to JAX's dispatch, which asks `_miss` about new signatures."""
+        with self._lock:
+            if self._run != self._first:
+                return
+            try:
+                from emberkeep.xla.executables import internals
+
+                statics = self._statics()
+                self._run = internals.dispatcher(
+                    self.__name__, self.__wrapped__, self._miss, statics.positions, statics.names
+                )
+            except (AttributeError, ImportError, TypeError) as problem:
+                self._give_up(f"This JAX is none that programs can be kept of: {problem}")
+
+    def _statics(self) -> Statics:
+        """The static arguments by position and by name, however they were told."""
+        from emberkeep.xla.executables.calls import Statics
+
+        if not self._static:
+            return Statics()
+        positions = {place for place in self._static if isinstance(place, int)}
+        names = {place for place in self._static if isinstance(place, str)}
+        parameters = _parameters(self.__wrapped__)
+        for index, (name, is_positional) in enumerate(parameters):
+            if name in names and is_positional:
+                positions.add(index)
+            elif index in positions or index - len(parameters) in positions:
+                names.add(name)
+        return Statics(tuple(sorted(positions)), tuple(sorted(names)))
+
+    def _miss(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, bool]:
+        """A call that JAX's dispatch has no shortcut for: results, shortcut, and not to forget."""
+        call = self._read(args, kwargs)
+        program = None if call is None else self._program(call, args, kwargs)
+        if call is None or program is None:
+            return self._plain(*args, **kwargs), None, False
+        results, shortcut = program.run(call.leaves)
+        return results, shortcut, False
+
+    def _read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
+        """The call, or None where it is for JAX alone to answer: traced, or with an error."""
+        from emberkeep.xla.executables import calls, internals
+
+        try:
+            call = calls.read(args, kwargs, self._statics())
+        except (TypeError, ValueError) as problem:
+            if isinstance(problem, Unkeyable):
+                self._warn(f"A program of {self.__name__!r} is not kept. {problem}")
+            return None
+        return call if internals.is_plain_call(call.leaves) else None
+
+    def _program(
+        self, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Program | None:
+        with self._lock:
+            signature = call.signature
+            program = self._programs.get(signature)
+            if program is None:
+                try:
+                    program = self._obtain(call, args, kwargs)
+                except Unkeyable as problem:
+                    self._give_up(str(problem))
+                    return None
+                except BuildFailed:
+                    return None  # somebody else's attempt: what is wrong, JAX says here itself
+                if program is not None:
+                    self._programs[signature] = program
+            return program
+
+    def _obtain(
+        self, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Program | None:
+        """The program for a new signature: kept, or built now; None where it cannot be kept."""
+        from emberkeep.xla.executables import environment
+
+        self._require()
+        building = _Building(self._afresh(), call, args, kwargs)
+        keep = self._keep or default_keep()
+        try:
+            half = environment.build_half(call.device)
+        except Unkeyable as problem:  # of this call, not of the function
+            self._warn(f"A program of {self.__name__!r} is not kept. {problem}")
+            return None
+        ingredients = self._ingredients(call)
+        for _ in range(ATTEMPTS):
+            try:
+                artifact = keep.get_or_build(
+                    KIND, self.__name__, ingredients, building.build, toolchain=half
+                )
+            except InvalidBuild as problem:
+                if not building.built:
+                    raise
+                self._give_up(str(problem))
+                return None
+            if building.built:
+                return building.program()
+            try:
+                return self._loaded(artifact, building)
+            except Unloadable as problem:
+                self._warn(f"A kept program of {self.__name__!r} is built again: {problem}")
+            # It stays where it is, as others may run it; the next one has a key of its own.
+            passed_over = sha256(artifact.blobs["executable"]).hexdigest()
+            ingredients = {**ingredients, "instead of": passed_over}
+        building.build()
+        return building.program()
+
+    def _ingredients(self, call: Call) -> dict[str, object]:
+        by_behaviour = self._spec is None
+        behaviour = {"function": self.__wrapped__} if by_behaviour else {"spec": self._spec}
+        return {
+            **behaviour,
+            **call.ingredients(by_behaviour=by_behaviour),
+            "donate": self._donate,
+            "requires": self._required[0],
+        }
+
+    def _loaded(self, artifact: Artifact, building: _Building) -> Program:
+        from emberkeep.xla.executables.programs import unpack
+
+        if self._verify:
+            layout: Any = artifact.layout
+            if layout.get("lowered") != building.lowered().digest:
+                raise Unloadable(
+                    "the function is lowered to another program now. Its spec does not say all "
+                    "that it computes: raise the spec where the function changes"
+                )
+        return unpack(artifact, building.call)
+
+    def _require(self) -> None:
+        with self._lock:
+            if not self._required:
+                self._required.append(tuple(_told(ask()) for ask in self._requires))
+
+    def _give_up(self, problem: str) -> None:
+        """From here on it is what `jax.jit` makes of it."""
+        self._run = self._plain
+        self._warn(
+            f"The programs of {self.__name__!r} are compiled in each process, not kept: {problem}"
+        )
+
+    def _warn(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            warnings.warn(text, StoreWarning, stacklevel=depth_of_caller())
+
+
+@final
+class _Building:
+    """A function being lowered and compiled for one call; each at most once."""
+
+    def __init__(
+        self, jitted: Any, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        self.call = call
+        self.built: list[Any] = []
+        self._jitted = jitted
+        self._given = args, kwargs
+        self._lowered: list[Lowered] = []
+
+    def lowered(self) -> Lowered:
+        if not self._lowered:
+            from emberkeep.xla.executables.programs import lower
+
+            self._lowered.append(lower(self._jitted, *self._given))
+        return self._lowered[0]
+
+    def build(self) -> Mapping[str, object]:
+        from emberkeep.xla.executables.internals import compile_anew
+        from emberkeep.xla.executables.programs import pack
+
+        lowered = self.lowered()
+        self.built.append(compile_anew(lowered.program))
+        return pack(self.built[0], lowered, self.call)
+
+    def program(self) -> Program:
+        from emberkeep.xla.executables.internals import of_compiled
+
+        return of_compiled(self.built[0])
+
+
+def _parameters(function: Any) -> list[tuple[str, bool]]:
+    """Names of parameters, and whether each has a position; none where nobody can tell."""
+    import inspect
+
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    kinds = inspect.Parameter
+    return [
+        (parameter.name, parameter.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD))
+        for parameter in parameters
+        if parameter.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
+    ]
+
+
+def _told(value: object) -> object:
+    """What a requirement adds to the key: text, or nothing."""
+    return value if isinstance(value, (str, int)) else None

@@ -1,0 +1,114 @@
+"""A compiled program as blobs, and back."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from emberkeep.errors import InvalidBuild, Unloadable
+from emberkeep.light import final, frozen, sha256
+from emberkeep.xla.executables import internals, trees
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from emberkeep.cache import Artifact
+    from emberkeep.xla.executables.calls import Call
+
+EXECUTABLE = "executable"
+# JAX that has changed, a class that is gone, bytes that XLA does not take (a RuntimeError).
+CAUSES = (AttributeError, ImportError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+@final
+@frozen
+class Lowered:
+    """A function traced and lowered for one signature.
+
+    Attributes:
+        program: JAX's.
+        text: StableHLO, without places in the source.
+    """
+
+    program: Any
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """What the program is, whatever it was made from."""
+        return sha256(self.text.encode()).hexdigest()
+
+
+def lower(jitted: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Lowered:
+    """Trace and lower."""
+    program = jitted.lower(*args, **kwargs)
+    return Lowered(program, program.as_text())
+
+
+def pack(compiled: Any, lowered: Lowered, call: Call) -> dict[str, object]:
+    """What is kept of a compiled program.
+
+    Raises:
+        InvalidBuild: it cannot be kept; says why.
+    """
+    told = internals.facts(compiled, call.device)
+    if told.obstacle:
+        raise InvalidBuild(told.obstacle)
+    layout = {
+        "name": told.name,
+        "taken": list(told.taken),
+        "results": [_type_to_json(aval) for aval in told.results],
+        "out": trees.to_json(compiled.out_tree, call.tree),
+        "committed": told.committed,
+        "lowered": lowered.digest,
+        "lapack": "lapack" in lowered.text,
+    }
+    return {EXECUTABLE: internals.serialise(compiled, call.device), "layout": layout}
+
+
+def unpack(artifact: Artifact, call: Call) -> internals.Program:
+    """The kept program, ready to run.
+
+    Raises:
+        Unloadable: XLA does not take it, or it is none.
+    """
+    layout: Any = artifact.layout
+    try:
+        told = internals.Facts(
+            layout["name"],
+            tuple(layout["taken"]),
+            tuple(_type_from_json(item, call) for item in layout["results"]),
+            layout["committed"] or call.is_committed,
+            "",
+        )
+        if layout["lapack"] and call.device.platform == "cpu":
+            internals.initialise_lapack()
+        out_tree = trees.from_json(layout["out"], call.tree, internals.make_tree)
+        content = artifact.blobs[EXECUTABLE]
+        return internals.restore(content, told, call.device, call.types, out_tree)
+    except CAUSES as problem:
+        raise Unloadable(f"{type(problem).__name__}: {problem}") from problem
+
+
+def _type_to_json(aval: Any) -> object:
+    return [list(aval.shape), str(aval.dtype), bool(aval.weak_type)]
+
+
+def _type_from_json(item: Any, call: Call) -> Any:
+    shape, name, is_weak = item
+    return internals.result_type(shape, _dtype(name, call), is_weak=is_weak)
+
+
+def _dtype(name: str, call: Call) -> Any:
+    """A dtype by its name; random keys have dtypes of JAX's own."""
+    for aval in call.types:
+        if str(aval.dtype) == name:
+            return aval.dtype
+    jax: Any = import_module("jax")
+    if name.startswith("key<"):
+        for kind in ("threefry2x32", "rbg", "unsafe_rbg"):
+            dtype = jax.eval_shape(lambda kind=kind: jax.random.key(0, impl=kind)).dtype
+            if str(dtype) == name:
+                return dtype
+    return jax.numpy.dtype(name)
