@@ -45,6 +45,7 @@ def test_foreign_functions_are_registered_before_loading(process):
     program = """
 import json, sys, numpy as np, jax
 jax.config.update("jax_enable_x64", True)
+from emberkeep.targets.kernel import kernel
 from emberkeep.xla.handlers import Handler
 from emberkeep.xla.executables import kept
 

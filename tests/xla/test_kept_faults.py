@@ -128,6 +128,12 @@ def test_a_jax_that_is_not_known(root, monkeypatch):
         solve(opened(root))
 
 
+def test_without_jax(root, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax", None)
+    with pytest.raises(emberkeep.TargetUnavailable, match=r"pip install 'emberkeep\[jax\]'"):
+        solve(opened(root))
+
+
 def test_requirements_come_before_tracing_and_loading(root):
     order = []
 

@@ -5,7 +5,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from emberkeep.phasetype.inference import programs
+
 jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _soon_rather_than_well():
+    """Most of the time of these tests is compiling, which may be done without much effort."""
+    compiled = programs.compiled
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            programs,
+            "compiled",
+            lambda function, name, spec, *, quickly: compiled(function, name, spec, quickly=True),
+        )
+        yield
 
 
 class Hypoexponential:

@@ -133,8 +133,8 @@ def test_moments_draw_where_they_are_told(coalescent):
 
 
 def test_nuts_is_right_too(exponential):
-    data = waits(10, 40, 2.0)
-    exact = stats.gamma(3 + 40, scale=1 / (1.5 + data.sum()))
+    data = waits(10, 60, 2.0)
+    exact = stats.gamma(3 + 60, scale=1 / (1.5 + data.sum()))
     found = mcmc(exponential, data, prior=Gamma(3.0, 1.5), draws=250, warmup=250, chains=4)
     summary = found.summary()
     assert summary.rhat.max() < 1.02

@@ -21,7 +21,15 @@ from emberkeep.elimination.kernels.lanes import LANES
 from emberkeep.elimination.kernels.replaying import replay, replay_reverse
 from emberkeep.phasetype.differentiable import arrays
 from emberkeep.phasetype.differentiable.recording import depth_for
-from emberkeep.phasetype.kernels.observing import CHUNK, FIELDS, observe, observe_reverse
+from emberkeep.phasetype.kernels.observing import (
+    FOUR,
+    PARTS,
+    TIMES,
+    observe,
+    observe_reverse,
+    room_for,
+    room_for_reverse,
+)
 from emberkeep.xla.handlers import Handler, is_supported
 
 HANDLERS = tuple(map(Handler, (replay, replay_reverse, observe, observe_reverse)))
@@ -139,9 +147,14 @@ def _nothing(data: Any) -> Any:
 # What is observed of a chain --------------------------------------------------------------------
 
 
-def _with_times(chain: Any, times: Any) -> Any:
+def _with_sizes(chain: Any, times: Any, parts: int) -> Any:
     counts = chain["counts"]
-    return counts.at[2].set(jnp.asarray(times.shape[-1], counts.dtype))
+    return counts.at[TIMES].set(times.shape[-1]).at[PARTS].set(parts)
+
+
+def _parts(chains: int, times: Any, size: int) -> int:
+    """How many times 8 chains have one rate: four, where there are so many, and there is room."""
+    return FOUR if chains > LANES and len(times) == 1 and FOUR * size <= MOST_ROOM // 4 else 1
 
 
 def _sizes(chain: Any, times: Any) -> tuple[int, int, int]:
@@ -162,11 +175,12 @@ def _observations(chain: Any, weights: Any, times: Any) -> Any:
 
     def native(chain: Any, weights: Any, times: Any) -> Any:
         edges, rows, many = _sizes(chain, times)
-        size = (edges + 4 * rows + 1) * LANES + FIELDS * many + CHUNK * (LANES + 1) + many * LANES
         chains = len(weights[0])
+        parts = _parts(chains, times, room_for(rows, edges, many, 1))
         found = jax.ShapeDtypeStruct((chains, many), jnp.float64)
-        room = _room(chains, size, 1 if len(times) > 1 else LANES)
-        counts = _with_times(chain, times)
+        at_once = 1 if len(times) > 1 else parts * LANES
+        room = _room(chains, room_for(rows, edges, many, parts), at_once)
+        counts = _with_sizes(chain, times, parts)
         places = (chain["starts"], chain["sources"], chain["ends"])
         return _OBSERVE((found, room), counts, *places, *weights, times)[0]
 
@@ -203,17 +217,16 @@ def _observations_reverse(chain: Any, weights: Any, times: Any, sought: Any) -> 
 
     def native(chain: Any, weights: Any, times: Any, sought: Any) -> Any:
         edges, rows, many = _sizes(chain, times)
-        depth = depth_for(rows)
-        size = (edges + 4 * rows + 1) * LANES + FIELDS * many + depth * LANES + many * LANES
-        size += (edges + 2 * rows) * LANES + 3 * depth * rows * LANES + 2 * rows * LANES + depth
-        chains = len(weights[0])
-        room = _room(chains, size, 1 if len(times) > 1 else LANES)
-        found = tuple(
-            jax.ShapeDtypeStruct((chains, n), jnp.float64) for n in (edges, rows, rows, rows)
-        )
-        counts = _with_times(chain, times)
+        chains, depth = len(weights[0]), depth_for(rows)
+        parts = _parts(chains, times, room_for_reverse(rows, edges, many, 1, depth))
+        at_once = 1 if len(times) > 1 else parts * LANES
+        room = _room(chains, room_for_reverse(rows, edges, many, parts, depth), at_once)
+        shapes = ((chains, edges), *[(chains, rows)] * 3)
+        found = [jax.ShapeDtypeStruct(shape, jnp.float64) for shape in shapes]
+        counts = _with_sizes(chain, times, parts)
         places = (chain["starts"], chain["sources"], chain["ends"])
-        return tuple(_OBSERVE_REVERSE((*found, room), counts, *places, *weights, times, sought)[:4])
+        call = _OBSERVE_REVERSE((*found, room), counts, *places, *weights, times, sought)
+        return tuple(call[:4])
 
     return _choose(native, arrays.observe_reverse, chain, weights, times, sought)
 

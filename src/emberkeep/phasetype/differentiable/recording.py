@@ -60,7 +60,7 @@ class Chain:
     Attributes:
         tape: from parameters to weights.
         counts: rows, edges, times (none yet), whether it is discrete, the least number of steps,
-            the largest, and the depth of notes.
+            the largest, the depth of notes, and how many times 8 chains have one rate.
         starts: the first edge that leads to each row, and the end of all.
         sources, targets: of edges.
         ends: by row, where its component ends; rows go along the edges.
@@ -110,7 +110,7 @@ def record_chain(graph: Graph, rewards: Values | None) -> Chain:
     least = _shortest_way(draft, leaving_rows) + MORE_STEPS
     depth = depth_for(size)
     counts = (len(rows), len(by_target), 0, graph.is_discrete, least,
-              min(MOST_STEPS, depth**3), depth)  # fmt: skip
+              min(MOST_STEPS, depth**3), depth, 1)  # fmt: skip
     return Chain(
         recorder.tape(outputs),
         np.array(counts, np.int64),

@@ -117,7 +117,7 @@ class SVGD:
             )
         self._course = Course(
             posed=posed,
-            design=Design(optimizer or _adam(), rule, minibatch),
+            design=Design(optimizer, rule, minibatch),
             rates=_rates(learning_rate, n_iterations, own=optimizer is None),
             width=width,
             particles=n_particles,
@@ -197,16 +197,6 @@ def svgd(  # noqa: PLR0913 - what can be chosen
 
 
 # Choices ------------------------------------------------------------------------------------------
-
-_default_optimizer: list[Any] = []
-
-
-def _adam() -> Any:
-    """One object for all runs: the program that it is compiled into is found by it."""
-    if not _default_optimizer:
-        optax = require("optax")
-        _default_optimizer.append(optax.chain(optax.scale_by_adam(), optax.scale(-1.0)))
-    return _default_optimizer[0]
 
 
 def _rates(given: Any, iterations: int, *, own: bool) -> Callable[[int], float]:

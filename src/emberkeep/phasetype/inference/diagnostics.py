@@ -114,7 +114,7 @@ def stein_discrepancy(posterior: Posterior, generator: Any) -> tuple[float, floa
     chosen = np.arange(len(points))
     if len(points) > MOST_POINTS:
         chosen = generator.choice(len(points), MOST_POINTS, replace=False)
-    standard = frame.inside(points[chosen])
+    standard = np.asarray(frame.inside(points[chosen]))
     slopes = posterior.slopes.reshape(-1, size)[chosen] @ frame.scale
     matrix = np.asarray(stein_matrix(standard, slopes))
     count = len(chosen)
@@ -178,7 +178,7 @@ def _of_particles(posterior: Posterior) -> tuple[float, list[str]]:
 
 
 def _distinct(points: Values, frame: Any) -> float:
-    standard = frame.inside(points)
+    standard = np.asarray(frame.inside(points))
     distances = np.linalg.norm(standard[:, None] - standard[None], axis=-1)
     return float(np.sum(1 / np.sum(distances < APART, axis=1)))
 

@@ -47,8 +47,9 @@ class Chains:
 
     def sample(self, *arguments: Any) -> Any:
         """Run them, side by side: (problem, frame, starts, keys) → positions, divergences."""
+        spec = (self.draws, self.warmup, self.acceptance)
         # A sampler is inlined several times: 20 seconds for what then takes a quarter of one.
-        return program(self, lambda: _sample(self), "nuts", quickly=True)(*arguments)
+        return program("nuts", spec, lambda: _sample(self), quickly=True)(*arguments)
 
 
 def _sample(chains: Chains) -> Callable[..., Any]:

@@ -6,8 +6,6 @@ learning rates and widths mean the same for every problem.
 
 from __future__ import annotations
 
-import numpy as np
-
 from emberkeep.light import final, frozen
 from emberkeep.phasetype.inference.problem import scores
 from emberkeep.phasetype.inference.programs import program
@@ -43,8 +41,9 @@ class Frame:
         return self.center + standard @ self.scale.T
 
     def inside(self, points: Any) -> Any:
-        """Standardised points, a row each; of NumPy's."""
-        return (points - self.center) @ np.linalg.inv(self.scale).T
+        """Standardised points, a row each."""
+        inverse: Any = jnp.linalg.inv(self.scale)
+        return (points - self.center) @ inverse.T
 
 
 @final
@@ -53,7 +52,7 @@ class Design:
     """What of a run is compiled in.
 
     Attributes:
-        optimizer: optax's; what it gives is added.
+        optimizer: optax's; what it gives is added. None: Adam.
         rule: of bandwidths.
         batch: how many observations a step sees; None: all.
     """
@@ -64,8 +63,17 @@ class Design:
 
     def advance(self, *arguments: Any) -> Any:
         """A stretch of steps; see `_advance`."""
+        spec = (self.optimizer, self.rule, self.batch)
         # An optimizer is a pair of functions, so it is equal to itself alone.
-        return program(self, lambda: _advance(self), "svgd")(*arguments)
+        return program("svgd", spec, lambda: _advance(self))(*arguments)
+
+    @property
+    def mover(self) -> Any:
+        """The optimizer."""
+        if self.optimizer is not None:
+            return self.optimizer
+        optax = require("optax")
+        return optax.chain(optax.scale_by_adam(), optax.scale(-1.0))
 
 
 def _advance(design: Design) -> Callable[..., Any]:
@@ -76,6 +84,7 @@ def _advance(design: Design) -> Callable[..., Any]:
     depends on its number alone. Gives the new state and, for each step, mean and standard deviation
     of the parameters and the mean log density.
     """
+    mover = design.mover
 
     def step(problem: Problem, frame: Frame, standard: Any, key: Any) -> tuple[Any, Any]:
         rows = None
@@ -105,7 +114,7 @@ def _advance(design: Design) -> Callable[..., Any]:
             own_key = jax.random.fold_in(key, begin + number)
             heights, slopes = step(problem, frame, standard, own_key)
             uphill = direction(standard, slopes, squared)
-            change, memory = design.optimizer.update(-uphill, memory, standard)
+            change, memory = mover.update(-uphill, memory, standard)
             standard = standard + rates[number] * change
             thetas = forward(problem.transforms, frame.outside(standard).T).T
             possible = jnp.isfinite(heights)

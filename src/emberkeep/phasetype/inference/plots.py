@@ -97,7 +97,7 @@ def _grid(seen: Values, *, is_discrete: bool) -> Values:
     return np.linspace(0, largest * 1.05, GRID)
 
 
-def _densities(posterior: Posterior, draws: int, grids: list[Values]) -> list[Any]:
+def _densities(posterior: Posterior, draws: int, grids: list[Values]) -> list[Values]:
     """By kind: a row for each of some samples."""
     jax = require("jax")
     model = posterior.posed.problem.model
@@ -107,6 +107,6 @@ def _densities(posterior: Posterior, draws: int, grids: list[Values]) -> list[An
     times = np.stack([np.pad(grid, (0, length - len(grid)), "edge") for grid in grids], axis=1)
     if model.kinds is None:
         times = times[:, 0]
-    found: Any = np.asarray(jax.jit(jax.vmap(model.density, (0, None)))(thetas, times))
-    found = found.reshape(len(thetas), length, len(grids))
-    return [np.asarray(found[:, : len(grid), kind]) for kind, grid in enumerate(grids)]
+    densities = jax.jit(jax.vmap(model.density, (0, None)))(thetas, times)
+    by_kind: Values = np.moveaxis(np.asarray(densities).reshape(len(thetas), length, -1), 2, 0)
+    return [np.asarray(by_kind[kind])[:, : len(grid)] for kind, grid in enumerate(grids)]

@@ -11,7 +11,7 @@ from emberkeep.phasetype.inference.requirements import require
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
     from typing import Any
 
 QUICKLY = {"xla_backend_optimization_level": 0}
@@ -19,28 +19,31 @@ QUICKLY = {"xla_backend_optimization_level": 0}
 _made: dict[object, Callable[..., Any]] = {}
 
 
-def compiled(function: Callable[..., Any], name: str, *, quickly: bool) -> Callable[..., Any]:
+def compiled(
+    function: Callable[..., Any], name: str, spec: object, *, quickly: bool
+) -> Callable[..., Any]:
     """A program of a function all of whose arguments are data.
 
     Args:
         function: what it computes.
         name: what it is called.
+        spec: what is compiled in, beyond emberkeep's own code and the structure of arguments.
         quickly: whether it is so large, and so little of its time is its own, that it is better
             compiled soon than well.
     """
-    del name  # of the executable in the keep
+    del name, spec  # of the executable in the keep
     return require("jax").jit(function, compiler_options=QUICKLY if quickly else None)
 
 
 def program(
-    key: object, make: Callable[[], Callable[..., Any]], name: str, *, quickly: bool = False
+    name: str, spec: Hashable, make: Callable[[], Callable[..., Any]], *, quickly: bool = False
 ) -> Callable[..., Any]:
     """The program of a structure, made once a process."""
-    if key not in _made:
-        _made[key] = compiled(make(), name, quickly=quickly)
-    return _made[key]
+    if (name, spec) not in _made:
+        _made[name, spec] = compiled(make(), name, spec, quickly=quickly)
+    return _made[name, spec]
 
 
 def evaluate(problem: Any, points: Any) -> tuple[Any, Any]:
     """Log densities and their gradients at points."""
-    return program("scores", lambda: scores, "scores")(problem, points)
+    return program("scores", (), lambda: scores)(problem, points)

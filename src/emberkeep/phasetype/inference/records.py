@@ -27,11 +27,11 @@ def node(cls: type[T]) -> type[T]:
 def structure(cls: type[T]) -> type[T]:
     """Register a frozen record that is part of the program: none of its fields is data."""
 
-    def children(record: T) -> tuple[tuple[()], T]:
-        return (), record
+    def children(record: T) -> tuple[tuple[()], tuple[object, ...]]:
+        return (), tuple(record)  # pyright: ignore[reportArgumentType] - as above
 
-    def make(record: T, _: tuple[()]) -> T:
-        return record
+    def make(values: tuple[object, ...], _: tuple[()]) -> T:
+        return cls(*values)
 
     require("jax").tree_util.register_pytree_node(cls, children, make)
     return cls

@@ -106,7 +106,7 @@ def begin(course: Course, number: int) -> Run:
         start = _scattered(course, generator)
     mode = find_mode(posed.problem, start, course.particles)
     standard = generator.standard_normal((course.particles, start.size))
-    memory = require("jax").tree_util.tree_leaves(course.design.optimizer.init(standard))
+    memory = require("jax").tree_util.tree_leaves(course.design.mover.init(standard))
     size = start.size
     return Run(
         center=mode.point,
@@ -152,7 +152,7 @@ def stretch(course: Course, run: Run, number: int) -> Run:
 def call(course: Course, run: Run, number: int, count: int) -> Any:
     """The compiled program; with no steps to do it is compiled and no more."""
     tree = require("jax").tree_util
-    shape = tree.tree_structure(course.design.optimizer.init(run.standard))
+    shape = tree.tree_structure(course.design.mover.init(run.standard))
     rates = [course.rates(run.steps + step) if step < count else 0.0 for step in range(STRETCH)]
     return course.design.advance(
         course.posed.problem,

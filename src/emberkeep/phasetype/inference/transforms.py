@@ -2,12 +2,15 @@
 
 Samplers move in unconstrained coordinates; the log-Jacobian is counted there, so a posterior does
 not depend on the transform. A transform has `forward`, `inverse` and `log_slope`, the logarithm of
-the derivative of `forward`.
+the derivative of `forward`. They are of NumPy's arrays as of JAX's: outside of a program nothing is
+compiled for them.
 """
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 from emberkeep.errors import InvalidPlan
 from emberkeep.light import final, frozen
@@ -19,10 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-jax: Any = require("jax")
 jnp: Any = require("jax.numpy")
 
 PAIR = 2
+
+
+def _library(value: Any) -> Any:
+    return np if isinstance(value, (np.ndarray, np.generic, float, int)) else jnp
+
+
+def _softplus(value: Any) -> Any:
+    return _library(value).logaddexp(value, 0.0)
 
 
 @final
@@ -33,15 +43,15 @@ class Unbounded:
 
     def forward(self, point: Any) -> Any:
         """The parameter."""
-        return jnp.asarray(point)
+        return point
 
     def inverse(self, value: Any) -> Any:
         """The coordinate."""
-        return jnp.asarray(value)
+        return value
 
     def log_slope(self, point: Any) -> Any:
         """Nothing is stretched."""
-        return jnp.zeros_like(point)
+        return 0.0 * point
 
 
 @final
@@ -54,15 +64,15 @@ class Positive:
 
     def forward(self, point: Any) -> Any:
         """The parameter."""
-        return self.lower + jnp.exp(point)
+        return self.lower + _library(point).exp(point)
 
     def inverse(self, value: Any) -> Any:
         """The coordinate."""
-        return jnp.log(value - self.lower)
+        return _library(value).log(value - self.lower)
 
     def log_slope(self, point: Any) -> Any:
         """The coordinate itself."""
-        return jnp.asarray(point)
+        return point
 
 
 @final
@@ -75,16 +85,16 @@ class Softplus:
 
     def forward(self, point: Any) -> Any:
         """The parameter."""
-        return self.lower + jax.nn.softplus(point)
+        return self.lower + _softplus(point)
 
     def inverse(self, value: Any) -> Any:
         """The coordinate."""
-        over = value - self.lower
-        return over + jnp.log(-jnp.expm1(-over))
+        over, library = value - self.lower, _library(value)
+        return over + library.log(-library.expm1(-over))
 
     def log_slope(self, point: Any) -> Any:
         """Of a logistic."""
-        return -jax.nn.softplus(-point)
+        return -_softplus(-point)
 
 
 @final
@@ -98,16 +108,17 @@ class Bounded:
 
     def forward(self, point: Any) -> Any:
         """The parameter."""
-        return self.lower + (self.upper - self.lower) * jax.nn.sigmoid(point)
+        return self.lower + (self.upper - self.lower) * _library(point).exp(-_softplus(-point))
 
     def inverse(self, value: Any) -> Any:
         """The coordinate."""
-        return jnp.log(value - self.lower) - jnp.log(self.upper - value)
+        library = _library(value)
+        return library.log(value - self.lower) - library.log(self.upper - value)
 
     def log_slope(self, point: Any) -> Any:
         """Of a logistic, and the distance of the bounds."""
-        within = -jax.nn.softplus(-point) - jax.nn.softplus(point)
-        return jnp.log(self.upper - self.lower) + within
+        within = -_softplus(-point) - _softplus(point)
+        return _library(point).log(self.upper - self.lower) + within
 
 
 TRANSFORMS = (Unbounded, Positive, Softplus, Bounded)
@@ -115,12 +126,16 @@ TRANSFORMS = (Unbounded, Positive, Softplus, Bounded)
 
 def forward(transforms: Sequence[Any], point: Any) -> Any:
     """Parameters of a point in unconstrained coordinates."""
-    return jnp.stack([each.forward(point[index]) for index, each in enumerate(transforms)])
+    return _library(point).stack(
+        [each.forward(point[index]) for index, each in enumerate(transforms)]
+    )
 
 
 def inverse(transforms: Sequence[Any], theta: Any) -> Any:
     """The point of parameters; not finite where they are out of bounds."""
-    return jnp.stack([each.inverse(theta[index]) for index, each in enumerate(transforms)])
+    return _library(theta).stack(
+        [each.inverse(theta[index]) for index, each in enumerate(transforms)]
+    )
 
 
 def log_jacobian(transforms: Sequence[Any], point: Any) -> Any:

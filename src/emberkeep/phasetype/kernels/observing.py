@@ -3,7 +3,8 @@
 
 What numba compiles: types are in the signatures, memory is given, nothing is allocated. XLA calls
 these, with all that varies in arrays. Chains with the same edges and other weights go side by side,
-8 at a time, with one rate λ for all eight. Arrays by chain have one row for each, or one for all.
+8 at a time, and four times 8 with one rate λ, so that Poisson weights are found once for all those.
+Arrays by chain have one row for each, or one for all.
 
 With c_k, what is observed after k steps, an observation at time t is the sum of w_k(λt) c_k, w
 being the weights of a Poisson number; in discrete time, there is one step and its weight is one.
@@ -43,10 +44,12 @@ LOST = 1e-30  # the part of what is left below which states that are never enter
 LOOK = 16  # steps between looks at that
 SLACK = 1e-9  # how far probabilities may be over one, by rounding
 LAST_POWER = 668.0  # e⁻⁶⁶⁸ is the smallest weight that anything begins with
+FOUR = 4  # parts of 8 chains that have one rate
+TILE = 4  # steps back between one sum by edge and the next
 EXACT = 16  # factorials below are exact, and Stirling's series is from there on
 
 # What stands where in `counts`.
-ROWS, EDGES, TIMES, DISCRETE, LEAST, MOST, DEPTH = 0, 1, 2, 3, 4, 5, 6
+ROWS, EDGES, TIMES, DISCRETE, LEAST, MOST, DEPTH, PARTS = 0, 1, 2, 3, 4, 5, 6, 7
 # What stands where in `moments`, by time: a Poisson number's mean, its first and last value that
 # counts, and the weight of the next one.
 MEAN, LOW, HIGH, WEIGHT, FIELDS = 0, 1, 2, 3, 4
@@ -68,12 +71,15 @@ def poisson(k, mean):
     return math.exp(power) / math.sqrt(2.0 * math.pi * k)
 
 
-def _set_up(start, single, chains, counts, sources, rates, leaving, initial, watched, room):
-    """Probabilities, and where chains begin; what `room` begins with. Gives the rate λ.
-
-    p by edge, then by row: staying, watched, where they are, where they go; then a mark by lane,
-    which is no number where weights are impossible.
+def part_size(rows, edges):
+    """How many numbers 8 chains need: p by edge; by row, staying, watched, where they are, where
+    they go; and a mark, which is no number where weights are impossible.
     """
+    return (edges + 4 * rows + 1) * LANES
+
+
+def _set_up(start, single, chains, counts, sources, rates, leaving, initial, watched, room):
+    """Rates, and where chains begin; gives the largest rate of leaving."""
     n, edges = counts[ROWS], counts[EDGES]
     p, stay = place(0), place(edges)
     watch, here = place(edges + n), place(edges + 2 * n)
@@ -106,12 +112,31 @@ def _set_up(start, single, chains, counts, sources, rates, leaving, initial, wat
             if counts[DISCRETE] != 0 and out > 1.0 + SLACK:
                 bad = np.nan
         room[mark + lane] = bad
+    return highest
+
+
+def _set_up_all(
+    start, single, parts, chains, counts, sources, rates, leaving, initial, watched, rooms
+):
+    """The same for all parts, and from rates to probabilities; gives the rate λ."""
+    n, edges = counts[ROWS], counts[EDGES]
+    size = part_size(n, edges)
+    highest = 0.0
+    for part in range(parts):
+        room = rooms[part * size : (part + 1) * size]
+        found = _set_up(
+            start + part * LANES, single, chains, counts, sources, rates, leaving, initial, watched,
+            room,
+        )  # fmt: skip
+        highest = max(highest, found)
     if counts[DISCRETE] != 0 or highest == 0.0:
         highest = 1.0
-    for at in range(edges * LANES):
-        room[at] /= highest
-    for at in range(edges * LANES, (edges + n) * LANES):
-        room[at] = max(1.0 - room[at] / highest, 0.0)
+    for part in range(parts):
+        room = rooms[part * size : (part + 1) * size]
+        for at in range(edges * LANES):
+            room[at] /= highest
+        for at in range(edges * LANES, (edges + n) * LANES):
+            room[at] = max(1.0 - room[at] / highest, 0.0)
     return highest
 
 
@@ -200,6 +225,35 @@ def _raised(counts, ends, room, here, there, floor):
     return floor
 
 
+def _mix_one(first, last, begin, mean, weight, number, series, inverse, sums):
+    """Add to the sums of one part; gives the next weight."""
+    total = load(sums, place(number))
+    for k in range(first, last):
+        total = plus_product(total, same(weight), load(series, place(k - begin)))
+        weight *= mean * inverse[np.uint64(k - begin)]
+    store(sums, place(number), total)
+    return weight
+
+
+def _mix_four(first, last, begin, mean, weight, number, series, inverse, sums):
+    """Add to the sums of four parts; gives the next weight."""
+    to = place(FOUR * number)
+    one, two = load(sums, to), load(sums, to + place(1))
+    three, four = load(sums, to + place(2)), load(sums, to + place(3))
+    for k in range(first, last):
+        at, w = place(FOUR * (k - begin)), same(weight)
+        one = plus_product(one, w, load(series, at))
+        two = plus_product(two, w, load(series, at + place(1)))
+        three = plus_product(three, w, load(series, at + place(2)))
+        four = plus_product(four, w, load(series, at + place(3)))
+        weight *= mean * inverse[np.uint64(k - begin)]
+    store(sums, to, one)
+    store(sums, to + place(1), two)
+    store(sums, to + place(2), three)
+    store(sums, to + place(3), four)
+    return weight
+
+
 @kernel(
     "int64[::1], int32[::1], int32[::1], int32[::1], float64[:, ::1], float64[:, ::1], "
     "float64[:, ::1], "
@@ -226,35 +280,45 @@ def observe(
     rooms,
 ):
     """What is observed, by chain and time."""
-    n, edges, many = counts[ROWS], counts[EDGES], counts[TIMES]
+    n, edges, many, parts = counts[ROWS], counts[EDGES], counts[TIMES], counts[PARTS]
     chains, single = len(found), len(when) > 1
     apart = 1 if single else LANES
+    size = part_size(n, edges)
     room = rooms[worker]
-    mark = place(edges + 4 * n)
-    moments = room[(edges + 4 * n + 1) * LANES :]
-    series = room[(edges + 4 * n + 1) * LANES + FIELDS * many :]
-    sums = series[CHUNK * LANES :]
-    inverse = sums[many * LANES :]
-    for start in range(worker * apart, chains, apart * len(rooms)):
-        rate = _set_up(
-            start, single, chains, counts, sources, rates, leaving, initial, watched, room
+    moments = room[parts * size :]
+    series = moments[FIELDS * many :]
+    sums = series[CHUNK * parts * LANES :]
+    inverse = sums[many * parts * LANES :]
+    floors = inverse[CHUNK:]
+    for start in range(worker * apart * parts, chains, apart * parts * len(rooms)):
+        busy = min(parts, (chains - start + apart - 1) // apart)
+        rate = _set_up_all(
+            start, single, busy, chains, counts, sources, rates, leaving, initial, watched, room
         )
         steps = _windows(rate, counts, when[min(start, len(when) - 1)], moments)
-        here, there = place(edges + 2 * n), place(edges + 3 * n)
-        for i in range(many * LANES):
+        for i in range(many * parts * LANES):
             sums[i] = 0.0
-        floor = np.int64(0)
+        for i in range(CHUNK * parts * LANES):
+            series[i] = 0.0
+        for part in range(parts):
+            floors[part] = 0.0
         for begin in range(0, steps, CHUNK):
             end = min(begin + CHUNK, steps)
+            over = True
             for k in range(end - begin):
-                if k % LOOK == 0:
-                    floor = _raised(counts, ends, room, here, there, floor)
-                seen = _step(counts, starts, sources, room, here, there, floor)
-                store(series, place(k), seen)
-                here, there = there, here
                 inverse[k] = 1.0 / (begin + k + 1)
-            if floor == n:
-                break
+            for part in range(busy):
+                here, there = place(edges + 2 * n), place(edges + 3 * n)  # CHUNK is even
+                own = room[part * size : (part + 1) * size]
+                floor = np.int64(floors[part])
+                for k in range(end - begin):
+                    if k % LOOK == 0:
+                        floor = _raised(counts, ends, own, here, there, floor)
+                    seen = _step(counts, starts, sources, own, here, there, floor)
+                    store(series, place(k * parts + part), seen)
+                    here, there = there, here
+                floors[part] = floor
+                over = over and floor == n
             for i in range(many):
                 at = np.uint64(FIELDS * i)
                 low = np.int64(moments[at + np.uint64(LOW)])
@@ -266,22 +330,24 @@ def observe(
                 weight = moments[at + np.uint64(WEIGHT)]
                 if first == low and mean > 0.0:
                     weight = poisson(low, mean)
-                total = load(sums, place(i))
-                for k in range(first, last):
-                    total = plus_product(total, same(weight), load(series, place(k - begin)))
-                    weight *= mean * inverse[np.uint64(k - begin)]
+                if parts == FOUR:
+                    weight = _mix_four(first, last, begin, mean, weight, i, series, inverse, sums)
+                else:
+                    weight = _mix_one(first, last, begin, mean, weight, i, series, inverse, sums)
                 moments[at + np.uint64(WEIGHT)] = weight
-                store(sums, place(i), total)
+            if over:
+                break
         for i in range(many):
             at = np.uint64(FIELDS * i)
             weight = 0.0
             if moments[at + np.uint64(HIGH)] == 0.0:
                 weight = moments[at + np.uint64(WEIGHT)]  # no number where there is no answer
-            for b in range(min(apart, chains - start)):
-                lane = np.uint64(b)
-                found[start + b, i] = sums[place(i) + lane] + weight + room[mark + lane]
+            for b in range(min(apart * parts, chains - start)):
+                part, lane = b // LANES, np.uint64(b % LANES)
+                mark = room[np.uint64(part * size) + place(edges + 4 * n) + lane]
+                found[start + b, i] = sums[place(i * parts + part) + lane] + weight + mark
         for i in range(many, found.shape[1]):
-            for b in range(min(apart, chains - start)):
+            for b in range(min(apart * parts, chains - start)):
                 found[start + b, i] = 0.0
 
 
@@ -315,8 +381,9 @@ def _put(counts, notes, number, room, here, there):
 
 
 def _counting(counts, moments, sought, begin, end, series):
-    """How much each observation from step `begin` to `end` counts, by lane."""
-    for k in range((end - begin) * LANES):
+    """How much each observation from step `begin` to `end` counts, by part and lane."""
+    parts = counts[PARTS]
+    for k in range((end - begin) * parts * LANES):
         series[k] = 0.0
     for i in range(counts[TIMES]):
         at = np.uint64(FIELDS * i)
@@ -327,46 +394,120 @@ def _counting(counts, moments, sought, begin, end, series):
             continue
         mean = moments[at + np.uint64(MEAN)]
         weight = moments[at + np.uint64(WEIGHT)]
-        share = load(sought, place(i))
         if last == high and mean > 0.0:
             weight = poisson(high - 1, mean)
         back = 1.0 / mean if mean > 0.0 else 0.0
-        for k in range(last - 1, first - 1, -1):
-            to = place(k - begin)
-            store(series, to, plus_product(load(series, to), same(weight), share))
-            weight *= k * back
+        if parts == FOUR:
+            weight = _count_four(first, last, begin, back, weight, i, sought, series)
+        else:
+            weight = _count_one(first, last, begin, back, weight, i, sought, series)
         moments[at + np.uint64(WEIGHT)] = weight
 
 
-def _step_back(
-    counts, starts, sources, room, back, notes, number, floor, counted, sums, here, there
-):
-    """From u_{k+1}, which is `here` in `back`, to u_k, `there`.
+def _count_one(first, last, begin, back, weight, number, sought, series):
+    """Add to the series of one part, backward; gives the next weight."""
+    share = load(sought, place(number))
+    for k in range(last - 1, first - 1, -1):
+        to = place(k - begin)
+        store(series, to, plus_product(load(series, to), same(weight), share))
+        weight *= k * back
+    return weight
 
-    By edge v u, and by row v u and s v, are added to `sums`, in this order.
-    """
+
+def _count_four(first, last, begin, back, weight, number, sought, series):
+    """Add to the series of four parts, backward; gives the next weight."""
+    at = place(FOUR * number)
+    one, two = load(sought, at), load(sought, at + place(1))
+    three, four = load(sought, at + place(2)), load(sought, at + place(3))
+    for k in range(last - 1, first - 1, -1):
+        to, w = place(FOUR * (k - begin)), same(weight)
+        store(series, to, plus_product(load(series, to), w, one))
+        to += place(1)
+        store(series, to, plus_product(load(series, to), w, two))
+        to += place(1)
+        store(series, to, plus_product(load(series, to), w, three))
+        to += place(1)
+        store(series, to, plus_product(load(series, to), w, four))
+        weight *= k * back
+    return weight
+
+
+def _step_back(counts, starts, sources, room, back, floor, counted, here, there):
+    """From u_{k+1}, which is `here` in `back`, to u_k, `there`."""
     n, edges = counts[ROWS], counts[EDGES]
     stay, watch = place(edges), place(edges + n)
-    stayed, seen, noted = place(edges), place(edges + n), place(number * n)
     for j in range(np.uint64(floor), np.uint64(n)):
         at = place(j)
-        u, v = load(back, here + at), load(notes, noted + at)
-        store(sums, stayed + at, plus_product(load(sums, stayed + at), u, v))
-        store(sums, seen + at, plus_product(load(sums, seen + at), counted, v))
-        new = times(u, load(room, stay + at))
+        new = times(load(back, here + at), load(room, stay + at))
         store(back, there + at, plus_product(new, counted, load(room, watch + at)))
     e = np.uint64(starts[floor])
     for j in range(np.uint64(floor), np.uint64(n)):
         u = load(back, here + place(j))
         end = np.uint64(starts[j + np.uint64(1)])
         while e < end:
-            at, of = place(e), place(sources[e])
+            of = place(sources[e])
+            if of >= place(floor):
+                to = there + of
+                store(back, to, plus_product(load(back, to), u, load(room, place(e))))
             e += np.uint64(1)
-            if of < place(floor):
-                continue
-            store(sums, at, plus_product(load(sums, at), u, load(notes, noted + of)))
-            to = there + of
-            store(back, to, plus_product(load(back, to), u, load(room, at)))
+
+
+def _add_up(counts, starts, sources, notes, number, many, back, floor, sums):
+    """Add, over steps, by edge v u, and by row v u: those in `notes`, and those in `back`.
+
+    The step that is `number` in `notes` has its u_{k+1} first in `back`; of earlier ones it is
+    further on.
+    """
+    n, edges = counts[ROWS], counts[EDGES]
+    stayed = place(edges)
+    e = np.uint64(starts[floor])
+    for j in range(np.uint64(floor), np.uint64(n)):
+        total = load(sums, stayed + place(j))
+        for k in range(many):
+            u, v = load(back, place(k * n + j)), load(notes, place((number - k) * n + j))
+            total = plus_product(total, u, v)
+        store(sums, stayed + place(j), total)
+        end = np.uint64(starts[j + np.uint64(1)])
+        while e < end:
+            of = place(sources[e])
+            total = load(sums, place(e))
+            for k in range(many):
+                u, v = load(back, place(k * n + j)), load(notes, place((number - k) * n) + of)
+                total = plus_product(total, u, v)
+            store(sums, place(e), total)
+            e += np.uint64(1)
+
+
+def _see(counts, notes, number, floor, counted, sums):
+    """Add, by row, s v."""
+    n, edges = counts[ROWS], counts[EDGES]
+    for j in range(np.uint64(floor), np.uint64(n)):
+        at = place(edges + n) + place(j)
+        v = load(notes, place(number * n) + place(j))
+        store(sums, at, plus_product(load(sums, at), counted, v))
+
+
+def _go_back(counts, starts, sources, room, notes, many, floors, series, part, back, sums):
+    """From u after a span of steps to u before it; it is the first in `back`, before and after."""
+    n, parts = counts[ROWS], counts[PARTS]
+    last = many - 1
+    while last >= 0:
+        tile = min(TILE, last + 1)
+        floor = np.int64(floors[last - tile + 1])  # of the earliest: it has most rows
+        for k in range(tile):
+            at = last - k
+            counted = load(series, place(at * parts + part))
+            own = np.int64(floors[at])
+            for j in range(floor, own):  # empty then: what is there does not count
+                store(back, place((k + 1) * n + j), load(back, place(k * n + j)))
+            _see(counts, notes, at, own, counted, sums)
+            _step_back(
+                counts, starts, sources, room, back, own, counted, place(k * n), place((k + 1) * n)
+            )
+        _add_up(counts, starts, sources, notes, last, tile, back, floor, sums)
+        for j in range(n):
+            store(back, place(j), load(back, place(tile * n + j)))
+        last -= tile
 
 
 @kernel(
@@ -401,71 +542,83 @@ def observe_reverse(
 ):
     """The gradient of the observations' sum, with the weights `sought`, by all but times."""
     n, edges, many, depth = counts[ROWS], counts[EDGES], counts[TIMES], counts[DEPTH]
-    chains, single = len(by_rate), len(when) > 1
+    chains, single, parts = len(by_rate), len(when) > 1, counts[PARTS]
     apart = 1 if single else LANES
+    size, sums_size, noted = part_size(n, edges), (edges + 2 * n) * LANES, depth * n * LANES
+    back_size = (TILE + 1) * n * LANES
     room = rooms[worker]
-    mark = place(edges + 4 * n)
-    moments = room[(edges + 4 * n + 1) * LANES :]
+    moments = room[parts * size :]
     series = moments[FIELDS * many :]
-    shares = series[depth * LANES :]
-    sums = shares[many * LANES :]
-    far = sums[(edges + 2 * n) * LANES :]
-    near, every = far[depth * n * LANES :], far[2 * depth * n * LANES :]
-    back = far[3 * depth * n * LANES :]
-    floors = back[2 * n * LANES :]
-    for start in range(worker * apart, chains, apart * len(rooms)):
-        rate = _set_up(
-            start, single, chains, counts, sources, rates, leaving, initial, watched, room
+    shares = series[depth * parts * LANES :]
+    all_sums = shares[many * parts * LANES :]
+    every = all_sums[parts * sums_size :]
+    floors = every[noted:]
+    all_backs = floors[depth:]
+    all_far = all_backs[parts * back_size :]
+    all_near = all_far[parts * noted :]
+    for start in range(worker * apart * parts, chains, apart * parts * len(rooms)):
+        busy = min(parts, (chains - start + apart - 1) // apart)
+        rate = _set_up_all(
+            start, single, busy, chains, counts, sources, rates, leaving, initial, watched, room
         )
         steps = _windows(rate, counts, when[min(start, len(when) - 1)], moments)
         here, there = place(edges + 2 * n), place(edges + 3 * n)
         for i in range(many):
-            for b in range(LANES):
+            for b in range(parts * LANES):
                 of = start if single else min(start + b, chains - 1)
-                shares[i * LANES + b] = sought[min(of, len(sought) - 1), i]
-        for i in range((edges + 2 * n) * LANES):
-            sums[i] = 0.0
-        if steps > depth * depth:
-            _note_steps(
-                counts, starts, sources, ends, room, here, there, steps, depth * depth, far, floors
-            )
-        else:
-            for j in range(n * LANES):
-                far[j] = room[here + np.uint64(j)]
-        u, next_u = place(0), place(n)
-        for i in range(2 * n * LANES):
-            back[i] = 0.0
+                shares[i * parts * LANES + b] = sought[min(of, len(sought) - 1), i]
+        for i in range(parts * sums_size):
+            all_sums[i] = 0.0
+        for i in range(parts * back_size):
+            all_backs[i] = 0.0
+        for part in range(busy):
+            own = room[part * size : (part + 1) * size]
+            far = all_far[part * noted : (part + 1) * noted]
+            if steps > depth * depth:
+                _note_steps(
+                    counts, starts, sources, ends, own, here, there, steps, depth * depth, far,
+                    floors,
+                )  # fmt: skip
+            else:
+                for j in range(n * LANES):
+                    far[j] = own[here + np.uint64(j)]
         for a in range((steps - 1) // (depth * depth) if steps > 0 else -1, -1, -1):
             from_a = a * depth * depth
             to_a = min(from_a + depth * depth, steps)
-            _put(counts, far, a, room, here, there)
-            _note_steps(
-                counts, starts, sources, ends, room, here, there,
-                to_a - from_a if to_a - from_a > depth else 1, depth, near, floors,
-            )  # fmt: skip
+            for part in range(busy):
+                own = room[part * size : (part + 1) * size]
+                _put(counts, all_far[part * noted : (part + 1) * noted], a, own, here, there)
+                _note_steps(
+                    counts, starts, sources, ends, own, here, there,
+                    to_a - from_a if to_a - from_a > depth else 1, depth,
+                    all_near[part * noted : (part + 1) * noted], floors,
+                )  # fmt: skip
             for b in range((to_a - from_a - 1) // depth, -1, -1):
                 begin = from_a + b * depth
                 end = min(begin + depth, to_a)
-                _put(counts, near, b, room, here, there)
-                _note_steps(
-                    counts, starts, sources, ends, room, here, there, end - begin, 1, every, floors
-                )
                 _counting(counts, moments, shares, begin, end, series)
-                for k in range(end - 1, begin - 1, -1):
-                    _step_back(
-                        counts, starts, sources, room, back, every, k - begin,
-                        np.int64(floors[k - begin]), load(series, place(k - begin)), sums, u,
-                        next_u,
+                for part in range(busy):
+                    own = room[part * size : (part + 1) * size]
+                    _put(counts, all_near[part * noted : (part + 1) * noted], b, own, here, there)
+                    _note_steps(
+                        counts, starts, sources, ends, own, here, there, end - begin, 1, every,
+                        floors,
                     )  # fmt: skip
-                    u, next_u = next_u, u
-        for b in range(min(apart, chains - start)):
-            lane, i = np.uint64(b), start + b
-            bad = room[mark + lane]
+                    _go_back(
+                        counts, starts, sources, own, every, end - begin, floors, series, part,
+                        all_backs[part * back_size : (part + 1) * back_size],
+                        all_sums[part * sums_size : (part + 1) * sums_size],
+                    )  # fmt: skip
+        for b in range(min(apart * parts, chains - start)):
+            lane, i, part = np.uint64(b % LANES), start + b, b // LANES
+            sums = all_sums[part * sums_size : (part + 1) * sums_size]
+            back = all_backs[part * back_size : (part + 1) * back_size]
+            bad = room[np.uint64(part * size) + place(edges + 4 * n) + lane]
             for j in range(n):
                 at = place(j) + lane
                 by_leaving[i, j] = bad - sums[place(edges) + at] / rate
                 by_watched[i, j] = bad + sums[place(edges + n) + at]
-                by_initial[i, j] = bad + back[u + at]
+                by_initial[i, j] = bad + back[at]
             for e in range(edges):
                 of = place(edges) + place(sources[e]) + lane
                 by_rate[i, e] = bad + (sums[place(e) + lane] - sums[of]) / rate
@@ -475,3 +628,17 @@ def observe_reverse(
                 by_initial[i, j] = 0.0
             for e in range(edges, by_rate.shape[1]):
                 by_rate[i, e] = 0.0
+
+
+def room_for(rows, edges, many, parts):
+    """How many numbers `observe` needs to work in."""
+    one = FIELDS * many + CHUNK + FOUR
+    return parts * (part_size(rows, edges) + (CHUNK + many) * LANES) + one
+
+
+def room_for_reverse(rows, edges, many, parts, depth):
+    """How many numbers `observe_reverse` needs to work in."""
+    noted = depth * rows * LANES
+    each = part_size(rows, edges) + (depth + many) * LANES + (edges + 2 * rows) * LANES
+    each += (TILE + 1) * rows * LANES + 2 * noted
+    return parts * each + FIELDS * many + noted + depth

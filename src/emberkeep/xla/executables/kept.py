@@ -8,7 +8,14 @@ from importlib import import_module
 from threading import RLock
 
 from emberkeep.cache import depth_of_caller
-from emberkeep.errors import BuildFailed, InvalidBuild, StoreWarning, Unkeyable, Unloadable
+from emberkeep.errors import (
+    BuildFailed,
+    InvalidBuild,
+    StoreWarning,
+    TargetUnavailable,
+    Unkeyable,
+    Unloadable,
+)
 from emberkeep.light import final, sha256
 from emberkeep.targets.obtaining import default_keep
 
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
     from emberkeep.cache import Artifact, Keep
     from emberkeep.xla.executables.calls import Call, Statics
     from emberkeep.xla.executables.internals import Program
-    from emberkeep.xla.executables.programs import Lowered
+    from emberkeep.xla.executables.programs import Building
 
 KIND = "xla"
 ATTEMPTS = 3  # kept programs that are passed over before one is compiled and not kept
@@ -55,7 +62,10 @@ def kept(  # noqa: PLR0913 - options, each given by its name
         donate: positions of arguments whose memory results may take.
         static: positions or names of arguments that are values of the program, not arrays.
         requires: called before a program is traced or loaded, to register what it calls (foreign
-            functions). What they return belongs to the key, such as the registered name.
+            functions). What they return, such as the registered name, belongs to the key.
+
+    Raises:
+        TargetUnavailable: at the first call, where JAX is not installed.
     """
     if function is None:
 
@@ -170,9 +180,8 @@ class Kept:
         return self._jit(afresh)
 
     def _jit(self, function: Callable[..., Any]) -> Any:
-        jax: Any = import_module("jax")
         statics = self._statics()
-        return jax.jit(
+        return _jax().jit(
             function,
             donate_argnums=self._donate,
             static_argnums=statics.positions,
@@ -188,6 +197,7 @@ class Kept:
         with self._lock:
             if self._run != self._first:
                 return
+            _jax()
             try:
                 from emberkeep.xla.executables import internals
 
@@ -258,9 +268,10 @@ class Kept:
     ) -> Program | None:
         """The program for a new signature: kept, or built now; None where it cannot be kept."""
         from emberkeep.xla.executables import environment
+        from emberkeep.xla.executables.programs import Building
 
         self._require()
-        building = _Building(self._afresh(), call, args, kwargs)
+        building = Building(self._afresh(), call, args, kwargs)
         keep = self._keep or default_keep()
         try:
             half = environment.build_half(call.device)
@@ -300,7 +311,7 @@ class Kept:
             "requires": self._required[0],
         }
 
-    def _loaded(self, artifact: Artifact, building: _Building) -> Program:
+    def _loaded(self, artifact: Artifact, building: Building) -> Program:
         from emberkeep.xla.executables.programs import unpack
 
         if self._verify:
@@ -330,38 +341,13 @@ class Kept:
             warnings.warn(text, StoreWarning, stacklevel=depth_of_caller())
 
 
-@final
-class _Building:
-    """A function being lowered and compiled for one call; each at most once."""
-
-    def __init__(
-        self, jitted: Any, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> None:
-        self.call = call
-        self.built: list[Any] = []
-        self._jitted = jitted
-        self._given = args, kwargs
-        self._lowered: list[Lowered] = []
-
-    def lowered(self) -> Lowered:
-        if not self._lowered:
-            from emberkeep.xla.executables.programs import lower
-
-            self._lowered.append(lower(self._jitted, *self._given))
-        return self._lowered[0]
-
-    def build(self) -> Mapping[str, object]:
-        from emberkeep.xla.executables.internals import compile_anew
-        from emberkeep.xla.executables.programs import pack
-
-        lowered = self.lowered()
-        self.built.append(compile_anew(lowered.program))
-        return pack(self.built[0], lowered, self.call)
-
-    def program(self) -> Program:
-        from emberkeep.xla.executables.internals import of_compiled
-
-        return of_compiled(self.built[0])
+def _jax() -> Any:
+    try:
+        return import_module("jax")
+    except ImportError as problem:
+        raise TargetUnavailable(
+            f"JAX is not installed ({problem}). Install it: pip install 'emberkeep[jax]'"
+        ) from problem
 
 
 def _parameters(function: Any) -> list[tuple[str, bool]]:

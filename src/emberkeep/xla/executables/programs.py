@@ -40,10 +40,43 @@ class Lowered:
         return sha256(self.text.encode()).hexdigest()
 
 
-def lower(jitted: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Lowered:
-    """Trace and lower."""
-    program = jitted.lower(*args, **kwargs)
-    return Lowered(program, program.as_text())
+@final
+class Building:
+    """A function being traced, lowered and compiled for one call; each when it is needed.
+
+    Args:
+        jitted: the function, as `jax.jit` gives it.
+        call: what is known of the call.
+        args: its arguments.
+        kwargs: those given by name.
+    """
+
+    def __init__(
+        self, jitted: Any, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        self.call = call
+        self.built: list[Any] = []
+        self._jitted = jitted
+        self._given = args, kwargs
+        self._lowered: list[Lowered] = []
+
+    def lowered(self) -> Lowered:
+        """Trace and lower, once."""
+        if not self._lowered:
+            args, kwargs = self._given
+            program = self._jitted.lower(*args, **kwargs)
+            self._lowered.append(Lowered(program, program.as_text()))
+        return self._lowered[0]
+
+    def build(self) -> Mapping[str, object]:
+        """Compile; what is kept of it."""
+        lowered = self.lowered()
+        self.built.append(internals.compile_anew(lowered.program))
+        return pack(self.built[0], lowered, self.call)
+
+    def program(self) -> internals.Program:
+        """What was compiled, ready to run."""
+        return internals.of_compiled(self.built[0])
 
 
 def pack(compiled: Any, lowered: Lowered, call: Call) -> dict[str, object]:
