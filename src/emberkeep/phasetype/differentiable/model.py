@@ -72,7 +72,7 @@ class Model:
         """Densities at times; with moments, where the model was made with some, a pair.
 
         Args:
-            theta: a parameter vector.
+            theta: a parameter vector; None where there are no parameters.
             times: of any shape; with several kinds of rewards, those are the last axis.
         """
         found = self.density(theta, times)
@@ -99,7 +99,7 @@ class Model:
         return _moments(self, self._vector(theta))
 
     def _vector(self, theta: Any) -> Any:
-        vector = jnp.asarray(theta, _precision())
+        vector = jnp.asarray(() if theta is None else theta, _precision())
         if vector.ndim == 0 and self.theta_length == 1:
             vector = vector.reshape(1)
         if vector.shape != (self.theta_length,):
@@ -107,7 +107,8 @@ class Model:
                 f"theta has the shape {vector.shape}, and {self.name} has {self.theta_length} "
                 f"parameters; expected ({self.theta_length},). For several vectors use jax.vmap"
             )
-        return vector
+        # Where there are none, one that nothing depends on: there is something to look up.
+        return vector if self.theta_length else jnp.zeros(1, vector.dtype)
 
     def _times(self, times: Any) -> Any:
         values = jnp.asarray(times, _precision())

@@ -93,7 +93,7 @@ def plot_predictive(posterior: Posterior, draws: int) -> Any:
 def _grid(seen: Values, *, is_discrete: bool) -> Values:
     largest = float(seen.max()) if seen.size else 1.0
     if is_discrete:
-        return np.arange(np.ceil(largest) + 1)
+        return np.arange(int(np.ceil(largest)) + 1, dtype=float)
     return np.linspace(0, largest * 1.05, GRID)
 
 

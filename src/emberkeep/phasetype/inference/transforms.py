@@ -126,16 +126,16 @@ TRANSFORMS = (Unbounded, Positive, Softplus, Bounded)
 
 def forward(transforms: Sequence[Any], point: Any) -> Any:
     """Parameters of a point in unconstrained coordinates."""
-    return _library(point).stack(
-        [each.forward(point[index]) for index, each in enumerate(transforms)]
-    )
+    with np.errstate(all="ignore"):  # as JAX: infinities say enough
+        parts = [each.forward(point[index]) for index, each in enumerate(transforms)]
+    return _library(point).stack(parts)
 
 
 def inverse(transforms: Sequence[Any], theta: Any) -> Any:
     """The point of parameters; not finite where they are out of bounds."""
-    return _library(theta).stack(
-        [each.inverse(theta[index]) for index, each in enumerate(transforms)]
-    )
+    with np.errstate(all="ignore"):
+        parts = [each.inverse(theta[index]) for index, each in enumerate(transforms)]
+    return _library(theta).stack(parts)
 
 
 def log_jacobian(transforms: Sequence[Any], point: Any) -> Any:

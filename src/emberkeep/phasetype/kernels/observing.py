@@ -72,8 +72,10 @@ def poisson(k, mean):
 
 
 def part_size(rows, edges):
-    """How many numbers 8 chains need: p by edge; by row, staying, watched, where they are, where
-    they go; and a mark, which is no number where weights are impossible.
+    """How many numbers 8 chains need.
+
+    By edge p; by row, staying, watched, where they are, where they go; and a mark, which is no
+    number where weights are impossible.
     """
     return (edges + 4 * rows + 1) * LANES
 
