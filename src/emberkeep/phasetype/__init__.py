@@ -2,9 +2,10 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from emberkeep.phasetype import models
+    from emberkeep.phasetype import inference, models
     from emberkeep.phasetype.building import GraphBuilder
     from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.inference import SVGD, mcmc, method_of_moments, svgd
     from emberkeep.phasetype.kept_traces import (
         clear_trace_cache,
         list_cached_traces,
@@ -14,30 +15,40 @@ if TYPE_CHECKING:
     from emberkeep.phasetype.trace import Trace
 
 __all__ = [
+    "SVGD",
     "Graph",
     "GraphBuilder",
     "Trace",
     "clear_trace_cache",
     "get_trace_cache_stats",
+    "inference",
     "list_cached_traces",
+    "mcmc",
+    "method_of_moments",
     "models",
+    "svgd",
     "trace_cache_stats",
 ]
 
 _HOMES = {
+    "SVGD": ("inference.descent", "SVGD"),
     "Graph": ("graph", "Graph"),
     "GraphBuilder": ("building", "GraphBuilder"),
     "Trace": ("trace", "Trace"),
     "clear_trace_cache": ("kept_traces", "clear_trace_cache"),
     "get_trace_cache_stats": ("kept_traces", "trace_cache_stats"),
     "list_cached_traces": ("kept_traces", "list_cached_traces"),
+    "mcmc": ("inference.nuts", "mcmc"),
+    "method_of_moments": ("inference.moment_matching", "method_of_moments"),
+    "svgd": ("inference.descent", "svgd"),
     "trace_cache_stats": ("kept_traces", "trace_cache_stats"),
 }
+_PACKAGES = ("inference", "models")
 
 
 def __getattr__(name: str) -> object:
-    if name == "models":
-        return __import__("emberkeep.phasetype.models", fromlist=("models",))
+    if name in _PACKAGES:
+        return __import__(f"emberkeep.phasetype.{name}", fromlist=(name,))
     if name not in _HOMES:
         raise AttributeError(f"module 'emberkeep.phasetype' has no attribute {name!r}")
     home, attribute = _HOMES[name]

@@ -4,7 +4,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emberkeep.xla.compilation import disable, enable
     from emberkeep.xla.config import CompilationConfig
-    from emberkeep.xla.executables import kept
+    from emberkeep.xla.executables import Kept, kept
     from emberkeep.xla.handlers import Handler
     from emberkeep.xla.manager import CacheManager
     from emberkeep.xla.prewarming import value_and_gradient
@@ -14,6 +14,7 @@ __all__ = [
     "CacheManager",
     "CompilationConfig",
     "Handler",
+    "Kept",
     "cache_info",
     "clear_cache",
     "disable",
@@ -28,6 +29,7 @@ _HOMES = {
     "CacheManager": "manager",
     "CompilationConfig": "config",
     "Handler": "handlers",
+    "Kept": "executables",
     "cache_info": "summary",
     "clear_cache": "summary",
     "disable": "compilation",

@@ -5,7 +5,8 @@ in which entries may be torn, are never checked and never healed. A path of anot
 by way of `etils.epath`, which emberkeep does not depend on, and as a file system at that: whoever
 stands in for files is told of existence, contents and folders, but never of a program. So the one
 private function that opens the cache, `get_file_cache`, gives way to one that answers for
-``emberkeep://`` and hands all other paths on. It has been the same from JAX 0.4.30 to 0.10.2; where
+``emberkeep:`` and hands all other paths on (which `etils`, where it is installed, takes for a plain
+path). It has been the same from JAX 0.4.30 to 0.11.2; where
 it is not what is expected, one warning says so and JAX's own cache stays.
 
 What JAX's key says: the program, jaxlib's version, the platform, compiler options and flags, the
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 KIND = "xla"
 ROLE = "program"
-SCHEME = "emberkeep://"
+SCHEME = "emberkeep:"
 CACHE_DIR = "jax_compilation_cache_dir"
 MIN_TIME = "jax_persistent_cache_min_compile_time_secs"
 MIN_SIZE = "jax_persistent_cache_min_entry_size_bytes"

@@ -95,7 +95,13 @@ def test_checkpoints_of_something_else_are_refused(exponential, data, tmp_path):
     path = tmp_path / "run.svgd"
     options = dict(prior=PRIOR, n_iterations=50, learning_rate=0.05, checkpoint=path)
     SVGD(exponential, data, **options).fit()
-    for changes in ({"prior": Gamma(3.0, 1.6)}, {"seed": 1}, {"learning_rate": 0.1}):
+    for changes in (
+        {"prior": Gamma(3.0, 1.6)},
+        {"prior": lambda theta: -theta[0]},
+        {"seed": 1},
+        {"learning_rate": 0.1},
+        {"optimizer": optax.sgd(0.1)},
+    ):
         with pytest.raises(InvalidPlan, match="of another run"):
             SVGD(exponential, data, **(options | changes)).fit()
     with pytest.raises(InvalidPlan, match="of another run"):
@@ -159,19 +165,19 @@ def test_optimizers_are_those_of_optax(exponential, data):
 def test_numbers_are_no_part_of_programs(exponential, data):
     """Other data of the bucket, another prior, seed, width and length: nothing is compiled."""
     svgd(exponential, data, prior=PRIOR, iterations=60)
-    before = {key: program._cache_size() for key, program in _made.items()}
+    before = {key: len(program) for key, program in _made.items()}
     svgd(exponential, data[:58] * 3, prior=Gamma(1.0, 2.0), iterations=110, seed=7)
-    assert {key: program._cache_size() for key, program in _made.items()} == before
+    assert {key: len(program) for key, program in _made.items()} == before
 
 
 def test_prewarming_compiles_all_that_fit_needs(exponential):
     data = np.random.default_rng(2).exponential(1.0, 200)
     run = SVGD(exponential, data, prior=PRIOR, n_particles=37, n_iterations=60)
     run.prewarm()
-    before = {key: program._cache_size() for key, program in _made.items()}
+    before = {key: len(program) for key, program in _made.items()}
     found = run.fit()
     assert found.iterations == (60,)
-    assert {key: program._cache_size() for key, program in _made.items()} == before
+    assert {key: len(program) for key, program in _made.items()} == before
 
 
 @pytest.mark.soak  # each operation by itself takes half a minute
@@ -249,6 +255,7 @@ def test_wrong_data_are_refused(data, kinds, is_discrete, message):
         (dict(n_particles=1), "n_particles is 1"),
         (dict(n_iterations=0), "n_iterations is 0"),
         (dict(minibatch=0), "minibatch is 0"),
+        (dict(seed=-1), "seed is -1"),
         (dict(bandwidth="wide"), "bandwidth is 'wide'"),
         (dict(learning_rate=-1), "learning rate is -1"),
         (dict(start=[1.0, 2.0]), "start has shape"),

@@ -10,7 +10,6 @@ JAX has no types to speak of.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import jax
@@ -30,6 +29,7 @@ from emberkeep.phasetype.kernels.observing import (
     room_for,
     room_for_reverse,
 )
+from emberkeep.targets.cpu.threads import default_threads
 from emberkeep.xla.handlers import Handler, is_supported
 
 HANDLERS = tuple(map(Handler, (replay, replay_reverse, observe, observe_reverse)))
@@ -53,7 +53,7 @@ def _choose(native: Any, other: Any, *arguments: Any) -> Any:
 
 def _workers(rows: int, lanes: int, room: int) -> int:
     blocks = -(-rows // lanes)
-    return max(1, min(os.cpu_count() or 1, blocks, MOST_ROOM // max(room, 1)))
+    return max(1, min(default_threads(), blocks, MOST_ROOM // max(room, 1)))
 
 
 def _room(rows: int, size: int, lanes: int = LANES) -> Any:

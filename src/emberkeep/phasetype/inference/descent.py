@@ -97,6 +97,7 @@ class SVGD:
         _require_whole("n_particles", n_particles, 2)
         _require_whole("n_iterations", n_iterations, 1)
         _require_whole("restarts", restarts, 1)
+        _require_whole("seed", seed, 0)
         if minibatch is not None:
             _require_whole("minibatch", minibatch, 1)
         rule, width = _bandwidth(bandwidth)

@@ -31,7 +31,7 @@ MOST_MOVEMENT = 0.05
 MOST_SHIFT = 0.25  # of the means of restarts, in standard deviations
 MOST_RATIO = 1.25  # of the standard deviations of restarts
 MOST_NUTS_RATIO = 1.1  # against NUTS, beyond its own error
-NEAR_BOUND = 1e-3  # of the way between bounds; of the mean over a single bound, ten times that
+NEAR_BOUND = 1e-3  # of the way between bounds; of the median over a single bound, ten times that
 MOST_NEAR = 0.05
 MOST_RHAT = 1.01
 LEAST_ESS = 100
@@ -145,7 +145,7 @@ def _piled(posterior: Posterior) -> list[str]:
             sides = {"lower": part < NEAR_BOUND, "upper": part > 1 - NEAR_BOUND}
         elif isinstance(each, (Positive, Softplus)):
             over = values - each.lower
-            sides = {"lower": over < 10 * NEAR_BOUND * over.mean()}
+            sides = {"lower": over < 10 * NEAR_BOUND * np.median(over)}
         for side, near in sides.items():
             if near.mean() > MOST_NEAR:
                 flags.append(
@@ -184,7 +184,8 @@ def _distinct(points: Values, frame: Any) -> float:
 
 
 def _disagreement(posterior: Posterior) -> list[str]:
-    means, spreads = posterior.chains.mean(axis=1), posterior.chains.std(axis=1)
+    # In unconstrained coordinates, where no tail decides.
+    means, spreads = posterior.points.mean(axis=1), posterior.points.std(axis=1)
     typical = np.maximum(spreads.mean(axis=0), np.finfo(float).tiny)
     shift = float(np.max((means.max(axis=0) - means.min(axis=0)) / typical))
     ratio = float(np.max(spreads.max(axis=0) / np.maximum(spreads.min(axis=0), 1e-300)))

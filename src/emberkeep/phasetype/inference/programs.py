@@ -6,14 +6,18 @@ learning rates. Only structure is compiled in.
 
 from __future__ import annotations
 
+from emberkeep.keys.toolchain import toolchain
 from emberkeep.phasetype.inference.problem import scores
-from emberkeep.phasetype.inference.requirements import require
+from emberkeep.xla import kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any
 
+# What writes these programs, besides JAX.
+LIBRARIES = ("optax", "blackjax", "numpyro")
+OWN = ("phasetype.inference", "phasetype.differentiable")
 QUICKLY = {"xla_backend_optimization_level": 0}
 
 _made: dict[object, Callable[..., Any]] = {}
@@ -22,17 +26,30 @@ _made: dict[object, Callable[..., Any]] = {}
 def compiled(
     function: Callable[..., Any], name: str, spec: object, *, quickly: bool
 ) -> Callable[..., Any]:
-    """A program of a function all of whose arguments are data.
+    """A program of a function all of whose arguments are data; kept whole.
 
     Args:
         function: what it computes.
-        name: what it is called.
+        name: what it is called in the keep.
         spec: what is compiled in, beyond emberkeep's own code and the structure of arguments.
         quickly: whether it is so large, and so little of its time is its own, that it is better
             compiled soon than well.
     """
-    del name, spec  # of the executable in the keep
-    return require("jax").jit(function, compiler_options=QUICKLY if quickly else None)
+    made_by = toolchain(LIBRARIES, own=OWN)
+    return kept(
+        function,
+        name=name,
+        spec={"program": name, "compiled in": spec, "made by": made_by.ingredients},
+        requires=(_kernels,),
+        compiler_options=QUICKLY if quickly else None,
+    )
+
+
+def _kernels() -> str:
+    """Make known to XLA what models call; a part of the key."""
+    from emberkeep.phasetype.differentiable.primitives import register
+
+    return " ".join(register())
 
 
 def program(

@@ -55,10 +55,17 @@ class Course:
     checkpoint: str | None
 
     def identity(self) -> str:
-        """Of all that has to be the same for a run to go on; not how many iterations follow."""
+        """Of all that has to be the same for a run to go on; not how many iterations follow.
+
+        Functions have no digest: a prior's is known by the density at the start, an optimizer by
+        what it remembers.
+        """
+        height = batched(self.posed.problem, self.posed.start[None, :], self.particles)[0][0]
+        memory = self.design.mover.init(self.posed.start)
+        known = (f"{height:.9g}", str(require("jax").tree_util.tree_structure(memory)))
         numbers = (self.posed.problem, self.posed.start, self.width)
         rates = [self.rates(step) for step in range(0, STRETCH, 7)]
-        words = (self.design.rule, self.design.batch, self.particles, self.seed, rates)
+        words = (self.design.rule, self.design.batch, self.particles, self.seed, rates, known)
         return identity(numbers, words)
 
 

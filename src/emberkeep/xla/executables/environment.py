@@ -10,6 +10,7 @@ from emberkeep.keys.toolchain import toolchain
 from emberkeep.light import sha256
 from emberkeep.targets.cpu.features import host
 from emberkeep.targets.obtaining import BuildHalf
+from emberkeep.version import __version__
 from emberkeep.xla.executables import internals
 
 TYPE_CHECKING = False
@@ -73,6 +74,7 @@ def build_half(device: Any) -> BuildHalf:
     told = sha256(internals.compile_options(device)).hexdigest()
     ingredients = {
         **made_by.ingredients,
+        "emberkeep": __version__,
         "jax": _options(),
         "compile options": f"sha256:{told}",
         # XLA reads them once, and the digest above is of what it has read. Some of its parts
@@ -96,6 +98,8 @@ def _as_text(name: str, value: object) -> str:
         return f"{type(value).__name__}.{value.name}"
     if value is None or value == () or isinstance(value, (bool, int, float, str)):
         return repr(value)
+    if getattr(value, "empty", None) is True:
+        return "empty"  # a mesh of no devices, which is what JAX from 0.11 on has for none
     raise Unkeyable(
         f"JAX's {name}", f"is {value!r}, which has no exact key", "Leave that context for the call"
     )

@@ -43,6 +43,7 @@ def kept(  # noqa: PLR0913 - options, each given by its name
     donate: int | Sequence[int] = (),
     static: int | str | Sequence[int | str] = (),
     requires: Sequence[Callable[[], object]] = (),
+    compiler_options: Mapping[str, object] | None = None,
 ) -> Any:
     """`jax.jit` whose compiled programs are kept whole.
 
@@ -63,6 +64,7 @@ def kept(  # noqa: PLR0913 - options, each given by its name
         static: positions or names of arguments that are values of the program, not arrays.
         requires: called before a program is traced or loaded, to register what it calls (foreign
             functions). What they return, such as the registered name, belongs to the key.
+        compiler_options: XLA's, as for `jax.jit`.
 
     Raises:
         TargetUnavailable: at the first call, where JAX is not installed.
@@ -79,6 +81,7 @@ def kept(  # noqa: PLR0913 - options, each given by its name
                 donate=donate,
                 static=static,
                 requires=requires,
+                compiler_options=compiler_options,
             )
 
         return decorate
@@ -91,6 +94,7 @@ def kept(  # noqa: PLR0913 - options, each given by its name
         donate=donate,
         static=static,
         requires=requires,
+        compiler_options=compiler_options,
     )
 
 
@@ -109,6 +113,7 @@ class Kept:
         donate: int | Sequence[int],
         static: int | str | Sequence[int | str],
         requires: Sequence[Callable[[], object]],
+        compiler_options: Mapping[str, object] | None,
     ) -> None:
         if not callable(function):
             raise TypeError(f"{function!r} cannot be called. Pass a function of arrays")
@@ -121,6 +126,7 @@ class Kept:
         self._donate = (donate,) if isinstance(donate, int) else tuple(donate)
         self._static = (static,) if isinstance(static, (int, str)) else tuple(static)
         self._requires = tuple(requires)
+        self._compiler_options = dict(compiler_options or {})
         self._required: list[tuple[object, ...]] = []
         self._said: set[str] = set()
         self._programs: dict[object, Program] = {}
@@ -134,6 +140,10 @@ class Kept:
 
     def __repr__(self) -> str:
         return f"<Kept {self.__name__}: {len(self._programs)} programs in this process>"
+
+    def __len__(self) -> int:
+        """How many programs there are in this process."""
+        return len(self._programs)
 
     def prewarm(self, *args: Any, **kwargs: Any) -> None:
         """Build or load the program for such arguments, and call nothing.
@@ -186,6 +196,7 @@ class Kept:
             donate_argnums=self._donate,
             static_argnums=statics.positions,
             static_argnames=statics.names,
+            compiler_options=self._compiler_options or None,
         )
 
     def _first(self, *args: Any, **kwargs: Any) -> Any:
@@ -308,6 +319,7 @@ class Kept:
             **behaviour,
             **call.ingredients(by_behaviour=by_behaviour),
             "donate": self._donate,
+            "compiler options": self._compiler_options,
             "requires": self._required[0],
         }
 

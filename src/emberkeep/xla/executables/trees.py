@@ -27,7 +27,8 @@ def describe(tree: Any, *, by_behaviour: bool) -> object:
 
     Args:
         tree: JAX's description of the structure.
-        by_behaviour: whether a user's class stands for all that it does, or for its name.
+        by_behaviour: whether emberkeep's own classes stand for all that they do, or for their
+            names; a user's class always stands for what it does, and a library's for its version.
     """
     node = tree.node_data()
     if node is None:
@@ -35,7 +36,7 @@ def describe(tree: Any, *, by_behaviour: bool) -> object:
     kind, own = node
     shown: object = _NAMES.get(kind)
     if shown is None:
-        shown = kind if by_behaviour else _path_of(kind)
+        shown = kind if by_behaviour or not _is_own(kind) else _path_of(kind)
     # A dictionary's keys are a list, and a list is a different value from a tuple: no matter.
     return (
         shown,
@@ -103,6 +104,10 @@ def _subtrees(tree: Any) -> Iterator[Any]:
         yield tree
         for child in tree.children():
             yield from _subtrees(child)
+
+
+def _is_own(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "emberkeep"
 
 
 def _path_of(kind: type) -> str:
