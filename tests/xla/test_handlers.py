@@ -29,7 +29,7 @@ def shaped(shape, dtype):
     return jax.ShapeDtypeStruct(shape, dtype)
 
 
-def copier(dtype, rank, keep):
+def copier(dtype, rank, keep):  # noqa: C901 - the same for each number of axes
     """A kernel that copies an array, and writes down its extents."""
     text = f"{dtype}[{', '.join([':'] * (rank - 1) + ['::1'])}]"
 

@@ -123,8 +123,8 @@ class Linear:
         return np.array(found)
 
     def precise(self, theta, time):
-        """The density to 50 digits; in continuous time."""
-        with mpmath.workdps(50):
+        """The density to 300 digits, for tiny ones; in continuous time."""
+        with mpmath.workdps(300):
             n = len(self.base) - 1
             matrix, leaving = mpmath.zeros(n, n), mpmath.zeros(n, 1)
             for i in range(n):
@@ -144,11 +144,11 @@ class Linear:
 
     def precise_slopes(self, theta, time):
         """Central differences of that by theta, with a step far above its rounding."""
-        with mpmath.workdps(50):
+        with mpmath.workdps(300):
             found = []
             for i in range(len(theta)):
                 x = [mpmath.mpf(float(value)) for value in theta]
-                step = (abs(x[i]) or 1) * mpmath.mpf("1e-15")
+                step = (abs(x[i]) or 1) * mpmath.mpf("1e-40")
                 up, down = list(x), list(x)
                 up[i], down[i] = x[i] + step, x[i] - step
                 change = self.precise(up, time) - self.precise(down, time)

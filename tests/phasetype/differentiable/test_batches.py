@@ -30,7 +30,7 @@ def test_all_ways_to_map_values(made, many):
     known = table(linear, thetas, times)
     density = model.density
     same(jax.vmap(density, (0, None))(thetas, times), known)
-    same(jax.vmap(density, (None, 0), 1)(thetas[0], times[None])[0], known[0])
+    same(jax.vmap(density, (None, 1), 1)(thetas[0], times[None])[0], known[0])
     same(jax.vmap(density)(thetas, times), np.diag(known))
     same(jax.vmap(jax.vmap(density, (None, 0)), (0, None))(thetas, times), known)
     same(jax.vmap(jax.vmap(density, (0, None)), (None, 0))(thetas, times), known.T)
