@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from contextlib import contextmanager
 
 from emberkeep.cache import Keep, depth_of_caller
 from emberkeep.errors import InvalidSetting, StoreProblem, StoreWarning
 from emberkeep.light import as_dict, final
 from emberkeep.settings import DAY_S, parse_places
-from emberkeep.store import files
+from emberkeep.sharing.bundle_files import pin_builds, written_whole
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, clear, collect
 from emberkeep.store.inspection import OK, is_named, usage
@@ -24,16 +23,14 @@ from emberkeep.xla.compilation import using
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from builtins import list as List  # noqa: N812 - the class has a method of that name
-    from collections.abc import Callable, Generator, Iterable, Iterator
-    from typing import Any, BinaryIO
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
-    from emberkeep.sharing.bundle.reading import BundleReader
     from emberkeep.sharing.folder import SharedFolder
     from emberkeep.sharing.library import Exported, Imported
     from emberkeep.sharing.transfer import Transferred
     from emberkeep.store.eviction import Collected
     from emberkeep.store.protocol import Entry
-    from emberkeep.trust.trusted import Trust
     from emberkeep.xla.config import CompilationConfig
     from emberkeep.xla.prewarming import Prewarmed
 
@@ -215,7 +212,7 @@ class CacheManager:
         others = Others(
             judge_of(self._settings, _warn), self._sealer, details=details, on_problem=_warn
         )
-        with _written(os.fsdecode(path)) as out:
+        with written_whole(os.fsdecode(path)) as out:
             return export_library(
                 directory,
                 list(_entries(directory, kind)),
@@ -251,7 +248,7 @@ class CacheManager:
         if pin:
             refused = {entry for entry, _ in done.refused}
             builds = {entry.build for entry in entries if entry not in refused}
-            _pin(self._settings.config_dir, builds, reader)
+            pin_builds(self._settings.config_dir, reader.index, builds)
         return done
 
     def sync_from_remote(self, place: object = None, kind: str | None = None) -> Transferred:
@@ -306,38 +303,6 @@ def _entries(source: Directory | SharedFolder, kind: str | None) -> Iterator[Ent
     if isinstance(source, Directory) and not source.is_keep():
         return iter(())
     return (entry for entry in source.entries() if is_named(entry.kind, kind))
-
-
-@contextmanager
-def _written(path: str) -> Generator[BinaryIO]:
-    """The file, which is there whole or not at all."""
-    target = os.path.realpath(path)
-    draft = f"{target}.{files.unique_name()}"
-    try:
-        with open(draft, "xb") as out:
-            yield out
-        os.replace(draft, target)
-    except OSError as problem:
-        raise StoreProblem(f"{path} cannot be written: {problem}") from problem
-    finally:
-        files.remove_file(draft)
-
-
-def _pin(config_dir: str | None, builds: Iterable[str], reader: BundleReader) -> None:
-    """Importing is the user's word that these builds may run here."""
-    from emberkeep.trust.editing import change_trust, with_entry
-
-    origin = f"{reader.index.name} {reader.index.version}"
-    wanted = sorted(builds)
-
-    def pin(trust: Trust) -> Trust:
-        for build in wanted:
-            if build not in trust.pinned:
-                trust = with_entry(trust, "pinned", build, origin)
-        return trust
-
-    if wanted:
-        change_trust(config_dir, pin)
 
 
 def _warn(text: str) -> None:

@@ -12,8 +12,8 @@ from emberkeep.cli.progress import showing
 from emberkeep.cli.session import warn
 from emberkeep.cli.text import short_key, size, table
 from emberkeep.errors import StoreProblem
+from emberkeep.sharing.bundle_files import pin_builds, written_whole
 from emberkeep.sharing.library import About, export_library, import_library
-from emberkeep.store import files
 from emberkeep.store.inspection import is_named
 from emberkeep.trust.judging import Others, judge_of
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from emberkeep.sharing.library import Exported, Imported
     from emberkeep.store.directory import Directory
     from emberkeep.store.protocol import Entry
-    from emberkeep.trust.trusted import Trust
 
 SOME_REFUSED = 1
 SHOWN = 10
@@ -133,24 +132,13 @@ def _chosen(session: Session, namespaces: Sequence[str]) -> list[Entry]:
 
 @contextmanager
 def _written(path: str) -> Generator[BinaryIO]:
-    """The file, which is there whole or not at all; pipes and devices are written as they come."""
+    """The file, or what is piped into another command."""
     if path == STREAM:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    target = os.path.realpath(path)  # a link stays one
-    is_device = os.path.exists(target) and not os.path.isfile(target)
-    draft = target if is_device else f"{target}.{files.unique_name()}"
-    try:
-        with open(draft, "wb" if is_device else "xb") as out:
-            yield out
-        if not is_device:
-            os.replace(draft, target)
-    except OSError as problem:
-        raise StoreProblem(f"{path} cannot be written: {problem}") from problem
-    finally:
-        if not is_device:
-            files.remove_file(draft)
+    with written_whole(path) as out:
+        yield out
 
 
 def _answer_export(session: Session, path: str, done: Exported) -> None:
@@ -208,7 +196,8 @@ def _import(session: Session) -> int:
     if not options.no_pin:
         refused = {entry for entry, _ in done.refused}
         # What was there already may be what an import took that did not come to its end.
-        _pin(session, reader, [entry for entry in chosen if entry not in refused])
+        builds = [entry.build for entry in chosen if entry not in refused]
+        pin_builds(session.settings.config_dir, reader.index, builds)
     values = {
         **_about(reader, done.entries),
         "present": done.present,
@@ -242,22 +231,6 @@ def _chosen_of(reader: BundleReader, namespaces: Sequence[str]) -> list[BundleEn
         for entry in entries
         if not namespaces or any(is_within(entry.kind, entry.name, text) for text in namespaces)
     ]
-
-
-def _pin(session: Session, reader: BundleReader, accepted: Sequence[BundleEntry]) -> None:
-    """Importing is the user's word that these builds may run here."""
-    from emberkeep.trust.editing import change_trust, with_entry
-
-    origin = f"{reader.index.name} {reader.index.version}"
-    builds = {entry.build for entry in accepted}
-
-    def pin(trust: Trust) -> Trust:
-        for build in sorted(builds - trust.pinned.keys()):
-            trust = with_entry(trust, "pinned", build, origin)
-        return trust
-
-    if builds:
-        change_trust(session.settings.config_dir, pin)
 
 
 def _about(reader: BundleReader, entries: Sequence[BundleEntry]) -> dict[str, object]:

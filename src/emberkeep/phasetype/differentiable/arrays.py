@@ -131,8 +131,11 @@ def _poisson(k: Any, mean: Any) -> Any:
     r = 1.0 / (safe * safe)
     stirling = (1.0 / 12 - r * (1.0 / 360 - r * (1.0 / 1260 - r / 1680))) / safe
     positive = jnp.where(mean > 0, mean, 1.0)
-    near = safe * (jnp.log1p(jnp.maximum(apart / safe, -1 + 1e-16))) - apart - stirling
-    large = jnp.exp(near) / jnp.sqrt(2 * jnp.pi * safe)
+    # Near the mean the first is precise, and far from it the second.
+    is_near = 2 * mean > safe
+    by_distance = jnp.log1p(jnp.where(is_near, apart / safe, 0.0))
+    ratio = jnp.where(is_near, by_distance, jnp.log(positive / safe))
+    large = jnp.exp(safe * ratio - apart - stirling) / jnp.sqrt(2 * jnp.pi * safe)
     small = jnp.exp(k * jnp.log(positive) - mean - lax.lgamma(k + 1.0))
     found = jnp.where(k < FEW, small, large)
     return jnp.where(mean > 0, found, jnp.where(k == 0, 1.0, 0.0))

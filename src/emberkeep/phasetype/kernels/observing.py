@@ -67,7 +67,9 @@ def poisson(k, mean):
     apart = mean - k
     r = 1.0 / (k * k)
     stirling = (1.0 / 12 - r * (1.0 / 360 - r * (1.0 / 1260 - r / 1680))) / k
-    power = k * math.log1p(apart / k) - apart - stirling
+    # Near the mean the first is precise, and far from it the second.
+    ratio = math.log1p(apart / k) if 2.0 * mean > k else math.log(mean / k)
+    power = k * ratio - apart - stirling
     return math.exp(power) / math.sqrt(2.0 * math.pi * k)
 
 

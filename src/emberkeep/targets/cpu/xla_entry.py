@@ -71,8 +71,8 @@ define internal i64 @emberkeep_xla_part(ptr %frame, i64 %index) {{
 """
 
 # Work is shared out by one word: which call it is, how many parts it has, how many are taken. Who
-# comes late finds another call there, or nothing to take, and leaves all else alone; so a call waits
-# only for parts that somebody is at work on, and never for a thread that has not begun.
+# comes late finds another call there, or nothing to take, and leaves all else alone; so a call
+# waits only for parts that somebody is at work on, and never for a thread that has not begun.
 _SHARING = """
 @emberkeep_xla_calls = internal global [64 x [4 x i64]] zeroinitializer, align 64
 @emberkeep_xla_taken = internal global i64 0, align 8
