@@ -132,6 +132,11 @@ class Recorder:
         known |= dict(zip(new.tolist(), slots.tolist(), strict=True))
         return np.array([known[value] for value in distinct.tolist()], np.int64)[which.reshape(-1)]
 
+    @property
+    def known_constants(self) -> list[int]:
+        """Slots of constants."""
+        return list(self._constants.values())
+
     def linear(self, base: Values, coefficients: Values) -> Values:
         """Slots of base + coefficients · theta."""
         slots = self.slots(len(base))
@@ -203,7 +208,7 @@ class Recorder:
         """Slots of the solution of M x = b, by row; those of b are -1 where it is zero."""
         program = factored.program
         rows = program.rows
-        first = np.array([self.slots(rows)[0] for _ in range(3)], np.int64)
+        first = np.array([self.slots(rows)[:1].sum() for _ in range(3)], np.int64)
         most = program.edges + sum(program.entries) + 3 * rows
         written, count = np.empty((4, most), np.int64), np.zeros(1, np.int64)
         write_solution(

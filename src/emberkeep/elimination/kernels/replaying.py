@@ -4,7 +4,7 @@
 What numba compiles: types are in the signatures, memory is given, nothing is allocated. XLA calls
 these, with all that varies in arrays. Parameter vectors go side by side, 8 at a time; what runs at
 once has a row of `room`, which has the tape's slots for them, and one more: of no number where a
-leaf that parameters decide about, which is a weight, is negative.
+leaf that parameters decide about, which is a weight, is negative or infinite.
 """
 
 import numpy as np
@@ -49,7 +49,7 @@ def _forward(f, start, counts, segments, operations, leaves, linear, coefficient
     for i in range(counts[LINEAR]):
         t = np.int64(linear[0, i]) * LANES
         for b in range(LANES):
-            if not f[t + b] >= 0.0:
+            if not 0.0 <= f[t + b] < np.inf:
                 f[mark + b] = np.nan
     for s in range(counts[SEGMENTS]):
         begin, end = np.int64(segments[1, s]), np.int64(segments[2, s])

@@ -55,9 +55,10 @@ def _forward(tape: Any, theta: Any) -> Any:
 
 
 def _mark(tape: Any, slots: Any) -> Any:
-    """No number where a weight is negative."""
+    """No number where a weight is negative, or infinite."""
     of_parameters = tape["coefficients"] != 0
-    bad = of_parameters[:, None] & ~(slots[tape["linear"][0]] >= 0)
+    weights = slots[tape["linear"][0]]
+    bad = of_parameters[:, None] & ~((weights >= 0) & jnp.isfinite(weights))
     return jnp.where(bad.any(axis=0), jnp.nan, 0.0)
 
 
@@ -100,6 +101,8 @@ def _set_up(chain: Any, weights: Any) -> Any:
     many = jnp.zeros((1, leaving.shape[1]), leaving.dtype)
     out = jnp.concatenate([leaving, many]).at[chain["sources"]].add(edges)
     discrete = chain["counts"][3] != 0
+    # Staying is what is left, which may be less than nothing by rounding.
+    edges = jnp.where(discrete & (edges > -SLACK) & (edges < 0), 0.0, edges)
     highest = out.max(axis=0)
     rate = jnp.where(discrete | (highest == 0), 1.0, highest)
     good = ((edges >= 0) & jnp.isfinite(edges)).all(axis=0)
@@ -165,7 +168,7 @@ def observe(chain: Any, weights: Any, times: Any) -> Any:
         found = found + _weight(chain, k, mean, counts) * (here * seen).sum(axis=0)[:, None]
         return _step(chain, probabilities, stays, here), found
 
-    last = jnp.max(steps).astype(jnp.int32)
+    last = jnp.max(steps, initial=0).astype(jnp.int32)
     _, found = lax.fori_loop(0, last, step, (begin, jnp.zeros_like(mean)))
     return jnp.where(lost, jnp.nan, found) + mark[:, None]
 
@@ -173,9 +176,10 @@ def observe(chain: Any, weights: Any, times: Any) -> Any:
 def observe_reverse(chain: Any, weights: Any, times: Any, sought: Any) -> Any:
     """The gradient of the observations' sum, with the weights `sought`, by all weights."""
     probabilities, stays, begin, seen, rate, mark = _set_up(chain, weights)
-    mean, steps, counts, _ = _means(chain, rate, times)
+    mean, steps, counts, lost = _means(chain, rate, times)
+    mark = mark + jnp.where((lost & (sought != 0)).any(axis=1), jnp.nan, 0.0)
     depth = depth_for(len(chain["ends"]))
-    blocks = ((jnp.max(steps) + depth - 1) // depth).astype(jnp.int32)
+    blocks = ((jnp.max(steps, initial=0) + depth - 1) // depth).astype(jnp.int32)
 
     def walk(here: Any, _: Any) -> Any:
         return _step(chain, probabilities, stays, here), here

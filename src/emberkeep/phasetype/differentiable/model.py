@@ -167,7 +167,7 @@ def _survival(model: Model, theta: Any, times: Any) -> Any:
         watched = (edges, leaving, initial, jnp.ones_like(leaving))
         # In discrete time what is seen at a step is what is left before the next one.
         later = jnp.floor(at) + 1 if model.is_discrete else at
-        flat = jnp.maximum(later, 1 if model.is_discrete else 0).reshape(1, -1)
+        flat = jnp.where(at < 0, 1.0, later).reshape(1, -1)
         found = primitives.observations(chain, watched, flat)[0].reshape(at.shape)
         return jnp.where(at < 0, 1.0, found)
 

@@ -64,7 +64,7 @@ def _rows(array: Any, mapped: Any, size: int) -> Any:
     """With the rows of a mapped axis among its own; what is not mapped is repeated."""
     if not mapped:
         array = jnp.broadcast_to(array[None], (size, *array.shape))
-    return array.reshape(-1, *array.shape[2:])
+    return array.reshape(size * array.shape[1], *array.shape[2:])
 
 
 def _refuse(mapped: Any) -> None:
@@ -97,8 +97,9 @@ def _values(tape: Any, theta: Any) -> Any:
 @_values.def_vmap
 def _values_mapped(size: int, mapped: Any, tape: Any, theta: Any) -> Any:
     _refuse(mapped[0])
-    found = _values(tape, theta.reshape(-1, theta.shape[-1]))
-    return found.reshape(size, -1, found.shape[-1]), True
+    rows = theta.shape[1]
+    found = _values(tape, theta.reshape(size * rows, theta.shape[-1]))
+    return found.reshape(size, rows, found.shape[-1]), True
 
 
 @custom_vmap
@@ -118,7 +119,7 @@ def _values_reverse(tape: Any, theta: Any, sought: Any) -> Any:
 def _values_reverse_mapped(size: int, mapped: Any, tape: Any, theta: Any, sought: Any) -> Any:
     _refuse(mapped[0])
     found = _values_reverse(tape, _rows(theta, mapped[1], size), _rows(sought, mapped[2], size))
-    return found.reshape(size, -1, found.shape[-1]), True
+    return _apart(found, size, theta.shape[-2]), True
 
 
 @jax.custom_vjp
@@ -194,20 +195,28 @@ def _observations_mapped(size: int, mapped: Any, chain: Any, weights: Any, times
         together = tuple(
             _rows(part, axis, size) for part, axis in zip(weights, mapped[1], strict=True)
         )
+        rows = weights[0].shape[-2]
         if mapped[2] or len(times) > 1:
-            times = _times_by_row(times, mapped[2], size, len(together[0]))
-        found = _observations(chain, together, times)
-        return found.reshape(size, -1, found.shape[-1]), True
+            times = _times_by_row(times, mapped[2], size, rows)
+        return _apart(_observations(chain, together, times), size, rows), True
     # More times for the same chains.
-    found = _observations(chain, weights, jnp.moveaxis(times, 0, 1).reshape(times.shape[1], -1))
-    return jnp.moveaxis(found.reshape(len(found), size, -1), 1, 0), True
+    each = times.shape[1:]
+    found = _observations(
+        chain, weights, jnp.moveaxis(times, 0, 1).reshape(each[0], size * each[1])
+    )
+    return jnp.moveaxis(found.reshape(len(found), size, each[1]), 1, 0), True
 
 
 def _times_by_row(times: Any, mapped: Any, size: int, rows: int) -> Any:
     if not mapped:
         times = jnp.broadcast_to(times[None], (size, *times.shape))
-    each = jnp.broadcast_to(times, (size, rows // size, times.shape[-1]))
-    return each.reshape(rows, -1)
+    each = jnp.broadcast_to(times, (size, rows, times.shape[-1]))
+    return each.reshape(size * rows, times.shape[-1])
+
+
+def _apart(found: Any, size: int, rows: int) -> Any:
+    """With the mapped axis as one of its own again."""
+    return found.reshape(size, rows, found.shape[-1])
 
 
 @custom_vmap
@@ -237,10 +246,11 @@ def _observations_reverse_mapped(
 ) -> Any:
     _refuse(mapped[0])
     together = tuple(_rows(part, axis, size) for part, axis in zip(weights, mapped[1], strict=True))
+    rows = weights[0].shape[-2]
     if mapped[2] or len(times) > 1:
-        times = _times_by_row(times, mapped[2], size, len(together[0]))
+        times = _times_by_row(times, mapped[2], size, rows)
     found = _observations_reverse(chain, together, times, _rows(sought, mapped[3], size))
-    shaped = tuple(part.reshape(size, -1, part.shape[-1]) for part in found)
+    shaped = tuple(_apart(part, size, rows) for part in found)
     return shaped, (True,) * len(shaped)
 
 

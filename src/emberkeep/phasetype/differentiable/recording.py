@@ -13,6 +13,7 @@ from emberkeep.elimination.kernels.taping import find_levels
 from emberkeep.elimination.tape import Recorder, Tape
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final, frozen
+from emberkeep.phasetype.kernels.observing import TAIL
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.transforming import shorten
 
@@ -45,6 +46,11 @@ def depth_for(rows: int) -> int:
     return min(max(NOTED_NUMBERS // (3 * 8 * max(rows, 1)), LEAST_DEPTH), MOST_DEPTH)
 
 
+def _most_steps(noted: int) -> int:
+    """The largest mean number of steps for which those that count can be noted."""
+    return min(MOST_STEPS, int(noted - 2 * TAIL - (2 * TAIL * noted) ** 0.5))
+
+
 def padded(values: Values, size: int, filling: float = 0) -> Values:
     """More of them, along the last axis."""
     missing = size - values.shape[-1]
@@ -60,7 +66,8 @@ class Chain:
     Attributes:
         tape: from parameters to weights.
         counts: rows, edges, times (none yet), whether it is discrete, the least number of steps,
-            the largest, the depth of notes, and how many times 8 chains have one rate.
+            the largest mean number of them, the depth of notes, how many times 8 chains have one
+            rate, and whether where it begins depends on no parameter.
         starts: the first edge that leads to each row, and the end of all.
         sources, targets: of edges.
         ends: by row, where its component ends; rows go along the edges.
@@ -109,8 +116,9 @@ def record_chain(graph: Graph, rewards: Values | None) -> Chain:
     starts = np.searchsorted(position[targets[by_target]], np.arange(size + 1))
     least = _shortest_way(draft, leaving_rows) + MORE_STEPS
     depth = depth_for(size)
+    is_fixed = bool(np.isin(draft.initial, [NOWHERE, *recorder.known_constants]).all())
     counts = (len(rows), len(by_target), 0, graph.is_discrete, least,
-              min(MOST_STEPS, depth**3), depth, 1)  # fmt: skip
+              _most_steps(depth**3), depth, 1, is_fixed)  # fmt: skip
     return Chain(
         recorder.tape(outputs),
         np.array(counts, np.int64),

@@ -43,13 +43,13 @@ GONE = 1e-290  # probability below which a chain has ended
 LOST = 1e-30  # the part of what is left below which states that are never entered again are empty
 LOOK = 16  # steps between looks at that
 SLACK = 1e-9  # how far probabilities may be over one, by rounding
-LAST_POWER = 668.0  # e⁻⁶⁶⁸ is the smallest weight that anything begins with
+LAST_POWER = -668.0  # e⁻⁶⁶⁸ is the smallest weight that anything begins with
 FOUR = 4  # parts of 8 chains that have one rate
 TILE = 4  # steps back between one sum by edge and the next
 EXACT = 16  # factorials below are exact, and Stirling's series is from there on
 
 # What stands where in `counts`.
-ROWS, EDGES, TIMES, DISCRETE, LEAST, MOST, DEPTH, PARTS = 0, 1, 2, 3, 4, 5, 6, 7
+ROWS, EDGES, TIMES, DISCRETE, LEAST, MOST, DEPTH, PARTS, FIXED = 0, 1, 2, 3, 4, 5, 6, 7, 8
 # What stands where in `moments`, by time: a Poisson number's mean, its first and last value that
 # counts, and the weight of the next one.
 MEAN, LOW, HIGH, WEIGHT, FIELDS = 0, 1, 2, 3, 4
@@ -105,6 +105,8 @@ def _set_up(start, single, chains, counts, sources, rates, leaving, initial, wat
                 bad = np.nan
         for e in range(edges):
             rate = of_rates[e]
+            if counts[DISCRETE] != 0 and -SLACK < rate < 0.0:
+                rate = 0.0  # of staying, which is what is left
             room[p + place(e) + lane] = rate
             room[stay + place(sources[e]) + lane] += rate
             if not 0.0 <= rate < np.inf:
@@ -144,6 +146,25 @@ def _set_up_all(
     return highest
 
 
+def _representable(high, mode, mean):
+    """The end of what counts: a weight that is smaller than any number cannot be begun with."""
+    low = mode + 1
+    if high - low < 1 or _power(high - 1, mean) > LAST_POWER:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _power(middle - 1, mean) > LAST_POWER:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _power(k, mean):
+    """About the logarithm of the probability of k."""
+    return k * math.log(mean / k) + k - mean if k > 0 else -mean
+
+
 def _windows(rate, counts, when, moments):
     """For each time which steps count; how many steps that takes. None where there is no answer."""
     steps = np.int64(0)
@@ -171,8 +192,7 @@ def _windows(rate, counts, when, moments):
                 far = mean + third + math.sqrt(third * third + 2.0 * TAIL * mean)
                 high = max(np.int64(math.ceil(far)) + 1, counts[LEAST])
                 low = max(np.int64(0), mode - (high - mode))
-                if mean < 1.0:  # what is smaller than any number cannot be begun with
-                    high = min(high, np.int64(LAST_POWER / max(-math.log(mean), 1.0)) + 1)
+                high = _representable(high, mode, mean)
         at = place(0) + np.uint64(FIELDS * i)
         moments[at + np.uint64(MEAN)] = mean
         moments[at + np.uint64(LOW)] = low
@@ -202,25 +222,32 @@ def _step(counts, starts, sources, room, here, there, floor):
 
 
 def _left(room, here, begin, end):
-    """The probability that is left in some rows, of all lanes together."""
+    """By lane, the probability that is left in some rows."""
     left = same(0.0)
     for j in range(np.uint64(begin), np.uint64(end)):
         left = plus(left, load(room, here + place(j)))
-    total = 0.0
-    for b in range(LANES):
-        total += left[b]
-    return total
+    return left
 
 
 def _raised(counts, ends, room, here, there, floor):
-    """The first row that is not empty for good; the number of rows where the chain has ended."""
+    """The first row that is not empty for good; the number of rows where the chain has ended.
+
+    Each chain is asked: one that has all but ended has its density beside one that has not.
+    """
     n = counts[ROWS]
     total = _left(room, here, floor, n)
-    if total < GONE:
+    over = True
+    for b in range(LANES):
+        over = over and not total[b] >= GONE
+    if over:
         return n
     while floor < n:
         end = np.int64(ends[floor])
-        if _left(room, here, floor, end) > LOST * total:
+        left = _left(room, here, floor, end)
+        empty = True
+        for b in range(LANES):
+            empty = empty and not left[b] > LOST * total[b]
+        if not empty:
             break
         for j in range(floor, end):
             store(room, here + place(j), same(0.0))
@@ -358,18 +385,23 @@ def observe(
 def _note_steps(counts, starts, sources, ends, room, here, there, span, apart, notes, floors):
     """Walk on for a span of steps, noting where the chains are, and the first row, every so often.
 
-    It begins and ends in the middle: where chains are is `here` before, and anywhere after.
+    It begins and ends in the middle: where chains are is `here` before, and anywhere after. Where
+    the beginning is not fixed, what would come of beginning in an empty row is asked for too.
+
+    The first row is noted as it was one look before: what comes of staying in a row counts as long
+    as there was something to stay.
     """
     n = counts[ROWS]
-    floor = _raised(counts, ends, room, here, there, np.int64(0))
+    floor, before = np.int64(0), np.int64(0)
     for k in range(span):
-        if k % LOOK == 0:
+        if k % LOOK == 0 and counts[FIXED] != 0:
+            before = floor
             floor = _raised(counts, ends, room, here, there, floor)
         if k % apart == 0:
             to = place(k // apart * n)
             for j in range(n):
                 store(notes, to + place(j), load(room, here + place(j)))
-            floors[k // apart] = floor
+            floors[k // apart] = before
         if k + 1 < span:
             _step(counts, starts, sources, room, here, there, floor)
             here, there = there, here
@@ -406,6 +438,20 @@ def _counting(counts, moments, sought, begin, end, series):
         else:
             weight = _count_one(first, last, begin, back, weight, i, sought, series)
         moments[at + np.uint64(WEIGHT)] = weight
+
+
+def _mark_lost(counts, moments, sought, busy, size, room):
+    """Where there is no answer at a time, and it is asked for, there is no gradient either."""
+    parts, mark = counts[PARTS], place(counts[EDGES] + 4 * counts[ROWS])
+    for i in range(counts[TIMES]):
+        at = np.uint64(FIELDS * i)
+        weight = moments[at + np.uint64(WEIGHT)]
+        if moments[at + np.uint64(HIGH)] == 0.0 and not weight == weight:  # noqa: PLR0124, SIM201
+            for part in range(busy):
+                for b in range(LANES):
+                    lane = np.uint64(b)
+                    if sought[place(i * parts + part) + lane] != 0.0:
+                        room[np.uint64(part * size) + mark + lane] = np.nan
 
 
 def _count_one(first, last, begin, back, weight, number, sought, series):
@@ -571,6 +617,7 @@ def observe_reverse(
             for b in range(parts * LANES):
                 of = start if single else min(start + b, chains - 1)
                 shares[i * parts * LANES + b] = sought[min(of, len(sought) - 1), i]
+        _mark_lost(counts, moments, shares, busy, size, room)
         for i in range(parts * sums_size):
             all_sums[i] = 0.0
         for i in range(parts * back_size):
