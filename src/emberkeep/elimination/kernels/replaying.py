@@ -166,3 +166,66 @@ def replay_reverse(
             t, p, c = np.int64(linear[0, i]) * LANES, np.int64(linear[1, i]), coefficients[i]
             for b in range(min(LANES, vectors - start)):
                 gradient[start + b, p] += c * g[t + b]
+
+
+@kernel(
+    "int64[::1], int32[:, ::1], int32[:, ::1], float64[::1], int32[:, ::1], float64[::1], "
+    "int32[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], "
+    "float64[:, ::1]",
+    fastmath=FAST,
+    threads=1,
+    straight_vectors=True,
+    xla_results=3,
+    name="replay_along",
+    own=OWN,
+)
+def replay_along(
+    worker,
+    counts,
+    segments,
+    operations,
+    leaves,
+    linear,
+    coefficients,
+    outputs,
+    theta,
+    direction,
+    values,
+    slopes,
+    room,
+):
+    """What the tape gives, and how fast that changes along a direction of parameters."""
+    vectors = len(theta)
+    size = room.shape[1] // 2
+    f, g = room[worker, :size], room[worker, size:]
+    mark = counts[SLOTS] * LANES
+    for start in range(worker * LANES, vectors, LANES * len(room)):
+        _forward(f, start, counts, segments, operations, leaves, linear, coefficients, theta)
+        for i in range(counts[SLOTS] * LANES):
+            g[i] = 0.0
+        for i in range(counts[LINEAR]):
+            t, p, c = np.int64(linear[0, i]) * LANES, np.int64(linear[1, i]), coefficients[i]
+            for b in range(LANES):
+                g[t + b] += c * direction[min(start + b, vectors - 1), p]
+        for s in range(counts[SEGMENTS]):
+            begin, end = np.int64(segments[1, s]), np.int64(segments[2, s])
+            divides = segments[0, s] == DIVIDE
+            for i in range(np.uint64(begin), np.uint64(end)):
+                t = place(operations[0, i])
+                x = place(operations[1, i])
+                y = place(operations[2, i])
+                if divides:
+                    change = minus_product(load(g, x), load(f, t), load(g, y))
+                    store(g, t, plus(load(g, t), over(change, load(f, y))))
+                else:
+                    change = plus_product(load(g, t), load(g, x), load(f, y))
+                    store(g, t, plus_product(change, load(f, x), load(g, y)))
+        for b in range(min(LANES, vectors - start)):
+            bad = f[mark + b]
+            for q in range(counts[OUTPUTS]):
+                at = np.int64(outputs[q]) * LANES + b
+                values[start + b, q] = f[at] + bad
+                slopes[start + b, q] = g[at] + bad
+            for q in range(counts[OUTPUTS], values.shape[1]):
+                values[start + b, q] = 0.0
+                slopes[start + b, q] = 0.0

@@ -104,11 +104,15 @@ def _set_up(chain: Any, weights: Any) -> Any:
     # Staying is what is left, which may be less than nothing by rounding.
     edges = jnp.where(discrete & (edges > -SLACK) & (edges < 0), 0.0, edges)
     highest = out.max(axis=0)
-    rate = jnp.where(discrete | (highest == 0), 1.0, highest)
+    # Nothing that is observed depends on it.
+    rate = lax.stop_gradient(jnp.where(discrete | (highest == 0), 1.0, highest))
     good = ((edges >= 0) & jnp.isfinite(edges)).all(axis=0)
     good &= ((leaving >= 0) & jnp.isfinite(leaving)).all(axis=0)
     good &= ~discrete | (highest <= 1 + SLACK)
-    stays = jnp.maximum(1 - out / rate, 0.0)
+    stays = 1 - out / rate
+    stays = jnp.where(
+        stays < 0, 0.0, stays
+    )  # not the maximum: it has half a slope where both are 0
     begin, seen = jnp.concatenate([initial, many]), jnp.concatenate([watched, many])
     return edges / rate, stays, begin, seen, rate, jnp.where(good, 0.0, jnp.nan)
 

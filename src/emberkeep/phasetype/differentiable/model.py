@@ -150,12 +150,12 @@ def _moments(model: Model, theta: Any) -> Any:
 @jax.jit
 def _density(model: Model, theta: Any, times: Any) -> Any:
     def one(chain: Any, at: Any) -> Any:
-        edges, leaving, initial = _weights(chain, theta)
-        watched = (edges, leaving, initial, leaving)
-        found = primitives.observations(chain, watched, at.reshape(1, -1))[0].reshape(at.shape)
+        flat = at.reshape(1, at.size)
+        found = primitives.observed(False, chain, theta[None], flat).reshape(at.shape)  # noqa: FBT003
         if not model.is_discrete:
             return found
-        return jnp.where(at == 0, 1 - initial.sum(), found)  # it has ended before it begins
+        beginning = primitives.weights_of(chain, theta[None])[2].sum()
+        return jnp.where(at == 0, 1 - beginning, found)  # it has ended before it begins
 
     return _by_kind(model, times, one)
 
@@ -163,12 +163,10 @@ def _density(model: Model, theta: Any, times: Any) -> Any:
 @jax.jit
 def _survival(model: Model, theta: Any, times: Any) -> Any:
     def one(chain: Any, at: Any) -> Any:
-        edges, leaving, initial = _weights(chain, theta)
-        watched = (edges, leaving, initial, jnp.ones_like(leaving))
         # In discrete time what is seen at a step is what is left before the next one.
         later = jnp.floor(at) + 1 if model.is_discrete else at
-        flat = jnp.where(at < 0, 1.0, later).reshape(1, -1)
-        found = primitives.observations(chain, watched, flat)[0].reshape(at.shape)
+        flat = jnp.where(at < 0, 1.0, later).reshape(1, at.size)
+        found = primitives.observed(True, chain, theta[None], flat).reshape(at.shape)  # noqa: FBT003
         return jnp.where(at < 0, 1.0, found)
 
     return _by_kind(model, times, one)
@@ -179,13 +177,6 @@ def _by_kind(model: Model, times: Any, one: Any) -> Any:
     if model.kinds is None:
         return one(chains[0], times)
     return jnp.stack([one(chain, times[..., k]) for k, chain in enumerate(chains)], axis=-1)
-
-
-def _weights(chain: Any, theta: Any) -> Any:
-    """By row, of which there is one: of edges, of leaving, of beginning."""
-    found = primitives.values(chain["tape"], theta[None])
-    edges, rows = len(chain["sources"]), len(chain["ends"])
-    return found[:, :edges], found[:, edges : edges + rows], found[:, edges + rows :]
 
 
 # Making them ------------------------------------------------------------------------------------

@@ -10,30 +10,39 @@ JAX has no types to speak of.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
+from jax.extend import backend
 
 from emberkeep.elimination.kernels.lanes import LANES
-from emberkeep.elimination.kernels.replaying import replay, replay_reverse
+from emberkeep.elimination.kernels.replaying import replay, replay_along, replay_reverse
 from emberkeep.phasetype.differentiable import arrays
 from emberkeep.phasetype.differentiable.recording import depth_for
 from emberkeep.phasetype.kernels.observing import (
+    DISCRETE,
     FOUR,
     PARTS,
     TIMES,
     observe,
+    observe_along,
     observe_reverse,
     room_for,
+    room_for_along,
     room_for_reverse,
 )
 from emberkeep.targets.cpu.threads import default_threads
 from emberkeep.xla.handlers import Handler, is_supported
 
-HANDLERS = tuple(map(Handler, (replay, replay_reverse, observe, observe_reverse)))
-_REPLAY, _REPLAY_REVERSE, _OBSERVE, _OBSERVE_REVERSE = HANDLERS
+_REPLAY, _REPLAY_ALONG, _REPLAY_REVERSE = map(Handler, (replay, replay_along, replay_reverse))
+_OBSERVE, _OBSERVE_ALONG, _OBSERVE_REVERSE = map(Handler, (observe, observe_along, observe_reverse))
+HANDLERS = (
+    *(_REPLAY, _REPLAY_ALONG, _REPLAY_REVERSE),
+    *(_OBSERVE, _OBSERVE_ALONG, _OBSERVE_REVERSE),
+)
 MOST_ROOM = 1 << 25  # numbers that those who work at the same time have to work in, together
 
 
@@ -47,7 +56,12 @@ def _is_native(precise: Any) -> bool:
 
 
 def _choose(native: Any, other: Any, *arguments: Any) -> Any:
-    """Run kernels where the program is for a CPU."""
+    """Run kernels where the program is for a CPU.
+
+    Where there is nothing else, the other way is not even traced, which takes as long as the rest.
+    """
+    if set(backend.backends()) <= {"cpu", "interpreter"}:
+        return native(*arguments)
     return jax.lax.platform_dependent(*arguments, cpu=native, default=other)
 
 
@@ -120,6 +134,32 @@ def _values_reverse_mapped(size: int, mapped: Any, tape: Any, theta: Any, sought
     _refuse(mapped[0])
     found = _values_reverse(tape, _rows(theta, mapped[1], size), _rows(sought, mapped[2], size))
     return _apart(found, size, theta.shape[-2]), True
+
+
+@custom_vmap
+def _values_along(tape: Any, theta: Any, direction: Any) -> Any:
+    """What a tape gives, and how fast that changes along a direction; both by row and output."""
+
+    def other(tape: Any, theta: Any, direction: Any) -> Any:
+        return jax.jvp(lambda vector: arrays.replay(tape, vector), (theta,), (direction,))
+
+    if not _is_native(theta):
+        return other(tape, theta, direction)
+
+    def native(tape: Any, theta: Any, direction: Any) -> Any:
+        found = jax.ShapeDtypeStruct((len(theta), len(tape["outputs"])), jnp.float64)
+        room = _room(len(theta), 2 * (LANES * len(tape["room"]) + LANES))
+        known = [tape[name] for name in _TAPE]
+        return tuple(_REPLAY_ALONG((found, found, room), *known, theta, direction)[:2])
+
+    return _choose(native, other, tape, theta, direction)
+
+
+@_values_along.def_vmap
+def _values_along_mapped(size: int, mapped: Any, tape: Any, theta: Any, direction: Any) -> Any:
+    _refuse(mapped[0])
+    found = _values_along(tape, _rows(theta, mapped[1], size), _rows(direction, mapped[2], size))
+    return tuple(_apart(part, size, theta.shape[-2]) for part in found), (True, True)
 
 
 @jax.custom_vjp
@@ -254,29 +294,125 @@ def _observations_reverse_mapped(
     return shaped, (True,) * len(shaped)
 
 
-@jax.custom_vjp
-def observations(chain: Any, weights: Any, times: Any) -> Any:
-    """What is observed, by row of weights and time; see `_observations`."""
-    return _observations(chain, weights, times)
+@custom_vmap
+def _observations_along(chain: Any, weights: Any, changes: Any, times: Any) -> Any:
+    """What is observed, and how fast that changes along a direction; both by row and time.
+
+    Args:
+        chain: its arrays.
+        weights: as of `_observations`.
+        changes: how fast they change.
+        times: as of `_observations`.
+    """
+
+    def other(chain: Any, weights: Any, changes: Any, times: Any) -> Any:
+        return jax.jvp(lambda given: arrays.observe(chain, given, times), (weights,), (changes,))
+
+    if not _is_native(times):
+        return other(chain, weights, changes, times)
+
+    def native(chain: Any, weights: Any, changes: Any, times: Any) -> Any:
+        edges, rows, many = _sizes(chain, times)
+        chains = len(weights[0])
+        parts = _parts(chains, times, room_for_along(rows, edges, many, 1))
+        found = jax.ShapeDtypeStruct((chains, many), jnp.float64)
+        at_once = 1 if len(times) > 1 else parts * LANES
+        room = _room(chains, room_for_along(rows, edges, many, parts), at_once)
+        counts = _with_sizes(chain, times, parts)
+        places = (chain["starts"], chain["sources"], chain["ends"])
+        given = (*weights, *changes, times)
+        return tuple(_OBSERVE_ALONG((found, found, room), counts, *places, *given)[:2])
+
+    return _choose(native, other, chain, weights, changes, times)
 
 
-def _observations_forward(chain: Any, weights: Any, times: Any) -> Any:
-    return _observations(chain, weights, times), (chain, weights, times)
+@_observations_along.def_vmap
+def _observations_along_mapped(
+    size: int, mapped: Any, chain: Any, weights: Any, changes: Any, times: Any
+) -> Any:
+    _refuse(mapped[0])
+    rows = weights[0].shape[-2]
+    given = [
+        tuple(_rows(part, axis, size) for part, axis in zip(parts, axes, strict=True))
+        for parts, axes in ((weights, mapped[1]), (changes, mapped[2]))
+    ]
+    if mapped[3] or len(times) > 1:
+        times = _times_by_row(times, mapped[3], size, rows)
+    found = _observations_along(chain, *given, times)
+    return tuple(_apart(part, size, rows) for part in found), (True, True)
 
 
-def _observations_backward(known: Any, sought: Any) -> Any:
-    chain, weights, times = known
-    found = _observations_reverse(chain, weights, times, sought)
+# What is observed for parameters ----------------------------------------------------------------
+
+FEW = 2  # parameters for which their directions are walked along, in place of going back
+
+
+def weights_of(chain: Any, theta: Any) -> tuple[Any, Any, Any]:
+    """By row of theta: weights of edges, of leaving, of beginning."""
+    return _divided(chain, values(chain["tape"], theta))
+
+
+def _divided(chain: Any, found: Any) -> tuple[Any, Any, Any]:
+    edges, rows = len(chain["sources"]), len(chain["ends"])
+    return found[:, :edges], found[:, edges : edges + rows], found[:, edges + rows :]
+
+
+def _watching(weights: Any, lasting: bool) -> Any:  # noqa: FBT001 - one of two quantities
+    """Weights, and what is watched: how fast chains end, or that they have not."""
+    return (*weights, jnp.ones_like(weights[1]) if lasting else weights[1])
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def observed(lasting: bool, chain: Any, theta: Any, times: Any) -> Any:  # noqa: FBT001
+    """By row of theta and time: how fast chains end; or, lasting, that they have not ended.
+
+    Args:
+        lasting: which.
+        chain: its arrays.
+        theta: parameter vectors, in rows.
+        times: one row for all, or one for each.
+    """
+    weights = _divided(chain, _values(chain["tape"], theta))
+    return _observations(chain, _watching(weights, lasting), times)
+
+
+def _observed_forward(lasting: bool, chain: Any, theta: Any, times: Any) -> Any:  # noqa: FBT001
+    if theta.shape[1] > FEW:
+        return observed(lasting, chain, theta, times), (chain, theta, times, None)
+    found, slopes = None, []
+    for direction in jnp.eye(theta.shape[1], dtype=theta.dtype):
+        ways = jnp.broadcast_to(direction, theta.shape)
+        known, change = _values_along(chain["tape"], theta, ways)
+        weights, changes = _divided(chain, known), _divided(chain, change)
+        watched = jnp.zeros_like(changes[1]) if lasting else changes[1]
+        given = (_watching(weights, lasting), (*changes, watched))
+        found, slope = _observations_along(chain, *given, times)
+        slopes.append(slope)
+    return found, (chain, theta, times, jnp.stack(slopes, axis=-1))
+
+
+def _observed_backward(lasting: bool, known: Any, sought: Any) -> Any:  # noqa: FBT001
+    chain, theta, times, slopes = known
+    weights = _divided(chain, _values(chain["tape"], theta))
+    watched = _watching(weights, lasting)
+    if slopes is not None:
+        asked = (sought != 0)[..., None]  # what nobody asks for may be no number
+        by_theta = jnp.where(asked, slopes * sought[..., None], 0.0).sum(axis=-2)
+    else:
+        edges, leaving, initial, seen = _observations_reverse(chain, watched, times, sought)
+        leaving = leaving if lasting else leaving + seen
+        joined = jnp.concatenate([edges, leaving, initial], axis=1)
+        by_theta = _values_reverse(chain["tape"], theta, joined)
     # An observation changes with time as fast as what one step of the chain changes of it. XLA
     # leaves this out where nobody asks for it.
-    slopes = _observations(chain, (*weights[:3], _change(chain, *weights)), times)
-    by_time = jnp.where(chain["counts"][3] != 0, 0.0, slopes * sought)
+    by_step = _observations(chain, (*weights, _change(chain, *watched)), times)
+    by_time = jnp.where(chain["counts"][DISCRETE] != 0, 0.0, by_step * sought)
     if len(times) != len(sought):
         by_time = by_time.sum(axis=0, keepdims=True)
-    return _nothing(chain), tuple(found), by_time
+    return _nothing(chain), by_theta, by_time
 
 
-observations.defvjp(_observations_forward, _observations_backward)
+observed.defvjp(_observed_forward, _observed_backward)
 
 
 def _change(chain: Any, edges: Any, leaving: Any, initial: Any, watched: Any) -> Any:
