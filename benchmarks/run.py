@@ -14,6 +14,9 @@ BENCHMARKS = (
     "kernels",
     "ode",
     "phasetype",
+    "models",
+    "inference",
+    "xla",
 )
 
 if __name__ == "__main__":

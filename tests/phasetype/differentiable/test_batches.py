@@ -7,12 +7,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from emberkeep.phasetype.differentiable import primitives
+
 
 @pytest.fixture(scope="module")
 def made(dense):
     rng = np.random.default_rng(11)
     linear = dense.random(rng, 6, 2)
     return linear, linear.graph().model(moments=2), rng.uniform(0.3, 2, (37, 2))
+
+
+@pytest.fixture
+def going_back(monkeypatch):
+    """As for many parameters: gradients by going back, in place of walking along directions."""
+    monkeypatch.setattr(primitives, "FEW", 0)
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
 
 
 def same(found, expected, rtol=1e-10):
@@ -139,3 +150,41 @@ def test_threads_get_what_one_gets(made):
         thread.join(120)
     assert len(done) == 8
     assert not wrong
+
+
+@pytest.mark.parametrize("quantity", ["density", "survival"])
+@pytest.mark.parametrize("many", [1, 37])
+def test_going_back_gives_the_same_gradients(made, going_back, quantity, many):
+    linear, model, thetas = made
+    thetas, times = thetas[:many], np.array([0.05, 0.3, 1.0, 4.0])
+    found = jax.vmap(jax.jacrev(getattr(model, quantity)), (0, None))(thetas, times)
+    assert primitives.FEW == 0
+    for theta, slopes in zip(thetas, found, strict=True):
+        for place in range(2):
+            moved = np.eye(2)[place] * 1e-20j
+            function = linear.density if quantity == "density" else linear.survival
+            known = [function(theta + moved, t).imag / 1e-20 for t in times]
+            same(slopes[:, place], known, rtol=1e-9)
+
+
+def test_going_back_through_rewards(dense, going_back):
+    """Where it begins depends on parameters too: states without rewards are left out."""
+    linear = dense.random(np.random.default_rng(3), 5, 2)
+    graph = linear.graph()
+    rewards = np.arange(len(graph)) % 2.0
+    model, theta, times = graph.model(rewards=rewards), np.array([0.8, 1.4]), np.array([0.2, 1.5])
+    found = jax.jacrev(model.density)(theta, times)
+    step = 1e-6
+    for place in range(2):
+        moved = np.eye(2)[place] * step
+        up = graph.reward_transform(rewards, theta + moved).pdf(times)
+        down = graph.reward_transform(rewards, theta - moved).pdf(times)
+        same(found[:, place], (up - down) / (2 * step), rtol=1e-6)
+
+
+def test_a_dozen_parameters(dense):
+    linear = dense.random(np.random.default_rng(5), 6, 12)
+    model, theta = linear.graph().model(), np.random.default_rng(6).uniform(0.3, 2.0, 12)
+    found = jax.grad(model.density)(theta, 0.7)
+    known = [linear.density(theta + 1e-20j * way, 0.7).imag / 1e-20 for way in np.eye(12)]
+    same(found, known, rtol=1e-9)

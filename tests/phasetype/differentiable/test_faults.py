@@ -36,7 +36,7 @@ def test_times_of_all_kinds(exponential):
 
 
 def test_no_times(exponential):
-    """BUG: `arrays.observe` takes the maximum of no steps while it is traced, also on a CPU."""
+    """All shapes of nothing."""
     model = exponential.model()
     assert model([2.0], np.empty(0)).shape == (0,)
     assert model.survival([2.0], np.empty((3, 0))).shape == (3, 0)
@@ -114,7 +114,7 @@ def test_no_parameters():
 
 
 def test_nowhere_to_leave():
-    """BUG: `Recorder.solve` looks at the first of no slots; Graph.moments gives zeros."""
+    """As Graph.moments: zeros."""
     graph = Graph.from_callback(lambda _: [], initial=[("end", 1.0)], theta_length=1)
     density, moments = graph.model(moments=2)([1.0], np.array([0.0, 1.0]))
     assert not density.any()
@@ -122,7 +122,7 @@ def test_nowhere_to_leave():
 
 
 def test_survival_changes_at_zero_as_it_does_after(exponential):
-    """BUG: jnp.maximum(later, 0) at 0 halves the slope."""
+    """A maximum with 0 would have half the slope there."""
     slope = jax.grad(exponential.model().survival, argnums=1)
     assert slope(jnp.array([2.0]), 1e-9) == pytest.approx(-1.0, rel=1e-6)
     assert slope(jnp.array([2.0]), 0.0) == pytest.approx(-1.0, rel=1e-12)
@@ -130,7 +130,7 @@ def test_survival_changes_at_zero_as_it_does_after(exponential):
 
 @pytest.mark.parametrize("first", [0.0, 1e-40, 1e-3])
 def test_slopes_by_where_it_hardly_begins(first):
-    """BUG: rows that are empty from the beginning are left out on the way back: their u is 0.
+    """Rows that are empty from the beginning count on the way back.
 
     Start earns nothing, so the chain begins in a with a/(a+b), which may be 0 with a slope.
     """
@@ -151,7 +151,7 @@ def test_slopes_by_where_it_hardly_begins(first):
 
 
 def test_discrete_rewards_where_probabilities_end_above_one_by_rounding():
-    """BUG: staying is 1 - their sum, -2e-16, for `_lengthened`; and a negative weight is none."""
+    """Staying is 1 - their sum, -2e-16, which is no negative weight."""
     edges = {
         "s": [("a", [1.0, 0.0, 0.0]), ("b", [0.0, 1.0, 0.0]), ("end", [0.0, 0.0, 1.0])],
         "a": [("s", 0.5), ("end", 0.5)],
@@ -169,7 +169,7 @@ def test_discrete_rewards_where_probabilities_end_above_one_by_rounding():
 
 @pytest.mark.parametrize("rows", [437, 512, 342, 341, 300, 100])
 def test_notes_have_room_for_all_steps(rows):
-    """BUG: the mean may be depth³, and the steps that count are some more: notes overflow."""
+    """The steps that count are some more than the mean."""
     graph = Graph.from_callback(
         lambda s: [(s - 1, 1.0)] if s else [], initial=[(rows, 1.0)], theta_length=0
     )
@@ -184,7 +184,7 @@ def test_notes_have_room_for_all_steps(rows):
 def test_neighbours_do_not_change_small_densities(vectors):
     """A chain that has all but ended, beside one that has not, still has its density.
 
-    BUG: whether a state is empty is asked of 8 chains together.
+    Whether a state is empty is asked of each chain.
     """
     edges = {2: [(1, [1.0, 0.0])], 1: [(0, [0.0, 1.0])], 0: []}
     graph = Graph.from_callback(edges.__getitem__, initial=[(2, 1.0)], theta_length=2)
@@ -203,5 +203,5 @@ def test_second_derivatives_are_refused_rather_than_wrong(exponential):
 
 
 def test_no_vectors(exponential):
-    """BUG: a vmap over nothing divides by zero."""
+    """A vmap over nothing gives nothing."""
     assert jax.vmap(exponential.model(), (0, None))(np.empty((0, 1)), 1.0).shape == (0,)

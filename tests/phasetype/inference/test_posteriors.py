@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from emberkeep.phasetype import models
 from emberkeep.phasetype.inference import (
     SVGD,
     Beta,
@@ -72,6 +73,18 @@ def test_the_coalescent_of_five(coalescent, exact):
     prior = stats.lognorm(1.0)
     mean, sd = exact(coalescent, data, [grid], lambda theta: prior.logpdf(theta[:, 0]))
     close(found, mean, sd)
+
+
+def test_the_coalescent_as_a_graph(coalescent, exact):
+    """The real model, and the truth from the closed form of its density."""
+    data = waits(5, 400, *(1.2 * np.array([10, 6, 3, 1])))
+    model = models.kingman(5).model(moments=1)
+    found = svgd(model, data, prior=LogNormal(1.0, 1.0), iterations=200)
+    prior = stats.lognorm(1.0)
+    grid = np.linspace(1.0, 1.5, 1001)
+    close(found, *exact(coalescent, data, [grid], lambda theta: prior.logpdf(theta[:, 0])))
+    start = method_of_moments(model, data)
+    assert start.theta[0] == pytest.approx((1 / np.array([10, 6, 3, 1])).sum() / data.mean())
 
 
 def test_two_parameters_that_depend_on_each_other(two_rates, exact):

@@ -1,5 +1,6 @@
 """Runs: the same again, further, from a file, until nothing moves; and what they compile."""
 
+import jax
 import numpy as np
 import optax
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from emberkeep.errors import InvalidPlan, TargetUnavailable
 from emberkeep.phasetype.inference import SVGD, Gamma, checkpoints, requirements, running, svgd
 from emberkeep.phasetype.inference.observations import bucket, read_observations
+from emberkeep.phasetype.inference.particles import Design
 from emberkeep.phasetype.inference.posing import pose
 from emberkeep.phasetype.inference.problem import log_likelihood
 from emberkeep.phasetype.inference.programs import _made
@@ -288,3 +290,11 @@ def test_single_precision_is_refused(exponential, data):
 def test_what_is_missing_is_named():
     with pytest.raises(TargetUnavailable, match=r"pip install 'emberkeep\[jax\]'"):
         requirements.require("jax_that_nobody_has")
+
+
+def test_the_default_optimizer_remembers_what_optax_does():
+    design, particles = Design(None, "median", None), np.ones((5, 2))
+    known = jax.tree.leaves(design.mover.init(particles))
+    for one, other in zip(design.memory(particles), known, strict=True):
+        assert (one == other).all()
+        assert (one.dtype, one.shape) == (other.dtype, other.shape)

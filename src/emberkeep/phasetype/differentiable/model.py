@@ -151,7 +151,8 @@ def _moments(model: Model, theta: Any) -> Any:
 def _density(model: Model, theta: Any, times: Any) -> Any:
     def one(chain: Any, at: Any) -> Any:
         flat = at.reshape(1, at.size)
-        found = primitives.observed(False, chain, theta[None], flat).reshape(at.shape)  # noqa: FBT003
+        found: Any = primitives.observed(False, chain, theta[None], flat)  # noqa: FBT003
+        found = found.reshape(at.shape)
         if not model.is_discrete:
             return found
         beginning = primitives.weights_of(chain, theta[None])[2].sum()
@@ -166,8 +167,8 @@ def _survival(model: Model, theta: Any, times: Any) -> Any:
         # In discrete time what is seen at a step is what is left before the next one.
         later = jnp.floor(at) + 1 if model.is_discrete else at
         flat = jnp.where(at < 0, 1.0, later).reshape(1, at.size)
-        found = primitives.observed(True, chain, theta[None], flat).reshape(at.shape)  # noqa: FBT003
-        return jnp.where(at < 0, 1.0, found)
+        found: Any = primitives.observed(True, chain, theta[None], flat)  # noqa: FBT003
+        return jnp.where(at < 0, 1.0, found.reshape(at.shape))
 
     return _by_kind(model, times, one)
 
@@ -203,7 +204,7 @@ def _on_device(values: np.ndarray[Any, Any]) -> Any:
         values = values.astype(np.int32)
     if values.dtype == np.float64 and not _has_64_bits():
         values = values.astype(np.float32)
-    return jnp.asarray(values)
+    return jax.device_put(values)  # jnp.asarray compiles a program for each shape
 
 
 def _tape_arrays(tape: Tape) -> dict[str, Any]:

@@ -6,6 +6,8 @@ learning rates and widths mean the same for every problem.
 
 from __future__ import annotations
 
+import numpy as np
+
 from emberkeep.light import final, frozen
 from emberkeep.phasetype.inference.problem import scores
 from emberkeep.phasetype.inference.programs import program
@@ -68,6 +70,22 @@ class Design:
         return program("svgd", spec, lambda: _advance(self))(*arguments)
 
     @property
+    def kind(self) -> str:
+        """What tells optimizers apart, as far as what they remember does."""
+        if self.optimizer is None:
+            return "adam"
+        return str(jax.tree.structure(self.optimizer.init(np.zeros((2, 1)))))
+
+    def memory(self, standard: Any) -> tuple[Any, ...]:
+        """What the optimizer remembers before the first step, without its structure.
+
+        Of the default one that is known, and optax needs not be imported where programs are kept.
+        """
+        if self.optimizer is None:
+            return np.int32(0), np.zeros_like(standard), np.zeros_like(standard)
+        return tuple(jax.tree.leaves(self.optimizer.init(standard)))
+
+    @property
     def mover(self) -> Any:
         """The optimizer."""
         if self.optimizer is not None:
@@ -79,12 +97,11 @@ class Design:
 def _advance(design: Design) -> Callable[..., Any]:
     """The function of a stretch of steps.
 
-    Its state are standardised particles and the optimizer's state. `rates` has STRETCH learning
-    rates, of which `count` are used, so a shorter stretch is the same program. The key of a step
-    depends on its number alone. Gives the new state and, for each step, mean and standard deviation
-    of the parameters and the mean log density.
+    Its state are standardised particles and the leaves of the optimizer's state. `rates` has
+    STRETCH learning rates, of which `count` are used, so a shorter stretch is the same program. The
+    key of a step depends on its number alone. Gives the new state and, for each step, mean and
+    standard deviation of the parameters and the mean log density.
     """
-    mover = design.mover
 
     def step(problem: Problem, frame: Frame, standard: Any, key: Any) -> tuple[Any, Any]:
         rows = None
@@ -105,6 +122,8 @@ def _advance(design: Design) -> Callable[..., Any]:
         count: Any,
         key: Any,
     ) -> Any:
+        mover = design.mover
+        shape = jax.tree.structure(jax.eval_shape(mover.init, state[0]))
         squared = bandwidths(state[0], design.rule, width)
         size = problem.size
         history = (jnp.zeros((STRETCH, size)), jnp.zeros((STRETCH, size)), jnp.zeros(STRETCH))
@@ -114,7 +133,9 @@ def _advance(design: Design) -> Callable[..., Any]:
             own_key = jax.random.fold_in(key, begin + number)
             heights, slopes = step(problem, frame, standard, own_key)
             uphill = direction(standard, slopes, squared)
-            change, memory = mover.update(-uphill, memory, standard)
+            remembered = jax.tree.unflatten(shape, memory)
+            change, remembered = mover.update(-uphill, remembered, standard)
+            memory = tuple(jax.tree.leaves(remembered))
             standard = standard + rates[number] * change
             thetas = forward(problem.transforms, frame.outside(standard).T).T
             possible = jnp.isfinite(heights)

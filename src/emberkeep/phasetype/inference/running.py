@@ -10,7 +10,6 @@ from emberkeep.light import final, frozen, replace
 from emberkeep.phasetype.inference.checkpoints import Run, identity, load, save
 from emberkeep.phasetype.inference.modes import batched, find_mode
 from emberkeep.phasetype.inference.particles import STRETCH, Design, Frame
-from emberkeep.phasetype.inference.requirements import require
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,8 +60,7 @@ class Course:
         what it remembers.
         """
         height = batched(self.posed.problem, self.posed.start[None, :], self.particles)[0][0]
-        memory = self.design.mover.init(self.posed.start)
-        known = (f"{height:.9g}", str(require("jax").tree_util.tree_structure(memory)))
+        known = (f"{height:.9g}", self.design.kind)
         numbers = (self.posed.problem, self.posed.start, self.width)
         rates = [self.rates(step) for step in range(0, STRETCH, 7)]
         words = (self.design.rule, self.design.batch, self.particles, self.seed, rates, known)
@@ -113,13 +111,12 @@ def begin(course: Course, number: int) -> Run:
         start = _scattered(course, generator)
     mode = find_mode(posed.problem, start, course.particles)
     standard = generator.standard_normal((course.particles, start.size))
-    memory = require("jax").tree_util.tree_leaves(course.design.mover.init(standard))
     size = start.size
     return Run(
         center=mode.point,
         scale=mode.scale,
         standard=standard,
-        memory=tuple(np.asarray(leaf) for leaf in memory),
+        memory=tuple(np.asarray(leaf) for leaf in course.design.memory(standard)),
         mean=np.empty((0, size)),
         std=np.empty((0, size)),
         level=np.empty(0),
@@ -145,7 +142,7 @@ def stretch(course: Course, run: Run, number: int) -> Run:
         center=run.center,
         scale=run.scale,
         standard=np.asarray(state[0]),
-        memory=tuple(np.asarray(x) for x in require("jax").tree_util.tree_leaves(state[1])),
+        memory=tuple(np.asarray(leaf) for leaf in state[1]),
         mean=np.concatenate([run.mean, mean]),
         std=np.concatenate([run.std, std]),
         level=np.concatenate([run.level, level]),
@@ -158,13 +155,11 @@ def stretch(course: Course, run: Run, number: int) -> Run:
 
 def call(course: Course, run: Run, number: int, count: int) -> Any:
     """The compiled program; with no steps to do it is compiled and no more."""
-    tree = require("jax").tree_util
-    shape = tree.tree_structure(course.design.mover.init(run.standard))
     rates = [course.rates(run.steps + step) if step < count else 0.0 for step in range(STRETCH)]
     return course.design.advance(
         course.posed.problem,
         Frame(run.center, run.scale),
-        (run.standard, tree.tree_unflatten(shape, run.memory)),
+        (run.standard, run.memory),
         np.array(rates),
         np.float64(course.width),
         np.int64(run.steps),

@@ -256,6 +256,15 @@ def _raised(counts, ends, room, here, there, floor):
     return floor
 
 
+def _put_out(moments, sums, first, parts, mark, many, out):
+    """One chain's results, by time; no number where there is no answer."""
+    for i in range(np.uint64(many)):
+        missing = moments[np.uint64(FIELDS) * i + np.uint64(WEIGHT)]
+        out[i] = sums[first + place(i) * np.uint64(parts)] + missing + mark
+    for i in range(many, len(out)):
+        out[i] = 0.0
+
+
 def _mix_one(first, last, begin, mean, weight, number, series, inverse, sums):
     """Add to the sums of one part; gives the next weight."""
     total = load(sums, place(number))
@@ -370,16 +379,12 @@ def observe(
                 break
         for i in range(many):
             at = np.uint64(FIELDS * i)
-            weight = 0.0
-            if moments[at + np.uint64(HIGH)] == 0.0:
-                weight = moments[at + np.uint64(WEIGHT)]  # no number where there is no answer
-            for b in range(min(apart * parts, chains - start)):
-                part, lane = b // LANES, np.uint64(b % LANES)
-                mark = room[np.uint64(part * size) + place(edges + 4 * n) + lane]
-                found[start + b, i] = sums[place(i * parts + part) + lane] + weight + mark
-        for i in range(many, found.shape[1]):
-            for b in range(min(apart * parts, chains - start)):
-                found[start + b, i] = 0.0
+            if moments[at + np.uint64(HIGH)] != 0.0:
+                moments[at + np.uint64(WEIGHT)] = 0.0  # what is left is no number: no answer
+        for b in range(min(apart * parts, chains - start)):
+            part, lane = b // LANES, np.uint64(b % LANES)
+            mark = room[np.uint64(part * size) + place(edges + 4 * n) + lane]
+            _put_out(moments, sums, place(part) + lane, parts, mark, many, found[start + b])
 
 
 def _set_up_along(start, single, chains, counts, sources, rates, leaving, initial, watched, room):
@@ -580,18 +585,13 @@ def observe_along(
                 break
         for i in range(many):
             at = np.uint64(FIELDS * i)
-            weight = 0.0
-            if moments[at + np.uint64(HIGH)] == 0.0:
-                weight = moments[at + np.uint64(WEIGHT)]  # no number where there is no answer
-            for b in range(min(apart * parts, chains - start)):
-                part, lane = b // LANES, np.uint64(b % LANES)
-                bad = weight + room[np.uint64(part * size) + place(edges + 4 * n) + lane]
-                found[start + b, i] = sums[place(i * parts + part) + lane] + bad
-                slopes[start + b, i] = changed[place(i * parts + part) + lane] + bad
-        for i in range(many, found.shape[1]):
-            for b in range(min(apart * parts, chains - start)):
-                found[start + b, i] = 0.0
-                slopes[start + b, i] = 0.0
+            if moments[at + np.uint64(HIGH)] != 0.0:
+                moments[at + np.uint64(WEIGHT)] = 0.0  # what is left is no number: no answer
+        for b in range(min(apart * parts, chains - start)):
+            part, lane = b // LANES, np.uint64(b % LANES)
+            mark = room[np.uint64(part * size) + place(edges + 4 * n) + lane]
+            _put_out(moments, sums, place(part) + lane, parts, mark, many, found[start + b])
+            _put_out(moments, changed, place(part) + lane, parts, mark, many, slopes[start + b])
 
 
 def _note_steps(counts, starts, sources, ends, room, here, there, span, apart, notes, floors):
