@@ -45,7 +45,6 @@ def call(keep, function=scaled, x=1.0, **options):
         {"static": 0},
         {"requires": (lambda: "emberkeep_kernel_0",)},
     ],
-    ids=repr,
 )
 def test_arguments_and_options(changed, keep):
     assert call(keep) == 1

@@ -44,6 +44,7 @@ def said(posterior, **options):
     return " | ".join(posterior.diagnostics(**options).flags)
 
 
+@pytest.mark.soak  # half a minute of compiling NUTS, as below
 def test_nothing_speaks_against_what_is_right(good):
     found = good.diagnostics(against_nuts=True)
     assert found.flags == ()
