@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from emberkeep.errors import InvalidGraph
 from emberkeep.light import final
 from emberkeep.phasetype.views import Rows, Vertex
 
@@ -29,7 +30,8 @@ MOST_STATES = 20_000_000
 class Graph:
     """A Markov chain that ends: how long that takes, and what it gathers until then, is phase-type.
 
-    Frozen. It is made by `from_callback`, `from_frontier`, `from_matrix` or `builder`. Weights are
+    Frozen. It is made by `from_callback`, `from_frontier`, `from_matrix` or `builder`; or, as other
+    libraries write it, by ``Graph(callback=…, parameterized=True, nr_samples=10)``. Weights are
     rates in continuous time, and probabilities in discrete time, where what is left is staying.
     They may depend on parameters: base + coefficients · theta. The chain ends in the states that
     have no edges.
@@ -53,8 +55,29 @@ class Graph:
     remembered: dict[str, Any]
 
     def __init__(
-        self, states: States, edges: Edges, initial: Values, *, is_discrete: bool, name: str
+        self,
+        states: States | None = None,
+        edges: Edges | None = None,
+        initial: Values | None = None,
+        *,
+        is_discrete: bool = False,
+        name: str = "graph",
+        callback: Callable[..., Iterable[Any]] | None = None,
+        parameterized: bool = False,
+        **constants: Any,
     ) -> None:
+        if callback is not None:
+            from emberkeep.phasetype.calling import explore
+
+            made = explore(
+                callback, constants, is_discrete=is_discrete, parameterized=parameterized
+            )
+            states, edges, initial, name = made.states, made.edges, made.initial, made.name
+        if states is None or edges is None or initial is None or (constants and callback is None):
+            raise InvalidGraph(
+                "A graph is made by Graph.from_callback, from_frontier, from_matrix or builder; or "
+                "by Graph(callback=…, parameterized=True), with what the callback takes by name"
+            )
         for array in (states.rows, edges.starts, edges.targets, edges.base, initial):
             array.flags.writeable = False
         edges.coefficients.flags.writeable = False
