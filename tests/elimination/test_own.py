@@ -10,10 +10,18 @@ import pytest
 
 from emberkeep.elimination.kernels import evaluating, recording, replaying, taping
 from emberkeep.keys.toolchain import toolchain
-from emberkeep.phasetype.kernels import exploring, observing, running, walking
+from emberkeep.phasetype.kernels import (
+    exploring,
+    observing,
+    observing_along,
+    observing_reverse,
+    running,
+    walking,
+)
 from emberkeep.targets.kernel import Kernel
 
-MODULES = (evaluating, recording, replaying, taping, exploring, observing, running, walking)
+OBSERVING = (observing, observing_along, observing_reverse)
+MODULES = (evaluating, recording, replaying, taping, *OBSERVING, exploring, running, walking)
 MADE = [evaluating.evaluate_kernel(16), evaluating.solve_kernel(16)]
 KERNELS = [*MADE, *(v for m in MODULES for v in vars(m).values() if isinstance(v, Kernel))]
 

@@ -9,7 +9,7 @@ import scipy.linalg
 from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype import Graph
 from emberkeep.phasetype.differentiable import recording
-from emberkeep.phasetype.kernels import observing
+from emberkeep.phasetype.kernels import stepping
 
 
 @pytest.fixture
@@ -174,9 +174,9 @@ def test_notes_have_room_for_all_steps(rows):
         lambda s: [(s - 1, 1.0)] if s else [], initial=[(rows, 1.0)], theta_length=0
     )
     counts = recording.record_chain(graph, None).counts
-    mean, depth = float(counts[observing.MOST]), int(counts[observing.DEPTH])
-    third = observing.TAIL / 3
-    steps = np.ceil(mean + third + np.sqrt(third**2 + 2 * observing.TAIL * mean)) + 1
+    mean, depth = float(counts[stepping.MOST]), int(counts[stepping.DEPTH])
+    third = stepping.TAIL / 3
+    steps = np.ceil(mean + third + np.sqrt(third**2 + 2 * stepping.TAIL * mean)) + 1
     assert steps <= depth**3
 
 

@@ -22,18 +22,10 @@ from emberkeep.elimination.kernels.lanes import LANES
 from emberkeep.elimination.kernels.replaying import replay, replay_along, replay_reverse
 from emberkeep.phasetype.differentiable import arrays
 from emberkeep.phasetype.differentiable.recording import depth_for
-from emberkeep.phasetype.kernels.observing import (
-    DISCRETE,
-    FOUR,
-    PARTS,
-    TIMES,
-    observe,
-    observe_along,
-    observe_reverse,
-    room_for,
-    room_for_along,
-    room_for_reverse,
-)
+from emberkeep.phasetype.kernels.observing import observe, room_for
+from emberkeep.phasetype.kernels.observing_along import observe_along, room_for_along
+from emberkeep.phasetype.kernels.observing_reverse import observe_reverse, room_for_reverse
+from emberkeep.phasetype.kernels.stepping import DISCRETE, FOUR, PARTS, TIMES
 from emberkeep.targets.cpu.threads import default_threads
 from emberkeep.xla.handlers import Handler, is_supported
 

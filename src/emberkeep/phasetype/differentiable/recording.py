@@ -13,7 +13,7 @@ from emberkeep.elimination.kernels.taping import find_levels
 from emberkeep.elimination.tape import Recorder, Tape
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final, frozen
-from emberkeep.phasetype.kernels.observing import TAIL
+from emberkeep.phasetype.kernels.stepping import TAIL
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.transforming import shorten
 
