@@ -61,6 +61,7 @@ def test_a_second_process_compiles_nothing_wherever_the_keep_lies(process, tmp_p
     assert process(tmp_path / "elsewhere") == FOUND
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not features.host().features, reason="nobody knows what this processor can do")
 def test_another_processor_compiles_for_itself(process, tmp_path):
     lacking = features.host().features[-1]

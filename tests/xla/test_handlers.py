@@ -234,6 +234,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.soak
 def test_a_second_process_compiles_nothing(tmp_path):
     environ = {
         **os.environ,

@@ -186,6 +186,7 @@ def test_a_lesser_processor_compiles_for_itself(process):
     assert process("sums")[0] == 0
 
 
+@pytest.mark.soak
 def test_flags_and_devices_of_a_process(process):
     assert process("sums")[0] == 1
     for flags in ("--xla_cpu_enable_fast_math=true", "--xla_force_host_platform_device_count=2"):

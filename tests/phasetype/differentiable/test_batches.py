@@ -10,7 +10,7 @@ import pytest
 from emberkeep.phasetype.differentiable import primitives
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def made(dense):
     rng = np.random.default_rng(11)
     linear = dense.random(rng, 6, 2)
@@ -34,7 +34,7 @@ def table(linear, thetas, times):
     return np.array([[linear.density(x, t) for t in times] for x in thetas])
 
 
-@pytest.mark.parametrize("many", [1, 7, 8, 9, 33, 37])
+@pytest.mark.parametrize("many", [1, 9, 37])
 def test_all_ways_to_map_values(made, many):
     linear, model, thetas = made
     thetas, times = thetas[:many], np.linspace(0.1, 3, 37)[:many]
@@ -56,7 +56,7 @@ def test_all_ways_to_map_values(made, many):
     same(paired[2], np.diag(table(linear, 1.2 * thetas, times)))
 
 
-@pytest.mark.parametrize("many", [1, 9, 37])
+@pytest.mark.parametrize("many", [1, 37])
 def test_all_ways_to_map_gradients(dense, made, many):
     linear, model, thetas = made
     thetas, times = thetas[:many], np.linspace(0.1, 3, 37)[:many]

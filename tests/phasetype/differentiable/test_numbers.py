@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from emberkeep.phasetype import Graph
 
-few = settings(max_examples=5, deadline=None, derandomize=True)
+few = settings(max_examples=3, deadline=None, derandomize=True)
 TIMES = np.array([0.7, 0.0, 3.0, 0.05, 0.7, 12.0, 1e-4])
 
 

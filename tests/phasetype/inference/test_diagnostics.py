@@ -53,6 +53,7 @@ def test_nothing_speaks_against_what_is_right(good):
     assert np.allclose(found.spread_against_nuts, 1, atol=0.15)
 
 
+@pytest.mark.soak
 def test_a_collapsed_set_is_noticed(good):
     half = shrunk(good, 0.5)
     assert "Stein discrepancy" in said(half)

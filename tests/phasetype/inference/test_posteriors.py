@@ -51,6 +51,7 @@ def test_a_conjugate_posterior(exponential, count, bandwidth):
     assert found.samples.shape == (100, 1)
 
 
+@pytest.mark.soak
 def test_the_transform_does_not_matter(exponential):
     """The same posterior in other coordinates: a lost Jacobian would shift it."""
     data = waits(2, 5, 2.0)
@@ -66,6 +67,7 @@ def test_the_transform_does_not_matter(exponential):
         )
 
 
+@pytest.mark.soak
 def test_the_coalescent_of_five(coalescent, exact):
     data = waits(3, 1000, *(0.7 * np.array([10, 6, 3, 1])))
     found = svgd(coalescent, data, prior=LogNormal(1.0, 1.0), iterations=300)
@@ -87,6 +89,7 @@ def test_the_coalescent_as_a_graph(coalescent, exact):
     assert start.theta[0] == pytest.approx((1 / np.array([10, 6, 3, 1])).sum() / data.mean())
 
 
+@pytest.mark.soak
 def test_two_parameters_that_depend_on_each_other(two_rates, exact):
     data = waits(4, 150, 4.0, 1.0)
     found = svgd(two_rates, data, prior=Gamma(2.0, 0.5), bounds=[(0, 2), (2, None)], iterations=500)
@@ -134,6 +137,7 @@ def test_minibatches(exponential):
     assert np.allclose(found.std, exact.std(), rtol=0.15)
 
 
+@pytest.mark.soak
 def test_moments_draw_where_they_are_told(coalescent):
     """With a strong weight the mean of the model is that of the data, whatever the prior."""
     data = waits(9, 30, *(0.7 * np.array([10, 6, 3, 1])))
@@ -202,6 +206,7 @@ def test_moments_of_two_parameters_have_a_closed_form(two_rates):
     assert np.allclose(sorted(found.theta), expected, rtol=1e-6)
 
 
+@pytest.mark.soak
 def test_bounds_hold(exponential):
     data = waits(15, 30, 2.0)
     found = svgd(exponential, data, prior=Uniform(1.0, 1.5), iterations=200)

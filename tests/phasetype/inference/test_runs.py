@@ -147,6 +147,7 @@ def test_restarts_are_combined(exponential, data):
     assert found.diagnostics().trustworthy
 
 
+@pytest.mark.soak
 def test_optimizers_are_those_of_optax(exponential, data):
     ours = svgd(exponential, data, prior=PRIOR, iterations=300)
     schedule = optax.cosine_decay_schedule(0.1, 300)

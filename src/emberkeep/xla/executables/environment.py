@@ -74,7 +74,7 @@ def build_half(device: Any) -> BuildHalf:
     told = sha256(internals.compile_options(device)).hexdigest()
     ingredients = {
         **made_by.ingredients,
-        "emberkeep": __version__,
+        "emberkeep's version": __version__,
         "jax": _options(),
         "compile options": f"sha256:{told}",
         # XLA reads them once, and the digest above is of what it has read. Some of its parts
