@@ -71,6 +71,7 @@ def test_another_processor_compiles_for_itself(process, tmp_path):
     assert process(tmp_path / "keep", lacking=lacking) == FOUND
 
 
+@pytest.mark.soak
 def test_what_is_shared_comes_to_the_local_keep(process, tmp_path):
     (tmp_path / "shared").mkdir()
     shared = str(tmp_path / "shared")

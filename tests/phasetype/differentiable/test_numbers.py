@@ -200,6 +200,7 @@ def test_logarithms_and_their_slopes_are_precise_for_short_times(chained, time):
     )  # fmt: skip
 
 
+@pytest.mark.soak
 def test_a_long_way_within_a_short_time(chained):
     """20 steps: λt = 1e-8 gives 1e-170, whose logarithm has a slope."""
     linear = chained(np.ones((20, 1)) * np.linspace(1, 2, 20)[:, None])

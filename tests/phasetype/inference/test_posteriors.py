@@ -100,6 +100,7 @@ def test_two_parameters_that_depend_on_each_other(two_rates, exact):
     close(found, mean, sd)
 
 
+@pytest.mark.soak
 def test_many_parameters_do_not_collapse(two_kinds):
     """Eight rates at once: a Gaussian kernel alone loses a third of the spread."""
     model = type(two_kinds)(8)
@@ -129,6 +130,7 @@ def test_steps_and_a_parameter_between_zero_and_one(geometric):
     assert found.posed.observations.rows < 40  # values that repeat are one, with a count
 
 
+@pytest.mark.soak
 def test_minibatches(exponential):
     data = waits(8, 400, 2.0)
     exact = stats.gamma(3 + 400, scale=1 / (1.5 + data.sum()))
@@ -163,6 +165,7 @@ def test_nuts_is_right_too(exponential):
     assert "rhat" in repr(found)
 
 
+@pytest.mark.soak
 def test_a_function_is_a_prior_and_numpyro_is_too(exponential):
     import numpyro.distributions as dist
 
@@ -176,6 +179,7 @@ def test_a_function_is_a_prior_and_numpyro_is_too(exponential):
         close(svgd(exponential, data, prior=prior, iterations=200), exact.mean(), exact.std())
 
 
+@pytest.mark.soak
 def test_the_default_prior_is_weak(exponential):
     """A hundred observations outweigh it, whatever the unit of time."""
     for unit in (1e-4, 1e4):

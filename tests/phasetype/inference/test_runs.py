@@ -139,6 +139,7 @@ def test_it_stops_once_nothing_moves(exponential, data):
     assert not svgd(exponential, data, prior=PRIOR, iterations=60, tolerance=0.01).settled
 
 
+@pytest.mark.soak
 def test_restarts_are_combined(exponential, data):
     found = svgd(exponential, data, prior=PRIOR, iterations=150, restarts=3, particles=40)
     assert found.chains.shape == (3, 40, 1)
