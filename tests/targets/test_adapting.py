@@ -6,6 +6,7 @@ import pytest
 from numba import njit
 
 from emberkeep.targets.adapting import Adapter
+from emberkeep.targets.cpu.lower import _knows
 
 OFFSET = 3
 
@@ -59,7 +60,7 @@ def adapted(function):
         made[copy.__name__] = dict(options)
         return Compiled(copy)
 
-    return Adapter(jit).adapt(function), made
+    return Adapter(jit, _knows()).adapt(function), made
 
 
 class Compiled:

@@ -4,6 +4,10 @@ Kernels and the functions they call are plain Python: one source runs as Python,
 CUDA. A compiler wants its own objects in their place. So functions are copied, and in the copies
 each name that leads to another plain function (or to a dispatcher of numba's, of either target)
 leads to that function as this target compiles it. The user's own functions stay as they are.
+
+Where a function is written makes no difference: one of an installed library is plain Python like
+any other. Left alone is only what the compiler says that it has an implementation for, and what the
+compiler itself is made of.
 """
 
 # Values of any type are taken apart here, so types are unknown by design.
@@ -18,11 +22,15 @@ from typing import Any, final
 
 from emberkeep.errors import InvalidKernel
 from emberkeep.keys.code import reached_attributes
-from emberkeep.keys.numba_objects import registrations
-from emberkeep.keys.origin import library_object, library_of
 
 # What a target makes of a function: (function, options written on its dispatcher) → compiled form.
 Jit = Callable[[types.FunctionType, Mapping[str, Any]], Any]
+
+# Whether a compiler has an implementation of a function: its own, or one that somebody registered.
+Knows = Callable[[types.FunctionType], bool]
+
+# Compilers are written in Python, too; their functions mean something to them.
+_COMPILERS = frozenset({"numba", "llvmlite", "numba_cuda", "cuda"})
 
 # Of a dispatcher: where or how it is kept and for whom, which the kernel around it decides.
 _NOT_CARRIED = frozenset(
@@ -36,11 +44,13 @@ class Adapter:
 
     Args:
         jit: what compiles a function that is called from another.
+        knows: which functions the compiler has an implementation for.
     """
 
-    def __init__(self, jit: Jit) -> None:
-        self._jit = jit
+    def __init__(self, jit: Jit, knows: Knows) -> None:
+        self._jit, self._knows = jit, knows
         self._made: dict[int, Any] = {}
+        self._open: list[types.ModuleType] = []  # that are being looked into
         self._originals: list[object] = []  # so that no id is used again while we go by them
 
     def adapt(self, function: types.FunctionType) -> types.FunctionType:
@@ -62,14 +72,27 @@ class Adapter:
 
     def _value(self, value: Any, code: types.CodeType) -> Any:
         """What stands for a value in the copies."""
-        function, options = _callee(value)
+        function, options = self._callee(value)
         if function is not None:
             return self._compiled(value, function, options)
         if type(value) is tuple:
             return tuple([self._value(item, code) for item in value])
-        if isinstance(value, types.ModuleType) and library_of(value) is None:
+        if isinstance(value, types.ModuleType) and not _is_compilers(value.__name__):
             return self._module(value, code)
         return value
+
+    def _callee(self, value: Any) -> tuple[types.FunctionType | None, Mapping[str, Any]]:
+        """The function behind a value that is to be compiled, and the options it has."""
+        if isinstance(value, types.FunctionType):
+            if _is_compilers(str(value.__globals__.get("__name__"))) or self._knows(value):
+                return None, {}
+            return value, {}
+        options = getattr(value, "targetoptions", None)
+        function = getattr(value, "py_func", None)
+        if isinstance(options, dict) and isinstance(function, types.FunctionType):
+            carried = {name: item for name, item in options.items() if name not in _NOT_CARRIED}
+            return function, carried
+        return None, {}
 
     def _compiled(
         self, value: object, function: types.FunctionType, options: Mapping[str, Any]
@@ -83,13 +106,26 @@ class Adapter:
         return self._made[id(value)]
 
     def _module(self, module: types.ModuleType, code: types.CodeType) -> types.ModuleType:
-        """A user's module, with the functions that this code reads from it compiled."""
+        """A module with the functions that this code reads from it compiled.
+
+        The module itself, where there are none: compilers know some modules by what they are.
+        """
+        if module in self._open:  # modules hold each other; nobody reads `a.b.a.f`
+            return module
+        held = vars(module)
+        read = {name: held[name] for name in reached_attributes(code) if name in held}
+        self._open.append(module)
+        changed = {name: self._value(value, code) for name, value in read.items()}
+        self._open.pop()
+        if all(changed[name] is read[name] for name in read):
+            return module
         copy = types.ModuleType(module.__name__)
-        copy.__dict__.update(vars(module))
-        for name in reached_attributes(code):
-            if name in copy.__dict__:
-                copy.__dict__[name] = self._value(copy.__dict__[name], code)
+        copy.__dict__.update({**held, **changed})
         return copy
+
+
+def _is_compilers(module_name: str) -> bool:
+    return module_name.partition(".")[0] in _COMPILERS
 
 
 def _copy(function: types.FunctionType) -> types.FunctionType:
@@ -114,21 +150,6 @@ def _names(code: types.CodeType) -> set[str]:
         if isinstance(constant, types.CodeType):
             names |= _names(constant)
     return names
-
-
-def _callee(value: Any) -> tuple[types.FunctionType | None, Mapping[str, Any]]:
-    """The function behind a value that is to be compiled, and the options it was written with."""
-    if isinstance(value, types.FunctionType):
-        # Of a library, or replaced by an overload: the compiler knows it by itself.
-        if library_object(value) is not None or registrations(value):
-            return None, {}
-        return value, {}
-    options = getattr(value, "targetoptions", None)
-    function = getattr(value, "py_func", None)
-    if isinstance(options, dict) and isinstance(function, types.FunctionType):
-        carried = {name: item for name, item in options.items() if name not in _NOT_CARRIED}
-        return function, carried
-    return None, {}
 
 
 def refuse_results(name: str, returned: Iterable[str]) -> None:

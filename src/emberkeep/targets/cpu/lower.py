@@ -117,9 +117,16 @@ def _body(source: KernelSource, target: Any) -> tuple[Any, list[Any]]:
         made.append(_device_function(function, source, target, {**inline, **options}))
         return made[-1]
 
-    adapted = Adapter(jit).adapt(source.function)
+    adapted = Adapter(jit, _knows()).adapt(source.function)
     body = _device_function(adapted, source, target, {"forceinline": True})
     return body, [*made, body]
+
+
+def _knows() -> Callable[[Any], bool]:
+    """Which functions numba has an implementation for, or somebody has registered one."""
+    typing = registry.cpu_target.typing_context
+    typing.refresh()
+    return lambda function: typing._get_global_type(function) is not None  # noqa: SLF001 - the same
 
 
 @global_compiler_lock

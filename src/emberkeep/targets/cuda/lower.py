@@ -22,6 +22,7 @@ from numba.cuda import dispatcher as numba_dispatcher
 from numba.cuda import types
 from numba.cuda.core.compiler_lock import global_compiler_lock
 from numba.cuda.core.errors import NumbaError
+from numba.cuda.descriptor import cuda_target
 
 from emberkeep.errors import InvalidKernel
 from emberkeep.targets.adapting import Adapter, refuse_results
@@ -32,7 +33,7 @@ from emberkeep.targets.protocol import KernelSource, guard_index
 from emberkeep.telemetry.spans import Category, span
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
 ENTRY = "emberkeep_kernel"
 
@@ -96,8 +97,16 @@ def _body(source: KernelSource) -> tuple[Any, list[Any]]:
         made.append(_device_function(function, source, options))
         return made[-1]
 
-    body = _device_function(Adapter(jit).adapt(source.function), source, {})
+    adapted = Adapter(jit, _knows()).adapt(source.function)
+    body = _device_function(adapted, source, {})
     return body, [*made, body]
+
+
+def _knows() -> Callable[[FunctionType], bool]:
+    """Which functions numba-cuda has an implementation for, or somebody has registered one."""
+    typing = cuda_target.typing_context
+    typing.refresh()
+    return lambda function: typing._get_global_type(function) is not None  # noqa: SLF001 - no other way
 
 
 def isolated_times(source: KernelSource, architecture: str) -> list[FunctionTime]:
