@@ -14,8 +14,6 @@ from emberkeep.keys.libraries import (
     cuda_libraries,
     file_digest,
     identify,
-    linker_environment,
-    linker_tools,
     mapped_libraries,
     read_build_id,
     svml_libraries,
@@ -250,26 +248,6 @@ class TestVectorMathematics:
         file(b"two", "loader/libsvml.so")
         monkeypatch.setenv("LD_LIBRARY_PATH", str(bare / "loader"))
         assert len(svml_libraries()) == 2
-
-
-class TestLinker:
-    def test_the_first_on_the_path(self, tmp_path, file, monkeypatch):
-        for folder in ("first", "second"):
-            for tool in ("ld", "cc"):
-                Path(file(f"{folder} {tool}".encode(), f"{folder}/{tool}")).chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}/first:{tmp_path}/second")
-        first = linker_tools()
-        assert [tool.name for tool in first] == ["ld", "cc"]
-        monkeypatch.setenv("PATH", f"{tmp_path}/second:{tmp_path}/first")
-        assert [tool.identity for tool in linker_tools()] != [tool.identity for tool in first]
-
-    def test_none_without_tools(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("PATH", str(tmp_path))
-        assert linker_tools() == ()
-
-    def test_variables_that_change_the_output(self, monkeypatch):
-        monkeypatch.setenv("LD_RUN_PATH", "/somewhere")
-        assert linker_environment()["LD_RUN_PATH"] == "/somewhere"
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc here")

@@ -166,8 +166,8 @@ class TestRest:
 
     def test_only_what_was_asked_for(self):
         assert set(toolchain(()).ingredients) == {"python", "packages"}
-        everything = toolchain(cuda=True, linker=True, own=("errors",)).ingredients
-        assert set(everything) == {"python", "packages", "numba", "cuda", "linker", "emberkeep"}
+        everything = toolchain(cuda=True, own=("errors",)).ingredients
+        assert set(everything) == {"python", "packages", "numba", "cuda", "emberkeep"}
 
     @pytest.mark.parametrize("name", ["numba", "numba-cuda", "numba_cuda"])
     def test_numba_brings_its_settings(self, name, monkeypatch):
@@ -184,15 +184,15 @@ class TestRest:
         (tmp_path / "nvvm" / "libdevice" / "libdevice.10.bc").write_bytes(b"bitcode")
         assert toolchain((), cuda=True).ingredients["cuda"] != before["cuda"]
 
-    def test_the_linker_counts(self, tmp_path, monkeypatch):
-        (tmp_path / "ld").write_bytes(b"another")
-        (tmp_path / "ld").chmod(0o755)
-        before = toolchain((), linker=True).ingredients
-        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-        after = toolchain((), linker=True).ingredients
-        assert after["linker"]["tools"]["ld"] != before["linker"]["tools"]["ld"]
-        monkeypatch.setenv("PATH", "/nowhere")
-        assert toolchain((), linker=True).ingredients["linker"]["tools"]["cc"] == "absent"
+    @pytest.mark.parametrize("variable", ["PATH", "LIBRARY_PATH", "LD_RUN_PATH", "TMPDIR"])
+    def test_what_no_build_uses_does_not_count(self, variable, tmp_path, monkeypatch):
+        """`module load gcc` brings another `ld`, which nothing here calls."""
+        for tool in ("ld", "cc"):
+            (tmp_path / tool).write_bytes(b"another")
+            (tmp_path / tool).chmod(0o755)
+        before = toolchain(cuda=True, own=("targets",)).ingredients
+        monkeypatch.setenv(variable, f"{tmp_path}:{os.environ.get(variable, '')}")
+        assert toolchain(cuda=True, own=("targets",)).ingredients == before
 
 
 class TestOwnCode:
@@ -284,7 +284,7 @@ class TestProcesses:
             else:
                 assert isinstance(value, str)
 
-        check(toolchain(cuda=True, linker=True, own=("keys",)).ingredients)
+        check(toolchain(cuda=True, own=("keys",)).ingredients)
 
 
 class TestDrift:

@@ -41,16 +41,6 @@ SVML_ROLES = {"svml": "libsvml.so"}
 
 _CUDA_SUBFOLDERS = ("lib64", "lib", "nvvm/lib64", "nvvm/lib", "nvvm/bin", "nvvm/libdevice", "bin")
 
-# `cc` and `ld` read these; they change what is linked or which linker runs.
-_LINKER_VARIABLES = (
-    "COMPILER_PATH",
-    "GCC_EXEC_PREFIX",
-    "LDEMULATION",
-    "LD_RUN_PATH",
-    "LIBRARY_PATH",
-    "SOURCE_DATE_EPOCH",
-)
-
 # A file written twice within one tick of the file system's clock keeps its times: what is
 # younger than this is not remembered.
 SETTLED_NS = 2_000_000_000
@@ -135,23 +125,6 @@ def svml_libraries() -> tuple[Library, ...]:
     files = [("svml", os.path.join(folder, name)) for folder in folders]
     found = [(role, path) for role, path in files if os.path.isfile(path)]
     return _libraries([*found, *_system_files(SVML_ROLES)])
-
-
-def linker_tools() -> tuple[Library, ...]:
-    """The ``ld`` and ``cc`` that PATH names first."""
-    found: list[Library] = []
-    for name in ("ld", "cc"):
-        for folder in _environment_paths("PATH"):
-            path = os.path.join(folder, name)
-            if os.path.isfile(path) and os.access(path, os.X_OK):
-                found.append(Library("linker", name, identify(os.path.realpath(path)), path))
-                break
-    return tuple(found)
-
-
-def linker_environment() -> dict[str, str]:
-    """The set environment variables that change what ``ld`` and ``cc`` write."""
-    return {name: os.environ[name] for name in _LINKER_VARIABLES if name in os.environ}
 
 
 def mapped_libraries(roles: dict[str, str]) -> tuple[Library, ...]:

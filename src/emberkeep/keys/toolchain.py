@@ -19,8 +19,6 @@ from emberkeep.keys.libraries import (
     cuda_libraries,
     file_digest,
     identify,
-    linker_environment,
-    linker_tools,
     mapped_libraries,
     svml_libraries,
 )
@@ -67,7 +65,6 @@ class _Request:
     packages: tuple[str, ...]
     own: tuple[str, ...]
     cuda: bool
-    linker: bool
 
 
 @final
@@ -103,7 +100,6 @@ def toolchain(
     *,
     own: Sequence[str] = (),
     cuda: bool = False,
-    linker: bool = False,
 ) -> Toolchain:
     """The toolchain as it is now.
 
@@ -113,9 +109,8 @@ def toolchain(
         own: subpackages or modules of emberkeep that generate code (``"ode.codegen"``): the bytes
             of their files count, so an edited checkout does.
         cuda: whether CUDA's compiler libraries count.
-        linker: whether ``ld`` and ``cc`` count.
     """
-    return _toolchain(_Request(_names(packages), _names(own), cuda, linker))
+    return _toolchain(_Request(_names(packages), _names(own), cuda))
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...]:
@@ -139,12 +134,6 @@ def _toolchain(request: _Request) -> Toolchain:
         }
     if request.cuda:
         ingredients["cuda"] = _cuda()
-    if request.linker:
-        tools = {tool.name: tool.identity for tool in linker_tools()}
-        ingredients["linker"] = {
-            "tools": {"ld": ABSENT, "cc": ABSENT, **tools},
-            "environment": linker_environment(),
-        }
     if request.own:
         ingredients["emberkeep"] = {name: _own_digest(name) for name in sorted(request.own)}
     return Toolchain(ingredients, request, locations)

@@ -1,4 +1,4 @@
-"""The CPU as a target: its contract, with and without a linker; processors that can less."""
+"""The CPU as a target: its contract, linked or not; processors that can less."""
 
 import os
 import shutil
@@ -13,6 +13,7 @@ from emberkeep.errors import StoreWarning, TargetUnavailable, Unloadable
 from emberkeep.light import replace
 from emberkeep.targets.cpu import features, target
 from emberkeep.targets.cpu.features import LEVELS, Host, host, missing
+from emberkeep.targets.cpu.link import Unlinkable
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.obtaining import obtain, obtain_artifact
 from emberkeep.testing.targets import RELAX, TargetContract, overwrite, relax
@@ -30,10 +31,13 @@ class TestLevelOnOneThread(TargetContract):
         return CpuTarget("x86-64-v2", threads=1)
 
 
-class TestWithoutLinker(TargetContract):
+class TestUnlinked(TargetContract):
     @pytest.fixture
     def target(self, monkeypatch):
-        monkeypatch.setattr("emberkeep.targets.cpu.link.find_linker", lambda: None)
+        def refuse(image):
+            raise Unlinkable("for a test")
+
+        monkeypatch.setattr("emberkeep.targets.cpu.link.link", refuse)
         return CpuTarget("x86-64-v3", threads=2)
 
     def test_keeps_an_object_file(self, keep, target):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 from emberkeep.cli.commands.findings import OK, WARN, Check
 from emberkeep.errors import EmberkeepError
 from emberkeep.keys.distributions import find_distribution
@@ -17,7 +15,6 @@ def check_machines() -> Iterator[Check]:
     """The processor, the compilers and the GPU; nothing is compiled."""
     yield _processor()
     yield _cpu_compiler()
-    yield _linker()
     yield _gpu_compiler()
     yield _gpu()
 
@@ -38,14 +35,6 @@ def _cpu_compiler() -> Check:
         remedy = "Kept kernels run; to compile new ones: pip install 'emberkeep[numba]'."
         return Check("kernels on the CPU", WARN, "numba is not installed", remedy)
     return Check("kernels on the CPU", OK, "compiled by numba")
-
-
-def _linker() -> Check:
-    found = shutil.which("ld")
-    if found is None:
-        remedy = "Install binutils: without it, kept kernels need llvmlite to be loaded."
-        return Check("linker", WARN, "there is no ld on the path", remedy)
-    return Check("linker", OK, found)
 
 
 def _gpu_compiler() -> Check:

@@ -117,19 +117,32 @@ def _sealed_file(image: bytes, digest: str) -> tuple[str, int]:
 
 def _open_private(image: bytes, digest: str) -> ctypes.CDLL:
     """The same from a file that only this user can reach, gone again once it is loaded."""
+    problems: list[str] = []
+    for place in _temporary_folders():
+        try:
+            return _open_within(place, image, digest)
+        except OSError as problem:  # missing, full, read-only, or nothing may run from there
+            problems.append(f"{place}: {problem}")
+    raise Unloadable(f"The system does not load it: {'; '.join(problems)}")
+
+
+def _temporary_folders() -> tuple[str, ...]:
+    """Where a file may stand for a moment, best first."""
+    named = [os.environ.get(name, "") for name in ("TMPDIR", "XDG_RUNTIME_DIR", "TEMP", "TMP")]
+    return tuple(dict.fromkeys(filter(None, [*named, "/tmp", "/dev/shm", "/var/tmp"])))  # noqa: S108 - mkdtemp makes a folder of the user's own there
+
+
+def _open_within(place: str, image: bytes, digest: str) -> ctypes.CDLL:
     import tempfile
 
-    try:
-        with tempfile.TemporaryDirectory(prefix="emberkeep-") as folder:
-            path = os.path.join(folder, f"{digest}.so")
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o500)
-            try:
-                _write(file, image)
-            finally:
-                os.close(file)
-            return ctypes.CDLL(path, _NOW_AND_LOCAL)
-    except OSError as problem:
-        raise Unloadable(f"The system does not load it: {problem}") from problem
+    with tempfile.TemporaryDirectory(prefix="emberkeep-", dir=place) as folder:
+        path = os.path.join(folder, f"{digest}.so")
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o500)
+        try:
+            _write(file, image)
+        finally:
+            os.close(file)
+        return ctypes.CDLL(path, _NOW_AND_LOCAL)
 
 
 def _write(file: int, content: bytes) -> None:
@@ -144,7 +157,7 @@ _engines: list[Any] = []  # own the code they loaded
 def load_object_llvmlite(image: bytes, symbol: str) -> int:
     """The address of a function in a relocatable object, which LLVM links in memory.
 
-    This is for machines on which there was no linker; it imports llvmlite, which takes longer.
+    This is for processors that `link` does not know; it imports llvmlite, which takes longer.
 
     Raises:
         Unloadable: it is no such object, calls what no kernel may, or lacks the function.
@@ -155,7 +168,7 @@ def load_object_llvmlite(image: bytes, symbol: str) -> int:
         llvm: Any = import_module("llvmlite.binding")
     except ImportError as problem:
         raise Unloadable(
-            "It was built without a linker, and loading it needs llvmlite, which is not installed"
+            "It was built for a processor on which loading needs llvmlite, which is not installed"
         ) from problem
     wanted = _require_known(image)  # before LLVM sees it
     llvm.initialize_native_target()

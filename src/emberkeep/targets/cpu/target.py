@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from emberkeep.targets.protocol import KernelSource
 
 ENTRY = "emberkeep_kernel"
-SHARED, RELOCATABLE = "shared object", "object"  # roles of the blob, with and without a linker
+SHARED, RELOCATABLE = (
+    "shared object",
+    "object",
+)  # roles of the blob: linked or not
 
 # emberkeep's own code that decides about the bytes.
 OWN = ("targets.adapting", "targets.arguments", "targets.cpu", "targets.protocol")
@@ -80,22 +83,21 @@ class CpuTarget(Target):
         }
 
     def toolchain(self, own: Sequence[str] = ()) -> Toolchain:
-        """numba, LLVM, the linker and our own code."""
-        return toolchain(("numba", "llvmlite"), own=(*OWN, *own), linker=True)
+        """numba, LLVM and our own code, which also links."""
+        return toolchain(("numba", "llvmlite"), own=(*OWN, *own))
 
     def vocabulary(self) -> Mapping[str, object]:
         """Nothing beyond Python's own."""
         return {}
 
     def compile(self, source: KernelSource) -> Mapping[str, object]:
-        """Compile with numba and link; without a linker, the object file itself is kept."""
+        """Compile with numba and link; what cannot be linked here is kept as an object file."""
         compiler = _compiler(source)
-        from emberkeep.targets.cpu.link import find_linker, link
+        from emberkeep.targets.cpu.link import Unlinkable, link
         from emberkeep.targets.protocol import argument_names
         from emberkeep.telemetry.spans import Category, span
 
         lowered = compiler.lower(source, *compiler.processor_of(self._level))
-        linker = find_linker()
         layout = {
             "name": source.name,
             "types": [str(known) for known in source.types],
@@ -105,10 +107,12 @@ class CpuTarget(Target):
             "notes": dict(source.notes),
         }
         readable = {"source": source.text} if source.text else {}
-        if linker is None:
-            return {RELOCATABLE: lowered.image, "layout": layout, **readable}
         with span(f"link {source.name}", Category.COMPILE, {"part": "link", "target": "cpu"}):
-            return {SHARED: link(lowered.image, linker), "layout": layout, **readable}
+            try:
+                code = {SHARED: link(lowered.image)}
+            except Unlinkable:  # other processors, so far: LLVM links what it made, at each start
+                code = {RELOCATABLE: lowered.image}
+        return {**code, "layout": layout, **readable}
 
     def isolated_times(self, source: KernelSource) -> Sequence[FunctionTime]:
         """Each function compiled alone."""
@@ -214,7 +218,7 @@ def _compiler(source: KernelSource) -> Any:
 
 
 def _c_library() -> str:
-    """Its version decides which versions of symbols the linker writes down."""
+    """Its mathematics is in folded constants, and it has these versions of functions or others."""
     try:
         return os.confstr("CS_GNU_LIBC_VERSION") or "unknown"
     except (AttributeError, ValueError, OSError):
