@@ -23,8 +23,8 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(VENV)/.demo  ## a sweep of differential equations: cold, then warm in a new process
 	$(BIN)/python examples/demo.py
 
-test: $(VENV)/.dev  ## the whole suite, with a sample of each fault
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not soak'
+test: $(VENV)/.dev  ## the whole suite, with a sample of each fault; COLD=1: compile all anew
+	$(if $(COLD),EMBERKEEP_TEST_KEEP= )$(BIN)/python -m pytest -n $(WORKERS) -m 'not soak'
 
 soak: $(VENV)/.dev  ## the fault tests at their full counts
 	$(BIN)/python -m pytest -n $(WORKERS) -m soak --timeout 3600 -s
@@ -43,4 +43,4 @@ bench: $(VENV)/.dev  ## every benchmark, each against its peer or floor in the s
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) .peers docs/_build
+	rm -rf $(VENV) .peers docs/_build .test-keep

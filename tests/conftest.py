@@ -1,24 +1,105 @@
-"""What every test has: a home of its own, and no settings of the person who runs it."""
+"""What every test has: a home of its own, and no settings of the person who runs it.
+
+Tests of what is computed take what they compile from the test keep, which outlives the run: the
+product, used on itself; exact keys make it safe. Tests of how things are compiled and kept have
+fresh keeps.
+"""
 
 import os
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
+TESTS = Path(__file__).parent
 NVIDIA = ("/dev/nvidiactl", "/dev/dxg")  # Linux, and Windows' subsystem for it
+# The folders of tests that are about what is computed; a test of them that is not is marked `cold`.
+COMPUTING = ("elimination", "ode", "phasetype")
+TEST_KEEP = "EMBERKEEP_TEST_KEEP"
+TEST_KEEP_SIZE = "2GB"
+
+
+def pytest_addoption(parser):
+    # Out of the environment, where emberkeep refuses settings that it does not know.
+    place = os.environ.pop(TEST_KEEP, str(TESTS.parent / ".test-keep"))
+    told = f"where compiled kernels outlive the run; empty: nowhere (${TEST_KEEP}, or .test-keep)"
+    parser.addoption("--test-keep", default=place, metavar="FOLDER", help=told)
+
+
+class Lasting:
+    """The test keep, and the key of its seals beside it: no person's own keys are ever used.
+
+    Attributes:
+        keep: opened once for all tests of this process.
+    """
+
+    def __init__(self, folder):
+        self.root, self._config = folder / "keep", folder / "config"
+        self.keep = self.open()
+
+    def open(self):
+        """Opened anew, as another process would."""
+        from emberkeep import Keep
+
+        with pytest.MonkeyPatch.context() as patch:
+            self._set(patch, self._config)
+            opened = Keep()
+            opened.get_or_build("probe", "probe", {}, lambda: {"x": b""})  # reads the key of seals
+        return opened
+
+    def lend(self, home, patch):
+        """Make it the keep of a test and of the processes that the test starts.
+
+        Settings, signing keys and trust stay the test's own; of the key of seals it has a copy.
+        """
+        from emberkeep.targets import obtaining
+
+        config = home / "config"
+        config.mkdir(mode=0o700)
+        shutil.copy2(self._config / "seal.key", config)
+        self._set(patch, config)
+        patch.setattr(obtaining, "_default", [self.keep])
+
+    def _set(self, patch, config):
+        forget_settings(patch)
+        patch.setenv("EMBERKEEP_DIR", str(self.root))
+        patch.setenv("EMBERKEEP_CONFIG_DIR", str(config))
+        patch.setenv("EMBERKEEP_MAX_SIZE", TEST_KEEP_SIZE)
+
+
+def forget_settings(patch):
+    for name in [name for name in os.environ if name.startswith("EMBERKEEP_")]:
+        patch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def test_keep(pytestconfig, tmp_path_factory):
+    """The keep that outlives the run, or that all workers of this run share."""
+    place = pytestconfig.getoption("--test-keep")
+    if place:
+        return Lasting(Path(place).absolute())
+    base = tmp_path_factory.getbasetemp()
+    return Lasting((base.parent if hasattr(pytestconfig, "workerinput") else base) / "test-keep")
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory, monkeypatch):
+def home(request, tmp_path_factory, monkeypatch):
     """A fresh home; nothing reads or writes the real one, subprocesses included."""
     folder = tmp_path_factory.mktemp("home")
-    for name in [name for name in os.environ if name.startswith("EMBERKEEP_")]:
-        monkeypatch.delenv(name)
+    forget_settings(monkeypatch)
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("EMBERKEEP_CONFIG_DIR", str(folder / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    if _is_about_computing(request.node):
+        request.getfixturevalue("test_keep").lend(folder, monkeypatch)
     return folder
+
+
+def _is_about_computing(item):
+    folder = item.path.relative_to(TESTS).parts[0]
+    return folder in COMPUTING and "cold" not in item.keywords
 
 
 def pytest_collection_modifyitems(items):

@@ -8,31 +8,12 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from emberkeep import Keep
 from emberkeep.elimination.components import components
 from emberkeep.elimination.evaluate import Factors
 from emberkeep.elimination.ordering import minimum_degree
 from emberkeep.elimination.program import HEADER, VERSION, Program, record
-from emberkeep.targets import obtaining
 
 few = settings(max_examples=60, deadline=None)
-
-
-@pytest.fixture(scope="module")
-def shared_keep(tmp_path_factory, request):
-    """The keep of tests/phasetype: both use the same kernels."""
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if hasattr(request.config, "workerinput") else base
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBERKEEP_CONFIG_DIR", str(base / "phasetype-config"))
-        opened = Keep(base / "phasetype-keep")
-        opened.get_or_build("probe", "probe", {}, lambda: {"x": b""})
-    return opened
-
-
-@pytest.fixture(autouse=True)
-def _by_default(shared_keep, monkeypatch):
-    monkeypatch.setattr(obtaining, "_default", [shared_keep])
 
 
 # Graphs ------------------------------------------------------------------------------------------

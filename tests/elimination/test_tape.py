@@ -5,33 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emberkeep import Keep
 from emberkeep.elimination import tape as taping
 from emberkeep.elimination.kernels.lanes import LANES
 from emberkeep.elimination.kernels.replaying import replay, replay_reverse
 from emberkeep.elimination.layout import DIVIDE
 from emberkeep.elimination.tape import Recorder
 from emberkeep.errors import InvalidGraph
-from emberkeep.targets import obtaining
 
 few = settings(max_examples=40, deadline=None)
-
-
-@pytest.fixture(scope="module")
-def shared_keep(tmp_path_factory, request):
-    """The keep of tests/phasetype: both use the same kernels."""
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if hasattr(request.config, "workerinput") else base
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBERKEEP_CONFIG_DIR", str(base / "phasetype-config"))
-        opened = Keep(base / "phasetype-keep")
-        opened.get_or_build("probe", "probe", {}, lambda: {"x": b""})
-    return opened
-
-
-@pytest.fixture(autouse=True)
-def _by_default(shared_keep, monkeypatch):
-    monkeypatch.setattr(obtaining, "_default", [shared_keep])
 
 
 class Plain:

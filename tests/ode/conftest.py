@@ -1,30 +1,20 @@
-"""Systems with known solutions, and a keep that all tests share: compiling takes seconds."""
+"""Systems with known solutions, and the keep that all tests share: compiling takes seconds."""
 
 import numpy as np
 import pytest
 
-from emberkeep import Keep, ode
+from emberkeep import ode
 
 
-@pytest.fixture(scope="session")
-def open_keep(tmp_path_factory, request):
-    """Opens the shared keep anew, as another process would."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if hasattr(request.config, "workerinput") else base
-
-    def open_it():
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("EMBERKEEP_CONFIG_DIR", str(shared / "ode-config"))
-            opened = Keep(shared / "ode-keep")
-            opened.get_or_build("probe", "probe", {}, lambda: {"x": b""})  # reads its seals' key
-        return opened
-
-    return open_it
+@pytest.fixture
+def open_keep(test_keep):
+    """Opens the keep anew, as another process would."""
+    return test_keep.open
 
 
-@pytest.fixture(scope="session")
-def keep(open_keep):
-    return open_keep()
+@pytest.fixture
+def keep(test_keep):
+    return test_keep.keep
 
 
 @pytest.fixture

@@ -1,45 +1,9 @@
-"""A keep that all tests share, for kernels and traces: compiling takes seconds. Chains to try."""
-
-import os
+"""Chains to try."""
 
 import numpy as np
 import pytest
 
-from emberkeep import Keep
 from emberkeep.phasetype import Graph
-from emberkeep.targets import obtaining
-
-
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory, request):
-    """Where the shared keep and its key of seals are, for all workers of a run."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if hasattr(request.config, "workerinput") else base
-
-
-@pytest.fixture(scope="session")
-def shared_keep(shared):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBERKEEP_CONFIG_DIR", str(shared / "phasetype-config"))
-        opened = Keep(shared / "phasetype-keep")
-        opened.get_or_build("probe", "probe", {}, lambda: {"x": b""})  # reads its seals' key
-    return opened
-
-
-@pytest.fixture(autouse=True)
-def _by_default(shared_keep, monkeypatch):
-    """Kernels, and traces of which nothing else is said, are in the shared keep."""
-    monkeypatch.setattr(obtaining, "_default", [shared_keep])
-
-
-@pytest.fixture
-def environ(shared):
-    """What another process needs to use the shared keep."""
-    return {
-        **os.environ,
-        "EMBERKEEP_DIR": str(shared / "phasetype-keep"),
-        "EMBERKEEP_CONFIG_DIR": str(shared / "phasetype-config"),
-    }
 
 
 @pytest.fixture

@@ -81,10 +81,10 @@ PROGRAM = """
 """
 
 
-def test_32_bits(environ):
+def test_32_bits():
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(PROGRAM)],
-        env={**environ, "JAX_ENABLE_X64": "0"},
+        env={**os.environ, "JAX_ENABLE_X64": "0"},
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
