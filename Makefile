@@ -6,7 +6,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constr
 WORKERS ?= 4
 export PIP_NO_INPUT := 1
 
-.PHONY: demo test soak lint docs bench clean
+# Where what tests compile outlives the run; `COLD=1` for a run that compiles all of it anew.
+EMBERKEEP_TEST_KEEP ?= .test-keep
+TEST_KEEP := --test-keep='$(if $(COLD),,$(EMBERKEEP_TEST_KEEP))'
+# It is no setting of emberkeep's, which refuses those that it does not know.
+unexport EMBERKEEP_TEST_KEEP
+# What goes through all of the engines that compile, in the tests that take least.
+COLD_TESTS := tests/elimination tests/ode/test_independence.py tests/phasetype/test_stiff.py
+
+.PHONY: setup demo test cold soak lint docs bench clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "emberkeep needs Python 3.11 or newer; set PYTHON=/path/to/it")'
@@ -20,14 +28,19 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
+setup: $(VENV)/.dev  ## all that the other verbs need
+
 demo: $(VENV)/.demo  ## a sweep of differential equations: cold, then warm in a new process
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev  ## the whole suite, with a sample of each fault; COLD=1: compile all anew
-	$(if $(COLD),EMBERKEEP_TEST_KEEP= )$(BIN)/python -m pytest -n $(WORKERS) -m 'not soak'
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not soak' $(TEST_KEEP)
+
+cold: $(VENV)/.dev  ## a few tests of each engine, with nothing kept from before
+	$(BIN)/python -m pytest -q --test-keep= -m 'not soak' $(COLD_TESTS)
 
 soak: $(VENV)/.dev  ## the fault tests at their full counts
-	$(BIN)/python -m pytest -n $(WORKERS) -m soak --timeout 3600 -s
+	$(BIN)/python -m pytest -n $(WORKERS) -m soak --timeout 3600 -s $(TEST_KEEP)
 
 lint: $(VENV)/.dev  ## style, types, import rules
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ NVIDIA = ("/dev/nvidiactl", "/dev/dxg")  # Linux, and Windows' subsystem for it
 COMPUTING = ("elimination", "ode", "phasetype")
 TEST_KEEP = "EMBERKEEP_TEST_KEEP"
 TEST_KEEP_SIZE = "2GB"
+WORTH_KEEPING_S = 0.05  # of JAX's programs: it compiles thousands that are smaller
 
 
 def pytest_addoption(parser):
@@ -81,6 +82,16 @@ def test_keep(pytestconfig, tmp_path_factory):
         return Lasting(Path(place).absolute())
     base = tmp_path_factory.getbasetemp()
     return Lasting((base.parent if hasattr(pytestconfig, "workerinput") else base) / "test-keep")
+
+
+@pytest.fixture(scope="module")
+def lasting_programs(test_keep):
+    """What JAX compiles outlives the run, too, by way of its own cache on the keep."""
+    from emberkeep.xla import compilation
+
+    compilation.enable(test_keep.keep, min_compile_time_s=WORTH_KEEPING_S)
+    yield
+    compilation.disable()
 
 
 @pytest.fixture(autouse=True)

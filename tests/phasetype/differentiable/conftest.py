@@ -14,6 +14,11 @@ from emberkeep.phasetype import Graph
 jax.config.update("jax_enable_x64", True)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _lasting_programs(lasting_programs):
+    """Most of the time of these tests is compiling."""
+
+
 class Linear:
     """A chain whose weights are base + coefficients · theta; its last state is the end."""
 

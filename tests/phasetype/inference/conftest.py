@@ -10,9 +10,14 @@ from emberkeep.phasetype.inference import programs
 jax.config.update("jax_enable_x64", True)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _lasting_programs(lasting_programs):
+    """Most of the time of these tests is compiling."""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _soon_rather_than_well():
-    """Most of the time of these tests is compiling, which may be done without much effort."""
+    """Compiling may be done without much effort."""
     compiled = programs.compiled
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
