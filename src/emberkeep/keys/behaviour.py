@@ -123,6 +123,7 @@ def _wrapper(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
 
 
 def _function(function: types.FunctionType, path: str, walk: Visitor) -> Fingerprint:
+    walk.names(function)
     code = function.__code__
     children = [
         ("python", leaf("bytecode", _bytecode_tag(), _bytecode_tag().decode())),

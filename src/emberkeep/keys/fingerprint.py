@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from emberkeep.keys.watch import Watch
+
 TEXT_LIMIT = 200  # characters of a value that are shown and recorded
 
 
@@ -133,8 +135,16 @@ def fingerprint(value: object, *, label: str = "ingredients") -> Fingerprint:
     return _visit(value, label)
 
 
-def fingerprint_mapping(values: Mapping[str, object], *, label: str) -> Fingerprint:
-    """The fingerprint of named ingredients; their order does not count."""
+def fingerprint_mapping(
+    values: Mapping[str, object], *, label: str, watch: Watch | None = None
+) -> Fingerprint:
+    """The fingerprint of named ingredients; their order does not count.
+
+    Args:
+        values: the ingredients; a fingerprint among them stands for what it was made from.
+        label: what they are called in errors.
+        watch: what notes what is read, to tell later whether it has moved.
+    """
     if not hasattr(values, "keys"):
         raise Unkeyable(
             label,
@@ -150,17 +160,24 @@ def fingerprint_mapping(values: Mapping[str, object], *, label: str) -> Fingerpr
             )
     # A walk each: a change in one ingredient leaves the digests of the others alone.
     children = [
-        (name, atom(values[name]) or _visit(values[name], f"{label}[{name!r}]"))
+        (name, _plain(values[name]) or _visit(values[name], f"{label}[{name!r}]", watch))
         for name in sorted(values)
     ]
     return branch("ingredients", children)
 
 
-def _visit(value: object, label: str) -> Fingerprint:
+def _plain(value: object) -> Fingerprint | None:
+    """What needs no walk: values that cannot change, and what is a fingerprint already."""
+    if type(value) is Fingerprint:
+        return value
+    return None if type(value) is bytearray else atom(value)
+
+
+def _visit(value: object, label: str, watch: Watch | None = None) -> Fingerprint:
     from emberkeep.keys.walk import Walk  # plain values, the most of a plan, need none
 
     try:
-        return Walk().visit(value, label)
+        return Walk(watch).visit(value, label)
     except RecursionError:
         raise Unkeyable(
             label,

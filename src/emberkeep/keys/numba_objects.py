@@ -178,6 +178,19 @@ REGISTRIES = (
     ("numba.cuda.cudaimpl", "registry"),
 )
 
+REGISTERED = ("functions", "attributes", "globals", "getattrs", "setattrs", "casts", "constants")
+
+
+def registered_lists() -> Iterator[tuple[str, list[object] | None]]:
+    """Every list of registrations, which only ever grow; None for a module that is not loaded."""
+    for module, name in REGISTRIES:
+        registry = getattr(sys.modules.get(module), name, None)
+        if registry is None:
+            yield module, None
+            continue
+        held = (getattr(registry, part, None) for part in REGISTERED)
+        yield from ((module, listed) for listed in held if listed is not None)
+
 
 # Thousands of templates, asked about for each function: those that numba alone made.
 _templates_of_numba: set[type] = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import types
     from typing import Protocol
 
     from emberkeep.keys.fingerprint import Fingerprint
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
         def compile_time(self, value: object, path: str) -> Fingerprint:
             """The fingerprint of a value that code captures."""
+            ...
+
+        def names(self, function: types.FunctionType) -> None:
+            """Called before the names are looked up that a function's code reads."""
             ...
 
         def met(self, value: object, aspect: str = "itself") -> Fingerprint | None:

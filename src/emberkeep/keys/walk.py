@@ -15,10 +15,13 @@ from emberkeep.light import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import types
     from collections.abc import Callable
     from typing import Any
 
     import numpy as np
+
+    from emberkeep.keys.watch import Watch
 
 CONTAINERS = (tuple, list)
 
@@ -27,18 +30,48 @@ CONTAINERS = (tuple, list)
 class Walk:
     """One walk over a value: remembers what it has met, so that recursion ends.
 
+    Args:
+        watch: is told of each value before it is read.
+        lenient: whether what has no exact key is passed over, for who wants to watch and not to
+            keep.
+
     Attributes:
         compiled: whether the walk is inside something that gets compiled. There, the order of a
             dictionary and the memory layout of an array can change the code, so they count.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch | None = None, *, lenient: bool = False) -> None:
+        self._watch, self._lenient = watch, lenient
         self.compiled = False
         self._met: list[tuple[object, str]] = []  # callables, classes…, in the order of the walk
         self._open: list[object] = []  # containers that are being walked
 
     def visit(self, value: object, path: str) -> Fingerprint:
         """The fingerprint of a value that is reached by `path`."""
+        if self._watch is not None:
+            self._watch.note(value)
+            if self._lenient:
+                return self._visit_leniently(value, path)
+        return self._visit(value, path)
+
+    def names(self, function: types.FunctionType) -> None:
+        """Called before the names are looked up that a function's code reads."""
+        if self._watch is not None:
+            self._watch.note_names(function)
+
+    def _visit_leniently(self, value: object, path: str) -> Fingerprint:
+        """What is refused is passed over; whatever a function's names mean is visited."""
+        assert self._watch is not None
+        try:
+            found = self._visit(value, path)
+        except Unkeyable:
+            found = leaf("refused", b"", "(has no exact key)")
+        if self.met(value, "leniently") is None:
+            for reached in self._watch.meanings(value):
+                self.visit(reached, path)
+        return found
+
+    def _visit(self, value: object, path: str) -> Fingerprint:
         found = atom(value)
         if found is not None:
             return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from emberkeep.errors import InvalidArgument, InvalidKernel
 from emberkeep.light import final
 from emberkeep.targets.arguments import accepts, describe, parse_signature, type_of
-from emberkeep.targets.obtaining import default_keep, obtain, obtain_artifact
+from emberkeep.targets.obtaining import default_keep, obtain_artifact, renew
 from emberkeep.targets.protocol import KernelSource, argument_names
 
 TYPE_CHECKING = False
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from emberkeep.cache import Artifact, Keep
     from emberkeep.targets.arguments import ArgumentType
     from emberkeep.targets.compile_times import FunctionTime
-    from emberkeep.targets.protocol import Runnable, Target
+    from emberkeep.targets.obtaining import Obtained
+    from emberkeep.targets.protocol import Target
 
     Signature = tuple[ArgumentType, ...]
 
@@ -41,7 +42,8 @@ def kernel(  # noqa: PLR0913 - options, each given by its name
     The function is plain Python; its first parameter is the index, the others are arrays and
     numbers. It writes its results into arrays, and may call other plain functions. Called with
     ``count=n`` it runs for all indices below n: on the CPU where its arrays are NumPy's, on the GPU
-    where they are a device's. It is compiled when it is first needed, once, ever.
+    where they are a device's. It is compiled when it is first needed, once, ever; and again where
+    anything that it reaches was redefined or changed since, which each call asks.
 
     Args:
         signatures: types of the arguments, without the index, such as
@@ -151,8 +153,8 @@ class Kernel:
         self._options = options
         self._cpu, self._threads = cpu, threads
         self._keep = keep
-        self._loaded: dict[tuple[Signature, str], Runnable] = {}
-        self._only: Runnable | None = None  # on the CPU, where one signature is declared
+        self._loaded: dict[tuple[Signature, str], Obtained] = {}
+        self._only: Obtained | None = None  # on the CPU, where one signature is declared
         self.__doc__ = function.__doc__
         self.__name__ = self.name
         self.__wrapped__ = function
@@ -190,9 +192,10 @@ class Kernel:
             KernelFailed: it raised, on the CPU.
             TargetUnavailable: there is no GPU, or nothing to compile with.
         """
-        if self._only is not None:
+        only = self._only
+        if only is not None and only.keyed.watch.unchanged():
             try:
-                self._only(count, arguments)
+                only.runnable(count, arguments)
             except InvalidArgument:
                 if not _is_on_device(arguments):
                     raise
@@ -202,13 +205,15 @@ class Kernel:
             self._run_on_cuda(arguments, count, stream, block)
         else:
             signature = self._choose(arguments)
-            runnable = self._obtain(signature, self.cpu_target())
+            obtained = self._obtain(signature, "cpu", self.cpu_target)
             if len(self._declared) == 1:
-                self._only = runnable
-            runnable(count, arguments)
+                self._only = obtained
+            obtained.runnable(count, arguments)
 
     def bind(self, *arguments: Any, count: int) -> Callable[[], None]:
         """A call with these very NumPy arrays, to repeat: what they hold is looked at each time.
+
+        What was redefined since is not: bind again.
 
         Raises:
             InvalidArgument: an argument does not fit.
@@ -218,23 +223,25 @@ class Kernel:
                 f"The kernel {self.name!r} can be bound to NumPy's arrays alone; launches on a GPU "
                 "cost more than packing arguments"
             )
-        return self._obtain(self._choose(arguments), self.cpu_target()).bind(count, arguments)
+        runnable: Any = self._obtain(self._choose(arguments), "cpu", self.cpu_target).runnable
+        return runnable.bind(count, arguments)
 
     def _run_on_cuda(self, arguments: Sequence[Any], count: int, stream: Any, block: int) -> None:
         from emberkeep.targets.cuda.target import CudaTarget
 
         signature = self._choose(arguments)
-        runnable: Any = self._loaded.get((signature, "cuda"))
-        if runnable is None:
-            runnable = self._obtain(signature, CudaTarget.of_this_machine())
+        runnable: Any = self._obtain(signature, "cuda", CudaTarget.of_this_machine).runnable
         runnable.launch(count, arguments, stream, block)
 
-    def _obtain(self, signature: Signature, target: Target) -> Any:
-        known = (signature, target.name)
-        if known not in self._loaded:
+    def _obtain(self, signature: Signature, name: str, target: Callable[[], Target]) -> Obtained:
+        """The kernel as it is now: loaded already, or kept, or compiled."""
+        known = (signature, name)
+        loaded = self._loaded.get(known)
+        if loaded is None or not loaded.keyed.watch.unchanged():
             keep = self._keep or default_keep()
-            self._loaded[known] = obtain(keep, target, self._source(signature))
-        return self._loaded[known]
+            loaded = renew(keep, target(), self._source(signature), loaded)
+            self._loaded[known] = loaded
+        return loaded
 
     def build(
         self,

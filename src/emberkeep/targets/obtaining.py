@@ -6,15 +6,17 @@ import warnings
 
 from emberkeep.cache import Keep, depth_of_caller
 from emberkeep.errors import StoreWarning, TargetUnavailable, Unkeyable, Unloadable
+from emberkeep.keys.keyed import key_of
 from emberkeep.keys.toolchain import ABSENT
-from emberkeep.light import final, frozen
+from emberkeep.light import final, frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from emberkeep.cache import Artifact
+    from emberkeep.keys.keyed import Keyed
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.protocol import Request, Runnable, Target
 
@@ -24,14 +26,25 @@ KIND = "generated"
 @final
 @frozen
 class BuildHalf:
-    """How a kernel is compiled: the compiler and the machine it compiles for."""
+    """How a kernel is compiled: the compiler and the machine it compiles for.
+
+    Attributes:
+        ingredients: of the build key.
+        has_changed: whether what is compiled has another key by now.
+    """
 
     ingredients: Mapping[str, object]
     _toolchain: Toolchain
+    has_changed: Callable[[], bool] | None = None
 
     def drift(self) -> tuple[str, ...]:
-        """In what the compiler that was used differs from the key."""
+        """In what the compiler that was used, and what it compiled, differ from the key."""
+        if self.has_changed is not None and self.has_changed():
+            return (*self._toolchain.drift(), MOVED)
         return self._toolchain.drift()
+
+
+MOVED = "something that it is made from was redefined or changed while it was compiled."
 
 
 def build_half(target: Target, own: Sequence[str] = ()) -> BuildHalf:
@@ -49,14 +62,25 @@ def obtain_artifact(keep: Keep, target: Target, request: Request) -> Artifact:
         InvalidKernel: it cannot be compiled as it is written.
         TargetUnavailable: it is not kept, and there is no compiler.
     """
+    keyed = key_of(request.ingredients)
     half = build_half(target, request.own)
-    elsewhere = _built_elsewhere(keep, target, request, half)
-    return _keep_or_compile(keep, target, request, half) if elsewhere is None else elsewhere[0]
+    elsewhere = _built_elsewhere(keep, target, request, keyed, half)
+    if elsewhere is not None:
+        return elsewhere[0]
+    return _keep_or_compile(keep, target, request, keyed, half)
 
 
 def _keep_or_compile(
-    keep: Keep, target: Target, request: Request, half: BuildHalf, *, disabled: bool = False
+    keep: Keep,
+    target: Target,
+    request: Request,
+    keyed: Keyed,
+    half: BuildHalf,
+    *,
+    disabled: bool = False,
 ) -> Artifact:
+    half = replace(half, {"has_changed": lambda: keyed.has_changed(request.ingredients)})
+
     def build() -> Mapping[str, object]:
         return target.compile(request.source(target))
 
@@ -64,7 +88,7 @@ def _keep_or_compile(
         return keep.get_or_build(
             KIND,
             request.name,
-            request.ingredients(),
+            keyed.ingredients(),
             build,
             toolchain=half,
             disabled=disabled,
@@ -74,23 +98,66 @@ def _keep_or_compile(
         return keep.get_or_build(KIND, request.name, {}, build, disabled=True)
 
 
-def obtain(keep: Keep, target: Target, request: Request) -> Runnable:
-    """The kernel, ready to run.
+@final
+@frozen
+class Obtained:
+    """A kernel that is ready to run, and what it was made from.
 
-    Where there is no compiler, or the user prefers it so, what a pinned toolchain built elsewhere
-    is as good, if this machine can run it. What was kept but cannot be loaded is compiled for this
-    very machine; where even that was kept and cannot be loaded, anew.
+    Attributes:
+        keyed: whether that is still so; see `Keyed.watch`.
+        runnable: the kernel.
+    """
+
+    keyed: Keyed
+    runnable: Runnable
+
+
+ATTEMPTS = 5  # what is redefined time and again while it is compiled is run as it was
+
+
+def obtain(keep: Keep, target: Target, request: Request) -> Runnable:
+    """The kernel, ready to run; see `renew`."""
+    return renew(keep, target, request).runnable
+
+
+def renew(keep: Keep, target: Target, request: Request, before: Obtained | None = None) -> Obtained:
+    """The kernel as its source is now, ready to run.
+
+    Args:
+        keep: where it is kept.
+        target: what it is for.
+        request: what it is.
+        before: what was obtained for the same request, as long as that has the same key.
 
     Raises:
         InvalidKernel: it cannot be compiled as it is written.
         TargetUnavailable: there is no such device, or no compiler and nothing kept.
     """
+    obtained = before
+    for _ in range(ATTEMPTS):
+        keyed = key_of(request.ingredients)
+        if obtained is not None and obtained.keyed.digest == keyed.digest:
+            return Obtained(keyed, obtained.runnable)
+        obtained = Obtained(keyed, _load(keep, target, request, keyed))
+        if keyed.watch.unchanged():
+            break
+    assert obtained is not None
+    return obtained
+
+
+def _load(keep: Keep, target: Target, request: Request, keyed: Keyed) -> Runnable:
+    """The kernel of a key, ready to run.
+
+    Where there is no compiler, or the user prefers it so, what a pinned toolchain built elsewhere
+    is as good, if this machine can run it. What was kept but cannot be loaded is compiled for this
+    very machine; where even that was kept and cannot be loaded, anew.
+    """
     half = build_half(target, request.own)
-    elsewhere = _built_elsewhere(keep, target, request, half)
+    elsewhere = _built_elsewhere(keep, target, request, keyed, half)
     if elsewhere is not None:
         return elsewhere[1]
     try:
-        return target.load(_keep_or_compile(keep, target, request, half))
+        return target.load(_keep_or_compile(keep, target, request, keyed, half))
     except Unloadable as problem:
         _warn(
             f"The kernel {request.name!r} that was built for {target.architecture} cannot be "
@@ -100,7 +167,7 @@ def obtain(keep: Keep, target: Target, request: Request) -> Runnable:
     half = build_half(here, request.own)
     for disabled in (False, True):
         try:
-            return here.load(_keep_or_compile(keep, here, request, half, disabled=disabled))
+            return here.load(_keep_or_compile(keep, here, request, keyed, half, disabled=disabled))
         except Unloadable as problem:
             last = problem
     raise TargetUnavailable(
@@ -110,7 +177,7 @@ def obtain(keep: Keep, target: Target, request: Request) -> Runnable:
 
 
 def _built_elsewhere(
-    keep: Keep, target: Target, request: Request, half: BuildHalf
+    keep: Keep, target: Target, request: Request, keyed: Keyed, half: BuildHalf
 ) -> tuple[Artifact, Runnable] | None:
     """What is kept and runs here, whichever of the pinned toolchains has built it.
 
@@ -121,7 +188,7 @@ def _built_elsewhere(
     if wanted is None and not _lacks_compiler(half):
         return None
     try:
-        found = list(keep.find(KIND, request.name, request.ingredients(), toolchain=half))
+        found = list(keep.find(KIND, request.name, keyed.ingredients(), toolchain=half))
     except Unkeyable:
         return None
     for artifact in sorted(found, key=lambda artifact: _preference(artifact, wanted)):

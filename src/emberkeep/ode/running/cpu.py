@@ -10,7 +10,7 @@ from emberkeep.ode.running.job import Job, Outcome, Runner
 from emberkeep.ode.running.waiting import wait_for
 from emberkeep.ode.status import RUNNING
 from emberkeep.ode.times import make_intervals
-from emberkeep.targets.obtaining import obtain
+from emberkeep.targets.obtaining import renew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from emberkeep.cache import Keep
     from emberkeep.ode.plan import Plan
     from emberkeep.targets.cpu.target import CpuTarget
+    from emberkeep.targets.obtaining import Obtained
     from emberkeep.targets.protocol import Runnable
 
     Values = np.ndarray[Any, Any]
@@ -39,15 +40,16 @@ class CpuRunner(Runner):
 
     def __init__(self, target: CpuTarget, keep: Keep) -> None:
         self.target, self._keep = target, keep
-        self._kernels: dict[Plan, Runnable] = {}
+        self._kernels: dict[Plan, Obtained] = {}
         self._memory: dict[tuple[str, str], Values] = {}  # to work in; taken out while in use
 
     def kernel(self, plan: Plan) -> Runnable:
-        """The plan's kernel, loaded."""
+        """The plan's kernel, loaded: for what functions of the system do now."""
         found = self._kernels.get(plan)
-        if found is None:
-            found = self._kernels[plan] = obtain(self._keep, self.target, Compilation(plan))
-        return found
+        if found is None or not found.keyed.watch.unchanged():
+            found = renew(self._keep, self.target, Compilation(plan), found)
+            self._kernels[plan] = found
+        return found.runnable
 
     def run(self, job: Job, advance: Callable[[int], None] | None) -> Outcome:
         """Integrate all trajectories."""

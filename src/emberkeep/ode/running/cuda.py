@@ -22,7 +22,7 @@ from emberkeep.targets.cuda.memory import (
     pinned_empty,
     to_device,
 )
-from emberkeep.targets.obtaining import obtain
+from emberkeep.targets.obtaining import renew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from emberkeep.cache import Keep
     from emberkeep.ode.plan import Plan
     from emberkeep.targets.cuda.driver import Device
+    from emberkeep.targets.obtaining import Obtained
     from emberkeep.targets.protocol import Target
 
     Values = np.ndarray[Any, Any]
@@ -122,17 +123,18 @@ class CudaRunner(Runner):
 
     def __init__(self, target: Target, keep: Keep) -> None:
         self.target, self._keep = target, keep
-        self._kernels: dict[Plan, Any] = {}
+        self._kernels: dict[Plan, Obtained] = {}
         self._slots: list[_Slot] = []
         self._pool = PinnedPool()
         self._lock = allocate_lock()  # memory to work in is for one solve at a time
 
     def kernel(self, plan: Plan) -> Any:
-        """The plan's kernel, loaded."""
+        """The plan's kernel, loaded: for what functions of the system do now."""
         found = self._kernels.get(plan)
-        if found is None:
-            found = self._kernels[plan] = obtain(self._keep, self.target, Compilation(plan))
-        return found
+        if found is None or not found.keyed.watch.unchanged():
+            found = renew(self._keep, self.target, Compilation(plan), found)
+            self._kernels[plan] = found
+        return found.runnable
 
     def run(self, job: Job, advance: Callable[[int], None] | None) -> Outcome:
         """Integrate all trajectories."""

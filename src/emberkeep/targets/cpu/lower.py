@@ -322,6 +322,7 @@ _REASONS = {
     ),
     **dict.fromkeys(("numba_parallel", "get_num_threads", "do_scheduling"), _THREADS),
     "__svml": _SVML,
+    ".numba.unresolved": "It calls a function that calls itself. Write a loop in its place",
 }
 
 
