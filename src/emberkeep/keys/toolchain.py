@@ -135,7 +135,7 @@ def _toolchain(request: _Request) -> Toolchain:
     if request.cuda:
         ingredients["cuda"] = _cuda()
     if request.own:
-        ingredients["emberkeep"] = {name: _own_digest(name) for name in sorted(request.own)}
+        ingredients["emberkeep"] = own_digests(request.own)
     return Toolchain(ingredients, request, locations)
 
 
@@ -256,6 +256,11 @@ def _bytes_of(path: str) -> str:
     except OSError:
         # It vanished, or was never there: generated modules name files that do not exist.
         return UNREADABLE
+
+
+def own_digests(names: Sequence[str]) -> dict[str, str]:
+    """The digests of emberkeep's own subpackages or modules, by the bytes of their files."""
+    return {name: _own_digest(name) for name in sorted(names)}
 
 
 def _own_digest(name: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 
 from emberkeep.elimination.evaluate import KERNELS
 from emberkeep.targets.kernel import Kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 HOMES = (
     "elimination.kernels.recording",
@@ -19,8 +20,27 @@ HOMES = (
 )
 
 
+# The folders of kernels: what emberkeep's wheel carries.
+FOLDERS = ("elimination.kernels", "phasetype.kernels")
+
+
 def kernels() -> Iterator[Kernel]:
     """All of them, once each."""
-    found = [value for home in HOMES for value in vars(import_module(f"emberkeep.{home}")).values()]
+    return _kernels_of(HOMES)
+
+
+def own_kernels() -> Iterator[Kernel]:
+    """Those, and what models and inference have compiled: all that emberkeep itself declares."""
+    folders = [import_module(f"emberkeep.{folder}") for folder in FOLDERS]
+    found = zip(FOLDERS, folders, strict=True)
+    return _kernels_of(
+        f"{name}.{module.name}"
+        for name, folder in found
+        for module in iter_modules(folder.__path__)
+    )
+
+
+def _kernels_of(homes: Iterable[str]) -> Iterator[Kernel]:
+    found = [value for home in homes for value in vars(import_module(f"emberkeep.{home}")).values()]
     found += [kernel for pair in KERNELS.values() for kernel in pair]
     yield from {id(kernel): kernel for kernel in found if isinstance(kernel, Kernel)}.values()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from emberkeep.errors import InvalidArgument, InvalidKernel
 from emberkeep.light import final
 from emberkeep.targets.arguments import accepts, describe, parse_signature, type_of
-from emberkeep.targets.obtaining import default_keep, obtain_artifact, renew
+from emberkeep.targets.obtaining import default_keep, obtain_artifact, obtain_own, renew
 from emberkeep.targets.protocol import KernelSource, argument_names
 
 TYPE_CHECKING = False
@@ -131,6 +131,7 @@ class Kernel:
         function: the Python function, which can be called as such: ``kernel.function(i, …)``.
         name: what it is called in the keep.
         signatures: the declared ones, as text.
+        own: modules of emberkeep that it is written in; empty for users' kernels.
     """
 
     def __init__(  # noqa: PLR0913 - what `kernel` is given
@@ -145,7 +146,7 @@ class Kernel:
         keep: Keep | None,
         own: Sequence[str] = (),
     ) -> None:
-        self._own = tuple(own)
+        self.own = tuple(own)
         self.function: types.FunctionType = _require_plain(function)
         self.name = name or function.__name__
         self.arguments = argument_names(function)
@@ -265,6 +266,18 @@ class Kernel:
         target = target or self.cpu_target()
         return tuple(obtain_artifact(keep, target, self._source(types)) for types in wanted)
 
+    def obtained(self, keep: Keep | None = None) -> Artifact:
+        """The compiled kernel for this machine, for who calls it by another entry.
+
+        Args:
+            keep: where it is kept, unless the kernel was given a keep of its own.
+
+        Raises:
+            InvalidKernel: it cannot be compiled, or it has no signature.
+        """
+        source = self._source(self._wanted(None)[0])
+        return obtain_own(self._keep or keep or default_keep(), self.cpu_target(), source)
+
     def compile_times(
         self, target: Target | None = None, *, signature: str | None = None, isolate: bool = False
     ) -> tuple[FunctionTime, ...]:
@@ -313,7 +326,7 @@ class Kernel:
         return CpuTarget(self._cpu, self._threads)
 
     def _source(self, signature: Signature) -> KernelSource:
-        return KernelSource(self.name, self.function, signature, self._options, own=self._own)
+        return KernelSource(self.name, self.function, signature, self._options, own=self.own)
 
     def _choose(self, arguments: Sequence[Any]) -> Signature:
         """The declared signature that fits best; without any, the arguments' own types."""

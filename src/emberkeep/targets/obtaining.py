@@ -152,6 +152,9 @@ def _load(keep: Keep, target: Target, request: Request, keyed: Keyed) -> Runnabl
     is as good, if this machine can run it. What was kept but cannot be loaded is compiled for this
     very machine; where even that was kept and cannot be loaded, anew.
     """
+    came = _came_with_us(target, request, keyed)
+    if came is not None:
+        return came[1]
     half = build_half(target, request.own)
     elsewhere = _built_elsewhere(keep, target, request, keyed, half)
     if elsewhere is not None:
@@ -174,6 +177,33 @@ def _load(keep: Keep, target: Target, request: Request, keyed: Keyed) -> Runnabl
         f"The kernel {request.name!r} was compiled on this machine and still cannot be loaded: "
         f"{last}. Run 'emberkeep doctor'"
     ) from last
+
+
+def obtain_own(keep: Keep, target: Target, request: Request) -> Artifact:
+    """The compiled kernel as it came with us, or as `obtain_artifact` has it; to be loaded."""
+    came = _came_with_us(target, request, key_of(request.ingredients))
+    return obtain_artifact(keep, target, request) if came is None else came[0]
+
+
+def _came_with_us(
+    target: Target, request: Request, keyed: Keyed
+) -> tuple[Artifact, Runnable] | None:
+    """One of emberkeep's own that its wheel carries, loaded; None where there is none for here."""
+    if not request.own:
+        return None
+    from emberkeep.targets.prebuilt import came_with_us
+
+    artifact = came_with_us(target, request, keyed.digest)
+    if artifact is None:
+        return None
+    try:
+        return artifact, target.load(artifact)
+    except Unloadable as problem:
+        _warn(
+            f"The kernel {request.name!r} that came with emberkeep cannot be loaded here and is "
+            f"compiled instead: {problem}"
+        )
+        return None
 
 
 def _built_elsewhere(

@@ -55,7 +55,7 @@ class Handler:
             TargetUnavailable: it is not kept, and there is no compiler.
         """
         if not self._target:
-            (artifact,) = self.kernel.build(keep=self._keep)
+            artifact = self.kernel.obtained(self._keep)
             try:
                 address = _entry_of(artifact, self.kernel.name)
             except Unloadable:  # kept, and not for this machine: what obtains kernels mends that
