@@ -296,7 +296,7 @@ def import_jax() -> Any:
         return import_module("jax")
     except ModuleNotFoundError as problem:
         raise TargetUnavailable(
-            f"JAX is not installed ({problem}). Install it: pip install 'emberkeep[jax]'"
+            f"JAX is not installed ({problem}). Install it: pip install 'emberkeep[xla]'"
         ) from problem
 
 

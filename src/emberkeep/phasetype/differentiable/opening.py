@@ -24,7 +24,7 @@ def open_model(graph: Graph, rewards: Any, moments: int) -> Model:
         if (problem.name or "").partition(".")[0] not in ("jax", "jaxlib"):
             raise
         raise TargetUnavailable(
-            "Models need JAX, which is not installed: pip install 'emberkeep[jax]'"
+            "Models need JAX, which is not installed: pip install 'emberkeep[xla]'"
         ) from problem
     return make_model(graph, rewards, moments)
 

@@ -1,6 +1,6 @@
 """What parameters can be, given what was observed: particles, chains, moments.
 
-Needs JAX: ``pip install 'emberkeep[jax]'``.
+Needs JAX: ``pip install 'emberkeep[inference]'``.
 """
 
 TYPE_CHECKING = False

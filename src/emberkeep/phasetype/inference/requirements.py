@@ -22,7 +22,7 @@ def require(name: str) -> Any:
     except ModuleNotFoundError as problem:
         raise TargetUnavailable(
             f"Inference needs {name.partition('.')[0]}, which cannot be imported here ({problem}). "
-            "Install it: pip install 'emberkeep[jax]'"
+            "Install it: pip install 'emberkeep[inference]'"
         ) from problem
 
 

@@ -358,7 +358,7 @@ def _jax() -> Any:
         return import_module("jax")
     except ImportError as problem:
         raise TargetUnavailable(
-            f"JAX is not installed ({problem}). Install it: pip install 'emberkeep[jax]'"
+            f"JAX is not installed ({problem}). Install it: pip install 'emberkeep[xla]'"
         ) from problem
 
 
