@@ -235,7 +235,7 @@ class TestOwnCode:
 FINGERPRINT = """
 import json, sys
 from emberkeep.keys.toolchain import toolchain
-found = toolchain(('numba', 'llvmlite', 'numpy'), own=('keys',), cuda=True, linker=True)
+found = toolchain(('numba', 'llvmlite', 'numpy'), own=('keys',), cuda=True)
 print(json.dumps(found.ingredients))
 """
 
@@ -244,7 +244,7 @@ import sys
 {first}
 before = set(sys.modules)
 from emberkeep.keys.toolchain import toolchain
-toolchain(('numba', 'llvmlite', 'numpy'), own=('keys',), cuda=True, linker=True)
+toolchain(('numba', 'llvmlite', 'numpy'), own=('keys',), cuda=True)
 new = sorted(set(sys.modules) - before)
 import json
 print(json.dumps(new))
@@ -292,7 +292,7 @@ class TestDrift:
         code = """
 import json
 from emberkeep.keys.toolchain import toolchain
-keyed = toolchain(('numba', 'llvmlite', 'numpy'), own=('keys',), cuda=True, linker=True)
+keyed = toolchain(('numba', 'llvmlite', 'numpy'), own=('keys',), cuda=True)
 import numba
 numba.njit(lambda x: x + 1)(1)
 print(json.dumps(keyed.drift()))

@@ -23,6 +23,7 @@ from emberkeep.keys.code import (
     Found,
     LibraryImport,
     describe_code,
+    library_names,
     reached_attributes,
     reached_names,
     read_from_module,
@@ -125,17 +126,18 @@ def _wrapper(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
 def _function(function: types.FunctionType, path: str, walk: Visitor) -> Fingerprint:
     walk.names(function)
     code = function.__code__
+    aliases = {} if walk.literal else library_names(function)
     children = [
         ("python", leaf("bytecode", _bytecode_tag(), _bytecode_tag().decode())),
-        ("code", describe_code(code, path, walk)),
+        ("code", describe_code(code, path, walk, aliases)),
         ("defaults", walk.compile_time(function.__defaults__, f"{path} default")),
         ("keyword defaults", walk.compile_time(function.__kwdefaults__, f"{path} default")),
     ]
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         children.append((f"captured {name}", _cell(cell, f"{path} → captured {name!r}", walk)))
-    reached = reached_names(function, path)
+    reached = reached_names(function, path, aliases)
     for name, found in sorted(reached.items()):
-        below = f"{path} → global {name!r}"
+        below = f"{path} → global {name.replace('<', '').replace('>', '')!r}"
         if found is None:
             child = leaf("missing", b"", "(not defined)")
         elif found.value is getattr:  # called with a written name: `reached_names` has checked
@@ -177,9 +179,14 @@ def _read_from_modules(
 def _attributes(
     value: Any, path: str, walk: Visitor, without: frozenset[str] = frozenset()
 ) -> list[tuple[str, Fingerprint]]:
-    """What was set on a callable: its own code or another's can read it, and numba a signature."""
+    """What was set on a callable: its own code or another's can read it, and numba a signature.
+
+    Names, docstrings and annotations that `functools` copied are those of the function inside.
+    """
     own: dict[str, object] = {
-        name: item for name, item in sorted(vars(value).items()) if name not in without
+        name: item
+        for name, item in sorted(vars(value).items())
+        if name not in without and name not in functools.WRAPPER_ASSIGNMENTS
     }
     signature: Any = own.pop("__signature__", None)
     if signature is not None:

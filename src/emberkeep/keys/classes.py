@@ -191,13 +191,9 @@ def member_state(member: Any) -> dict[str, object]:
 
 
 def cached_names(cls: type) -> set[str]:
-    """The attributes that cached properties fill: they follow from the others."""
-    return {
-        name
-        for base in cls.__mro__
-        for name, value in vars(base).items()
-        if isinstance(value, functools.cached_property)
-    }
+    """The attributes that cached properties fill."""
+    held = {name for base in cls.__mro__ for name in vars(base)}
+    return {n for n in held if isinstance(_definition(cls, n), functools.cached_property)}
 
 
 def describe_instance(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
@@ -208,7 +204,7 @@ def describe_instance(value: Any, path: str, walk: Visitor) -> Fingerprint | Non
     cls: type = type(value)
     if not (walk.compiled or callable(value)) or not state_is_visible(cls):
         return None
-    state = state_of(value)
+    state = known_state(value)
     if state and library_object(cls) is not None:
         return None  # a library's object may hold more than it shows
     again = walk.met(value) if state else None
@@ -217,6 +213,37 @@ def describe_instance(value: Any, path: str, walk: Visitor) -> Fingerprint | Non
     children = [("class", walk.compile_time(cls, f"{path}.__class__"))]
     children += [(name, walk.compile_time(state[name], f"{path}.{name}")) for name in sorted(state)]
     return branch("instance", children)
+
+
+def known_state(value: Any) -> dict[str, object]:
+    """The attributes that an instance holds, without those that follow from the others.
+
+    What a cached property has stored is left out where calculating it anew gives the same: then it
+    does not matter whether it was read before. What somebody put in its place is state.
+    """
+    state = state_of(value)
+    for name in state.keys() & cached_names(type(value)):
+        if _follows(value, name, state[name]):
+            del state[name]
+    return state
+
+
+def _follows(value: Any, name: str, stored: Any) -> bool:
+    from emberkeep.keys.walk import Walk
+
+    definition: Any = _definition(type(value), name)
+    try:
+        again = definition.func(value)
+        # Walks of their own: what they meet must not count for the one that goes on.
+        both = [Walk(literal=True).compile_time(item, name).digest for item in (again, stored)]
+    except Exception:  # noqa: BLE001 - a user's function: what it stored remains a part of the key
+        return False
+    return both[0] == both[1]
+
+
+def _definition(cls: type, name: str) -> object:
+    """What a class or its bases hold under a name, without calling any of it."""
+    return next(vars(base)[name] for base in cls.__mro__ if name in vars(base))
 
 
 def state_is_visible(cls: type) -> bool:

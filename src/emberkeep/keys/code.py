@@ -1,7 +1,9 @@
 """Code objects: what they do, and the names through which they reach the outside.
 
-Instructions are read without file, line or the numbering of constants, so that moving a
-function, commenting it or changing its docstring keeps its key.
+Instructions are read in a normal form (`instructions`), without file, line or the numbering of
+constants and names: moving a function, commenting it or changing its docstring keeps its key. The
+name by which a module says what it imported from a library is left out too: the library's own name
+stands in its place. Where code assigns to globals, names count as they are written.
 """
 
 # Values of any type are taken apart here, so types are unknown by design.
@@ -10,31 +12,38 @@ function, commenting it or changing its docstring keeps its key.
 
 from __future__ import annotations
 
-import dis
 import sys
 import types
 
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.fingerprint import branch, leaf
+from emberkeep.keys.instructions import CONSTANT, JUMP, NAME, instructions
 from emberkeep.keys.origin import (
     is_replacement,
+    library_object,
     library_of,
     library_of_import,
 )
+from emberkeep.keys.walk import GlobalsChange
 from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from emberkeep.keys.fingerprint import Fingerprint
+    from emberkeep.keys.instructions import Instructions, Step
     from emberkeep.keys.visitor import Visitor
 
-SKIPPED = frozenset({"CACHE", "EXTENDED_ARG"})
 GLOBAL_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 ATTRIBUTE_LOADS = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+GLOBAL_CHANGES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
 CALLS = frozenset({"CALL", "PRECALL"})
+# Uses of a global's name that are not plain reads.
+OTHER_GLOBAL_USES = frozenset(
+    {"LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_NAME", "DELETE_NAME", *GLOBAL_CHANGES}
+)
 # What may stand between `getattr` and its call without changing which value is the second one.
 QUIET = frozenset({"PUSH_NULL", "KW_NAMES", "PRECALL", "RESUME", "NOP"})
 MISSING = object()
@@ -49,8 +58,9 @@ class LibraryImport:
     library: str
 
 
-# That there is a docstring (Python 3.13), and `from __future__ import annotations`.
-FLAGS_WITHOUT_EFFECT = 0x4000000 | 0x1000000
+# That there is a docstring (Python 3.13), that the function was written inside another one, and
+# what was imported from `__future__`: the compiler that made the code has obeyed it.
+FLAGS_WITHOUT_EFFECT = 0x4000000 | 0x10 | 0x1FE0000
 
 
 @final
@@ -61,22 +71,33 @@ class Found:
     value: Any
 
 
-def describe_code(code: types.CodeType, path: str, walk: Visitor) -> Fingerprint:
-    """What a code object does, apart from the things its names stand for."""
-    instructions: list[bytes] = []
+def describe_code(
+    code: types.CodeType, path: str, walk: Visitor, aliases: Mapping[str, str] | None = None
+) -> Fingerprint:
+    """What a code object does, apart from the things its names stand for.
+
+    Args:
+        code: its instructions, and those of code inside it.
+        path: by which it is reached.
+        walk: the walk.
+        aliases: what stands in the place of names of globals.
+
+    Raises:
+        GlobalsChange: it assigns to globals, and names are not taken as they are written.
+    """
+    form = instructions(code)
+    tokens: list[bytes] = []
     constants: list[tuple[str, Fingerprint]] = []
-    steps = [step for step in dis.get_instructions(code) if step.opname not in SKIPPED]
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
-        if step.opcode in dis.hasconst:
-            constant = code.co_consts[step.arg or 0]
-            if following is not None and following.argval == "__firstlineno__":
-                constant = None  # the line of a class statement (Python 3.13)
-            constants.append((str(len(constants)), _constant(constant, path, walk)))
-            instructions.append(b"%d." % step.opcode)
-        else:
-            instructions.append(b"%d:%d" % (step.opcode, -1 if step.arg is None else step.arg))
+    for step, following in zip(form.steps, [*form.steps[1:], None], strict=True):
+        tokens.append(_token(step, aliases or {}))
+        if step.operation in GLOBAL_CHANGES and not walk.literal:
+            raise GlobalsChange
+        if step.sort == CONSTANT:
+            # The line of a class statement (Python 3.13) is none of what it does.
+            is_line = following is not None and following.argument == "__firstlineno__"
+            constant = None if is_line else step.argument
+            constants.append((str(len(constants)), _constant(constant, path, walk, aliases)))
     names = {
-        "names": code.co_names,
         "variables": code.co_varnames,
         "captured": code.co_freevars,
         "cells": code.co_cellvars,
@@ -85,12 +106,30 @@ def describe_code(code: types.CodeType, path: str, walk: Visitor) -> Fingerprint
     counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, flags)
     children = [
         ("signature", leaf("counts", repr(counts).encode(), repr(counts))),
-        ("instructions", leaf("bytecode", b" ".join(instructions), _size(instructions))),
-        ("exceptions", leaf("table", code.co_exceptiontable, code.co_exceptiontable.hex())),
+        ("instructions", leaf("bytecode", b" ".join(tokens), _size(tokens))),
+        ("exceptions", _handlers(form)),
         *((label, walk.visit(texts, f"{path} {label}")) for label, texts in names.items()),
         ("constants", branch("constants", constants)),
     ]
     return branch("code", children)
+
+
+def _token(step: Step, aliases: Mapping[str, str]) -> bytes:
+    """An instruction as bytes; a name's length goes before it, for it may hold anything."""
+    if step.sort == CONSTANT:
+        return step.operation.encode()
+    if step.sort == NAME:
+        name = str(step.argument)
+        if step.operation == "LOAD_GLOBAL":
+            name = aliases.get(name, name)
+        raw = name.encode("utf-8", "surrogatepass")
+        return b"%b %d:%b" % (step.operation.encode(), len(raw), raw)
+    return b"%b%b%d" % (step.operation.encode(), b"@" if step.sort == JUMP else b" ", step.argument)
+
+
+def _handlers(form: Instructions) -> Fingerprint:
+    text = " ".join(f"{h.begin}-{h.end}@{h.target}:{h.depth}" for h in form.handlers)
+    return leaf("table", text.encode(), text)
 
 
 def _size(instructions: list[bytes]) -> str:
@@ -100,13 +139,46 @@ def _size(instructions: list[bytes]) -> str:
     return f"{len(instructions)} instructions, sha256 {digest}"
 
 
-def _constant(constant: object, path: str, walk: Visitor) -> Fingerprint:
+def _constant(
+    constant: object, path: str, walk: Visitor, aliases: Mapping[str, str] | None
+) -> Fingerprint:
     if isinstance(constant, types.CodeType):
-        return describe_code(constant, f"{path} → {constant.co_name}", walk)
+        return describe_code(constant, f"{path} → {constant.co_name}", walk, aliases)
     return walk.compile_time(constant, f"{path} constant")
 
 
-def reached_names(function: types.FunctionType, path: str) -> dict[str, Found | None]:
+def library_names(function: types.FunctionType) -> dict[str, str]:
+    """Names of globals that stand for a library's module, function or class: what they stand for.
+
+    Only where all code reads them as globals, and not where a builtin has the name: a compiler may
+    look at that.
+    """
+    found: dict[str, str] = {}
+    builtins: Any = function.__builtins__
+    for code in _nested(function.__code__):
+        for name in code.co_names:
+            value = function.__globals__.get(name, MISSING)
+            if value is not MISSING and name not in builtins and name not in found:
+                own = _own_name(value)
+                if own is not None:
+                    found[name] = own
+        for step in instructions(code).steps if found else ():
+            if step.sort == NAME and step.operation in OTHER_GLOBAL_USES:
+                found.pop(str(step.argument), None)
+    return found
+
+
+def _own_name(value: Any) -> str | None:
+    if isinstance(value, types.ModuleType):
+        return None if library_of(value) is None else f"<{value.__name__}>"
+    if not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
+        return None
+    return None if library_object(value) is None else f"<{value.__module__}.{value.__qualname__}>"
+
+
+def reached_names(
+    function: types.FunctionType, path: str, aliases: Mapping[str, str] | None = None
+) -> dict[str, Found | None]:
     """Every global that a function's code, and the code inside it, reads: what it is now.
 
     Attributes of modules are followed (``np.linalg.norm`` is the function, not NumPy). None stands
@@ -114,23 +186,23 @@ def reached_names(function: types.FunctionType, path: str) -> dict[str, Found | 
     """
     found: dict[str, Found | None] = {}
     for code in _nested(function.__code__):
-        steps = [step for step in dis.get_instructions(code) if step.opname not in SKIPPED]
+        steps = instructions(code).steps
         for index, step in enumerate(steps):
-            if step.opname in GLOBAL_LOADS and not _names_module(steps, index):
-                label, value = _follow(function, steps, index)
+            if step.operation in GLOBAL_LOADS and not _names_module(steps, index):
+                label, value = _follow(function, steps, index, aliases or {})
                 found[label] = None if value is MISSING else Found(value)
                 if value is getattr:
                     _require_constant_name(steps, index, path)
-            elif step.opname == "IMPORT_NAME":
+            elif step.operation == "IMPORT_NAME":
                 found.update(_imported(function, steps, index, path))
     return found
 
 
-def _names_module(steps: list[dis.Instruction], index: int) -> bool:
+def _names_module(steps: Sequence[Step], index: int) -> bool:
     """Whether a step begins a class statement, which reads the module's name to note it down."""
     following = steps[index + 1 : index + 2]
-    return steps[index].argval == "__name__" and any(
-        step.opname == "STORE_NAME" and step.argval == "__module__" for step in following
+    return steps[index].argument == "__name__" and any(
+        step.operation == "STORE_NAME" and step.argument == "__module__" for step in following
     )
 
 
@@ -165,35 +237,36 @@ def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _follow(
-    function: types.FunctionType, steps: list[dis.Instruction], index: int
+    function: types.FunctionType, steps: Sequence[Step], index: int, aliases: Mapping[str, str]
 ) -> tuple[str, object]:
-    label: str = steps[index].argval
+    label = str(steps[index].argument)
     builtins: Any = function.__builtins__
     value = function.__globals__.get(label, builtins.get(label, MISSING))
+    if steps[index].operation == "LOAD_GLOBAL":
+        label = aliases.get(label, label)
     return _attributes(label, value, steps, index + 1)
 
 
-def _attributes(
-    label: str, value: object, steps: list[dis.Instruction], index: int
-) -> tuple[str, object]:
+def _attributes(label: str, value: object, steps: Sequence[Step], index: int) -> tuple[str, object]:
     """Follow attribute reads for as long as they are reads from a module."""
     while (
         isinstance(value, types.ModuleType)
         and index < len(steps)
-        and steps[index].opname in ATTRIBUTE_LOADS
+        and steps[index].operation in ATTRIBUTE_LOADS
     ):
-        label = f"{label}.{steps[index].argval}"
-        value = getattr(value, steps[index].argval, MISSING)
+        label = f"{label}.{steps[index].argument}"
+        value = getattr(value, str(steps[index].argument), MISSING)
         index += 1
     return label, value
 
 
 def _imported(
-    function: types.FunctionType, steps: list[dis.Instruction], index: int, path: str
+    function: types.FunctionType, steps: Sequence[Step], index: int, path: str
 ) -> dict[str, Found | None]:
     """What an import statement inside a function brings in."""
-    name: str = steps[index].argval
-    level, names = steps[index - 2].argval, steps[index - 1].argval
+    name = str(steps[index].argument)
+    level: Any = steps[index - 2].argument
+    names: Any = steps[index - 1].argument
     if level:
         package: str = function.__globals__.get("__package__") or ""
         base = package.rsplit(".", level - 1)[0] if level > 1 else package
@@ -229,7 +302,7 @@ def _library_import(
     return found
 
 
-def _require_constant_name(steps: list[dis.Instruction], index: int, path: str) -> None:
+def _require_constant_name(steps: Sequence[Step], index: int, path: str) -> None:
     """Accept ``getattr(x, "name")``; refuse a name that is computed.
 
     The instructions between `getattr` and its call are followed on a small stack; anything but
@@ -237,18 +310,18 @@ def _require_constant_name(steps: list[dis.Instruction], index: int, path: str) 
     """
     stack: list[object] = []
     for step in steps[index + 1 :]:
-        if step.opname in CALLS and step.arg == len(stack) and len(stack) >= 2:  # noqa: PLR2004 - object and name
+        if step.operation in CALLS and step.argument == len(stack) and len(stack) >= 2:  # noqa: PLR2004 - object and name
             if isinstance(stack[1], str):
                 return
             break
-        if step.opname in QUIET:
+        if step.operation in QUIET:
             continue
-        if step.opname in ATTRIBUTE_LOADS and stack:
+        if step.operation in ATTRIBUTE_LOADS and stack:
             stack[-1] = None
-        elif step.opcode in dis.hasconst:
-            stack.append(step.argval)
-        elif step.opname.startswith("LOAD_") and step.opname not in ATTRIBUTE_LOADS:
-            stack.extend([None] * (2 if step.opname == "LOAD_FAST_LOAD_FAST" else 1))
+        elif step.sort == CONSTANT:
+            stack.append(step.argument)
+        elif step.operation.startswith("LOAD_") and step.operation not in ATTRIBUTE_LOADS:
+            stack.append(None)
         else:
             break
     raise Unkeyable(

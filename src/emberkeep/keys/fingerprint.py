@@ -174,10 +174,10 @@ def _plain(value: object) -> Fingerprint | None:
 
 
 def _visit(value: object, label: str, watch: Watch | None = None) -> Fingerprint:
-    from emberkeep.keys.walk import Walk  # plain values, the most of a plan, need none
+    from emberkeep.keys.walk import walked  # plain values, the most of a plan, need none
 
     try:
-        return Walk(watch).visit(value, label)
+        return walked(value, label, watch)
     except RecursionError:
         raise Unkeyable(
             label,

@@ -61,6 +61,6 @@ def key_of(ask: Callable[[], Ingredients]) -> Keyed:
     except Unkeyable as problem:
         watch = Watch()
         for name in sorted(given):
-            Walk(watch, lenient=True).visit(given[name], name)
+            Walk(watch, lenient=True, literal=True).visit(given[name], name)
         return Keyed({}, f"refused {id(watch)}", problem, watch)
     return Keyed(dict(tree.children), tree.digest, None, watch)

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
             """Whether the walk is inside something that gets compiled."""
             ...
 
+        @property
+        def literal(self) -> bool:
+            """Whether names of globals count as they are written, also those of libraries."""
+            ...
+
         def visit(self, value: object, path: str) -> Fingerprint:
             """The fingerprint of a value that is reached by `path`."""
             ...

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 CONTAINERS = (tuple, list)
 
 
+class GlobalsChange(Exception):  # noqa: N818 - reads as what it says
+    """Code assigns to globals, so that it matters by which name other code reads them."""
+
+
 @final
 class Walk:
     """One walk over a value: remembers what it has met, so that recursion ends.
@@ -38,11 +42,15 @@ class Walk:
     Attributes:
         compiled: whether the walk is inside something that gets compiled. There, the order of a
             dictionary and the memory layout of an array can change the code, so they count.
+        literal: whether names of globals count as they are written, also those of libraries.
     """
 
-    def __init__(self, watch: Watch | None = None, *, lenient: bool = False) -> None:
+    def __init__(
+        self, watch: Watch | None = None, *, lenient: bool = False, literal: bool = False
+    ) -> None:
         self._watch, self._lenient = watch, lenient
         self.compiled = False
+        self.literal = literal
         self._met: list[tuple[object, str]] = []  # callables, classes…, in the order of the walk
         self._open: list[object] = []  # containers that are being walked
 
@@ -219,7 +227,7 @@ class Walk:
         return branch("enum", children)
 
     def _dataclass(self, value: Any, path: str) -> Fingerprint:
-        from emberkeep.keys.classes import cached_names, state_is_visible, state_of
+        from emberkeep.keys.classes import known_state, state_is_visible
 
         cls = type(value)
         if not state_is_visible(cls):
@@ -231,7 +239,7 @@ class Walk:
                 "Declare it @dataclass(frozen=True)",
             )
         children = [("class", self.visit(cls, f"{path}.__class__"))]
-        state = state_of(value)
+        state = known_state(value)
         for name, field in cls.__dataclass_fields__.items():
             if field._field_type.name != "_FIELD":  # noqa: SLF001 - leaves ClassVar and InitVar out
                 continue
@@ -240,7 +248,7 @@ class Walk:
                 continue
             item = state.pop(name, None) if name in state else getattr(value, name)
             children.append((name, self.visit(item, f"{path}.{name}")))
-        beside = sorted(state.keys() - cached_names(cls))  # set by other means than the fields
+        beside = sorted(state)  # set by other means than the fields
         children += [(name, self.visit(state[name], f"{path}.{name}")) for name in beside]
         return branch(cls.__qualname__, children)
 
@@ -255,6 +263,14 @@ class Walk:
         for name, item in sorted(getattr(value, "__dict__", {}).items()):
             children.append((f"attribute {name}", self.visit(item, f"{path}.{name}")))
         return branch(cls.__qualname__, children)
+
+
+def walked(value: object, label: str, watch: Watch | None = None) -> Fingerprint:
+    """The fingerprint of a value, by one walk; by another one where code changes globals."""
+    try:
+        return Walk(watch).visit(value, label)
+    except GlobalsChange:
+        return Walk(watch, literal=True).visit(value, label)
 
 
 def _is_numpy(value: object) -> bool:
