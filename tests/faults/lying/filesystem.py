@@ -131,8 +131,7 @@ class LyingFiles(mfusepy.Operations):
     @lying
     def rename(self, old, new):
         self.remember(new)
-        if os.path.basename(new).startswith(".fuse_hidden"):  # removed or replaced while open
-            self.remember(old)
+        self.remember(old)
         os.rename(self.real(old), self.real(new))
         self.rules.made(new.strip("/"))
 

@@ -112,8 +112,9 @@ def mount(tmp_path):
     rules for errors the first one fires; delays and hangs come before them.
 
     `stale`, `torn` and `flipped` are decided when a file is opened for reading, and hold until it
-    is closed. Previous contents are known for what was replaced, rewritten or removed through any
-    mount of the backing folder. `hidden` spares what the same mount made after the injection.
+    is closed. Previous contents are known for what was replaced, rewritten, moved or removed by way
+    of any mount of the backing folder. `hidden` spares what the same mount made after it was
+    injected.
 
     `lying.clear()` ends all lies, `lying.release()` what hangs now. `lying.counts()` says how often
     each was told, `lying.counts("open")` of one operation; `lying.operations()` how often each

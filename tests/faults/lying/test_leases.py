@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
+
+from emberkeep.lease.shared import acquire_shared
 
 WAIT_S = 120
 
@@ -29,15 +32,39 @@ print(json.dumps(told))
 """
 
 
+def lies(views):
+    """How many were told."""
+    return sum(sum(view.counts().values()) for view in views)
+
+
 @pytest.fixture
 def ask(mount, tmp_path):
-    """Ask for many keys on two hosts that lie in the same way; all that came of it."""
+    """Ask for many keys on two hosts that lie in the same way; all that came of it.
+
+    The first key is taken again and again, then held, until a lie was told: chance alone may spare
+    a small sample.
+    """
 
     def run(turns, lie, stale_s):
         views = [mount()]
         views.append(mount(views[0].backing))
+        os.mkdir(os.path.join(views[0].backing, "leases"), 0o700)
         for view in views:
             view.inject(**lie)
+        # The other host remembers, if it lies so, that there was no such lease.
+        assert not os.path.exists(os.path.join(views[1].path, "leases", "key0.lease"))
+        problems = []
+
+        def acquire():
+            folder = os.path.join(views[0].path, "leases")
+            beats = {"heartbeat_s": 0.1, "stale_s": stale_s}
+            return acquire_shared(folder, "key0", "the first", problems.append, **beats)
+
+        for _ in range(20):  # so that there is a past, and that answers can be lost
+            lease = acquire()
+            if lease is not None:
+                lease.release(succeeded=True)
+        held = acquire()
         processes = [
             subprocess.Popen(
                 [sys.executable, "-W", "error", "-c", ASKING]
@@ -49,6 +76,13 @@ def ask(mount, tmp_path):
             for view in views * 2
         ]
         try:
+            until = time.monotonic() + WAIT_S
+            while not lies(views) and time.monotonic() < until:
+                time.sleep(0.01)
+            with open(tmp_path / "built0", "a") as log:
+                log.write("built\n")
+            if held is not None:
+                held.release(succeeded=True)
             said = [process.communicate(timeout=WAIT_S) for process in processes]
         finally:
             for process in processes:
@@ -60,9 +94,9 @@ def ask(mount, tmp_path):
             "builds": [
                 len((tmp_path / f"built{turn}").read_text().splitlines()) for turn in range(turns)
             ],
-            "problems": [text for told, _ in said for text in json.loads(told)],
+            "problems": problems + [text for told, _ in said for text in json.loads(told)],
             "left": os.listdir(os.path.join(views[0].backing, "leases")),
-            "lies": sum(sum(view.counts().values()) for view in views),
+            "lies": lies(views),
         }
 
     return run
@@ -76,14 +110,13 @@ def ask(mount, tmp_path):
         {"error": "EBUSY", "operation": "*", "probability": 0.01},
         {"error": "EEXIST", "operation": "link", "after": True, "probability": 0.5},
         {"error": "EPERM", "operation": "link"},
-        {"negative": 0.2},
+        {"negative": 20.0},
     ],
     ids=["stale-handles", "busy", "lost-answers", "no-links", "negative-caching"],
 )
 def test_what_network_file_systems_do_now_and_then_costs_no_lease(ask, report, lie, turns):
     facts = ask(turns, lie, stale_s=60.0)
-    # What was remembered is a lie only if it is asked for soon: a small sample may see none.
-    assert facts["lies"] or ("negative" in lie and turns < 100)
+    assert facts["lies"]
     assert not facts["problems"]
     assert facts["builds"] == [1] * turns
     assert facts["left"] == []
@@ -104,5 +137,6 @@ def test_what_network_file_systems_do_now_and_then_costs_no_lease(ask, report, l
 )
 def test_whatever_else_it_says_everybody_gets_through(ask, report, lie, turns):
     facts = ask(turns, lie, stale_s=2.0)
-    assert all(1 <= count <= 4 for count in facts["builds"])
+    assert facts["lies"]
+    assert all(1 <= count <= 5 for count in facts["builds"])
     report(lies=facts["lies"], builds=sum(facts["builds"]), asked=4 * turns)

@@ -301,7 +301,7 @@ def test_a_stale_read_gives_what_the_file_held_before(mount):
     assert two.counts() == {"stale": 2}
 
 
-def test_a_stale_read_knows_what_was_rewritten_or_removed(mount):
+def test_a_stale_read_knows_what_was_rewritten_moved_or_removed(mount):
     one = mount()
     two = mount(one.backing)
     two.inject(stale=True)
@@ -311,6 +311,10 @@ def test_a_stale_read_knows_what_was_rewritten_or_removed(mount):
     with open(f"{one.path}/rewritten", "r+b") as file:
         file.write(b"beat 2")
     assert get(two.path, "rewritten") == b"beat 1"
+    put(one.path, "moved", b"old")
+    os.rename(f"{one.path}/moved", f"{one.path}/away")
+    put(one.path, "moved", b"new")
+    assert get(two.path, "moved") == b"old"
     put(one.path, "removed", b"old")
     os.unlink(f"{one.path}/removed")
     put(one.path, "removed", b"new")
