@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import emberkeep
-from emberkeep.errors import StoreWarning, ToolchainWarning
+from emberkeep.errors import InvalidKernel, StoreWarning, ToolchainWarning
 
 DEFINITIONS = """
 import numpy as np
@@ -183,28 +183,45 @@ def test_a_forked_child_redefines_for_itself(notebook):
     assert notebook["current"]() == 1.0
 
 
-def test_siblings_of_equal_names_and_recursion(tmp_path):
+def test_siblings_of_equal_names(tmp_path):
     keep = emberkeep.Keep(tmp_path)
 
     def make(factor):
         def deeper(n):
-            return n if n < 2 else deeper(n - 1) + factor
+            return 2 * n * factor
 
         @emberkeep.kernel("float64[::1]", keep=keep, threads=1)
         def run(i, out):
-            out[i] = deeper(3)
+            out[i] = deeper(1)
 
         return run, deeper
 
     (first, deeper), (second, _) = make(1), make(2)
     out = np.zeros(1)
-    for kernel, result in ((first, 3.0), (second, 5.0), (first, 3.0)):
+    for kernel, result in ((first, 2.0), (second, 4.0), (first, 2.0)):
         kernel(out, count=1)
         assert out[0] == result
     cells = dict(zip(deeper.__code__.co_freevars, deeper.__closure__, strict=True))
     cells["factor"].cell_contents = 3
     first(out, count=1)
-    assert out[0] == 7.0
+    assert out[0] == 6.0
+
+
+def test_what_calls_itself_is_watched_and_refused_in_plain_words(tmp_path):
+    def deeper(n):
+        return 1.0 if n < 1 else deeper(n - 1)
+
+    @emberkeep.kernel("float64[::1]", keep=emberkeep.Keep(tmp_path), threads=1)
+    def run(i, out):
+        out[i] = deeper(3)
+
+    with pytest.raises(InvalidKernel, match="calls itself. Write a loop"):
+        run(np.zeros(1), count=1)
+    out = np.zeros(1)
+    cells = dict(zip(run.function.__code__.co_freevars, run.function.__closure__, strict=True))
+    cells["deeper"].cell_contents = lambda n: 2.0 * n
+    run(out, count=1)
+    assert out[0] == 6.0
 
 
 def test_attributes_of_a_users_module(notebook, monkeypatch):
