@@ -178,7 +178,14 @@ class Kernel:
             )
         return parsed
 
-    def __call__(self, *arguments: Any, count: int, stream: Any = None, block: int = 128) -> None:
+    def __call__(
+        self,
+        *arguments: Any,
+        count: int,
+        stream: Any = None,
+        block: int = 128,
+        unchecked: bool = False,
+    ) -> None:
         """Run for every index below `count`.
 
         Args:
@@ -186,9 +193,11 @@ class Kernel:
             count: how many indices.
             stream: on a GPU, the stream to run in; the call returns before it has run.
             block: on a GPU, how many threads a block has.
+            unchecked: whether arrays that the kernel indexes by its index (``x[i]``, ``x[i, j]``)
+                may be shorter than `count`: what lies behind them is read and written then.
 
         Raises:
-            InvalidArgument: an argument does not fit.
+            InvalidArgument: an argument does not fit, or is too short.
             InvalidKernel: the kernel cannot be compiled as it is written.
             KernelFailed: it raised, on the CPU.
             TargetUnavailable: there is no GPU, or nothing to compile with.
@@ -196,22 +205,24 @@ class Kernel:
         only = self._only
         if only is not None and only.keyed.watch.unchanged():
             try:
-                only.runnable(count, arguments)
+                only.runnable(count, arguments, unchecked=unchecked)
             except InvalidArgument:
                 if not _is_on_device(arguments):
                     raise
             else:
                 return
         if _is_on_device(arguments):
-            self._run_on_cuda(arguments, count, stream, block)
+            signature = self._choose(arguments)
+            launched: Any = self._obtain(signature, "cuda", _this_gpu).runnable
+            launched.launch(count, arguments, stream, block, unchecked=unchecked)
         else:
             signature = self._choose(arguments)
             obtained = self._obtain(signature, "cpu", self.cpu_target)
             if len(self._declared) == 1:
                 self._only = obtained
-            obtained.runnable(count, arguments)
+            obtained.runnable(count, arguments, unchecked=unchecked)
 
-    def bind(self, *arguments: Any, count: int) -> Callable[[], None]:
+    def bind(self, *arguments: Any, count: int, unchecked: bool = False) -> Callable[[], None]:
         """A call with these very NumPy arrays, to repeat: what they hold is looked at each time.
 
         What was redefined since is not: bind again.
@@ -225,14 +236,7 @@ class Kernel:
                 "cost more than packing arguments"
             )
         runnable: Any = self._obtain(self._choose(arguments), "cpu", self.cpu_target).runnable
-        return runnable.bind(count, arguments)
-
-    def _run_on_cuda(self, arguments: Sequence[Any], count: int, stream: Any, block: int) -> None:
-        from emberkeep.targets.cuda.target import CudaTarget
-
-        signature = self._choose(arguments)
-        runnable: Any = self._obtain(signature, "cuda", CudaTarget.of_this_machine).runnable
-        runnable.launch(count, arguments, stream, block)
+        return runnable.bind(count, arguments, unchecked=unchecked)
 
     def _obtain(self, signature: Signature, name: str, target: Callable[[], Target]) -> Obtained:
         """The kernel as it is now: loaded already, or kept, or compiled."""
@@ -348,6 +352,12 @@ class Kernel:
             f"{' and '.join(f'({text})' for text in self.signatures)}. Convert the arguments, or "
             "declare this signature too"
         )
+
+
+def _this_gpu() -> Target:
+    from emberkeep.targets.cuda.target import CudaTarget
+
+    return CudaTarget.of_this_machine()
 
 
 def _is_on_device(arguments: Sequence[Any]) -> bool:

@@ -15,7 +15,7 @@ from emberkeep.targets.arguments import Array, type_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
     from emberkeep.targets.arguments import ArgumentType, Scalar
@@ -30,37 +30,52 @@ class ArrayRules:
         misfit: an expression that is true of what does not fit, of the argument's name, for the
             position of an array in the signature.
         address: an expression for the address of its first element.
+        length: an expression for the length of its first axis.
         space: what those expressions name.
         problem: what is wrong with a value at a position, as a sentence; None where it fits.
     """
 
     misfit: Callable[[str, int], str]
     address: Callable[[str], str]
+    length: Callable[[str], str]
     space: Mapping[str, Any]
     problem: Callable[[Any, int], str | None]
 
 
 def packer(
-    types: Sequence[ArgumentType], names: Sequence[str], rules: ArrayRules
-) -> Callable[[Sequence[Any]], bytes]:
+    types: Sequence[ArgumentType],
+    names: Sequence[str],
+    rules: ArrayRules,
+    indexed: Collection[int] = (),
+) -> Callable[[Sequence[Any], int], bytes]:
     """A function that packs arguments of these types, having checked them.
 
-    What it returns raises InvalidArgument, which names the argument.
-    """
-    quick = _written_out(types, rules)
+    What it returns takes the arguments, and the count that arrays which are indexed by it must be
+    as long as: 0 where nobody is to look. It raises InvalidArgument, which names the argument.
 
-    def pack(arguments: Sequence[Any]) -> bytes:
+    Args:
+        types: of the arguments.
+        names: of the arguments.
+        rules: how the target takes arrays.
+        indexed: positions of arrays that the kernel indexes by its index, along the first axis.
+    """
+    quick = _written_out(types, rules, indexed)
+
+    def pack(arguments: Sequence[Any], count: int) -> bytes:
         try:
-            return quick(arguments)
+            return quick(arguments, count)
         except (struct.error, TypeError, ValueError, AttributeError) as problem:
-            raise _misfit(types, names, arguments, rules, str(problem)) from None
+            found = _misfit(types, names, arguments, rules)
+            if found is None:
+                found = _too_short(names, arguments, indexed, count)
+            raise found or InvalidArgument(f"The arguments cannot be passed: {problem}") from None
 
     return pack
 
 
 def _written_out(
-    types: Sequence[ArgumentType], rules: ArrayRules
-) -> Callable[[Sequence[Any]], bytes]:
+    types: Sequence[ArgumentType], rules: ArrayRules, indexed: Collection[int]
+) -> Callable[[Sequence[Any], int], bytes]:
     structure = Struct("@" + "".join(known.packed for known in types))
     space: dict[str, Any] = {**rules.space, "structure_pack": structure.pack}
     checks: list[str] = []
@@ -69,6 +84,8 @@ def _written_out(
         name = f"a{position}"
         if isinstance(known, Array):
             checks.append(rules.misfit(name, position))
+            if position in indexed:
+                checks.append(f"{rules.length(name)} < count")
             # Owner and parent are null: nobody in compiled code frees an argument.
             words += ["0", "0", f"{name}.size", str(item_size(known)), rules.address(name)]
             words += [f"*{name}.shape", f"*{name}.strides"]
@@ -78,7 +95,7 @@ def _written_out(
             words.append(name)
     unpacked = "".join(f"a{position}, " for position in range(len(types)))
     text = (
-        "def pack(arguments):\n"
+        "def pack(arguments, count):\n"
         f"    {unpacked + '= arguments' if types else 'if arguments: raise ValueError'}\n"
         f"    if {' or '.join(checks) or 'False'}:\n        raise TypeError\n"
         f"    return structure_pack({', '.join(words)})\n"
@@ -99,8 +116,7 @@ def _misfit(
     names: Sequence[str],
     arguments: Sequence[Any],
     rules: ArrayRules,
-    problem: str,
-) -> InvalidArgument:
+) -> InvalidArgument | None:
     """Find the argument that does not fit; packing says only that one does not."""
     if len(arguments) != len(types):
         return InvalidArgument(
@@ -118,7 +134,23 @@ def _misfit(
             return InvalidArgument(
                 f"The argument {name!r} must be a {known}; {value!r} is {_kind(value)}: {cause}"
             )
-    return InvalidArgument(f"The arguments cannot be passed: {problem}")
+    return None
+
+
+def _too_short(
+    names: Sequence[str], arguments: Sequence[Any], indexed: Collection[int], count: int
+) -> InvalidArgument | None:
+    """What is wrong where an array ends before the count does: said of the shortest."""
+    lengths = {position: arguments[position].shape[0] for position in indexed}
+    position = min(lengths, key=lengths.__getitem__, default=None)
+    if position is None or lengths[position] >= count:
+        return None
+    length = lengths[position]
+    return InvalidArgument(
+        f"count={count}, and the argument {names[position]!r}, which the kernel indexes by its "
+        f"index, ends after {length}. Pass count={length}, or a longer array; or unchecked=True, "
+        "if the kernel never gets there"
+    )
 
 
 def _number_problem(known: Scalar, value: Any) -> str:

@@ -94,8 +94,13 @@ class Runnable(ABC):
     notes: Mapping[str, Any]
 
     @abstractmethod
-    def __call__(self, count: int, arguments: Sequence[Any]) -> None:
+    def __call__(self, count: int, arguments: Sequence[Any], *, unchecked: bool = False) -> None:
         """Run it for every index below `count`.
+
+        Args:
+            count: how many indices.
+            arguments: the kernel's.
+            unchecked: whether arrays that the kernel indexes by its index may be shorter.
 
         Raises:
             InvalidArgument: what was passed does not fit the signature.

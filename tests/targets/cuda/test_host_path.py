@@ -211,7 +211,11 @@ def test_a_kernel_is_launched_with_what_numba_expects(there, cubins):
     )
     assert packed == expected
     kernel(0, (x, 2.5, out))
+    with pytest.raises(InvalidArgument, match="count=6.*ends after 5"):
+        kernel(6, (x, 2.5, out))
     assert len(there.launches) == 1
+    kernel(6, (x, 2.5, out), unchecked=True)
+    assert len(there.launches) == 2
     del kernel
     gc.collect()
     assert not there.modules

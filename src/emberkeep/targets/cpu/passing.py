@@ -48,7 +48,7 @@ def numpy_rules(types: Sequence[ArgumentType], written: Collection[int]) -> Arra
         return _problem(arrays[position], value, needed[position])
 
     space = {"ndarray": np.ndarray, "address_of": _address_reader(), **dtypes}
-    return ArrayRules(misfit, "address_of({})".format, space, problem)
+    return ArrayRules(misfit, "address_of({})".format, "len({})".format, space, problem)
 
 
 _readers: list[Callable[[Any], int]] = []

@@ -32,7 +32,13 @@ SHARED, RELOCATABLE = (
 )  # roles of the blob: linked or not
 
 # emberkeep's own code that decides about the bytes.
-OWN = ("targets.adapting", "targets.arguments", "targets.cpu", "targets.protocol")
+OWN = (
+    "targets.adapting",
+    "targets.arguments",
+    "targets.cpu",
+    "targets.indexing",
+    "targets.protocol",
+)
 
 
 @final
@@ -94,6 +100,7 @@ class CpuTarget(Target):
         """Compile with numba and link; what cannot be linked here is kept as an object file."""
         compiler = _compiler(source)
         from emberkeep.targets.cpu.link import Unlinkable, link
+        from emberkeep.targets.indexing import indexed_arrays
         from emberkeep.targets.protocol import argument_names
         from emberkeep.telemetry.spans import Category, span
 
@@ -103,6 +110,7 @@ class CpuTarget(Target):
             "types": [str(known) for known in source.types],
             "arguments": list(argument_names(source.function)),
             "writes": list(lowered.written),
+            "indexed": list(indexed_arrays(source)),
             "features": sorted(self._needed()),
             "notes": dict(source.notes),
         }
@@ -140,7 +148,7 @@ class CpuTarget(Target):
             address = load_object_llvmlite(artifact.blobs[RELOCATABLE], ENTRY)
         types = parse_signature(", ".join(layout["types"]))
         rules = numpy_rules(types, frozenset(layout["writes"]))
-        pack = packer(types, layout["arguments"], rules)
+        pack = packer(types, layout["arguments"], rules, layout["indexed"])
         return CpuKernel(layout["name"], address, pack, self.threads, layout["notes"])
 
 
@@ -152,7 +160,7 @@ class CpuKernel(Runnable):
         self,
         name: str,
         address: int,
-        pack: Callable[[Sequence[Any]], bytes],
+        pack: Callable[[Sequence[Any], int], bytes],
         threads: int,
         notes: Mapping[str, Any],
     ) -> None:
@@ -162,9 +170,9 @@ class CpuKernel(Runnable):
         self._threads = threads
         self.notes = notes
 
-    def __call__(self, count: int, arguments: Sequence[Any]) -> None:
+    def __call__(self, count: int, arguments: Sequence[Any], *, unchecked: bool = False) -> None:
         """Run it for every index below `count`, on several threads where there are several."""
-        packed = self._pack(arguments)
+        packed = self._pack(arguments, 0 if unchecked else count)
         if self._threads == 1 or count <= 1:
             answer = self._function(packed, 0, count) if count > 0 else 0
         else:
@@ -174,9 +182,12 @@ class CpuKernel(Runnable):
 
             raise failure(self._name, answer)
 
-    def bind(self, count: int, arguments: Sequence[Any]) -> Callable[[], None]:
+    def bind(
+        self, count: int, arguments: Sequence[Any], *, unchecked: bool = False
+    ) -> Callable[[], None]:
         """The call with these arguments, packed once; what is in arrays is looked at each time."""
-        packed, function, name = self._pack(arguments), self._function, self._name
+        packed = self._pack(arguments, 0 if unchecked else count)
+        function, name = self._function, self._name
         chunk = self._chunk(packed, arguments)
         threads = 1 if count <= 1 else self._threads
 

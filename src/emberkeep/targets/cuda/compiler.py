@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 PACKAGES = ("numba-cuda", "numba", "llvmlite", "cuda-core", "cuda-bindings")
 
 # emberkeep's own code that decides about the bytes.
-OWN = ("targets.adapting", "targets.arguments", "targets.cuda", "targets.protocol")
+OWN = (
+    "targets.adapting",
+    "targets.arguments",
+    "targets.cuda",
+    "targets.indexing",
+    "targets.protocol",
+)
 
 
 def cuda_toolchain(own: Sequence[str] = ()) -> Toolchain:

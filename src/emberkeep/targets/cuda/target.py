@@ -81,6 +81,7 @@ class CudaTarget(Target):
     def compile(self, source: KernelSource) -> Mapping[str, object]:
         """Compile with numba-cuda and link to a cubin; needs no GPU."""
         compiler = self._compiler(source)
+        from emberkeep.targets.indexing import indexed_arrays
         from emberkeep.targets.protocol import argument_names
 
         cubin, minimum_driver = compiler.lower(source, self._architecture)
@@ -91,6 +92,7 @@ class CudaTarget(Target):
             "arguments": list(argument_names(source.function)),
             "architecture": self._architecture,
             "minimum_driver": list(minimum_driver),
+            "indexed": list(indexed_arrays(source)),
             "size_bytes": len(cubin),
             "notes": dict(source.notes),
         }
@@ -131,6 +133,7 @@ class CudaTarget(Target):
             parse_signature(", ".join(["int64", *layout["types"]])),
             ["count", *layout["arguments"]],
             _device_rules(types),
+            [position + 1 for position in layout["indexed"]],
         )
         return CudaKernel(function, pack, layout["notes"])
 
@@ -142,16 +145,16 @@ class CudaKernel(Runnable):
     def __init__(
         self,
         function: CudaFunction,
-        pack: Callable[[Sequence[Any]], bytes],
+        pack: Callable[[Sequence[Any], int], bytes],
         notes: Mapping[str, Any],
     ) -> None:
         self._function = function
         self._pack = pack
         self.notes = notes
 
-    def __call__(self, count: int, arguments: Sequence[Any]) -> None:
+    def __call__(self, count: int, arguments: Sequence[Any], *, unchecked: bool = False) -> None:
         """Launch it in the default stream."""
-        self.launch(count, arguments)
+        self.launch(count, arguments, unchecked=unchecked)
 
     def launch(
         self,
@@ -159,13 +162,16 @@ class CudaKernel(Runnable):
         arguments: Sequence[Any],
         stream: Stream | int | None = None,
         block: int = BLOCK,
+        *,
+        unchecked: bool = False,
     ) -> None:
         """Launch it for every index below `count`; returns before it has run."""
         if count <= 0:
             return
         blocks = grid(count, block)
         passed = [count, *map(_passable, arguments)]
-        self._function.launch(blocks, block, self._pack(passed), handle_of(stream))
+        packed = self._pack(passed, 0 if unchecked else count)
+        self._function.launch(blocks, block, packed, handle_of(stream))
 
 
 _PLAIN = frozenset({int, float, bool, complex, DeviceArray})
@@ -197,7 +203,8 @@ def _device_rules(types: Sequence[ArgumentType]) -> ArrayRules:
     def problem(value: Any, position: int) -> str | None:
         return _problem(arrays[position], value)
 
-    return ArrayRules(misfit, "{}.address".format, {"DeviceArray": DeviceArray, **dtypes}, problem)
+    space = {"DeviceArray": DeviceArray, **dtypes}
+    return ArrayRules(misfit, "{}.address".format, "{}.shape[0]".format, space, problem)
 
 
 def _problem(known: Array, value: Any) -> str | None:
