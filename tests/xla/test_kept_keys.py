@@ -157,6 +157,21 @@ def test_options_that_change_no_code_are_not_in_it(name, value, keep, monkeypatc
         assert environment.build_half(jax.devices()[0]).ingredients == here
 
 
+def test_sets_of_names_of_axes(monkeypatch):
+    """JAX from 0.12 on has an option that is one, empty for most."""
+
+    def told(value):
+        options = {**environment.internals.options(), "jax_no_collectives": value}
+        with monkeypatch.context() as patch:
+            patch.setattr(environment.internals, "options", lambda: options)
+            return environment.build_half(jax.devices()[0]).ingredients["jax"]["jax_no_collectives"]
+
+    assert told(frozenset({"x", "y"})) == told(frozenset({"y", "x"}))
+    assert len({told(frozenset(names)) for names in ((), ("x",), ("y",), ("x", "y"))}) == 4
+    with pytest.raises(emberkeep.errors.Unkeyable, match="jax_no_collectives"):
+        told(frozenset({object()}))
+
+
 def test_flags_of_xla(keep, monkeypatch, tmp_path):
     assert call(keep) == 1
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")

@@ -98,6 +98,8 @@ def _as_text(name: str, value: object) -> str:
         return f"{type(value).__name__}.{value.name}"
     if value is None or value == () or isinstance(value, (bool, int, float, str)):
         return repr(value)
+    if isinstance(value, frozenset) and all(isinstance(item, str) for item in value):
+        return f"set of {sorted(value)}"  # names of axes, which JAX from 0.12 on has
     if getattr(value, "empty", None) is True:
         return "empty"  # a mesh of no devices, which is what JAX from 0.11 on has for none
     raise Unkeyable(
