@@ -14,6 +14,7 @@
     ├── InvalidPlan        a solve that cannot be done as it was asked for
     ├── SolveFailed        trajectories failed, and the caller has asked for an error
     ├── InvalidGraph       a graph of states that is none; names the state
+    ├── TooStiff           rates and times of a graph are too far apart for a number that is right
     ├── InvalidKernel      a kernel cannot be compiled as it is written or declared
     ├── InvalidArgument    what was passed to a kernel does not fit its signature
     ├── KernelFailed       a kernel ran and raised
@@ -111,6 +112,10 @@ class Unloadable(EmberkeepError):  # noqa: N818 - reads as what it says
 
 class InvalidGraph(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
     """A graph of states cannot be what it is said to be; names the state."""
+
+
+class TooStiff(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
+    """Rates and times of a graph are so far apart that no answer would be known to be right."""
 
 
 class EmberkeepWarning(UserWarning):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from flint import arb, arb_mat, ctx
 
 from emberkeep.phasetype import Graph
 
@@ -44,5 +45,84 @@ def coalescent():
         return Graph.from_callback(
             coalesce, initial=[((n,) + (0,) * (n - 1), 1.0)], theta_length=1, name="coalescent"
         )
+
+    return make
+
+
+@pytest.fixture
+def enclosed():
+    """What interval arithmetic says of a chain in continuous time, to 14 digits or more."""
+    return intervals
+
+
+def intervals(graph, times, theta=()):
+    """By name and time: densities, probabilities that it has ended and not, and those of states.
+
+    The radius of an interval is proven, so these numbers are; of values below 1e-270, absolutely.
+    """
+    weights = graph.edges.weights(np.asarray(theta, float)).tolist()
+    edges = [*zip(graph.edges.sources.tolist(), graph.edges.targets.tolist(), weights, strict=True)]
+    ends = set(graph.absorbing.tolist())
+    found = []
+    for time in np.asarray(times, float).tolist():
+        bits = 320
+        while True:
+            ctx.prec = bits
+            rows = [[arb(0)] * len(graph) for _ in range(len(graph))]
+            for source, target, weight in edges:
+                rows[source][target] += arb(weight)
+                rows[source][source] -= arb(weight)
+            begin = arb_mat([[arb(part) for part in graph.initial.tolist()]])
+            row = begin * (arb_mat(rows) * arb(time)).exp()
+            states = [row[0, vertex] for vertex in range(len(graph))]
+            left = sum((p for vertex, p in enumerate(states) if vertex not in ends), arb(0))
+            ended = sum((states[end] for end in ends), arb(0)) + arb(_missing(graph))
+            density = sum((states[s] * arb(w) for s, t, w in edges if t in ends), arb(0))
+            values = [density, ended, left, *states]
+            if all(float(v.rad()) <= 1e-14 * abs(float(v.mid())) + 1e-284 for v in values):
+                break
+            bits *= 2
+            assert bits < 40_000, "interval arithmetic did not get anywhere"
+        found.append([float(v.mid()) for v in values])
+    table = np.array(found)
+    parts = {"pdf": table[:, 0], "cdf": table[:, 1], "survival": table[:, 2]}
+    return {**parts, "states": table[:, 3:]}
+
+
+def _missing(graph):
+    """The probability of ending at once that is in no state, as the graph has it."""
+    return max(0.0, 1 - float(graph.initial.sum()))
+
+
+@pytest.fixture
+def stiff_graph():
+    """Random chains with rates up to twelve orders apart: any edges, one way, there and back."""
+
+    def make(random):
+        count, orders = int(random.integers(2, 9)), random.uniform(1, 12)
+        rates = lambda *shape: 10.0 ** random.uniform(-orders / 2, orders / 2, shape)
+        matrix = np.diag(rates(count - 1), 1)
+        match random.integers(3):
+            case 0:
+                matrix += rates(count, count) * (random.random((count, count)) < random.random())
+            case 1:
+                matrix += np.triu(rates(count, count) * (random.random((count, count)) < 0.2), 1)
+            case _:
+                matrix += np.diag(rates(count - 1), -1)
+        np.fill_diagonal(matrix, 0)
+        out = rates(count) * (random.random(count) < 0.4)
+        out[-1] = rates(1)[0]
+        begin = random.random(count) * (random.random(count) < 0.5)
+        begin[0] += 0.1
+        begin /= begin.sum() * random.choice([1.0, 1.25])
+        builder = Graph.builder(name="stiff")
+        for vertex in range(count):
+            builder.add_vertex(vertex + 1, begin[vertex])
+        end = builder.add_vertex(0)
+        for source, target in np.argwhere(matrix > 0).tolist():
+            builder.add_edge(source, target, matrix[source, target])
+        for vertex in np.flatnonzero(out).tolist():
+            builder.add_edge(vertex, end, out[vertex])
+        return builder.build()
 
     return make

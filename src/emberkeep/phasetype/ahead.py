@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 HOMES = (
     "elimination.kernels.recording",
+    "phasetype.kernels.doubling",
     "phasetype.kernels.exploring",
     "phasetype.kernels.running",
     "phasetype.kernels.walking",

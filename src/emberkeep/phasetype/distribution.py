@@ -1,10 +1,14 @@
-"""Densities and probabilities, to rounding: by uniformisation, or step by step in discrete time."""
+"""Densities and probabilities, to rounding: by uniformisation, or step by step in discrete time.
+
+Beyond `MOST_STEPS` of uniformisation, other ways are taken: see `stiff`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
+from emberkeep.phasetype import stiff
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.series import Series
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 ENDING, LEFT = 0, -1  # kinds of observation: how fast the chain ends; that it has not ended
-# Steps of uniformisation: its error, at most some 1e-16 a step, is proven; beyond, it is estimated.
+# Of uniformisation: its error is at most some 1e-16 a step.
 MOST_STEPS = 2_000_000
 HALVINGS, PRECISE, PAST = 200, 4e-16, 2.5e-4
 
@@ -83,6 +87,8 @@ def density(graph: Graph, times: Any, theta: Any) -> Any:
     vectors, single = read_theta(graph, theta)
     flat, shape = read_times(times, whole=graph.is_discrete)
     known = series(graph, vectors)
+    if _far_apart(known, flat):
+        return np.stack([density(graph, times, vector) for vector in vectors])
     found = np.zeros((len(vectors), len(flat)))
     inside = (flat >= 1 if graph.is_discrete else flat >= 0) & np.isfinite(flat)
     if inside.any():
@@ -96,33 +102,43 @@ def density(graph: Graph, times: Any, theta: Any) -> Any:
     return _shaped(found, shape, single=single)
 
 
+def _far_apart(known: Series, times: Values) -> bool:
+    """Whether there are several parameter vectors, and some need another way than others."""
+    return len(known.rates) > 1 and bool(_late(known, times).any())
+
+
+def _late(known: Series, times: Values) -> Values:
+    """Which times would take too many steps."""
+    most = np.inf if known.is_discrete else MOST_STEPS
+    return (known.rates.max() * times > most) & np.isfinite(times)
+
+
 def _observed(graph: Graph, vectors: Values, known: Series, times: Values, kind: int) -> Values:
     """By parameter vector and time: an observation of a chain in continuous time."""
+    late = _late(known, times)
     found = np.empty((len(vectors), len(times)))
-    slow = known.rates.max() * times > MOST_STEPS
-    if not slow.all():
-        found[:, ~slow] = known.at(times[~slow], kind)
-    if slow.any():
-        from emberkeep.phasetype.krylov import observations
-
-        for vector, theta in enumerate(vectors):
-            watched = np.ones((1, len(graph)))
-            if kind == ENDING:
-                watched = known.watched[vector, :1]
-            found[vector, slow] = np.maximum(observations(graph, theta, watched, times[slow])[0], 0)
+    if not late.all():
+        found[:, ~late] = known.at(times[~late], kind)
+    if late.any():
+        states = stiff.states(graph, vectors[0], times[late])
+        found[0, late] = states.sum(axis=1) if kind == LEFT else states @ known.watched[0, kind]
     return found
 
 
-def _ended(graph: Graph, vectors: Values, known: Series, times: Values) -> Values:
-    """By parameter vector and time: the probability that the chain has ended."""
-    if graph.is_discrete:
-        return graph.defect + _summed(known, times, ENDING)
+def _summed(graph: Graph, vectors: Values, known: Series, times: Values, kind: int) -> Values:
+    """By parameter vector and time: the integral of an observation, or its sum over steps."""
+    if known.is_discrete:
+        steps = np.floor(times).astype(np.int64)
+        sums = np.cumsum(known.observations(int(steps.max(initial=0)) + 1)[:, :, kind], axis=1)
+        sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
+        return sums[:, np.minimum(steps, sums.shape[1] - 1)]
+    late = _late(known, times)
     found = np.empty((len(vectors), len(times)))
-    slow = known.rates.max() * times > MOST_STEPS
-    if not slow.all():
-        found[:, ~slow] = graph.defect + known.at(times[~slow], ENDING, summed=True)
-    if slow.any():
-        found[:, slow] = 1 - _observed(graph, vectors, known, times[slow], LEFT)
+    if not late.all():
+        found[:, ~late] = known.at(times[~late], kind, summed=True)
+    if late.any():
+        watched = known.watched[0, kind : kind + 1]
+        found[0, late] = stiff.gathered(graph, vectors[0], watched, times[late])[:, 0]
     return found
 
 
@@ -140,6 +156,8 @@ def survival(graph: Graph, times: Any, theta: Any) -> Any:
     vectors, single = read_theta(graph, theta)
     flat, shape = read_times(times, whole=False)
     known = series(graph, vectors)
+    if _far_apart(known, flat):
+        return np.stack([survival(graph, times, vector) for vector in vectors])
     found = np.where(flat[None, :] < 0, 1.0, 0.0) * np.ones((len(vectors), 1))
     inside = (flat >= 0) & np.isfinite(flat)
     if inside.any():
@@ -155,10 +173,13 @@ def cumulative(graph: Graph, times: Any, theta: Any) -> Any:
     vectors, single = read_theta(graph, theta)
     flat, shape = read_times(times, whole=False)
     known = series(graph, vectors)
+    if _far_apart(known, flat):
+        return np.stack([cumulative(graph, times, vector) for vector in vectors])
     found = np.where(flat[None, :] < 0, 0.0, 1.0) * np.ones((len(vectors), 1))
     inside = (flat >= 0) & np.isfinite(flat)
     if inside.any():
-        found[:, inside] = np.minimum(_ended(graph, vectors, known, flat[inside]), 1.0)
+        ended = graph.defect + _summed(graph, vectors, known, flat[inside], ENDING)
+        found[:, inside] = np.minimum(ended, 1.0)
     return _shaped(found, shape, single=single)
 
 
@@ -230,19 +251,18 @@ def state_probabilities(graph: Graph, times: Any, theta: Any) -> Any:
         raise InvalidGraph("Times must be finite and not negative")
     ends = graph.absorbing
     known = series(graph, vectors, _ways_out(graph, vectors, ends))
+    if _far_apart(known, flat):
+        return np.stack([state_probabilities(graph, times, vector) for vector in vectors])
     found = np.zeros((len(vectors), len(flat), len(graph)))
-    if known.rates.max() * flat.max(initial=0.0) > MOST_STEPS:
-        raise InvalidGraph(
-            f"Probabilities of states at time {flat.max():.6g} would take "
-            f"{known.rates.max() * flat.max():.3g} steps, and are not computed beyond "
-            f"{MOST_STEPS:,}. What is left of the chain by then: survival(times)"
-        )
+    late = _late(known, flat)
     for vector in range(len(vectors)):
-        found[vector][:, known.vertices] = (
-            known.states_after(flat, vector) if graph.is_discrete else known.states(flat, vector)
-        )
+        states = known.states_after if graph.is_discrete else known.states
+        found[vector][np.ix_(np.flatnonzero(~late), known.vertices)] = states(flat[~late], vector)
+    if late.any():
+        found[0, late] = stiff.states(graph, vectors[0], flat[late])
     for kind, end in enumerate(ends):
-        found[:, :, end] = graph.initial[end] + _summed(known, flat, kind + 1)
+        ended = _summed(graph, vectors, known, flat, kind + 1)
+        found[:, :, end] = graph.initial[end] + ended
     return found[0].reshape(*shape, -1) if single else found.reshape(len(found), *shape, -1)
 
 
@@ -257,16 +277,6 @@ def _ways_out(graph: Graph, vectors: Values, ends: Values) -> Values:
     return found
 
 
-def _summed(known: Series, times: Values, kind: int) -> Values:
-    """By parameter vector and time: the integral of an observation, or its sum over steps."""
-    if not known.is_discrete:
-        return known.at(times, kind, summed=True)
-    steps = np.floor(times).astype(np.int64)
-    sums = np.cumsum(known.observations(int(steps.max(initial=0)) + 1)[:, :, kind], axis=1)
-    sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
-    return sums[:, np.minimum(steps, sums.shape[1] - 1)]
-
-
 def accumulated(graph: Graph, times: Any, rewards: Any, theta: Any) -> Any:
     """By time, and by kind of reward where there are several: what was earned until then."""
     vectors, single = read_theta(graph, theta)
@@ -276,12 +286,14 @@ def accumulated(graph: Graph, times: Any, rewards: Any, theta: Any) -> Any:
         raise InvalidGraph("Times must not be negative")
     columns = values.reshape(len(graph), -1).T
     known = series(graph, vectors, columns)
+    if _far_apart(known, flat):
+        return np.stack([accumulated(graph, times, rewards, vector) for vector in vectors])
     finite = np.isfinite(flat)
     parts: list[Values] = []
     for kind in range(len(columns)):
         found = np.empty((len(vectors), len(flat)))
         if finite.any():
-            found[:, finite] = _summed(known, flat[finite], kind + 1)
+            found[:, finite] = _summed(graph, vectors, known, flat[finite], kind + 1)
         if not finite.all():
             found[:, ~finite] = np.atleast_1d(graph.expectation(theta, rewards=columns[kind]))[
                 :, None
