@@ -179,6 +179,14 @@ DIFFERENT = {
         "import math\nf = lambda x: math.floor(x)",
         "class math:\n  floor = staticmethod(lambda x: -x)\nf = lambda x: math.floor(x)",
     ),
+    "a user's module beside a library's": (
+        "import math as m\nclass math:\n  sin = m.cos\nf = lambda x: m.sin(x)",
+        "import math as m\nclass math:\n  sin = m.cos\nf = lambda x: math.sin(x)",
+    ),
+    "a user's module and a library's exchanged": (
+        "import math as m\nclass math:\n  sin = m.cos\nf = lambda x: m.sin(math.sin(-x))",
+        "import math as m\nclass math:\n  sin = m.cos\nf = lambda x: math.sin(m.sin(-x))",
+    ),
     "a name that shadows a builtin": (
         "from math import sin as abs\nf = lambda x: abs(x)",
         "from math import sin as fabs\nf = lambda x: fabs(x)",

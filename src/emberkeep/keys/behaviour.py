@@ -137,7 +137,7 @@ def _function(function: types.FunctionType, path: str, walk: Visitor) -> Fingerp
         children.append((f"captured {name}", _cell(cell, f"{path} → captured {name!r}", walk)))
     reached = reached_names(function, path, aliases)
     for name, found in sorted(reached.items()):
-        below = f"{path} → global {name.replace('<', '').replace('>', '')!r}"
+        below = f"{path} → global {name!r}"
         if found is None:
             child = leaf("missing", b"", "(not defined)")
         elif found.value is getattr:  # called with a written name: `reached_names` has checked

@@ -150,17 +150,18 @@ def _constant(
 def library_names(function: types.FunctionType) -> dict[str, str]:
     """Names of globals that stand for a library's module, function or class: what they stand for.
 
-    Only where all code reads them as globals, and not where a builtin has the name: a compiler may
-    look at that.
+    Only where all code reads them as globals, where no other name of the code is the same, and not
+    where a builtin has the name: a compiler may look at that.
     """
     found: dict[str, str] = {}
+    taken = reached_attributes(function.__code__)
     builtins: Any = function.__builtins__
     for code in _nested(function.__code__):
         for name in code.co_names:
             value = function.__globals__.get(name, MISSING)
             if value is not MISSING and name not in builtins and name not in found:
                 own = _own_name(value)
-                if own is not None:
+                if own is not None and own not in taken:
                     found[name] = own
         for step in instructions(code).steps if found else ():
             if step.sort == NAME and step.operation in OTHER_GLOBAL_USES:
@@ -170,10 +171,10 @@ def library_names(function: types.FunctionType) -> dict[str, str]:
 
 def _own_name(value: Any) -> str | None:
     if isinstance(value, types.ModuleType):
-        return None if library_of(value) is None else f"<{value.__name__}>"
+        return None if library_of(value) is None else value.__name__
     if not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
         return None
-    return None if library_object(value) is None else f"<{value.__module__}.{value.__qualname__}>"
+    return None if library_object(value) is None else f"{value.__module__}.{value.__qualname__}"
 
 
 def reached_names(

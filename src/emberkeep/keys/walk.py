@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emberkeep.keys.watch import Watch
 
 CONTAINERS = (tuple, list)
+BUILT_IN_VIEWS = (memoryview, type(vars(object)))
 
 
 class GlobalsChange(Exception):  # noqa: N818 - reads as what it says
@@ -106,6 +107,11 @@ class Walk:
             return self._once(value, path, self._dataclass)
         if isinstance(value, tuple) and hasattr(type(value), "_fields"):
             return self._once(value, path, self._named_tuple)
+        if type(value).__module__ != "builtins" or type(value) in BUILT_IN_VIEWS:
+            from emberkeep.keys.standard import describe_standard, standard_name
+
+            if standard_name(value):
+                return self._once(value, path, lambda item, at: describe_standard(item, at, self))
         return self._behaviour(value, path)
 
     def _behaviour(self, value: object, path: str) -> Fingerprint:
@@ -296,6 +302,15 @@ def refusal(value: object, path: str) -> Unkeyable:
     if any(base.__module__ == "_ctypes" for base in type(value).__mro__):
         return Unkeyable(
             path, f"is a {kind}, an address that means something else in every process", DECLARE
+        )
+    from emberkeep.keys.standard import remedy_for
+
+    remedy = remedy_for(value)
+    if remedy is not None:
+        return Unkeyable(
+            path,
+            f"is a {kind}, which holds more than values: indices, references, a device",
+            remedy,
         )
     for plain in (bool, int, float, complex, str, bytes, tuple, list, dict, set):
         if isinstance(value, plain):

@@ -124,6 +124,7 @@ class Watch:
             self._numba(value)
         else:
             self._instance(value)
+            self._standard(value)
 
     def note_names(self, function: types.FunctionType) -> None:
         """Note what the names mean that a function reads: globals, and attributes of modules."""
@@ -265,6 +266,20 @@ class Watch:
                     held = _in_slot(slot, value)
                     read = f"{self._name(_in_slot)}({self._name(slot)}, {name})"
                     self._expect(f"{read} is {self._name(held)}")
+
+    def _standard(self, value: Any) -> None:
+        """Containers that are written in C."""
+        from emberkeep.keys.standard import BYTES, MAPPINGS, standard_name
+
+        name = standard_name(value)
+        if name == "deque":
+            self._holds(value, tuple(value))
+        elif name in MAPPINGS:
+            self._maps(value)
+            if name == "defaultdict":
+                self._is(self._name(value), "default_factory", value.default_factory)
+        elif name in BYTES:
+            self._expect(f"{self._name(value)}.tobytes() == {self._name(value.tobytes())}")
 
     # Names --------------------------------------------------------------------------------------
 
