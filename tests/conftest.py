@@ -14,8 +14,8 @@ import pytest
 
 TESTS = Path(__file__).parent
 NVIDIA = ("/dev/nvidiactl", "/dev/dxg")  # Linux, and Windows' subsystem for it
-# The folders of tests that are about what is computed; a test of them that is not is marked `cold`.
-COMPUTING = ("elimination", "ode", "phasetype")
+# Paths of tests that are about what is computed; one below them that is not is marked `cold`.
+COMPUTING = ("elimination/", "ode/", "phasetype/", "xla/test_handlers.py")
 TEST_KEEP = "EMBERKEEP_TEST_KEEP"
 TEST_KEEP_SIZE = "2GB"
 WORTH_KEEPING_S = 0.05  # of JAX's programs: it compiles thousands that are smaller
@@ -109,8 +109,8 @@ def home(request, tmp_path_factory, monkeypatch):
 
 
 def _is_about_computing(item):
-    folder = item.path.relative_to(TESTS).parts[0]
-    return folder in COMPUTING and "cold" not in item.keywords
+    path = item.path.relative_to(TESTS).as_posix()
+    return path.startswith(COMPUTING) and "cold" not in item.keywords
 
 
 def pytest_collection_modifyitems(items):

@@ -6,13 +6,13 @@ import pytest
 from emberkeep import ode
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def open_keep(test_keep):
     """Opens the keep anew, as another process would."""
     return test_keep.open
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def keep(test_keep):
     return test_keep.keep
 

@@ -10,19 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from emberkeep import Keep
 from emberkeep.errors import InvalidKernel
 from emberkeep.targets.kernel import kernel
 from emberkeep.xla.handlers import Handler
 
 
 @pytest.fixture(scope="module")
-def keep(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBERKEEP_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
-        opened = Keep(tmp_path_factory.mktemp("keep"))
-        opened.get_or_build("probe", "probe", {}, lambda: {"x": b""})
-    return opened
+def keep(test_keep):
+    return test_keep.keep
 
 
 def shaped(shape, dtype):
