@@ -16,5 +16,5 @@ def test_a_crash_at_any_operation_is_healed_by_the_next_caller(run_program, repo
 @pytest.mark.parametrize("kills", [pytest.param(80), pytest.param(1000, marks=pytest.mark.soak)])
 def test_kill_9_at_random_moments_leaves_nothing_bad_to_read(run_program, report, kills):
     facts = run_program("kill_random", kills)
-    assert facts["kills"] == kills
+    assert facts["kills"] >= kills
     report(**facts)
