@@ -74,14 +74,14 @@ class Precise:
         """The product with a matrix, by row times a factor, and with what is added."""
         count = len(self.high)
         scale, scale_more = (np.ones(count), np.zeros(count)) if factors is None else factors
-        none = np.empty((0, 0))
-        over, over_more = (none, none) if added is None else (added.high, added.low)
+        over = self if added is None else added
         found = Precise(
             np.empty_like(self.high), np.empty_like(self.high), np.empty((count, 2), np.uint64)
         )
         multiply(
             self.high, self.low, scale, scale_more, matrix.high, matrix.low, matrix.spans,
-            over, over_more, found.high, found.low, found.spans, count=count,
+            int(added is not None), over.high, over.low, found.high, found.low, found.spans,
+            count=count,
         )  # fmt: skip
         return found
 

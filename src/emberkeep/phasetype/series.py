@@ -10,6 +10,7 @@ weights come from a recurrence outward from the largest of them, which needs no 
 from __future__ import annotations
 
 import math
+from _thread import allocate_lock as Lock  # noqa: N812 - without the import of `threading`
 
 import numpy as np
 
@@ -82,7 +83,8 @@ class Series:
         self._vectors = np.zeros((len(weights), 2, len(leaving)))
         self._vectors[:, 0] = self.initial
         self._found = np.empty((len(weights), 0, watched.shape[1] + 1))
-        self._taken, self._is_over = 0, False
+        self._taken, self._over = 0, 0
+        self._lock = Lock()  # a graph's last series is for all threads
 
     @property
     def kinds(self) -> int:
@@ -90,17 +92,28 @@ class Series:
         return self._watched.shape[1]
 
     def observations(self, steps: int) -> Values:
-        """By parameter vector, step and kind; shorter where everything has ended before."""
-        while self._taken < steps and not self._is_over:
-            end = min(steps, max(self._taken + CHUNK, self._taken + self._taken // 4))
-            self._room(end)
-            walk(
-                self.starts, self.sources, self.probabilities, self.staying, self._vectors,
-                self._watched, self._found, self._taken, end, count=len(self.rates),
-            )  # fmt: skip
-            self._taken = end
-            self._is_over = bool((self._found[:, end - 1, -1] < GONE).all())
-        return self._found[:, : min(steps, self._taken)]
+        """By parameter vector, step and kind; shorter where everything has ended before.
+
+        What was found is never written again, so it may be read while others go on.
+        """
+        with self._lock:
+            while self._taken < steps and not self._over:
+                end = min(steps, max(self._taken + CHUNK, self._taken + self._taken // 4))
+                self._room(end)
+                walk(
+                    self.starts, self.sources, self.probabilities, self.staying, self._vectors,
+                    self._watched, self._found, self._taken, end, count=len(self.rates),
+                )  # fmt: skip
+                self._look(self._taken, end)
+                self._taken = end
+            return self._found[:, : min(steps, self._over or self._taken)]
+
+    def _look(self, begin: int, end: int) -> None:
+        """Whether all has ended, at steps that do not depend on who asked for how many."""
+        marks = np.arange(begin - begin % CHUNK + CHUNK, end + 1, CHUNK)
+        gone = (self._found[:, marks - 1, -1] < GONE).all(axis=0)
+        if gone.any():
+            self._over = int(marks[gone.argmax()])
 
     def _room(self, steps: int) -> None:
         if steps > self._found.shape[1]:

@@ -20,7 +20,7 @@ TINY = 1e-300  # what is less has not the digits of two floats, and costs a proc
 
 @kernel(
     "float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[:, ::1], "
-    "float64[:, ::1], uint64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], "
+    "float64[:, ::1], uint64[:, ::1], int64, float64[:, ::1], float64[:, ::1], float64[:, ::1], "
     "float64[:, ::1], uint64[:, ::1]",
     name="doubled_product",
     own=OWN,
@@ -34,6 +34,7 @@ def multiply(
     matrix,
     matrix_more,
     spans,
+    adds,
     added,
     added_more,
     product,
@@ -42,11 +43,11 @@ def multiply(
 ):
     """A row, times a factor, times a matrix whose row k is zero outside of `spans[k]`.
 
-    Each number is followed by what it was rounded by. What is `added` comes on top, if anything is.
+    Each number is followed by what it was rounded by. What is `added` comes on top, if it `adds`.
     """
     size = np.uint64(matrix.shape[0])  # without a sign, so that loops become vectors
     high, low = product[i], product_more[i]
-    if len(added) > 0:
+    if adds:
         for j in range(size):
             high[j] = added[i, j]
             low[j] = added_more[i, j]
