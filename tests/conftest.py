@@ -22,8 +22,8 @@ WORTH_KEEPING_S = 0.05  # of JAX's programs: it compiles thousands that are smal
 
 
 def pytest_addoption(parser):
-    # Out of the environment, where emberkeep refuses settings that it does not know.
-    place = os.environ.pop(TEST_KEEP, str(TESTS.parent / ".test-keep"))
+    # It stays in the environment for workers; `home` takes it out, as emberkeep would refuse it.
+    place = os.environ.get(TEST_KEEP, str(TESTS.parent / ".test-keep"))
     told = f"where compiled kernels outlive the run; empty: nowhere (${TEST_KEEP}, or .test-keep)"
     parser.addoption("--test-keep", default=place, metavar="FOLDER", help=told)
 
