@@ -178,7 +178,7 @@ def test_without_jax_it_says_what_to_install(keep, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(compilation, "import_module", missing)
-        with pytest.raises(TargetUnavailable, match=r"pip install 'emberkeep\[jax\]'"):
+        with pytest.raises(TargetUnavailable, match=r"pip install 'emberkeep\[xla\]'"):
             xla.enable(keep)
 
 

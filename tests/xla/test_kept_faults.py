@@ -130,7 +130,7 @@ def test_a_jax_that_is_not_known(root, monkeypatch):
 
 def test_without_jax(root, monkeypatch):
     monkeypatch.setitem(sys.modules, "jax", None)
-    with pytest.raises(emberkeep.TargetUnavailable, match=r"pip install 'emberkeep\[jax\]'"):
+    with pytest.raises(emberkeep.TargetUnavailable, match=r"pip install 'emberkeep\[xla\]'"):
         solve(opened(root))
 
 

@@ -290,7 +290,7 @@ def test_single_precision_is_refused(exponential, data):
 
 
 def test_what_is_missing_is_named():
-    with pytest.raises(TargetUnavailable, match=r"pip install 'emberkeep\[jax\]'"):
+    with pytest.raises(TargetUnavailable, match=r"pip install 'emberkeep\[inference\]'"):
         requirements.require("jax_that_nobody_has")
 
 
