@@ -19,6 +19,7 @@ from emberkeep.ode.plan import OUTPUTS, Plan, make_plan
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.cuda.target import CudaTarget
 from emberkeep.targets.obtaining import build_half
+from emberkeep.testing import key_of
 
 EQUATIONS = "dx = a*x + b*helped; helped = f(x)"
 PARTS = {"states": {"x": 1.0}, "parameters": {"a": 1.0}, "constants": {"b": 2.0}}
@@ -54,7 +55,7 @@ OTHER_PLANS = {
     "system": [system(functions={"f": third})],
     "tableau": [method("rk4")],
     "controller": ["fixed"],
-    "outputs": [("states",), ("states", "final")],
+    "outputs": [("states",)],
     "precision": ["float32"],
 }
 
@@ -68,6 +69,29 @@ def test_each_field_of_a_plan_is_in_its_key(field):
     keys = {key(plan(**{field: value})) for value in OTHER_PLANS[field]}
     assert len(keys) == len(OTHER_PLANS[field])
     assert key(plan()) not in keys
+
+
+ALL_OUTPUTS = [("final",), ("states",), ("states", "final")]
+
+
+@pytest.mark.parametrize("target", [CpuTarget(), CudaTarget("sm_90")], ids=["cpu", "cuda"])
+@pytest.mark.parametrize(("name", "codes"), [("rk4", [0, 0, 0]), ("tsit5", [0, 1, 1])])
+def test_outputs_share_code_where_that_costs_nothing(target, name, codes):
+    """Fixed steps end where states are saved; between chosen ones, saving takes interpolation."""
+    plans = [
+        make_plan(
+            system(),
+            method_name=name,
+            outputs=outputs,
+            precision="float64",
+            saves="states" in outputs,
+        )
+        for outputs in ALL_OUTPUTS
+    ]
+    keys = [key_of(Compilation(each), target) for each in plans]
+    assert [keys.index(one) for one in keys] == codes
+    texts = [Compilation(each).source(target).text for each in plans]
+    assert [texts.index(one) for one in texts] == codes
 
 
 @pytest.mark.parametrize("field", Tableau.__match_args__)

@@ -130,6 +130,40 @@ def test_outputs_may_change_from_solve_to_solve(keep, decay):
         assert (result.final is not None) == (outputs != "states")
 
 
+@pytest.mark.parametrize(
+    ("method", "codes", "options"), [("rk4", 1, {"dt": 0.05}), ("tsit5", 2, {})]
+)
+def test_what_is_saved_compiles_no_more_than_it_must(keep, decay, method, codes, options):
+    """Whatever is saved, and whenever; and an array that is not asked for is not there."""
+    solver = cpu(decay, keep, method=method)
+    rates = {"k": np.linspace(0.5, 2.0, 70)}
+    both = {"outputs": ["states", "final"], "parameters": rates, **options}
+    whole = solver.solve((0, 1), save_at=0.25, **both)
+    loaded = solver._runner._kernels
+    for outputs, save_at in (
+        ("final", None),
+        ("states", 0.25),
+        ("states", [0.0, 0.25, 0.75]),
+        (["states", "final"], [1.0]),
+        (None, np.linspace(0, 1, 9)),
+    ):
+        found = solver.solve((0, 1), outputs=outputs, save_at=save_at, parameters=rates, **options)
+        wanted = "states" if outputs is None else outputs
+        assert (found.states is not None, found.final is not None) == (
+            "states" in wanted,
+            "final" in wanted,
+        )
+        exact = np.exp(-rates["k"])
+        if found.final is not None:
+            np.testing.assert_allclose(found.final[:, 0], exact, rtol=1e-5)
+        if found.states is not None:
+            times = np.arange(5) * 0.25 if np.isscalar(save_at) else np.asarray(save_at)
+            exact = np.exp(-np.outer(rates["k"], times))
+            np.testing.assert_allclose(found.states[:, :, 0], exact, rtol=1e-5)
+    assert len(loaded) == codes
+    np.testing.assert_allclose(whole.final[:, 0], whole.states[:, -1, 0], rtol=1e-12)
+
+
 def test_one_solver_serves_several_threads(keep, lorenz):
     solver = cpu(lorenz, keep)
     expected = {r: solver.solve((0, 1), parameters={"rho": r}).final for r in (20.0, 24.0, 28.0)}

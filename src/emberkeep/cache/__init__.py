@@ -260,7 +260,7 @@ class Keep:
             built = self._builder().build(kind, name, build)
             self._tally.add("miss", kind, DISABLED, 0.0)
             return Artifact("", built.blobs, built.layout, hit=False, reason="caching is off")
-        key, trees = _key(kind, name, ingredients, toolchain)
+        key, trees = make_key(kind, name, ingredients, toolchain)
         found = self._look_up(key)
         if isinstance(found, Artifact):
             return found
@@ -293,7 +293,7 @@ class Keep:
         """
         if self.settings.disabled:
             return Answer(None, "caching is off", lambda _built, _cost_s: None)
-        key, trees = _key(kind, name, ingredients, toolchain)
+        key, trees = make_key(kind, name, ingredients, toolchain)
         found = self._look_up(key)
         if isinstance(found, Artifact):
             return Answer(found, found.reason, lambda _built, _cost_s: None)
@@ -327,7 +327,7 @@ class Keep:
         """
         if self.settings.disabled:
             return
-        key, _ = _key(kind, name, ingredients, toolchain)
+        key, _ = make_key(kind, name, ingredients, toolchain)
         from emberkeep.cache.elsewhere import pinned_builds
 
         trust = self._judge().trust.current()
@@ -390,9 +390,10 @@ def _read_only(store: Store) -> Store:
 NO_TOOLCHAIN = branch("ingredients", ())
 
 
-def _key(
+def make_key(
     kind: str, name: str, ingredients: Mapping[str, object], toolchain: BuildHalf | None
 ) -> tuple[Key, Mapping[str, Fingerprint]]:
+    """The key of what is made from these, and what its halves are made of."""
     _require_text(kind, "kind")
     _require_text(name, "name")
     made_by: Mapping[str, object] = {} if toolchain is None else toolchain.ingredients

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.light import as_dict, final, frozen
+from emberkeep.ode.plan import compiled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ class Compilation:
         return OWN
 
     def ingredients(self) -> Mapping[str, object]:
-        """Every field of the plan, taken apart: that is the key's first half."""
+        """Every field of what is compiled, taken apart: that is the key's first half."""
         return {
-            **as_dict(self.plan),
+            **as_dict(compiled(self.plan)),
             "system": self.plan.system.ingredients(),
             "tableau": as_dict(self.plan.tableau),
         }

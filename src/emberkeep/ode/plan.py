@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import final, frozen
+from emberkeep.light import final, frozen, replace
 from emberkeep.ode.control import controller_for
 from emberkeep.ode.methods import method
 
@@ -104,6 +104,17 @@ def make_plan(
         )
     ordered = tuple(output for output in OUTPUTS if output in wanted)
     return Plan(system, tableau, controller_for(tableau), ordered, known)
+
+
+def compiled(plan: Plan) -> Plan:
+    """The plan whose code gives what this one asks for, and more where that costs nothing.
+
+    Steps of fixed length end where states are saved: one code writes what there is room for. Among
+    chosen steps, states are saved by interpolation, for which each step has to leave its stages.
+    That takes a fifth of the time, so code for final states alone is code of its own.
+    """
+    saves = not plan.tableau.is_adaptive or "states" in plan.outputs
+    return replace(plan, {"outputs": OUTPUTS if saves else ("final",)})
 
 
 def signature(plan: Plan, *, on_device: bool) -> str:

@@ -15,6 +15,7 @@ pytest.register_assert_rewrite(
     "emberkeep.testing.machine", "emberkeep.testing.stores", "emberkeep.testing.targets"
 )
 
+from emberkeep.testing.keys import key_of  # noqa: E402 - after its asserts are prepared
 from emberkeep.testing.machine import store_machine  # noqa: E402 - after its asserts are prepared
 from emberkeep.testing.samples import accept, kept, unsealed  # noqa: E402 - the same
 from emberkeep.testing.stores import StoreContract  # noqa: E402 - the same
@@ -27,6 +28,7 @@ __all__ = [
     "accept",
     "artifacts",
     "kept",
+    "key_of",
     "keys",
     "layouts",
     "store_machine",

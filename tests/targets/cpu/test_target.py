@@ -16,6 +16,7 @@ from emberkeep.targets.cpu.features import LEVELS, Host, host, missing
 from emberkeep.targets.cpu.link import Unlinkable
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.obtaining import obtain, obtain_artifact
+from emberkeep.testing import key_of
 from emberkeep.testing.targets import RELAX, TargetContract, overwrite, relax
 
 
@@ -72,9 +73,9 @@ def test_levels_hold_each_other():
     assert missing(("avx2", "no such"), Host("x86-64", "", 0, 0, 0, ("avx2",))) == ("no such",)
 
 
-def test_every_part_of_the_processor_is_in_the_key(tmp_path, monkeypatch):
-    keep, real = emberkeep.Keep(tmp_path), host()
-    keys = {obtain_artifact(keep, CpuTarget(), SOURCE).key}
+def test_every_part_of_the_processor_is_in_the_key(monkeypatch):
+    real = host()
+    keys = {key_of(SOURCE, CpuTarget())}
     for change in (
         {"vendor": "Other"},
         {"family": real.family + 1},
@@ -85,10 +86,16 @@ def test_every_part_of_the_processor_is_in_the_key(tmp_path, monkeypatch):
     ):
         other = replace(real, change)
         monkeypatch.setattr(target, "host", lambda other=other: other)
-        keys.add(obtain_artifact(keep, CpuTarget(), SOURCE).key)
+        keys.add(key_of(SOURCE, CpuTarget()))
     monkeypatch.setattr(target, "host", lambda: real)
-    keys |= {obtain_artifact(keep, CpuTarget(level), SOURCE).key for level in LEVELS}
+    keys |= {key_of(SOURCE, CpuTarget(level)) for level in LEVELS}
     assert len(keys) == 7 + len(LEVELS)
+
+
+def test_a_key_is_that_of_what_is_kept(tmp_path):
+    key = key_of(SOURCE, CpuTarget())
+    assert not (tmp_path / "generated").exists()
+    assert obtain_artifact(emberkeep.Keep(tmp_path), CpuTarget(), SOURCE).key == key
 
 
 def test_code_for_features_that_are_missing_is_compiled_for_this_machine(tmp_path, monkeypatch):

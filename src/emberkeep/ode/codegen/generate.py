@@ -14,7 +14,7 @@ from emberkeep.ode.codegen.shape import Shape
 from emberkeep.ode.codegen.wrapping import wrapped
 from emberkeep.ode.control import controller_source
 from emberkeep.ode.control.pi import CONSTANTS as CONTROLLER_CONSTANTS
-from emberkeep.ode.plan import SETTINGS
+from emberkeep.ode.plan import SETTINGS, compiled
 from emberkeep.ode.system.reading import read_system
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def generate(plan: Plan, *, on_device: bool) -> Generated:
     Raises:
         InvalidSystem: an equation cannot be read.
     """
+    plan = compiled(plan)
     system, tableau = plan.system, plan.tableau
     read = None if system.function is not None else read_system(system)
     states, inputs = len(system.states), len(system.parameters) + len(system.constants)
@@ -69,7 +70,6 @@ def generate(plan: Plan, *, on_device: bool) -> Generated:
         precision=plan.precision,
         lanes=1 if on_device else LANES_OF_LARGE if large else LANES[plan.precision],
         dense="states" in plan.outputs,
-        final="final" in plan.outputs,
         large=large,
         on_device=on_device,
     )

@@ -187,11 +187,8 @@ def interpolate(rows, lane, elapsed, wanted, direction, count, run, saved, state
 
 
 def _finish(shape: Shape) -> str:
-    lines: list[str] = []
-    if shape.final:
-        lines.append(
-            f"{shape.ended('i')} = rows[Y + i * LANES + lane] if is_good else not_a_number"
-        )
+    ended = f"{shape.ended('i')} = rows[Y + i * LANES + lane] if is_good else not_a_number"
+    lines = ["if len(final) > 0:", f"    {ended}"] if shape.dense else [ended]
     if shape.dense:
         lines.append("for missing in range(saved, len(save_times)):")
         lines.append(f"    {shape.saved('i', 'missing')} = not_a_number")
@@ -355,13 +352,12 @@ def advance(rows, count, t, h):
 
 
 def _fixed_save(shape: Shape) -> str:
-    lines: list[str] = []
-    if shape.dense:
-        lines.append("if saved >= 0:")
-        lines.append(f"    {shape.saved('i')} = value if is_good else not_a_number")
-    if shape.final:
-        lines.append("if is_last:")
-        lines.append(f"    {shape.ended('i')} = value if is_good else not_a_number")
+    lines = [
+        "if saved >= 0:",
+        f"    {shape.saved('i')} = value if is_good else not_a_number",
+        "if is_last and len(final) > 0:",
+        f"    {shape.ended('i')} = value if is_good else not_a_number",
+    ]
     body = "".join(f"        {line}\n" for line in lines)
     return f'''
 def save(rows, lane, count, run, saved, is_last, states, final, status):

@@ -21,8 +21,8 @@ class Shape:
         inputs: parameters and constants.
         precision: ``"float64"`` or ``"float32"``.
         lanes: trajectories side by side; one where each has a thread of its own.
-        dense: whether states at given times are saved.
-        final: whether states at the end are.
+        dense: whether states at given times are saved, and states at the end only where there is
+            room for them; else those at the end alone.
         large: whether loops stand for code that would be too long.
         on_device: whether it is for a GPU.
     """
@@ -33,7 +33,6 @@ class Shape:
     precision: str
     lanes: int
     dense: bool
-    final: bool
     large: bool
     on_device: bool
 

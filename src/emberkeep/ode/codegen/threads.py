@@ -41,10 +41,9 @@ def _save(shape: Shape, indent: str, time: str, values: list[str]) -> str:
 
 
 def _end(shape: Shape, indent: str, values: list[str]) -> str:
-    if not shape.final:
-        return ""
-    return "".join(
-        f"{indent}{shape.ended(str(index))} = {value}\n" for index, value in enumerate(values)
+    inner = f"{indent}    " if shape.dense else indent
+    return (f"{indent}if len(final) > 0:\n" if shape.dense else "") + "".join(
+        f"{inner}{shape.ended(str(index))} = {value}\n" for index, value in enumerate(values)
     )
 
 

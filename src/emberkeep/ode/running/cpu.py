@@ -6,6 +6,7 @@ import numpy as np
 
 from emberkeep.light import final
 from emberkeep.ode.compilation import Compilation
+from emberkeep.ode.plan import compiled
 from emberkeep.ode.running.job import Job, Outcome, Runner
 from emberkeep.ode.running.waiting import wait_for
 from emberkeep.ode.status import RUNNING
@@ -45,6 +46,7 @@ class CpuRunner(Runner):
 
     def kernel(self, plan: Plan) -> Runnable:
         """The plan's kernel, loaded: for what functions of the system do now."""
+        plan = compiled(plan)  # other outputs of it may share the code
         found = self._kernels.get(plan)
         if found is None or not found.keyed.watch.unchanged():
             found = renew(self._keep, self.target, Compilation(plan), found)

@@ -10,6 +10,7 @@ import numpy as np
 from emberkeep.errors import EmberkeepError
 from emberkeep.light import final, frozen
 from emberkeep.ode.compilation import Compilation
+from emberkeep.ode.plan import compiled
 from emberkeep.ode.running.job import Job, Outcome, Runner
 from emberkeep.ode.running.pinned import MOST_PINNED_BYTES, PinnedPool
 from emberkeep.ode.status import RUNNING
@@ -130,6 +131,7 @@ class CudaRunner(Runner):
 
     def kernel(self, plan: Plan) -> Any:
         """The plan's kernel, loaded: for what functions of the system do now."""
+        plan = compiled(plan)  # other outputs of it may share the code
         found = self._kernels.get(plan)
         if found is None or not found.keyed.watch.unchanged():
             found = renew(self._keep, self.target, Compilation(plan), found)
