@@ -104,6 +104,10 @@ SAME = {
         ("def f(x):\n  try:\n    pass\n    x = 1\n  finally:\n    pass\n    x = 2\n  return x",),
         ("def f(x):\n  try:\n    x = 1\n  finally:\n    x = 2\n  return x",),
     ),
+    "what a class statement inside notes down": (
+        ("def f(x):\n  class A:\n    'doc'\n    def m(self): self.a, self.b = 1, 2\n  return A",),
+        ("\n\ndef f(x):\n  class A:\n    def m(self): self.a, self.b = 1, 2\n  return A",),
+    ),
     "the module of a cached function": (
         ("__name__ = 'a'\nimport functools\n@functools.lru_cache\ndef f(x): return x",),
         ("__name__ = 'b'\nimport functools\n@functools.lru_cache\ndef f(x):\n  'doc'\n  return x",),
@@ -227,6 +231,10 @@ class Model:
 
 def f(x, model=Model()):
     '''Of it all.'''
+    class Within:
+        '''A class inside.'''
+        def store(self):
+            self.one = self.two = self.three = x
     for k in range(3):
         x = model.apply(x) + math.hypot(x, k)
         pass
@@ -455,6 +463,8 @@ def test_nothing_but_idle_instructions_is_left_out():
     """Names, constants and effects in the order in which `dis` has them."""
     idle = {"CACHE", "EXTENDED_ARG", "NOP", "PUSH_NULL", "JUMP_FORWARD"}
     for code in sources():
+        if {"__doc__", "__firstlineno__", "__static_attributes__"} & set(code.co_names):
+            continue
         listed = [step for step in dis.get_instructions(code) if step.opname not in idle]
         constants = [code.co_consts[step.arg] for step in listed if step.opcode in dis.hasconst]
         names = [

@@ -88,15 +88,12 @@ def describe_code(
     form = instructions(code)
     tokens: list[bytes] = []
     constants: list[tuple[str, Fingerprint]] = []
-    for step, following in zip(form.steps, [*form.steps[1:], None], strict=True):
+    for step in form.steps:
         tokens.append(_token(step, aliases or {}))
         if step.operation in GLOBAL_CHANGES and not walk.literal:
             raise GlobalsChange
         if step.sort == CONSTANT:
-            # The line of a class statement (Python 3.13) is none of what it does.
-            is_line = following is not None and following.argument == "__firstlineno__"
-            constant = None if is_line else step.argument
-            constants.append((str(len(constants)), _constant(constant, path, walk, aliases)))
+            constants.append((str(len(constants)), _constant(step.argument, path, walk, aliases)))
     names = {
         "variables": code.co_varnames,
         "captured": code.co_freevars,

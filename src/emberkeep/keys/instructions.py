@@ -7,6 +7,8 @@ Each rule here replaces instructions by others that do the same for whoever runs
   ``pass``, of a docstring that ``-OO`` took away). A forward jump to what follows does nothing
   either. Jumps and exception handlers then lead to instructions in place of offsets, and the table
   of handlers lists maximal ranges.
+- Class statements note their line, their docstring and the attributes that their methods assign to
+  (in the order of a set). Nothing of that is in the key of a class either.
 - Pairs in one instruction (``LOAD_FAST_LOAD_FAST``, ``RETURN_CONST``, ``LOAD_GLOBAL`` with a null)
   are written as two: Python joins them only where both are of one line.
 - ``x.f(…)`` loads a method, or an attribute and a null: Python does the latter where it saw ``x``
@@ -24,6 +26,7 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left
+from functools import lru_cache
 from opcode import hasconst, hasjrel, hasname, opname
 
 from emberkeep.light import final, frozen
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONSTANT, NAME, JUMP, NUMBER = "constant", "name", "jump", "number"
+_NOTES = frozenset({"__doc__", "__firstlineno__", "__static_attributes__"})
 NULL_COMES_LAST = sys.version_info >= (3, 13)
 METHODS_ARE_ATTRIBUTES = sys.version_info >= (3, 12)
 
@@ -85,12 +89,13 @@ class Instructions:
     handlers: tuple[Handler, ...]
 
 
+@lru_cache(maxsize=512)  # each is asked for by several parts of a walk
 def instructions(code: types.CodeType) -> Instructions:
     """The normal form of a code object, without those inside it."""
     placed = list(_decode(code))
     targets = {step.argument for _, step in placed if step.sort == JUMP}
     targets |= {target for _, _, target, _ in _exceptions(code.co_exceptiontable)}
-    kept = _without_idle_jumps(_with_methods(placed, targets))
+    kept = _without_idle_jumps(_without_notes(_with_methods(placed, targets)))
     offsets = [offset for offset, _ in kept]
     steps = [_led_to_step(step, offsets) for _, step in kept]
     return Instructions(tuple(steps), tuple(_handlers(code.co_exceptiontable, offsets)))
@@ -183,6 +188,18 @@ def _are(placed: list[tuple[int, Step]] | tuple[tuple[int, Step], ...], names: o
 def _as_method(placed: tuple[int, Step]) -> tuple[int, Step]:
     offset, step = placed
     return offset, Step("LOAD_METHOD", NAME, step.argument)
+
+
+def _without_notes(placed: list[tuple[int, Step]]) -> list[tuple[int, Step]]:
+    """Without what class statements note down of their source."""
+    kept: list[tuple[int, Step]] = []
+    for offset, step in placed:
+        is_note = step.operation == "STORE_NAME" and step.argument in _NOTES
+        if is_note and kept and kept[-1][1].operation == "LOAD_CONST":
+            kept.pop()
+        else:
+            kept.append((offset, step))
+    return kept
 
 
 def _without_idle_jumps(placed: list[tuple[int, Step]]) -> list[tuple[int, Step]]:
