@@ -1,6 +1,7 @@
 """The public names, and what an import and a warm hit load."""
 
 import importlib
+import os
 import subprocess
 import sys
 
@@ -68,7 +69,7 @@ def test_every_public_name_is_there(name):
 def test_the_names_are_sorted_and_listed():
     assert sorted(emberkeep.__all__) == list(emberkeep.__all__)
     assert len(set(emberkeep.__all__)) == len(emberkeep.__all__)
-    assert dir(emberkeep) == sorted(emberkeep.__all__)
+    assert dir(emberkeep) == sorted([*emberkeep.__all__, *emberkeep._PACKAGES])
 
 
 def test_every_home_belongs_to_a_public_name():
@@ -106,6 +107,41 @@ def test_importing_loads_one_module():
     loaded = modules_after("import emberkeep")
     assert [name for name in loaded if name.startswith("emberkeep")] == ["emberkeep"]
     assert set(loaded).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("name", emberkeep._PACKAGES)
+def test_a_package_is_there_when_it_is_asked_for(name):
+    loaded = modules_after(
+        f"import emberkeep; assert emberkeep.{name}.__name__ == 'emberkeep.{name}'"
+    )
+    assert f"emberkeep.{name}" in loaded
+    if name != "testing":
+        by_hand = modules_after(f"import emberkeep.{name}")
+        assert set(loaded) == set(by_hand)
+    modules_after(f"from emberkeep import {name}; {name}.__doc__")
+
+
+def test_every_package_for_users_is_there():
+    folder = os.path.dirname(emberkeep.__file__)
+    inner = {"cache", "cli", "elimination", "keys", "lease", "sharing", "store", "targets", "trust"}
+    packages = {
+        name for name in os.listdir(folder) if os.path.isfile(f"{folder}/{name}/__init__.py")
+    }
+    assert packages - inner == set(emberkeep._PACKAGES) - {"errors"}
+
+
+def test_a_package_that_lacks_what_it_needs_says_so():
+    program = """
+sys.modules["pytest"] = None
+import emberkeep
+assert not hasattr(emberkeep, "testing")
+try:
+    emberkeep.testing
+except AttributeError as problem:
+    assert "pip install 'emberkeep[testing]'" in str(problem), problem
+    assert "pytest" in str(problem)
+"""
+    modules_after(program)
 
 
 def test_a_name_loads_its_home_alone():

@@ -5,6 +5,12 @@ Names are loaded when they are first used, so that a start pays only for what it
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from emberkeep import errors as errors
+    from emberkeep import ode as ode
+    from emberkeep import phasetype as phasetype
+    from emberkeep import telemetry as telemetry
+    from emberkeep import testing as testing
+    from emberkeep import xla as xla
     from emberkeep.cache import Artifact, Keep
     from emberkeep.errors import (
         BuildFailed,
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
         KernelFailed,
         OutOfDeviceMemory,
         SolveFailed,
+        SolveWarning,
         StoreProblem,
         StoreWarning,
         TargetUnavailable,
@@ -70,6 +77,7 @@ __all__ = [
     "KernelFailed",
     "OutOfDeviceMemory",
     "SolveFailed",
+    "SolveWarning",
     "StoreProblem",
     "StoreWarning",
     "Stream",
@@ -126,7 +134,19 @@ _HOMES = {
 }
 
 
+_PACKAGES = ("errors", "ode", "phasetype", "telemetry", "testing", "xla")
+
+
 def __getattr__(name: str) -> object:
+    if name in _PACKAGES:
+        try:
+            # What is asked for of it is only a reason to give the package itself.
+            return __import__(f"emberkeep.{name}", fromlist=("__name__",))
+        except ImportError as problem:
+            raise AttributeError(
+                f"emberkeep.{name} cannot be imported: {problem}. It may need an extra: "
+                f"pip install 'emberkeep[{name}]'"
+            ) from problem
     if name not in __all__ and name != "__version__":
         raise AttributeError(f"module 'emberkeep' has no attribute {name!r}")
     # The builtin: `importlib` would be imported for this, and `warnings` with it.
@@ -137,4 +157,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_PACKAGES])

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
         ...
 
 else:
-    from _collections import _tuplegetter  # what namedtuple reads its fields with
 
     def final(cls):  # noqa: ANN001, ANN201 - typed above
         """Mark a class that nothing may subclass, as `typing.final` does."""
@@ -46,58 +45,87 @@ else:
     def frozen(cls):  # noqa: ANN001, ANN201 - typed above
         """Give an annotated class an initialiser, equality, hash, repr and no way to change."""
         names = tuple(cls.__annotations__)
-        space = {name: value for name, value in vars(cls).items() if name not in REPLACED}
-        defaults = {name: space.pop(name) for name in names if name in space}
-        readers = {name: _tuplegetter(index, "") for index, name in enumerate(names)}
-        shared = {
-            "__slots__": (),
-            "__match_args__": names,
-            "_defaults": defaults,
-            "__new__": _make,
-            "__eq__": _equal,
-            "__ne__": _differ,
-            "__hash__": tuple.__hash__,
-            "__setattr__": _refuse,
-            "__delattr__": _refuse,
-            "__getnewargs__": _values,
-        }
-        return type(cls.__name__, (tuple,), {"__repr__": _show, **space, **readers, **shared})
+        space = vars(cls)
+        defaults = tuple([space[name] for name in names if name in space])
+        for name in [name for name in names if name in space]:
+            delattr(cls, name)
+        cls.__match_args__ = names
+        cls.__init__ = _initialiser(cls.__name__, names, defaults)
+        for name, method in _METHODS.items():
+            if name not in space:
+                setattr(cls, name, method)
+        return cls
 
 
-# Of the class as it was written: what a class without instance dictionaries does not have.
-REPLACED = ("__dict__", "__weakref__")
-_tuple: Any = tuple
-_new_tuple = _tuple.__new__
-_tuple_equal = _tuple.__eq__
+# Records that are tuples would be made a little faster, and would let `"%s" % record`, JSON, NumPy
+# and every loop see their fields. A class that writes its own initialiser needs `exec`, which costs
+# more than all the rest: here one function's code serves all, with other names for its variables.
+_SELF = "__record__"  # no field is called so
+_set = object.__setattr__
+_type: Any = type  # for what a type checker cannot know
+_vars: Any = vars
 
 
-def _make(cls: Any, /, *values: object, **named: object) -> Any:
-    if named or len(values) != len(cls.__match_args__):
-        values = _complete(cls, values, named)
-    return _new_tuple(cls, values)
+def _template(self: Any) -> None:
+    _fill(locals())
 
 
-def _complete(cls: Any, values: tuple[object, ...], named: dict[str, object]) -> tuple[object, ...]:
-    """All values in the order of the fields: those given by position, by name, and defaults."""
-    names = cls.__match_args__
-    placed = dict(zip(names, values, strict=False))
-    wrong = [name for name in named if name not in names or name in placed]
-    given = {**cls._defaults, **placed, **named}
-    missing = [name for name in names if name not in given]
-    if wrong or missing or len(values) > len(names):
+def _fill(given: dict[str, object]) -> None:
+    record = given.pop(_SELF)
+    _set(record, "__dict__", given)
+
+
+def _initialiser(name: str, fields: tuple[str, ...], defaults: tuple[object, ...]) -> Any:
+    """A function that takes the fields by position or name, and says which are missing."""
+    function: Any = type(_template)
+    size = len(fields) + 1
+    code = _template.__code__.replace(
+        co_argcount=size, co_nlocals=size, co_varnames=(_SELF, *fields), co_name=name
+    )
+    made = function(code, globals(), "__init__", defaults)
+    made.__qualname__ = name
+    return made
+
+
+def _equal(self: Any, other: object) -> Any:
+    if type(other) is not type(self):
+        return NotImplemented
+    return self is other or _same(values(self), values(other))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equality that is one answer for arrays too; NaN is equal to NaN in them."""
+    if one is other:
+        return True
+    kind = _type(one)
+    if kind is str:
+        return one == other
+    if kind in (tuple, list, dict):
+        if kind is not _type(other) or len(one) != len(other):
+            return False
+        if kind is dict:
+            return all(name in other and _same(one[name], other[name]) for name in one)
+        return all(map(_same, one, other))
+    if hasattr(kind, "__array__"):
+        return _same_arrays(one, other)
+    return not hasattr(_type(other), "__array__") and bool(one == other)
+
+
+def _same_arrays(one: Any, other: Any) -> bool:
+    if not hasattr(_type(other), "__array__") or one.shape != other.shape:
+        return False
+    equal = (one == other) | ((one != one) & (other != other))  # noqa: PLR0124 - asks for NaN
+    return bool(equal.all())
+
+
+def _hash(self: Any) -> int:
+    try:
+        return hash(values(self))
+    except TypeError as problem:
         raise TypeError(
-            f"{cls.__qualname__}({', '.join(names)}) was called with {len(values)} values and "
-            f"{list(named)}: missing {missing}, unknown or given twice {wrong}"
-        )
-    return tuple([given[name] for name in names])
-
-
-def _equal(self: Any, other: object) -> bool:
-    return type(other) is type(self) and _tuple_equal(self, other)
-
-
-def _differ(self: Any, other: object) -> bool:
-    return not _equal(self, other)
+            f"A {type(self).__qualname__} that holds arrays or tables is unhashable ({problem}): "
+            "it can be compared, and not be a key of a dict or a member of a set"
+        ) from None
 
 
 def _refuse(self: Any, name: str, *_: object) -> None:
@@ -106,8 +134,8 @@ def _refuse(self: Any, name: str, *_: object) -> None:
     )
 
 
-def _values(self: Any) -> tuple[object, ...]:
-    return tuple(self)
+def _reduce(self: Any) -> tuple[Any, ...]:
+    return _type(self), values(self)
 
 
 def _show(self: Any) -> str:
@@ -115,9 +143,25 @@ def _show(self: Any) -> str:
     return f"{type(self).__qualname__}({shown})"
 
 
+_METHODS = {
+    "__hash__": _hash,
+    "__eq__": _equal,
+    "__repr__": _show,
+    "__reduce__": _reduce,
+    "__setattr__": _refuse,
+    "__delattr__": _refuse,
+}
+
+
+def values(record: Any) -> tuple[object, ...]:
+    """The fields of a record in their order."""
+    fields: dict[str, object] = _vars(record)
+    return (*fields.values(),)
+
+
 def as_dict(record: Any) -> dict[str, Any]:
     """The fields of a record by name."""
-    return dict(zip(record.__match_args__, record, strict=True))
+    return dict(_vars(record))
 
 
 def replace(record: T, changes: dict[str, object]) -> T:

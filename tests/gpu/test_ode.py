@@ -119,6 +119,7 @@ def test_users_functions_run_there(keep):
         np.testing.assert_allclose(there.final, here.final, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::emberkeep.SolveWarning")
 @pytest.mark.parametrize("method", OPTIONS)
 def test_failures_are_told_apart_and_neighbours_are_untouched(method, keep):
     k, s = np.full(5000, 0.1), np.zeros(5000)

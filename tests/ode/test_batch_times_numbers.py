@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emberkeep.errors import EmberkeepError, InvalidPlan, SolveFailed
+from emberkeep.light import replace
 from emberkeep.ode.batch import make_batch
 from emberkeep.ode.plan import make_plan
 from emberkeep.ode.result import Result
@@ -641,10 +642,11 @@ class TestResults:
         with pytest.raises(SolveFailed) as caught:
             result_of(status=[0, 3, 1, 3]).require_success()
         message = str(caught.value)
-        assert "Of 4 trajectories, 3 failed: " in message
+        assert "Of 4 trajectories of pair, 3 failed: " in message
         assert "1 needed a step too small" in message
         assert "2 took more than max_steps" in message
-        assert message.endswith("The first is number 1")
+        assert "The first is number 1. End the span before" in message
+        assert message.endswith("Raise max_steps, or loosen rtol and atol.")
         assert "not-a-number" not in message
         assert isinstance(caught.value, EmberkeepError)
 
@@ -722,13 +724,13 @@ class TestShowing:
 
     def test_html_is_escaped(self):
         result = result_of()
-        odd = Result("<b>&", *tuple(result)[1:])
+        odd = replace(result, {"name": "<b>&"})
         assert "<b>" not in odd._repr_html_()
         assert "&lt;b&gt;&amp;" in odd._repr_html_()
 
     def test_many_states_are_not_all_listed(self):
         many = tuple(f"s{index}" for index in range(20))
-        result = Result(*tuple(result_of())[:5], many, *tuple(result_of())[6:])
+        result = replace(result_of(), {"state_names": many})
         assert "s11 and 8 more" in repr(result)
         assert "s12" not in repr(result)
 

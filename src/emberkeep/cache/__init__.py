@@ -144,6 +144,7 @@ class Keep:
             }
         )
         settings = self.settings
+        self._has_layers = bool(layers)
         self._trouble = Trouble()
         self._sealer = Sealer(settings.config_dir, self._without_lasting_key)
         self._judges: list[Judge] = []
@@ -167,6 +168,29 @@ class Keep:
     def __repr__(self) -> str:
         states = [name for name in ("disabled", "read_only") if getattr(self.settings, name)]
         return f"<Keep {', '.join([self.settings.root or 'in memory', *states])}>"
+
+    def __copy__(self) -> Keep:
+        return self
+
+    def __deepcopy__(self, _: object) -> Keep:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As what it was given; all else, and every key, is whose process it is."""
+        settings = self.settings
+        given = {
+            name: getattr(settings, name)
+            for name, origin in settings.origins.items()
+            if origin == "an argument"
+        }
+        if self._has_layers:
+            from pickle import PicklingError
+
+            raise PicklingError(
+                f"{self!r} cannot be pickled, since it has layers= of its own, which may hold what "
+                "belongs to this process alone. Make the keep in each process"
+            )
+        return _keep, (given,)
 
     def totals(self) -> Totals:
         """Hits, misses and builds of all processes: (event, kind, what) → count, seconds."""
@@ -357,6 +381,11 @@ class Keep:
         if self._local is not None:
             self._local.change_nothing()
         self._trouble("seal", text)
+
+
+def _keep(given: Mapping[str, Any]) -> Keep:
+    rest = {name: value for name, value in given.items() if name != "memory_size_bytes"}
+    return Keep(memory_size=given.get("memory_size_bytes"), **rest)
 
 
 @final

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.errors import SolveFailed
+from emberkeep.errors import SolveFailed, SolveWarning
 from emberkeep.light import final, frozen
-from emberkeep.ode.status import MEANINGS, SUCCESS
+from emberkeep.ode.status import MEANINGS, REMEDIES, SUCCESS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from emberkeep.ode.batch import Batch
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @final
 @frozen
 class Result:
-    """Trajectories.
+    """Trajectories: ``result["x"]`` is a state, and ``for name in result`` gives all their names.
+
+    Results are equal where everything in them is, NaN included; they copy and pickle.
 
     Attributes:
         name: the system's.
@@ -47,7 +49,10 @@ class Result:
     def __getitem__(self, state: str) -> Values:
         """One state by name: by trajectory and time, or at the end where no times were saved."""
         if state not in self.state_names:
-            raise KeyError(f"{state!r} is no state; there are {', '.join(self.state_names)}")
+            raise KeyError(
+                f"{state!r} is no state; there are {', '.join(self.state_names)}. Trajectories "
+                "are the first axis of each: result['" + self.state_names[0] + "'][0]"
+            )
         values = self.final if self.states is None else self.states
         assert values is not None
         return values[..., self.state_names.index(state)]
@@ -55,6 +60,21 @@ class Result:
     def __len__(self) -> int:
         """How many trajectories there are."""
         return self.status.size
+
+    def __iter__(self) -> Iterator[str]:
+        """Names of states, as a table goes through its columns."""
+        return iter(self.state_names)
+
+    def __contains__(self, state: object) -> bool:
+        """Whether there is a state of this name."""
+        return state in self.state_names
+
+    def keys(self) -> tuple[str, ...]:
+        """Names of states, so that ``dict(result)`` has each by its name."""
+        return self.state_names
+
+    def _ipython_key_completions_(self) -> tuple[str, ...]:
+        return self.state_names
 
     @property
     def failed(self) -> Values:
@@ -80,16 +100,42 @@ class Result:
         Raises:
             SolveFailed: says how many did not, why, and which was the first.
         """
-        failed = self.failed
-        if failed.size:
-            counts = {int(code): int(np.sum(self.status == code)) for code in set(self.status)}
-            counts.pop(SUCCESS, None)
-            reasons = "; ".join(f"{count} {MEANINGS[code]}" for code, count in counts.items())
-            raise SolveFailed(
-                f"Of {len(self)} trajectories, {failed.size} failed: {reasons}. The first is "
-                f"number {failed[0]}"
-            )
+        if self.status.any():
+            raise SolveFailed(f"{self._failures()}. {self._remedies()}")
         return self
+
+    def warn_of_failures(self) -> Result:
+        """The result itself; where trajectories failed, after one warning that says why."""
+        if self.status.any():
+            import warnings
+
+            from emberkeep.cache import depth_of_caller
+
+            text = (
+                f"{self._failures()}, in result.failed; their values are NaN from there on. "
+                f"{self._remedies()} result.require_success() makes this an error; "
+                "warnings.simplefilter('ignore', emberkeep.SolveWarning) silences it"
+            )
+            warnings.warn(text, SolveWarning, stacklevel=depth_of_caller())
+        return self
+
+    def _failures(self) -> str:
+        codes, counts = np.unique(self.status, return_counts=True)
+        reasons = "; ".join(
+            f"{count:,} {MEANINGS.get(code, 'stopped')}"
+            for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
+            if code != SUCCESS
+        )
+        failed = self.failed
+        return (
+            f"Of {len(self):,} trajectories of {self.name}, {failed.size:,} failed: {reasons}. The "
+            f"first is number {failed[0]}"
+        )
+
+    def _remedies(self) -> str:
+        return " ".join(
+            REMEDIES[code] for code in np.unique(self.status).tolist() if code in REMEDIES
+        )
 
     def to_pandas(self) -> Any:
         """A table: a row for each trajectory and time, with what was varied, and the status."""

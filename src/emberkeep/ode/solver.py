@@ -57,6 +57,7 @@ class Solver:
         threads: int | None = None,
     ) -> None:
         self.system, self.method, self.precision = _require_system(system), method, precision
+        self._given = (target, keep, threads)
         self._keep = _require_keep(keep)
         self.target = _resolve(target, threads)
         self._runner: Runner | None = None
@@ -66,6 +67,10 @@ class Solver:
     def __repr__(self) -> str:
         where = f"{self.target.name} {self.target.architecture}"
         return f"<Solver of {self.system.name}: {self.method}, {self.precision}, {where}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As a definition: whoever gets it looks for a GPU, and for what is kept, by itself."""
+        return _solver, (self.system, self.method, self.precision, *self._given)
 
     def plan(self, *, outputs: Iterable[str] | None = None, saves: bool | None = None) -> Plan:
         """What is compiled for these outputs."""
@@ -158,7 +163,7 @@ class Solver:
             tuple(self.system.states),
             batch,
             (times.start, times.end),
-        )
+        ).warn_of_failures()
 
     def _run(self, job: Job, *, progress: bool) -> Outcome:
         runner = self._runner
@@ -212,6 +217,19 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
         dt_max=dt_max,
         max_steps=max_steps,
         progress=progress,
+    )
+
+
+def _solver(
+    system: System,
+    method: str,
+    precision: str,
+    target: str | Target,
+    keep: Keep | None,
+    threads: int | None,
+) -> Solver:
+    return Solver(
+        system, method=method, precision=precision, target=target, keep=keep, threads=threads
     )
 
 

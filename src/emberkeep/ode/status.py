@@ -9,3 +9,10 @@ MEANINGS = {
     NOT_FINITE: "reached infinity or not-a-number",
     TOO_MANY_STEPS: "took more than max_steps",
 }
+# What there is to do about each.
+REMEDIES = {
+    STEP_TOO_SMALL: "End the span before a singularity, or loosen rtol and atol.",
+    NOT_FINITE: "Look at the equations there: a division by zero, a root or logarithm of what "
+    "became negative, or growth without bound; with fixed steps, try a smaller dt.",
+    TOO_MANY_STEPS: "Raise max_steps, or loosen rtol and atol.",
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.light import final
+from emberkeep.light import final, frozen
 from emberkeep.phasetype.views import Rows, Vertex
 
 TYPE_CHECKING = False
@@ -24,6 +24,22 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 MOST_STATES = 20_000_000
+
+
+@final
+@frozen
+class Definition:
+    """All that a graph was given."""
+
+    states: States
+    edges: Edges
+    initial: Values
+    is_discrete: bool
+    name: str
+
+
+def _graph(of: Definition) -> Graph:
+    return Graph(of.states, of.edges, of.initial, is_discrete=of.is_discrete, name=of.name)
 
 
 @final
@@ -225,6 +241,28 @@ class Graph:
             f"<Graph {self.name}: {kind}, {len(self):,} vertices ({len(self.absorbing):,} "
             f"absorbing), {len(self.edges.targets):,} edges{more}>"
         )
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all is the same in the same order; `content_hash` knows no order."""
+        if not isinstance(other, Graph):
+            return NotImplemented
+        return self is other or self._definition() == other._definition()
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.is_discrete, len(self), len(self.edges.targets)))
+
+    def _definition(self) -> Definition:
+        return Definition(self.states, self.edges, self.initial, self.is_discrete, self.name)
+
+    def __copy__(self) -> Graph:
+        return self
+
+    def __deepcopy__(self, _: object) -> Graph:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Arrays and labels; what has been found out about it is found again, or kept."""
+        return _graph, (self._definition(),)
 
     def vertex(self, number: int) -> Vertex:
         """One vertex."""

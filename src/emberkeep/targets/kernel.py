@@ -158,6 +158,8 @@ class Kernel:
         self._only: Obtained | None = None  # on the CPU, where one signature is declared
         self.__doc__ = function.__doc__
         self.__name__ = self.name
+        self.__module__ = function.__module__
+        self.__qualname__ = function.__qualname__
         self.__wrapped__ = function
 
     @property
@@ -167,6 +169,23 @@ class Kernel:
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}({', '.join(self.arguments)})>"
+
+    def __copy__(self) -> Kernel:
+        return self
+
+    def __deepcopy__(self, _: object) -> Kernel:
+        return self
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """By name, as functions are: where it stands in place of its function, or beside it."""
+        from emberkeep.targets.references import is_found, require_reference
+
+        if is_found(self, self.__qualname__):
+            return self.__qualname__
+        require_reference(self.function, f"The kernel {self.name}")
+        named = {"name": self.name, "options": self._options, "keep": self._keep}
+        named |= {"cpu": self._cpu, "threads": self._threads, "own": self._own}
+        return _kernel, (self.function, self.signatures, named)
 
     def _parse(self, text: str) -> Signature:
         parsed = parse_signature(text)
@@ -358,6 +377,10 @@ def _this_gpu() -> Target:
     from emberkeep.targets.cuda.target import CudaTarget
 
     return CudaTarget.of_this_machine()
+
+
+def _kernel(function: Any, signatures: Sequence[str], named: dict[str, Any]) -> Kernel:
+    return Kernel(function, signatures, **named)
 
 
 def _is_on_device(arguments: Sequence[Any]) -> bool:

@@ -41,6 +41,9 @@ class Sealer:
         self._on_problem = on_problem
         self._made: dict[str, tuple[bytes, bytes]] = {}
 
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("What seals goes into no pickle: the user's key stays where it is")
+
     def seal(self, digest: str) -> str:
         """The seal of a digest, hexadecimal."""
         pads = self._made.get("pads")

@@ -61,6 +61,9 @@ class SigningKey:
     def __repr__(self) -> str:
         return f"<SigningKey {self.name!r} {self.public[:16]}…>"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("A signing key goes into no pickle: its private half stays with its user")
+
     def sign(self, message: bytes) -> str:
         """The signature of a message, hexadecimal.
 

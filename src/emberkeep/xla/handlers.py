@@ -43,6 +43,9 @@ class Handler:
         self._keep = keep
         self._target = ""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Handler, (self.kernel, self._keep)
+
     def __repr__(self) -> str:
         return f"<Handler of {self.kernel.name}>"
 

@@ -58,6 +58,9 @@ class CacheManager:
         self._settings = self.keep.settings
         self._sealer = Sealer(self._settings.config_dir, _warn)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CacheManager, (self.keep,)
+
     def __repr__(self) -> str:
         return f"CacheManager({self.keep!r})"
 

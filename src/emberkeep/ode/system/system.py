@@ -138,13 +138,36 @@ class System:
                 f"{sorted(unknown)} are no constants of {self.name}; it has "
                 f"{sorted(self.constants) or 'none'}"
             )
-        changed = object.__new__(System)
-        for name in System.__slots__:
-            object.__setattr__(changed, name, getattr(self, name))
-        object.__setattr__(
-            changed, "constants", _values("constant", {**self.constants, **values}, {})
-        )
-        return changed
+        given = {name: getattr(self, name) for name in System.__slots__}
+        constants = _values("constant", {**self.constants, **values}, {})
+        return _restored({**given, "constants": constants})
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all that was given is the same: names, values in their order, and equations."""
+        if not isinstance(other, System):
+            return NotImplemented
+        return self is other or self._definition() == other._definition()
+
+    def __hash__(self) -> int:
+        return hash((self.name, *self.states, *self.parameters))
+
+    def _definition(self) -> tuple[object, ...]:
+        values = (self.states, self.parameters, self.constants)
+        return (self.name, *(tuple(each.items()) for each in values), self.ingredients())
+
+    def __copy__(self) -> System:
+        return self
+
+    def __deepcopy__(self, _: object) -> System:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from emberkeep.targets.references import require_reference
+
+        called = {} if self.function is None else {"": self.function}
+        for function in (called | {**self.functions}).values():
+            require_reference(function, f"The system {self.name}")
+        return _restored, ({name: getattr(self, name) for name in System.__slots__},)
 
     def check(self) -> None:
         """Parse every equation; large systems are parsed only when they are compiled.
@@ -168,6 +191,14 @@ class System:
             or tuple((equation.target, equation.canonical) for equation in self.equations),
             "functions": {name: self.functions[name] for name in sorted(self.functions)},
         }
+
+
+def _restored(given: Mapping[str, object]) -> System:
+    """A system from its parts, which were checked when it was first made."""
+    system = object.__new__(System)
+    for name, value in given.items():
+        object.__setattr__(system, name, value)
+    return system
 
 
 def _given(values: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emberkeep.light import values
 from emberkeep.phasetype.inference.requirements import require
 
 TYPE_CHECKING = False
@@ -15,10 +16,10 @@ def node(cls: type[T]) -> type[T]:
     """Register a frozen record: all its fields are children."""
 
     def children(record: T) -> tuple[tuple[object, ...], None]:
-        return tuple(record), None  # pyright: ignore[reportArgumentType] - frozen: a tuple
+        return values(record), None
 
-    def make(_: None, values: tuple[object, ...]) -> T:
-        return cls(*values)
+    def make(_: None, fields: tuple[object, ...]) -> T:
+        return cls(*fields)
 
     require("jax").tree_util.register_pytree_node(cls, children, make)
     return cls
@@ -28,10 +29,10 @@ def structure(cls: type[T]) -> type[T]:
     """Register a frozen record that is part of the program: none of its fields is data."""
 
     def children(record: T) -> tuple[tuple[()], tuple[object, ...]]:
-        return (), tuple(record)  # pyright: ignore[reportArgumentType] - as above
+        return (), values(record)
 
-    def make(values: tuple[object, ...], _: tuple[()]) -> T:
-        return cls(*values)
+    def make(fields: tuple[object, ...], _: tuple[()]) -> T:
+        return cls(*fields)
 
     require("jax").tree_util.register_pytree_node(cls, children, make)
     return cls

@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from emberkeep.errors import BundleRejected
-from emberkeep.light import as_dict, final, frozen, parse_json, replace
+from emberkeep.light import as_dict, final, frozen, parse_json, replace, values
 from emberkeep.sharing.bundle.framing import MEMBER_LIMIT
 
 TYPE_CHECKING = False
@@ -125,7 +125,9 @@ def canonical(index: BundleIndex) -> bytes:
     """
     import json
 
-    return json.dumps(as_dict(index), sort_keys=True, separators=(",", ":")).encode("ascii")
+    # The records in it are lists of their fields.
+    text = json.dumps(as_dict(index), default=values, sort_keys=True, separators=(",", ":"))
+    return text.encode("ascii")
 
 
 def parse_index(raw: bytes) -> BundleIndex:

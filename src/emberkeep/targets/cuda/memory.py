@@ -31,6 +31,9 @@ class Stream:
         self.device = device or open_device()
         self.handle = self.device.driver.call("cuStreamCreate", 1)  # not tied to stream 0
 
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError(f"A {type(self).__name__} belongs to this process, and cannot be copied")
+
     def synchronize(self) -> None:
         """Wait until all that was given so far is done."""
         self.device.activate()
@@ -79,6 +82,9 @@ class DeviceArray:
 
     def __repr__(self) -> str:
         return f"<DeviceArray {self.dtype}{list(self.shape)} on {self.device.name}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError(f"{self!r} belongs to this process. Pass on what copy_to_host() gives")
 
     @property
     def nbytes(self) -> int:
@@ -147,6 +153,9 @@ class _Allocation:
         # Nothing is a size too: it gets an address of its own, as on the host.
         self.address = int(device.driver.call("cuMemAlloc", max(size_bytes, 1)))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError(f"A {type(self).__name__} belongs to this process, and cannot be copied")
+
     def __del__(self) -> None:
         address, self.address = self.address, 0
         release(self.device, "cuMemFree", address, self.process)
@@ -170,6 +179,9 @@ class _Pinned:
             "data": (self.address, False),
             "version": 3,
         }
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError(f"A {type(self).__name__} belongs to this process, and cannot be copied")
 
     def __del__(self) -> None:
         address, self.address = self.address, 0

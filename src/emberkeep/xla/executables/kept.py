@@ -98,6 +98,10 @@ def kept(  # noqa: PLR0913 - options, each given by its name
     )
 
 
+def _kept(function: Callable[..., Any], named: dict[str, Any]) -> Kept:
+    return Kept(function, **named)
+
+
 @final
 class Kept:
     """A function with its kept programs; see `kept`."""
@@ -120,6 +124,8 @@ class Kept:
         self.__wrapped__ = function
         self.__name__: str = name or getattr(function, "__name__", type(function).__name__)
         self.__doc__ = function.__doc__
+        self.__module__: str = getattr(function, "__module__", __name__)
+        self.__qualname__: str = getattr(function, "__qualname__", self.__name__)
         self._spec = spec
         self._keep = keep
         self._verify = verify
@@ -137,6 +143,25 @@ class Kept:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function."""
         return self._run(*args, **kwargs)
+
+    def __copy__(self) -> Kept:
+        return self
+
+    def __deepcopy__(self, _: object) -> Kept:
+        return self
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """By name, as functions are: where it stands in place of its function, or beside it."""
+        from emberkeep.targets.references import is_found, require_reference
+
+        if is_found(self, self.__qualname__):
+            return self.__qualname__
+        if getattr(self.__wrapped__, "__qualname__", ""):
+            require_reference(self.__wrapped__, f"The kept function {self.__name__}")
+        named = {"name": self.__name__, "spec": self._spec, "keep": self._keep}
+        named |= {"verify": self._verify, "donate": self._donate, "static": self._static}
+        named |= {"requires": self._requires, "compiler_options": self._compiler_options}
+        return _kept, (self.__wrapped__, named)
 
     def __repr__(self) -> str:
         return f"<Kept {self.__name__}: {len(self._programs)} programs in this process>"
