@@ -184,7 +184,7 @@ class Kernel:
             return self.__qualname__
         require_reference(self.function, f"The kernel {self.name}")
         named = {"name": self.name, "options": self._options, "keep": self._keep}
-        named |= {"cpu": self._cpu, "threads": self._threads, "own": self._own}
+        named |= {"cpu": self._cpu, "threads": self._threads, "own": self.own}
         return _kernel, (self.function, self.signatures, named)
 
     def _parse(self, text: str) -> Signature:
