@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from emberkeep.targets.adapting import Adapter
+from emberkeep.targets.adapting import Adapter, compiled_by
 from emberkeep.targets.cpu.lower import _knows
 
 OFFSET = 3
@@ -60,7 +60,7 @@ def adapted(function):
         made[copy.__name__] = dict(options)
         return Compiled(copy)
 
-    return Adapter(jit, _knows()).adapt(function), made
+    return Adapter(compiled_by(jit, _knows())).adapt(function), made
 
 
 class Compiled:

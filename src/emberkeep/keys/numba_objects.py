@@ -216,6 +216,25 @@ def _extensions() -> Iterator[tuple[object, object]]:
                 yield known, (implementation, tuple(argument_types))
 
 
+def written_templates() -> Iterator[Any]:
+    """Every typing template that users' functions stand behind."""
+    seen: set[int] = set()
+    for part in ("globals", "functions", "attributes"):
+        for entry in _registered(part):
+            listed = getattr(entry[-1], "templates", ()) if isinstance(entry, tuple) else (entry,)
+            for template in listed:
+                function = _function_of(template)
+                if id(template) not in seen and function is not None and not _by_numba(function):
+                    seen.add(id(template))
+                    yield template
+
+
+def _function_of(template: Any) -> types.FunctionType | None:
+    held = vars(template) if isinstance(template, type) else {}
+    written = held.get("_overload_func") or held.get("_definition_func")
+    return getattr(written, "__func__", None)
+
+
 def _overload(template: Any) -> object | None:
     """What a user wrote of a typing template, as plain values; None for those of numba's."""
     if template in _templates_of_numba:

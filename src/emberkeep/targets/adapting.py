@@ -12,12 +12,14 @@ compiler itself is made of.
 
 # Values of any type are taken apart here, so types are unknown by design.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownArgumentType=false, reportPrivateUsage=false
+# ruff: noqa: SLF001 - numba shows nowhere else what its ufuncs were made of
 
 from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, final
 
 from emberkeep.errors import InvalidKernel
@@ -39,16 +41,91 @@ _NOT_CARRIED = frozenset(
 
 
 @final
-class Adapter:
-    """Makes copies for one compilation; each function is compiled once in it.
+@dataclass(frozen=True)
+class Callee:
+    """A value that is to be compiled with what calls it.
+
+    Attributes:
+        function: the plain function behind it.
+        make: what stands for it, of a copy of that function which is not complete yet.
+        finish: called with what stands for it, once the copy is complete.
+    """
+
+    function: Any  # pyright takes a function in a class for a method
+    make: Callable[[types.FunctionType], Any]
+    finish: Callable[[Any], None] = lambda made: None  # noqa: ARG005 - mostly nothing is left to do
+
+
+def compiled_by(jit: Jit, knows: Knows) -> Callable[[Any], Callee | None]:
+    """What a target compiles: plain functions, and those behind dispatchers and ufuncs.
 
     Args:
         jit: what compiles a function that is called from another.
         knows: which functions the compiler has an implementation for.
     """
 
-    def __init__(self, jit: Jit, knows: Knows) -> None:
-        self._jit, self._knows = jit, knows
+    def callee(value: Any) -> Callee | None:
+        if isinstance(value, types.FunctionType):
+            if _is_compilers(str(value.__globals__.get("__name__"))) or knows(value):
+                return None
+            return Callee(value, lambda copy: jit(copy, {}))
+        options = getattr(value, "targetoptions", None)
+        function: Any = getattr(value, "py_func", None)
+        if isinstance(options, dict) and isinstance(function, types.FunctionType):
+            carried = {name: item for name, item in options.items() if name not in _NOT_CARRIED}
+            return Callee(function, lambda copy: jit(copy, carried))
+        return renewed_ufunc(value)
+
+    return callee
+
+
+def renewed_ufunc(value: Any) -> Callee | None:
+    """A ufunc of `@vectorize` or `@guvectorize`, to be made anew; None for any other value.
+
+    What it has compiled holds the globals and callees of that time.
+    """
+    kind = type(value)
+    if kind.__module__ == "numba.np.ufunc.dufunc" and kind.__name__ == "DUFunc":
+        inner, options = value._dispatcher, dict(value.targetoptions)
+        options = {name: item for name, item in options.items() if name != "nopython"}
+        declared = [overload.signature for overload in inner.overloads.values()]
+        identity = value.identity
+        return Callee(
+            inner.py_func,
+            lambda copy: kind(copy, identity=identity, targetoptions=dict(options)),
+            lambda made: _declare(made, declared) if value._frozen else None,
+        )
+    if kind.__module__ == "numba.np.ufunc.gufunc" and kind.__name__ == "GUFunc":
+        states = value._reduce_states()
+        signatures, frozen = states.pop("typesigs"), states.pop("frozen")
+        function = states.pop("py_func")
+
+        def finish(made: Any) -> None:
+            for signature in signatures if frozen else ():
+                made.add(signature)
+            made.build_ufunc()
+            made._frozen = frozen
+
+        return Callee(function, lambda copy: kind(copy, **states), finish)
+    return None
+
+
+def _declare(made: Any, signatures: Iterable[Any]) -> None:
+    for signature in signatures:
+        made.add(signature)
+    made.disable_compile()
+
+
+@final
+class Adapter:
+    """Makes copies for one compilation; each function is compiled once in it.
+
+    Args:
+        callee: says of a value whether it is to be compiled, and how.
+    """
+
+    def __init__(self, callee: Callable[[Any], Callee | None]) -> None:
+        self._callee = callee
         self._made: dict[int, Any] = {}
         self._open: list[types.ModuleType] = []  # that are being looked into
         self._originals: list[object] = []  # so that no id is used again while we go by them
@@ -70,39 +147,37 @@ class Adapter:
             except ValueError:  # not assigned yet; numba says which name
                 continue
 
-    def _value(self, value: Any, code: types.CodeType) -> Any:
+    def stand_in(self, value: Any) -> Any:
+        """What stands for a callee in the copies."""
+        return self._value(value, None)
+
+    def _value(self, value: Any, code: types.CodeType | None) -> Any:
         """What stands for a value in the copies."""
-        function, options = self._callee(value)
-        if function is not None:
-            return self._compiled(value, function, options)
-        if type(value) is tuple:
-            return tuple([self._value(item, code) for item in value])
-        if isinstance(value, types.ModuleType) and not _is_compilers(value.__name__):
+        callee = self._callee(value)
+        if callee is not None:
+            return self._compiled(value, callee)
+        if isinstance(value, tuple):
+            items = [self._value(item, code) for item in value]
+            if all(item is before for item, before in zip(items, value, strict=True)):
+                return value
+            kind: Any = type(value)
+            return kind._make(items) if hasattr(kind, "_make") else tuple(items)
+        if (
+            code is not None
+            and isinstance(value, types.ModuleType)
+            and not _is_compilers(value.__name__)
+        ):
             return self._module(value, code)
         return value
 
-    def _callee(self, value: Any) -> tuple[types.FunctionType | None, Mapping[str, Any]]:
-        """The function behind a value that is to be compiled, and the options it has."""
-        if isinstance(value, types.FunctionType):
-            if _is_compilers(str(value.__globals__.get("__name__"))) or self._knows(value):
-                return None, {}
-            return value, {}
-        options = getattr(value, "targetoptions", None)
-        function = getattr(value, "py_func", None)
-        if isinstance(options, dict) and isinstance(function, types.FunctionType):
-            carried = {name: item for name, item in options.items() if name not in _NOT_CARRIED}
-            return function, carried
-        return None, {}
-
-    def _compiled(
-        self, value: object, function: types.FunctionType, options: Mapping[str, Any]
-    ) -> Any:
+    def _compiled(self, value: object, callee: Callee) -> Any:
         if id(value) not in self._made:
             self._originals.append(value)
-            copy = _copy(function)
+            copy = _copy(callee.function)
             # Known before its callees are looked at: it may call itself.
-            self._made[id(value)] = self._jit(copy, options)
-            self._fill(copy, function)
+            made = self._made[id(value)] = callee.make(copy)
+            self._fill(copy, callee.function)
+            callee.finish(made)
         return self._made[id(value)]
 
     def _module(self, module: types.ModuleType, code: types.CodeType) -> types.ModuleType:

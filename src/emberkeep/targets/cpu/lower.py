@@ -22,7 +22,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
 
 from emberkeep.errors import InvalidKernel
-from emberkeep.targets.adapting import Adapter, refuse_results
+from emberkeep.targets.adapting import Adapter, compiled_by, refuse_results
 from emberkeep.targets.arguments import Array
 from emberkeep.targets.compile_times import FunctionTime, compile_spans, timed
 from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS
@@ -31,6 +31,7 @@ from emberkeep.targets.cpu.exceptions import without_pickles
 from emberkeep.targets.cpu.vector_math import bind_vector_math
 from emberkeep.targets.cpu.writing import written_arrays
 from emberkeep.targets.cpu.xla_entry import xla_entry_source
+from emberkeep.targets.overloads import fresh_overloads
 from emberkeep.targets.protocol import KernelSource, loop_over_indices
 from emberkeep.telemetry.spans import Category, span
 
@@ -92,12 +93,13 @@ def _vector_math(options: Mapping[str, Any]) -> bool:
 
 def _compile(source: KernelSource, target: Any) -> tuple[Any, str]:
     """The library that numba makes of the kernel, and the kernel's symbol in it."""
-    body, _ = _body(source, target)
+    body, _, adapter = _body(source, target)
     arguments = [_numba_type(known) for known in source.types]
     loop = loop_over_indices(source, body)
     dispatcher = _dispatcher_class(target)(loop, targetoptions={**_options(source), "nogil": True})
     try:
-        dispatcher.compile((types.int64, types.int64, *arguments))
+        with fresh_overloads(adapter.adapt):
+            dispatcher.compile((types.int64, types.int64, *arguments))
     except NumbaError as problem:
         raise InvalidKernel(f"numba cannot compile the kernel {source.name!r}: {problem}") from None
     refuse_results(
@@ -107,7 +109,7 @@ def _compile(source: KernelSource, target: Any) -> tuple[Any, str]:
     return result.library, result.fndesc.llvm_func_name
 
 
-def _body(source: KernelSource, target: Any) -> tuple[Any, list[Any]]:
+def _body(source: KernelSource, target: Any) -> tuple[Any, list[Any], Adapter]:
     """The function of an index, and all that it calls, as dispatchers; nothing is compiled yet."""
     made: list[Any] = []
     inlined = source.options.get("inline", ())
@@ -117,9 +119,10 @@ def _body(source: KernelSource, target: Any) -> tuple[Any, list[Any]]:
         made.append(_device_function(function, source, target, {**inline, **options}))
         return made[-1]
 
-    adapted = Adapter(jit, _knows()).adapt(source.function)
+    adapter = Adapter(compiled_by(jit, _knows()))
+    adapted = adapter.adapt(source.function)
     body = _device_function(adapted, source, target, {"forceinline": True})
-    return body, [*made, body]
+    return body, [*made, body], adapter
 
 
 def _knows() -> Callable[[Any], bool]:
@@ -133,7 +136,7 @@ def _knows() -> Callable[[Any], bool]:
 def isolated_times(source: KernelSource, processor: str, features: str) -> list[FunctionTime]:
     """What each function costs by itself: compiled once more, alone, its callees being there."""
     target = _target(processor, features, straight=bool(source.options.get("straight_vectors")))
-    body, dispatchers = _body(source, target)
+    body, dispatchers, _ = _body(source, target)
     body.compile((types.int64, *map(_numba_type, source.types)))
     found: list[FunctionTime] = []
     for dispatcher in dispatchers:

@@ -37,6 +37,7 @@ OWN = (
     "targets.arguments",
     "targets.cpu",
     "targets.indexing",
+    "targets.overloads",
     "targets.protocol",
 )
 

@@ -19,6 +19,7 @@ OWN = (
     "targets.arguments",
     "targets.cuda",
     "targets.indexing",
+    "targets.overloads",
     "targets.protocol",
 )
 

@@ -25,10 +25,11 @@ from numba.cuda.core.errors import NumbaError
 from numba.cuda.descriptor import cuda_target
 
 from emberkeep.errors import InvalidKernel
-from emberkeep.targets.adapting import Adapter, refuse_results
+from emberkeep.targets.adapting import Adapter, compiled_by, refuse_results
 from emberkeep.targets.arguments import Array
 from emberkeep.targets.compile_times import FunctionTime, compile_spans, timed
 from emberkeep.targets.cuda.architecture import capability
+from emberkeep.targets.overloads import fresh_overloads
 from emberkeep.targets.protocol import KernelSource, guard_index
 from emberkeep.telemetry.spans import Category, span
 
@@ -65,11 +66,11 @@ def lower(source: KernelSource, architecture: str) -> tuple[bytes, tuple[int, in
 
 
 def _compile(source: KernelSource, architecture: str) -> str:
-    body, _ = _body(source)
+    body, _, adapter = _body(source)
     arguments = [_numba_type(known) for known in source.types]
     step = span(f"generate {source.name}", Category.COMPILE, {"part": "generate", "target": "cuda"})
     try:
-        with step:
+        with step, fresh_overloads(adapter.adapt):
             ptx, _ = cuda.compile(
                 guard_index(source, body, cuda),
                 types.void(types.int64, *arguments),
@@ -89,7 +90,7 @@ def _compile(source: KernelSource, architecture: str) -> str:
     return _with_plain_entry(ptx)
 
 
-def _body(source: KernelSource) -> tuple[Any, list[Any]]:
+def _body(source: KernelSource) -> tuple[Any, list[Any], Adapter]:
     """The function of an index, and all that it calls, as dispatchers; nothing is compiled yet."""
     made: list[Any] = []
 
@@ -97,9 +98,9 @@ def _body(source: KernelSource) -> tuple[Any, list[Any]]:
         made.append(_device_function(function, source, options))
         return made[-1]
 
-    adapted = Adapter(jit, _knows()).adapt(source.function)
-    body = _device_function(adapted, source, {})
-    return body, [*made, body]
+    adapter = Adapter(compiled_by(jit, _knows()))
+    body = _device_function(adapter.adapt(source.function), source, {})
+    return body, [*made, body], adapter
 
 
 def _knows() -> Callable[[FunctionType], bool]:
@@ -113,7 +114,7 @@ def isolated_times(source: KernelSource, architecture: str) -> list[FunctionTime
     """What each function costs by itself: compiled to PTX once more, its callees being there."""
     found: list[FunctionTime] = []
     with global_compiler_lock, compiling_for(architecture):
-        body, dispatchers = _body(source)
+        body, dispatchers, _ = _body(source)
         body.compile_device((types.int64, *map(_numba_type, source.types)))
         for dispatcher in dispatchers:
             for arguments in list(dispatcher.overloads):

@@ -11,11 +11,22 @@ if TYPE_CHECKING:
     from emberkeep.cache import Keep
 
 
-def keep_kernel(dispatcher: Any, *signatures: Any, keep: Keep | None = None) -> Any:
+KIND = "generated"
+
+
+def keep_kernel(
+    dispatcher: Any = None,
+    *signatures: Any,
+    keep: Keep | None = None,
+    name: str | None = None,
+    kind: str = KIND,
+) -> Any:
     """Keep what a dispatcher of numba's compiles; returns the dispatcher.
 
     In place of ``cache=True``: keyed by what the function does, with all that it calls, wherever
-    that is written; kept as machine code and JSON; sealed and checked.
+    that is written; kept as machine code and JSON; sealed and checked. It is compiled together with
+    all that it calls, as that is now; and compiled again where any of it was redefined, which each
+    call asks. (A call from other compiled code cannot ask.)
 
     ::
 
@@ -23,15 +34,28 @@ def keep_kernel(dispatcher: Any, *signatures: Any, keep: Keep | None = None) -> 
         @numba.njit(parallel=True)
         def simulate(x): ...
 
+        @emberkeep.keep_kernel(name="simulate, in single precision", kind="solvers")
+        @numba.njit
+        def simulate32(x): ...
+
     Args:
         dispatcher: of `@njit` or `@cuda.jit`, without signatures: numba compiles for those at once,
-            before this is called. Declare them here instead.
+            before this is called. Declare them here instead. Left out, this is a decorator.
         signatures: to compile for now, or to load.
         keep: where; by default the user's own keep.
+        name: what it is called in the keep; by default the function's own name.
+        kind: a folder of the keep for kernels of one sort.
 
     Raises:
         InvalidKernel: it is no dispatcher.
     """
+    if dispatcher is None or isinstance(dispatcher, str):
+        declared = signatures if dispatcher is None else (dispatcher, *signatures)
+
+        def decorate(decorated: Any) -> Any:
+            return keep_kernel(decorated, *declared, keep=keep, name=name, kind=kind)
+
+        return decorate
     if not hasattr(dispatcher, "py_func") or not hasattr(dispatcher, "_cache"):
         raise InvalidKernel(
             f"{dispatcher!r} is a {type(dispatcher).__qualname__}. keep_kernel takes what @njit or "
@@ -61,7 +85,7 @@ def keep_kernel(dispatcher: Any, *signatures: Any, keep: Keep | None = None) -> 
         from emberkeep.targets.numba_caching.cuda import attach
     else:
         from emberkeep.targets.numba_caching.cpu import attach
-    attach(dispatcher, chosen)
+    attach(dispatcher, chosen, (kind, name or dispatcher.py_func.__name__))
     for signature in signatures:
         dispatcher.compile(signature)
     return dispatcher

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from emberkeep.cache import depth_of_caller
 from emberkeep.errors import EmberkeepError, StoreWarning, Unkeyable
+from emberkeep.keys.keyed import key_of
+from emberkeep.targets.obtaining import BuildHalf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from emberkeep.cache import Answer, Artifact, Keep
+    from emberkeep.keys.keyed import Keyed
     from emberkeep.keys.toolchain import Toolchain
-
-KIND = "generated"
 
 
 class NotKept(EmberkeepError):  # noqa: N818 - reads as what it says
@@ -31,27 +32,56 @@ class Asking:
 
     Args:
         keep: the keep.
-        function: whose compiled forms are kept.
+        dispatcher: whose compiled forms are kept.
         toolchain: what compiles them.
+        called: kind and name in the keep.
     """
 
-    def __init__(self, keep: Keep, function: Any, toolchain: Callable[[], Toolchain]) -> None:
-        self._keep, self._function = keep, function
+    def __init__(
+        self,
+        keep: Keep,
+        dispatcher: Any,
+        toolchain: Callable[[], Toolchain],
+        called: tuple[str, str],
+    ) -> None:
+        self._keep, self._dispatcher = keep, dispatcher
         self._toolchain = toolchain
+        self.called = called
+        self._keyed: Keyed | None = None
         self._answers: dict[str, tuple[Answer, float]] = {}
         self._warned = False
 
+    def is_current(self) -> bool:
+        """Whether what was compiled or loaded is still what the dispatcher means.
+
+        Where something has moved, the key is made again, and may be the same.
+        """
+        before = self._keyed
+        if before is None or before.watch.unchanged():
+            return True
+        self._keyed = key_of(self._ingredients)
+        return self._keyed.digest == before.digest
+
+    def _ingredients(self) -> Mapping[str, object]:
+        return {"dispatcher": self._dispatcher}
+
     def load(self, signature: str, ingredients: Mapping[str, object]) -> Artifact | None:
         """What is kept for a signature; None where it has to be compiled."""
+        keyed = self._keyed
+        if keyed is None or not keyed.watch.unchanged():
+            keyed = self._keyed = key_of(self._ingredients)
         if " at 0x" in signature:
             self._refuse(f"its argument types ({signature}) name objects of this process only")
             return None
+        toolchain = self._toolchain()
+        half = BuildHalf(
+            toolchain.ingredients, toolchain, lambda: keyed.has_changed(self._ingredients)
+        )
         try:
             answer = self._keep.ask(
-                KIND,
-                self._function.__name__,
-                {**ingredients, "signature": signature},
-                toolchain=self._toolchain(),
+                *self.called,
+                {**keyed.ingredients(), **ingredients, "signature": signature},
+                toolchain=half,
             )
         except Unkeyable as problem:
             self._refuse(str(problem))
@@ -63,7 +93,7 @@ class Asking:
     def put_off(self, signature: str, reason: str) -> None:
         """Say that what was found is not used, and is to be compiled and published anew."""
         logging.getLogger("emberkeep.numba").debug(
-            "%s(%s) is compiled again: %s", self._function.__name__, signature, reason
+            "%s(%s) is compiled again: %s", self.called[1], signature, reason
         )
 
     def save(self, signature: str, write: Callable[[], Mapping[str, object]]) -> None:
@@ -80,7 +110,7 @@ class Asking:
         if not self._warned:
             self._warned = True
             warnings.warn(
-                f"{self._function.__name__} is compiled in each process, not kept: {reason}",
+                f"{self.called[1]} is compiled in each process, not kept: {reason}",
                 StoreWarning,
                 stacklevel=depth_of_caller(),
             )

@@ -2,21 +2,29 @@
 
 # numba's classes have no types.
 # pyright: basic, reportMissingImports=false, reportPrivateImportUsage=false
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from typing import TYPE_CHECKING, Any, final
 
 import llvmlite.binding as llvm
 from numba.core import caching, compiler, environment, funcdesc, sigutils, typing
+from numba.core import dispatcher as numba_dispatcher
 from numba.core.bytecode import FunctionIdentity
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime.nrt import rtsys
 
 from emberkeep.keys.toolchain import toolchain
+from emberkeep.targets.compile_times import compile_spans
 from emberkeep.targets.numba_caching.asking import Asking, NotKept
+from emberkeep.targets.numba_caching.renewing import plain_class, renewing
 from emberkeep.targets.numba_caching.types_json import decode_type, encode_type
+from emberkeep.targets.overloads import fresh_overloads
+from emberkeep.telemetry.spans import span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,21 +36,101 @@ MOST_FUNCTIONS = 10_000_000
 _PLAIN = (bool, int, float, str, type(None))
 
 
-def attach(dispatcher: Any, keep: Keep) -> None:
-    """Let a dispatcher keep what it compiles."""
-    dispatcher._cache = FunctionCache(dispatcher, keep)  # noqa: SLF001 - as its enable_caching does
+def attach(dispatcher: Any, keep: Keep, called: tuple[str, str]) -> None:
+    """Let a dispatcher keep what it compiles, compile it afresh, and ask at each call."""
+    cache = FunctionCache(dispatcher, keep, called)
+    dispatcher._cache = cache  # noqa: SLF001 - as its enable_caching does
+    compiler = dispatcher._compiler  # noqa: SLF001 - the same
+    if type(compiler) is numba_dispatcher._FunctionCompiler:  # noqa: SLF001 - the same
+        dispatcher._compiler = _Afresh(dispatcher, cache, compiler)  # noqa: SLF001 - the same
+        dispatcher.__class__ = _asking_class(plain_class(type(dispatcher)))
+
+
+@functools.cache
+def _asking_class(plain: Any) -> type:
+    """The class of dispatchers that ask, before each call, whether they are what they were.
+
+    numba answers a call in C, without asking its cache. What other compiled code calls is typed and
+    linked by numba, and never comes here.
+    """
+    call = plain.__call__
+
+    class Asking(plain):
+        emberkeep_plain = plain
+
+        def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+            self._cache.check()
+            return call(self, *arguments, **keywords)
+
+        def _reduce_class(self) -> type:
+            return plain
+
+    Asking.__name__, Asking.__qualname__ = plain.__name__, plain.__qualname__
+    Asking.__module__ = plain.__module__
+    return Asking
+
+
+@final
+class _Afresh(numba_dispatcher._FunctionCompiler):  # noqa: SLF001 - numba's own
+    """Compiles a copy of the function, in which every callee is new."""
+
+    def __init__(self, dispatcher: Any, cache: FunctionCache, before: Any) -> None:
+        super().__init__(
+            before.py_func,
+            before.targetdescr,
+            before.targetoptions,
+            before.locals,
+            before.pipeline_class,
+        )
+        self._dispatcher, self._cache = dispatcher, cache
+        self._copies: list[Any] = []
+
+    def _compile_cached(self, args: Any, return_type: Any) -> Any:
+        self._failed_cache.clear()  # what failed may have been redefined since
+        return super()._compile_cached(args, return_type)
+
+    def _compile_core(self, args: Any, return_type: Any) -> Any:
+        adapter = renewing()
+        self._copies.append(adapter.stand_in(self._dispatcher).py_func)
+        kind, name = self._cache.called
+        shown = {"function": name, "signature": ", ".join(map(str, args)), "target": "cpu"}
+        build, own = (
+            span(f"build {kind}/{name}", "build"),
+            span(f"compile_{name}", "compile", shown),
+        )
+        try:
+            with build, own, compile_spans("cpu"), fresh_overloads(adapter.adapt):
+                return super()._compile_core(args, return_type)
+        finally:
+            self._copies.pop()
+
+    def _get_implementation(self, args: Any, kws: Any) -> Any:  # noqa: ARG002 - numba's signature
+        return self._copies[-1]
 
 
 @final
 class FunctionCache(caching._Cache):  # noqa: SLF001 - numba's own base of caches
     """Finds and keeps compiled functions of one dispatcher."""
 
-    def __init__(self, dispatcher: Any, keep: Keep) -> None:
+    def __init__(self, dispatcher: Any, keep: Keep, called: tuple[str, str]) -> None:
         self._dispatcher = dispatcher
         self._enabled = True
         self._root = keep.settings.root
-        own = ("targets.numba_caching",)
-        self._asking = Asking(keep, dispatcher.py_func, lambda: toolchain(own=own))
+        self.called = called
+        own = ("targets.adapting", "targets.numba_caching", "targets.overloads")
+        self._asking = Asking(keep, dispatcher, lambda: toolchain(own=own), called)
+        self._before: list[Any] = []
+
+    def check(self) -> None:
+        """Let go of what was compiled, where the dispatcher means something else by now."""
+        if self._asking.is_current():
+            return
+        with global_compiler_lock:
+            dispatcher = self._dispatcher
+            # Other threads may be within it, and other code may be linked with it.
+            self._before.append(dict(dispatcher.overloads))
+            dispatcher._make_finalizer()()  # noqa: SLF001 - as its recompile does
+            dispatcher._reset_overloads()  # noqa: SLF001 - the same
 
     @property
     def cache_path(self) -> str | None:
@@ -66,9 +154,7 @@ class FunctionCache(caching._Cache):  # noqa: SLF001 - numba's own base of cache
             return None
         signature = _text(sig)
         processor = target_context.codegen().magic_tuple()
-        artifact = self._asking.load(
-            signature, {"dispatcher": self._dispatcher, "processor": list(processor)}
-        )
+        artifact = self._asking.load(signature, {"processor": list(processor)})
         if artifact is None:
             return None
         try:

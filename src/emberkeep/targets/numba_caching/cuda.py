@@ -12,13 +12,18 @@ from numba.cuda import dispatcher as numba_dispatcher
 from numba.cuda import types, typing
 from numba.cuda.codegen import CUDACodeLibrary
 from numba.cuda.core import caching, sigutils
+from numba.cuda.core.compiler_lock import global_compiler_lock
 from numba.cuda.dispatcher import CUDADispatcher, _Kernel
 
 from emberkeep.errors import Unloadable
 from emberkeep.keys.toolchain import toolchain
+from emberkeep.targets.compile_times import compile_spans
 from emberkeep.targets.cuda.compiler import PACKAGES
 from emberkeep.targets.cuda.load import compress, expand
 from emberkeep.targets.numba_caching.asking import Asking, NotKept
+from emberkeep.targets.numba_caching.renewing import renewing
+from emberkeep.targets.overloads import fresh_overloads
+from emberkeep.telemetry.spans import span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,20 +32,32 @@ if TYPE_CHECKING:
     from emberkeep.keys.toolchain import Toolchain
 
 CUBIN = "compressed cubin"
+OWN = ("targets.adapting", "targets.cuda.load", "targets.numba_caching", "targets.overloads")
 
 
-def attach(dispatcher: Any, keep: Keep) -> None:
-    """Let a dispatcher keep what it compiles, also for `specialize` and `forall`."""
-    dispatcher._cache = KernelCache(dispatcher, keep)  # noqa: SLF001 - as its enable_caching does
+def attach(dispatcher: Any, keep: Keep, called: tuple[str, str]) -> None:
+    """Let a dispatcher keep what it compiles, also for `specialize` and `forall`.
+
+    It compiles afresh, and asks before each launch whether it is what it was.
+    """
+    cache = KernelCache(dispatcher, keep, called)
+    dispatcher._cache = cache  # noqa: SLF001 - as its enable_caching does
+    call = dispatcher.call
 
     def specialize(*arguments: Any) -> Any:
-        return _specialize(dispatcher, keep, arguments)
+        return _specialize(dispatcher, keep, called, arguments)
+
+    def asking(*arguments: Any) -> Any:
+        cache.check()
+        return call(*arguments)
 
     # numba makes a bare dispatcher for each specialisation, without its cache.
-    dispatcher.specialize = specialize
+    dispatcher.specialize, dispatcher.call = specialize, asking
 
 
-def _specialize(dispatcher: Any, keep: Keep, arguments: tuple[Any, ...]) -> Any:
+def _specialize(
+    dispatcher: Any, keep: Keep, called: tuple[str, str], arguments: tuple[Any, ...]
+) -> Any:
     """As numba-cuda's own, with a dispatcher that keeps."""
     kinds = tuple(dispatcher.typeof_pyval(argument) for argument in arguments)
     place = (numba_dispatcher.get_current_device().compute_capability, kinds)
@@ -49,27 +66,53 @@ def _specialize(dispatcher: Any, keep: Keep, arguments: tuple[Any, ...]) -> Any:
     found = dispatcher.specializations.get(place)
     if found is None:
         found = CUDADispatcher(dispatcher.py_func, targetoptions=dispatcher.targetoptions)
-        attach(found, keep)
-        found.compile(kinds)
-        found.disable_compile()
-        found._specialized = True  # noqa: SLF001 - the same
+        attach(found, keep, called)
+        _compile_for_one(found, kinds)
         dispatcher.specializations[place] = found
     return found
 
 
+def _compile_for_one(dispatcher: Any, kinds: Any) -> None:
+    dispatcher._specialized = False  # noqa: SLF001 - as numba-cuda's own does
+    dispatcher.disable_compile(val=False)
+    dispatcher.compile(kinds)
+    dispatcher.disable_compile()
+    dispatcher._specialized = True  # noqa: SLF001 - the same
+
+
+def compile_afresh(dispatcher: Any, arguments: Any) -> Any:
+    """A kernel of what the function, and all that it calls, is now."""
+    adapter = renewing()
+    copy = adapter.stand_in(dispatcher).py_func
+    with compile_spans("cuda"), fresh_overloads(adapter.adapt):
+        return _Kernel(copy, arguments, **dispatcher.targetoptions)
+
+
 def _toolchain() -> Toolchain:
-    return toolchain(PACKAGES, own=("targets.cuda.load", "targets.numba_caching"), cuda=True)
+    return toolchain(PACKAGES, own=OWN, cuda=True)
 
 
 @final
 class KernelCache(caching._Cache):  # noqa: SLF001 - numba-cuda's own base of caches
     """Finds and keeps compiled kernels of one dispatcher."""
 
-    def __init__(self, dispatcher: Any, keep: Keep) -> None:
+    def __init__(self, dispatcher: Any, keep: Keep, called: tuple[str, str]) -> None:
         self._dispatcher = dispatcher
         self._enabled = True
         self._root = keep.settings.root
-        self._asking = Asking(keep, dispatcher.py_func, _toolchain)
+        self._asking = Asking(keep, dispatcher, _toolchain, called)
+
+    def check(self) -> None:
+        """Let go of what was compiled, where the dispatcher means something else by now."""
+        if self._asking.is_current():
+            return
+        with global_compiler_lock:
+            dispatcher = self._dispatcher
+            kinds = list(dispatcher.overloads)
+            dispatcher._reset_overloads()  # noqa: SLF001 - as numba's recompile does
+            dispatcher._launch_config_specializations.clear()  # noqa: SLF001 - the same
+            if dispatcher.specialized:
+                _compile_for_one(dispatcher, *kinds)
 
     @property
     def cache_path(self) -> str | None:
@@ -88,26 +131,35 @@ class KernelCache(caching._Cache):  # noqa: SLF001 - numba-cuda's own base of ca
         """Do nothing: what is kept has an exact key, so none of it is ever out of date."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:  # noqa: ARG002 - not refreshed
-        """The compiled kernel for a signature, or None."""
+        """The compiled kernel for a signature: kept, or compiled now."""
         if not self._enabled:
             return None
         signature = _text(sig)
         capability = tuple(numba_dispatcher.get_current_device().compute_capability)
-        artifact = self._asking.load(
-            signature, {"dispatcher": self._dispatcher, "compute capability": capability}
-        )
-        if artifact is None:
+        artifact = self._asking.load(signature, {"compute capability": capability})
+        if artifact is not None:
+            try:
+                return _rebuild(artifact, sig)
+            except NotKept as problem:
+                self._asking.put_off(signature, str(problem))
+        return self._compile(sig)
+
+    def _compile(self, sig: Any) -> Any:
+        """A new kernel, published; numba-cuda takes it for one that was kept, but for counting."""
+        if not self._dispatcher._can_compile:  # noqa: SLF001 - numba-cuda says so
             return None
-        try:
-            return _rebuild(artifact, sig)
-        except NotKept as problem:
-            self._asking.put_off(signature, str(problem))
-            return None
+        arguments, _ = sigutils.normalize_signature(sig)
+        kind, name = self._asking.called
+        with span(f"build {kind}/{name}", "build"):
+            kernel = compile_afresh(self._dispatcher, arguments)
+            kernel.bind()
+        self._asking.save(_text(sig), lambda: _reduce(kernel))
+        self._dispatcher._cache_misses[sig] += 1  # noqa: SLF001 - as numba-cuda counts
+        self._dispatcher._cache_hits[sig] -= 1  # noqa: SLF001 - the same
+        return kernel
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep a compiled kernel."""
-        if self._enabled:
-            self._asking.save(_text(sig), lambda: _reduce(data))
+        """Do nothing: what is not found is compiled and kept here."""
 
 
 def _text(sig: Any) -> str:
