@@ -7,12 +7,6 @@ from emberkeep import ode
 
 
 @pytest.fixture(scope="session")
-def open_keep(test_keep):
-    """Opens the keep anew, as another process would."""
-    return test_keep.open
-
-
-@pytest.fixture(scope="session")
 def keep(test_keep):
     return test_keep.keep
 
