@@ -1,6 +1,7 @@
 """One key for what does the same: normal forms of code, by pairs, by chance, and cell by cell."""
 
 import dis
+import functools
 import itertools
 import os
 import random
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emberkeep import ingredient
 from emberkeep.keys import fingerprint
 from emberkeep.keys.instructions import instructions
 
@@ -316,6 +318,28 @@ def test_a_cached_property_that_was_read_does_not_count(decorator):
 def test_a_cached_property_that_raises_now_counts():
     text = READ.format(decorator="")
     assert key(f"{text}\nmodel.area\ndel Model.x") != key(f"{text}\ndel Model.x")
+
+
+def test_a_cached_property_that_asks_for_its_own_key_ends():
+    asked = []
+
+    @ingredient(version="1")
+    def ask(model):
+        asked.append(model)
+        return fingerprint(lambda: model.x).digest
+
+    class Model:
+        x = 1
+
+        @functools.cached_property
+        def key(self):
+            return ask(self)
+
+    model = Model()
+    first = model.key
+    assert fingerprint(lambda: model.x).digest == fingerprint(lambda: model.x).digest
+    assert model.key == first
+    assert len(asked) < 10
 
 
 # By chance ----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import types
+from _thread import get_ident
 
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.fingerprint import branch, leaf
@@ -215,6 +216,9 @@ def describe_instance(value: Any, path: str, walk: Visitor) -> Fingerprint | Non
     return branch("instance", children)
 
 
+_asked: set[tuple[int, int, str]] = set()  # by thread: properties that are being calculated
+
+
 def known_state(value: Any) -> dict[str, object]:
     """The attributes that an instance holds, without those that follow from the others.
 
@@ -231,6 +235,10 @@ def known_state(value: Any) -> dict[str, object]:
 def _follows(value: Any, name: str, stored: Any) -> bool:
     from emberkeep.keys.walk import Walk
 
+    asked = (get_ident(), id(value), name)
+    if asked in _asked:  # what it calculates has a key that this value is part of
+        return False
+    _asked.add(asked)
     definition: Any = _definition(type(value), name)
     try:
         again = definition.func(value)
@@ -238,6 +246,8 @@ def _follows(value: Any, name: str, stored: Any) -> bool:
         both = [Walk(literal=True).compile_time(item, name).digest for item in (again, stored)]
     except Exception:  # noqa: BLE001 - a user's function: what it stored remains a part of the key
         return False
+    finally:
+        _asked.discard(asked)
     return both[0] == both[1]
 
 
