@@ -42,9 +42,11 @@ class Unkeyable(EmberkeepError, TypeError):  # noqa: N818 - reads as what it say
         path: how the value is reached, e.g. ``ingredients['rhs'] → global 'table'``.
         problem: what it is and why that cannot be keyed.
         remedy: what to do about it.
+        of_user: whether it is in the user's code or objects, not in those of a library.
     """
 
     def __init__(self, path: str, problem: str, remedy: str) -> None:
+        self.of_user = False
         self.path = path
         self.problem = problem
         self.remedy = remedy

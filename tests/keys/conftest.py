@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
+import os
+import shutil
+import subprocess
 import sys
 import textwrap
+import zipfile
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from emberkeep.keys import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 
 def run_text(text: str) -> SimpleNamespace:
@@ -49,3 +57,79 @@ def no_compiler_is_loaded(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         for name in list(sys.modules):
             if name.partition(".")[0] in {"numba", "llvmlite"}:
                 monkeypatch.delitem(sys.modules, name)
+
+
+# Tiny distributions, as wheels made by hand ------------------------------------------------------
+
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+def wheel(
+    name: str,
+    version: str,
+    files: Mapping[str, str],
+    *,
+    requires: Sequence[str] = (),
+    entry_points: str = "",
+    checksums: bool = True,
+) -> bytes:
+    """A wheel's bytes, with a record of its files."""
+    about = f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    metadata += "".join(f"Requires-Dist: {each}\n" for each in requires)
+    contents = {file: textwrap.dedent(text) for file, text in files.items()}
+    contents[f"{about}/METADATA"] = metadata
+    contents[f"{about}/WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    if entry_points:
+        contents[f"{about}/entry_points.txt"] = entry_points
+    lines = [_line(file, text.encode(), checksums=checksums) for file, text in contents.items()]
+    contents[f"{about}/RECORD"] = "\n".join([*lines, f"{about}/RECORD,,"]) + "\n"
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        for file, text in contents.items():
+            archive.writestr(file, text)
+    return written.getvalue()
+
+
+def _line(file: str, content: bytes, *, checksums: bool) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+    return f"{file},sha256={digest},{len(content)}" if checksums else f"{file},,"
+
+
+class Site:
+    """A folder of libraries, and processes that have it on their path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    def install(self, name: str, version: str, files: Mapping[str, str], **options: Any) -> None:
+        """Unpack a wheel, in place of what the same distribution had there."""
+        for old in self.folder.glob(f"{name}-*.dist-info"):
+            shutil.rmtree(old)
+        with zipfile.ZipFile(io.BytesIO(wheel(name, version, files, **options))) as archive:
+            archive.extractall(self.folder)
+        for cache in self.folder.rglob("__pycache__"):
+            shutil.rmtree(cache)  # its names are by the second, and tests are quicker
+
+    def run(self, program: str) -> str:
+        """What a program prints that finds these libraries."""
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            env={**os.environ, "PYTHONPATH": f"{self.folder}{os.pathsep}{SOURCE}"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A folder of libraries, as tests fill it."""
+    return Site(tmp_path / "site-packages")

@@ -17,8 +17,8 @@ from emberkeep.keys.distributions import (
     find_distribution,
     is_standard_library,
     locate_package,
-    normalised,
 )
+from emberkeep.keys.metadata import normalised
 
 
 @pytest.fixture

@@ -30,11 +30,26 @@ from emberkeep.keys.code import (
     written_texts,
 )
 from emberkeep.keys.fingerprint import branch, leaf
+from emberkeep.keys.installed import (
+    contents_leaf,
+    describe_followed,
+    library_home,
+    module_contents,
+)
 from emberkeep.keys.numba_objects import describe_numba, implicit_registrations, registrations
-from emberkeep.keys.origin import library_method, library_object, library_of
+from emberkeep.keys.origin import (
+    installed_object,
+    is_followed,
+    is_installed,
+    is_of_user,
+    library_method,
+    library_object,
+    library_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from emberkeep.keys.fingerprint import Fingerprint
@@ -60,15 +75,21 @@ UNREADABLE = (
 
 def describe(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
     """The fingerprint of a callable, class or captured object; None where it has none."""
-    own = _describe(value, path, walk)
+    try:
+        own = _describe(value, path, walk)
+    except Unkeyable as problem:
+        problem.of_user = problem.of_user or is_of_user(value)
+        raise
     return None if own is None else _with_registrations(own, value, path, walk)
 
 
 def _describe(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
     if isinstance(value, types.ModuleType):
-        return _module(value, path)
+        return _module(value, path, walk)
     if isinstance(value, LibraryImport):
-        return _library_module(value.name, value.library)
+        if isinstance(value.library, str):
+            return _library_module(value.name, value.library)
+        return module_contents(value.library.name, value.library.file or "", walk)
     _require_readable(value, path)
     named = library_object(value)
     if named is not None:
@@ -77,20 +98,52 @@ def _describe(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
     if compiled is not None:
         return compiled
     if isinstance(value, types.FunctionType):
-        return walk.met(value) or _function(value, path, walk)
+        return walk.met(value) or _written(value, path, walk, _function)
     if isinstance(value, types.MethodType):
-        function = library_object(value.__func__)
-        held = library_method(value.__self__, value.__name__)
-        if function is not None and held is not None:
-            return branch("method", [("function", function), ("self", held)])
-        children = [
-            ("function", walk.compile_time(value.__func__, f"{path}.__func__")),
-            ("self", walk.compile_time(value.__self__, f"{path}.__self__")),
-        ]
-        return branch("method", children)
+        return _method(value, path, walk)
     if isinstance(value, type):
-        return walk.met(value) or describe_class(value, path, walk)
-    return _wrapper(value, path, walk) or _c_callable(value, path, walk)
+        return walk.met(value) or _written(value, path, walk, describe_class)
+    return _wrapper(value, path, walk) or _of_library_or_c(value, path, walk)
+
+
+def _method(value: types.MethodType, path: str, walk: Visitor) -> Fingerprint:
+    """A method, with the object that it is bound to."""
+    function = library_object(value.__func__)
+    held = library_method(value.__self__, value.__name__)
+    if function is not None and held is not None:
+        return branch("method", [("function", function), ("self", held)])
+    installed = installed_object(value)
+    followed = walk.compile_time(value.__func__, f"{path}.__func__")
+    if installed is not None:
+        owner = _installed(*installed, walk)
+    else:
+        owner = walk.compile_time(value.__self__, f"{path}.__self__")
+    return branch("method", [("function", followed), ("self", owner)])
+
+
+def _of_library_or_c(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
+    installed = installed_object(value)
+    return _c_callable(value, path, walk) if installed is None else _installed(*installed, walk)
+
+
+def _written(
+    value: Any,
+    path: str,
+    walk: Visitor,
+    describe: Callable[[Any, str, Visitor], Fingerprint],
+) -> Fingerprint:
+    """A function or class by what it does; of a library, as far as it can be followed."""
+    module = library_home(value)
+    if module is None:
+        return describe(value, path, walk)
+    return describe_followed(value, module, path, walk, describe)
+
+
+def _installed(module: types.ModuleType, name: str, walk: Visitor) -> Fingerprint:
+    """What a library that goes by no version holds by a name, and is not written in Python."""
+    text = f"{module.__name__}.{name}"
+    own = leaf("library", text.encode(), text)
+    return branch("library", [("itself", own), ("contents", contents_leaf(module, walk))])
 
 
 def _wrapper(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
@@ -166,7 +219,7 @@ def _read_from_modules(
     modules = {
         label: module
         for label, module in sorted(held.items())
-        if isinstance(module, types.ModuleType) and library_of(module) is not None
+        if isinstance(module, types.ModuleType) and is_installed(module)
     }
     if not modules:
         return []
@@ -241,8 +294,10 @@ def _bytecode_tag() -> bytes:
     return (sys.implementation.cache_tag or sys.implementation.name).encode()
 
 
-def _module(module: types.ModuleType, path: str) -> Fingerprint:
+def _module(module: types.ModuleType, path: str, walk: Visitor) -> Fingerprint:
     library = library_of(module)
+    if is_followed(module):
+        return contents_leaf(module, walk)
     if library is None:
         raise Unkeyable(
             path,

@@ -15,7 +15,7 @@ from _thread import get_ident
 
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.fingerprint import branch, leaf
-from emberkeep.keys.origin import library_object
+from emberkeep.keys.origin import is_of_user, library_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def describe_instance(value: Any, path: str, walk: Visitor) -> Fingerprint | Non
     if not (walk.compiled or callable(value)) or not state_is_visible(cls):
         return None
     state = known_state(value)
-    if state and library_object(cls) is not None:
+    if state and not is_of_user(cls):
         return None  # a library's object may hold more than it shows
     again = walk.met(value) if state else None
     if again is not None:

@@ -19,6 +19,7 @@ from emberkeep.errors import Unkeyable
 from emberkeep.keys.fingerprint import branch, leaf
 from emberkeep.keys.instructions import CONSTANT, JUMP, NAME, instructions
 from emberkeep.keys.origin import (
+    is_installed,
     is_replacement,
     library_object,
     library_of,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
+    from emberkeep.keys.distributions import Location
     from emberkeep.keys.fingerprint import Fingerprint
     from emberkeep.keys.instructions import Instructions, Step
     from emberkeep.keys.visitor import Visitor
@@ -55,7 +57,7 @@ class LibraryImport:
     """A library's module that code imports by itself; it may not be loaded yet."""
 
     name: str
-    library: str
+    library: str | Location
 
 
 # That there is a docstring (Python 3.13), that the function was written inside another one, and
@@ -210,7 +212,7 @@ def read_from_module(
     """What code may read from a module that it holds as a value: every attribute it names."""
     for name in sorted(names):
         value = vars(module).get(name, MISSING)
-        if isinstance(value, types.ModuleType) and library_of(value) is not None:
+        if isinstance(value, types.ModuleType) and is_installed(value):
             yield from read_from_module(value, f"{label}.{name}", names - {name})
         elif value is not MISSING:
             yield f"{label}.{name}", Found(value)
@@ -284,7 +286,7 @@ def _imported(
 
 
 def _library_import(
-    function: types.FunctionType, name: str, library: str, names: tuple[str, ...] | None
+    function: types.FunctionType, name: str, library: str | Location, names: tuple[str, ...] | None
 ) -> dict[str, Found | None]:
     """A library goes by its version, and must not be loaded to be keyed.
 

@@ -13,6 +13,15 @@ import sys
 import time
 
 from emberkeep.keys.libraries import SETTLED_NS, file_digest
+from emberkeep.keys.metadata import (
+    SITE_FOLDERS,
+    is_editable,
+    name_and_version,
+    normalised,
+    read_record,
+    record_form,
+    version_within,
+)
 from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
@@ -21,7 +30,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _METADATA_SUFFIXES = (".dist-info", ".egg-info")
-_SITE_FOLDERS = ("site-packages", "dist-packages")
 
 
 @final
@@ -95,6 +103,7 @@ class Installation:
     _locations: dict[str, Location | None]
     _listings: dict[str, _Listing]
     _records: dict[str, bytes]
+    _made: dict[str, Distribution]
 
     @classmethod
     def now(cls) -> Installation:
@@ -109,7 +118,7 @@ class Installation:
             if before == (folders, finders, stamps):
                 return last
         settled = time.time_ns() - max(stamps, default=0) > SETTLED_NS
-        seen = cls(folders, finders, stamps, settled, {}, {}, {}, {})
+        seen = cls(folders, finders, stamps, settled, {}, {}, {}, {}, {})
         _last_look[""] = seen
         return seen
 
@@ -135,11 +144,39 @@ class Installation:
 
     def owner(self, file: str) -> Distribution | None:
         """The non-editable distribution whose record names this file as it is now."""
+        held = self.holder(file)
+        return held[0] if held is not None and held[1] else None
+
+    def holder(self, file: str) -> tuple[Distribution, bool] | None:
+        """The non-editable distribution whose record names this file; whether it is as recorded."""
+        edited: Distribution | None = None
         for folder, relative in self._relative_names(file):
             for distribution in self._candidates(folder, relative):
-                if not distribution.editable and self._records_file(distribution, relative, file):
-                    return distribution
-        return None
+                if distribution.editable:
+                    continue
+                recorded = self._records_file(distribution, relative, file)
+                if recorded:
+                    return distribution, True
+                if recorded is False:
+                    edited = edited or distribution
+        return None if edited is None else (edited, False)
+
+    def record(self, distribution: Distribution) -> bytes:
+        """The list of a distribution's files, each after a newline; empty where there is none."""
+        record = self._records.get(distribution.metadata)
+        if record is None:
+            record = self._records[distribution.metadata] = read_record(distribution.metadata)
+        return record
+
+    def distributions(self) -> Iterator[Distribution]:
+        """All distributions that imports can find; the first of each name."""
+        seen: set[str] = set()
+        for folder in self.folders:
+            listing = self._listing(folder) if folder not in _PYTHON_OWN else _NOTHING
+            for name, entry in listing.metadata.items():
+                if name not in seen:
+                    seen.add(name)
+                    yield self._distribution(folder, entry, listing)
 
     def _find(self, wanted: str) -> Distribution | None:
         for folder in self.folders:
@@ -148,7 +185,7 @@ class Installation:
             listing = self._listing(folder)
             entry = listing.metadata.get(wanted)
             if entry is not None:
-                return _distribution(folder, entry, listing)
+                return self._distribution(folder, entry, listing)
         return None
 
     def _listing(self, folder: str) -> _Listing:
@@ -173,25 +210,30 @@ class Installation:
         listing = self._listing(folder)
         top = normalised(relative.partition(os.sep)[0].partition(".")[0])
         names = sorted(listing.metadata, key=lambda name: (name != top, name))
-        return (_distribution(folder, listing.metadata[name], listing) for name in names)
+        return (self._distribution(folder, listing.metadata[name], listing) for name in names)
 
-    def _records_file(self, distribution: Distribution, relative: str, file: str) -> bool:
-        record = self._records.get(distribution.metadata)
-        if record is None:
-            record = self._records[distribution.metadata] = _read_record(distribution.metadata)
+    def _distribution(self, folder: str, entry: str, listing: _Listing) -> Distribution:
+        place = f"{folder}/{entry}"
+        if place not in self._made:
+            self._made[place] = _distribution(folder, entry, listing)
+        return self._made[place]
+
+    def _records_file(self, distribution: Distribution, relative: str, file: str) -> bool | None:
+        """Whether a file is as it was recorded; None where the record does not name it."""
+        record = self.record(distribution)
         # PEP 376 writes names as CSV with forward slashes.
         name = relative.replace(os.sep, "/")
         if "," in name or '"' in name:
             name = '"' + name.replace('"', '""') + '"'
         start = record.find(os.fsencode(f"\n{name},"))
         if start < 0:
-            return False
+            return None
         line = record[start + 1 : record.find(b"\n", start + 1)]
         checksum = line[len(os.fsencode(name)) + 1 :].partition(b",")[0].strip()
         if not checksum.startswith(b"sha256="):
             return True
         # Somebody who edits an installed file in place has made it their own code.
-        return checksum[len(b"sha256=") :] == _record_form(file_digest(file))
+        return checksum[len(b"sha256=") :] == record_form(file_digest(file))
 
 
 _LIBRARY = os.path.dirname(os.__file__)
@@ -199,14 +241,7 @@ _PYTHON_OWN = (_LIBRARY, os.path.join(_LIBRARY, "lib-dynload"))
 # Rebound by key, so that no function needs `global`.
 _last_look: dict[str, Installation] = {}
 _listings: dict[str, _Listing] = {}
-
-
-def normalised(name: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
-    name = name.lower().replace("_", "-").replace(".", "-")
-    while "--" in name:
-        name = name.replace("--", "-")
-    return name
+_NOTHING = _Listing(stamp=0, settled=True, metadata={}, marks=())
 
 
 def find_distribution(name: str) -> Distribution | None:
@@ -252,7 +287,7 @@ def is_standard_library(module_name: str, file: str | None) -> bool:
             first, _, rest = path[len(folder) + 1 :].partition(os.sep)
             if first == "lib-dynload":
                 first = rest
-            return first not in _SITE_FOLDERS and first.partition(".")[0] == top
+            return first not in SITE_FOLDERS and first.partition(".")[0] == top
     return False
 
 
@@ -289,7 +324,7 @@ def _listing(folder: str, stamp: int) -> _Listing:
     except OSError:
         entries = []
     metadata = {
-        normalised(_name_and_version(entry)[0]): entry
+        normalised(name_and_version(entry)[0]): entry
         for entry in entries
         if entry.endswith(_METADATA_SUFFIXES)
     }
@@ -301,78 +336,10 @@ def _listing(folder: str, stamp: int) -> _Listing:
 
 def _distribution(folder: str, entry: str, listing: _Listing) -> Distribution:
     metadata = os.path.join(folder, entry)
-    spelled, version = _name_and_version(entry)
+    spelled, version = name_and_version(entry)
     name = normalised(spelled)
-    version = version or _version_within(metadata)
-    return Distribution(name, version, folder, metadata, _is_editable(name, metadata, listing))
-
-
-def _name_and_version(entry: str) -> tuple[str, str]:
-    """From ``name-1.0.dist-info`` or ``name-1.0-py3.11.egg-info``; the version may be missing."""
-    stem, _, suffix = entry.rpartition(".")
-    if suffix == "dist-info":
-        # Old tools left dashes in names; versions have never had any.
-        name, _, version = stem.rpartition("-")
-        return (name, version) if name else (version, "")
-    name, _, rest = stem.partition("-")
-    return name, rest.partition("-")[0]
-
-
-def _version_within(metadata: str) -> str:
-    """The version from the metadata's text, for folders whose name has none."""
-    for path in (os.path.join(metadata, "METADATA"), os.path.join(metadata, "PKG-INFO"), metadata):
-        for line in _content(path).split(b"\n"):
-            if line.lower().startswith(b"version:"):
-                return line.partition(b":")[2].strip().decode("utf-8", "replace")
-    return "unknown"
-
-
-def _is_editable(name: str, metadata: str, listing: _Listing) -> bool:
-    # PEP 610, told from its bytes: json is one import less on the way to a kept artifact.
-    origin = b"".join(_content(os.path.join(metadata, "direct_url.json")).split())
-    if b'"editable":true' in origin:
-        return True
-    folder = os.path.dirname(metadata)
-    if metadata.endswith(".egg-info") and os.path.basename(folder) not in _SITE_FOLDERS:
-        # `setup.py develop` leaves its metadata in the checkout, and the checkout on sys.path.
-        return os.path.isdir(metadata)
-    return any(_mark_names(mark, name) for mark in listing.marks)
-
-
-def _mark_names(mark: str, name: str) -> bool:
-    """Whether ``__editable__.foo-1.0.pth``, ``__editable___foo_1_0_finder.py`` is about foo."""
-    about = normalised(mark.removeprefix("__editable__").removeprefix("_editable_impl_"))
-    about = about.strip("-.")
-    rest = about.removeprefix(name)
-    return rest != about and (rest in ("-pth", "-finder-py") or rest[1:2].isdigit())
-
-
-def _read_record(metadata: str) -> bytes:
-    """The list of a distribution's files, each after a newline; empty where there is none."""
-    record = _content(os.path.join(metadata, "RECORD"))
-    if record:
-        return b"\n" + record.replace(b"\r\n", b"\n") + b"\n"
-    # setuptools before wheels: names relative to the metadata's folder, without checksums.
-    lines = _content(os.path.join(metadata, "installed-files.txt")).split(b"\n")
-    names = (line.strip() for line in lines)
-    return b"\n" + b"".join(name[3:] + b",,\n" for name in names if name.startswith(b"../"))
-
-
-def _record_form(digest: str) -> bytes:
-    """A hexadecimal digest as PEP 376 writes it: URL-safe base64 without padding."""
-    import binascii
-
-    encoded = binascii.b2a_base64(bytes.fromhex(digest), newline=False)
-    return encoded.rstrip(b"=").replace(b"+", b"-").replace(b"/", b"_")
-
-
-def _content(path: str) -> bytes:
-    """A file's bytes; none where there is no such file."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
-    except OSError:
-        return b""
+    version = version or version_within(metadata)
+    return Distribution(name, version, folder, metadata, is_editable(name, metadata, listing.marks))
 
 
 def _location_of_loaded(module: ModuleType | None, name: str) -> Location | None:

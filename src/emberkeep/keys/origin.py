@@ -1,8 +1,14 @@
-"""What belongs to an installed library, and so goes by name and version instead of by content.
+"""Whose a module, a function or a class is: the user's, or an installed library's.
 
-Only what is reached under its own name: the object must be the very one that its module holds
-under its qualified name. A replaced, wrapped or edited function fails that test and is keyed by
-what it does.
+Three ways to be keyed follow from that:
+
+- Python's own library, NumPy and the compilers go by name and version (`versioned`): only what is
+  reached under its own name, so the object must be the very one that its module holds under its
+  qualified name. A replaced, wrapped or edited function fails that test and is keyed by what it
+  does.
+- Other installed libraries are followed like the user's code. A part that cannot be followed goes
+  by all that its library consists of (`contents`).
+- What else there is, with editable installs, is the user's: followed, or refused.
 """
 
 # Values of any type are taken apart here, so types are unknown by design.
@@ -12,89 +18,105 @@ what it does.
 from __future__ import annotations
 
 import functools
-import os
 import sys
 import types
 
-from emberkeep.keys.distributions import (
-    distribution_of_module_file,
-    is_standard_library,
-    locate_package,
-)
+from emberkeep.keys.distributions import locate_package
 from emberkeep.keys.fingerprint import atom, leaf
+from emberkeep.keys.versioned import origin
 from emberkeep.light import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from emberkeep.keys.distributions import Location
     from emberkeep.keys.fingerprint import Fingerprint
-
-# What each module belongs to, for as long as its file is as it was.
-_known: dict[tuple[str, str | None, int, int], str | None] = {}
 
 
 def library_of(module: types.ModuleType) -> str | None:
-    """The library and version that a module comes from; None for a user's module."""
-    name: str = module.__name__
-    file: str | None = getattr(module, "__file__", None)
-    place = (name, file, *_stamp(file))
-    if place not in _known:
-        _known[place] = _find_library(name, file)
-    return _known[place]
+    """The library and version that a module comes from, where that tells what it does."""
+    return origin(module.__name__, getattr(module, "__file__", None)).version
 
 
-def _stamp(file: str | None) -> tuple[int, int]:
-    try:
-        facts = os.stat(file or "")
-    except OSError:  # built in, frozen, or inside an archive
-        return (0, 0)
-    return (facts.st_mtime_ns, facts.st_size)
+def is_followed(module: types.ModuleType) -> bool:
+    """Whether a module is of an installed library that goes by no version."""
+    return origin(module.__name__, getattr(module, "__file__", None)).followed
 
 
-def _find_library(name: str, file: str | None) -> str | None:
-    if name == "__main__":
+def is_installed(module: types.ModuleType) -> bool:
+    """Whether a module is of an installed library; else it is the user's."""
+    found = origin(module.__name__, getattr(module, "__file__", None))
+    return found.version is not None or found.followed
+
+
+def library_of_import(name: str) -> str | Location | None:
+    """What an import of this name gives or would give; nothing is imported for it.
+
+    The library with its version, or where it lies, if that tells too little. None for what is the
+    user's, or not there.
+    """
+    place = locate_package(name) or locate_package(name.partition(".")[0])
+    if place is None:
         return None
-    if is_standard_library(name, file):
-        return f"python {sys.implementation.cache_tag}"
-    if file is None:
-        return None
-    distribution = distribution_of_module_file(file)
-    return None if distribution is None else f"{distribution.name} {distribution.version}"
+    found = origin(place.name, place.file)
+    return place if found.followed else found.version
 
 
-def library_of_import(name: str) -> str | None:
-    """The library that an import of this name gives or would give; nothing is imported for it."""
-    module = sys.modules.get(name)
-    if module is not None:
-        return library_of(module)
-    top = name.partition(".")[0]
-    loaded = sys.modules.get(top)
-    if loaded is not None:
-        return library_of(loaded)
-    place = locate_package(top)
-    return None if place is None else _find_library(top, place.file)
+def home_of(value: Any) -> types.ModuleType | None:
+    """The module that a function's code runs in; of others, the one that they name."""
+    if isinstance(value, types.MethodType):
+        return home_of(value.__func__)
+    if isinstance(value, types.ModuleType):
+        return value
+    if isinstance(value, types.FunctionType):
+        module = sys.modules.get(str(value.__globals__.get("__name__")))
+        if module is not None and vars(module) is value.__globals__:
+            return module
+        # Text that was compiled on its own: by `namedtuple`, or by a user.
+        named = value.__module__
+        return None if named in ("builtins", "__main__") else sys.modules.get(str(named))
+    named = getattr(value if isinstance(value, type) else type(value), "__module__", None)
+    return sys.modules.get(named) if isinstance(named, str) else None
+
+
+def is_of_user(value: Any) -> bool:
+    """Whether a callable, class or object is neither Python's nor of an installed library."""
+    module = home_of(value)
+    return module is None or not is_installed(module)
 
 
 def library_object(value: Any) -> Fingerprint | None:
-    """The leaf for a function, class or callable that an installed library holds by its name."""
+    """The leaf for what a library holds by its name, where its version tells what it does."""
+    module, name = _held_by_name(value)
+    library = None if module is None else library_of(module)
+    if module is None or library is None or not _written_by_library(value):
+        return None
+    text = f"{module.__name__}.{name} ({library})"
+    return leaf("library", text.encode() + own_code(value), text)
+
+
+def installed_object(value: Any) -> tuple[types.ModuleType, str] | None:
+    """The module of a followed library that holds a value by its name, and that name."""
+    module, name = _held_by_name(value)
+    if module is None:
+        return _owner_of_method(value)
+    return (module, name) if is_followed(module) else None
+
+
+def _held_by_name(value: Any) -> tuple[types.ModuleType | None, str]:
+    """The module that holds this very object under its qualified name."""
     module_name = getattr(value, "__module__", None)
     if not isinstance(module_name, str):
         return _ufunc(value)
     module = sys.modules.get(module_name)
     qualname = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     if module is None or not isinstance(qualname, str):
-        return None
+        return None, ""
     found: object = module
     for part in qualname.split("."):
         found = getattr(found, part, None)
-    if found is not value:
-        return _ufunc(value)
-    library = library_of(module)
-    if library is None or not _written_by_library(value):
-        return None
-    text = f"{module_name}.{qualname} ({library})"
-    return leaf("library", text.encode() + _own_code(value), text)
+    return (module, qualname) if found is value else _ufunc(value)
 
 
 def _written_by_library(value: Any) -> bool:
@@ -104,7 +126,7 @@ def _written_by_library(value: Any) -> bool:
     counts is the module that the code runs in; for a class, that of each method.
     """
     if isinstance(value, type):
-        return not any(_runs_in_user_module(function) for _, function in _methods(value))
+        return not any(_runs_in_user_module(function) for _, function in functions_of(value))
     inner = value if isinstance(value, types.FunctionType) else getattr(value, "__wrapped__", None)
     return not isinstance(inner, types.FunctionType) or _is_library_code(inner, ())
 
@@ -138,7 +160,7 @@ def _functions_inside(function: types.FunctionType) -> list[types.FunctionType]:
     return [inner for inner in held if isinstance(inner, types.FunctionType)]
 
 
-def _methods(cls: type) -> list[tuple[str, types.FunctionType]]:
+def functions_of(cls: type) -> list[tuple[str, types.FunctionType]]:
     """The functions that a class itself holds, out of their descriptors."""
     found: list[tuple[str, types.FunctionType]] = []
     for name, value in vars(cls).items():
@@ -147,14 +169,14 @@ def _methods(cls: type) -> list[tuple[str, types.FunctionType]]:
     return found
 
 
-def _own_code(value: Any) -> bytes:
+def own_code(value: Any) -> bytes:
     """The code and defaults of a function written in Python, or of a class's methods.
 
     Both can be changed where they stand: ``f.__code__ = …``, ``f.__defaults__ = …`` and
     ``Class.method = …`` leave the object in place.
     """
     if isinstance(value, type):
-        return b"".join(name.encode() + _digest(method) for name, method in _methods(value))
+        return b"".join(name.encode() + _digest(method) for name, method in functions_of(value))
     inner = value if isinstance(value, types.FunctionType) else getattr(value, "__wrapped__", None)
     return _digest(inner) if isinstance(inner, types.FunctionType) else b""
 
@@ -197,10 +219,27 @@ def library_method(owner: object, name: str) -> Fingerprint | None:
     library = library_of(module) if module is not None else None
     if module is None or library is None:
         return None
+    known = _name_of(owner, module)
+    if known is None:
+        return None
+    text = f"{module.__name__}.{known}.{name} ({library})"
+    return leaf("library method", text.encode(), text)
+
+
+def _owner_of_method(value: Any) -> tuple[types.ModuleType, str] | None:
+    """The same as `library_method` for a followed library: the module, and how it is reached."""
+    owner = getattr(value, "__self__", None)
+    module = sys.modules.get(type(owner).__module__)
+    if owner is None or module is None or not is_followed(module):
+        return None
+    known = _name_of(owner, module)
+    return None if known is None else (module, f"{known}.{value.__name__}")
+
+
+def _name_of(owner: object, module: types.ModuleType) -> str | None:
     for known, held in vars(module).items():
         if held is owner and known != "_":  # the last result, in an interactive session
-            text = f"{module.__name__}.{known}.{name} ({library})"
-            return leaf("library method", text.encode(), text)
+            return known
     return None
 
 
@@ -208,6 +247,9 @@ def is_replacement(value: Any) -> bool:
     """Whether a callable that a library's module holds was put there by somebody else."""
     if not callable(value) or library_object(value) is not None:
         return False
+    home, _ = _held_by_name(value)
+    if home is not None and is_followed(home):
+        return is_of_user(value)
     owner = getattr(value, "__self__", None)
     if owner is not None and library_method(owner, getattr(value, "__name__", "")) is not None:
         return False
@@ -220,16 +262,12 @@ def is_replacement(value: Any) -> bool:
     )
 
 
-def _ufunc(value: Any) -> Fingerprint | None:
+def _ufunc(value: Any) -> tuple[types.ModuleType | None, str]:
     """NumPy ufuncs hold no module: they are found by name in the libraries that define some."""
     numpy = sys.modules.get("numpy")
-    if numpy is None or type(value) is not numpy.ufunc:
-        return None
-    for module_name in ("numpy", "scipy.special", "numpy.linalg._umath_linalg"):
-        module = sys.modules.get(module_name)
-        if module is not None and getattr(module, value.__name__, None) is value:
-            library = library_of(module)
-            if library is not None:
-                text = f"{module_name}.{value.__name__} ({library})"
-                return leaf("library", text.encode(), text)
-    return None
+    if numpy is not None and type(value) is numpy.ufunc:
+        for module_name in ("numpy", "scipy.special", "numpy.linalg._umath_linalg"):
+            module = sys.modules.get(module_name)
+            if module is not None and getattr(module, value.__name__, None) is value:
+                return module, value.__name__
+    return None, ""

@@ -37,3 +37,19 @@ if TYPE_CHECKING:
         def met(self, value: object, aspect: str = "itself") -> Fingerprint | None:
             """A reference to something met before in this walk; else remembers it."""
             ...
+
+        def mark(self) -> int:
+            """How much was met so far."""
+            ...
+
+        def forget(self, mark: int) -> None:
+            """Take back what was met since: nothing of it is in the key."""
+            ...
+
+        def may_follow(self) -> bool:
+            """Whether one more function of a library may be followed; counts them."""
+            ...
+
+        def contents(self, module: str, file: str) -> str:
+            """A digest over all that a library's module can run."""
+            ...

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from emberkeep.keys.contents import Contents
     from emberkeep.keys.watch import Watch
 
 CONTAINERS = (tuple, list)
+MOST_FOLLOWED = 32  # functions and classes of installed libraries, in one walk
 BUILT_IN_VIEWS = (memoryview, type(vars(object)))
 
 
@@ -54,6 +56,8 @@ class Walk:
         self.literal = literal
         self._met: list[tuple[object, str]] = []  # callables, classes…, in the order of the walk
         self._open: list[object] = []  # containers that are being walked
+        self._followed = 0
+        self._contents: Contents | None = None
 
     def visit(self, value: object, path: str) -> Fingerprint:
         """The fingerprint of a value that is reached by `path`."""
@@ -119,7 +123,9 @@ class Walk:
 
         found = behaviour.describe(value, path, self)
         if found is None:
-            raise refusal(value, path)
+            problem = refusal(value, path)
+            problem.of_user = behaviour.is_of_user(value)
+            raise problem
         return found
 
     def compile_time(self, value: object, path: str) -> Fingerprint:
@@ -140,6 +146,27 @@ class Walk:
                 return leaf("again", b"%d" % index, f"(the same as #{index})")
         self._met.append((value, aspect))
         return None
+
+    def mark(self) -> int:
+        """How much was met so far."""
+        return len(self._met)
+
+    def forget(self, mark: int) -> None:
+        """Take back what was met since: nothing of it is in the key."""
+        del self._met[mark:]
+
+    def may_follow(self) -> bool:
+        """Whether one more function of a library may be followed; counts them."""
+        self._followed += 1
+        return self._followed <= MOST_FOLLOWED
+
+    def contents(self, module: str, file: str) -> str:
+        """A digest over all that a library's module can run."""
+        if self._contents is None:
+            from emberkeep.keys.contents import Contents  # most keys need none of it
+
+            self._contents = Contents()
+        return self._contents.of(module, file)
 
     def _once(
         self, value: object, path: str, walk: Callable[[Any, str], Fingerprint]
