@@ -13,7 +13,12 @@ import sys
 import types
 
 from emberkeep.keys.fingerprint import branch, leaf
-from emberkeep.keys.origin import library_of
+from emberkeep.keys.numba_types import (
+    describe_signature,
+    describe_type,
+    is_numba_type,
+    is_signature,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,17 +34,19 @@ OPTIONS_WITHOUT_EFFECT = frozenset({"cache"})
 
 def describe_numba(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
     """A dispatcher, ufunc, callback, intrinsic or type of numba's; None for anything else."""
-    if _is_type(value):
-        return _type(value, path, walk)
+    if is_numba_type(value):
+        return describe_type(value, path, walk)
     if not type(value).__module__.startswith("numba"):
         return None
+    if is_signature(value):
+        return describe_signature(value, path, walk)
     kind = f"numba {type(value).__name__}"
     if hasattr(value, "py_func") and hasattr(value, "targetoptions"):
         return walk.met(value) or _dispatcher(kind, value, path, walk)
     if hasattr(value, "_dispatcher"):  # @vectorize and @guvectorize
         inner = walk.visit(value._dispatcher, path)  # noqa: SLF001 - numba shows it nowhere else
         options = (
-            repr(getattr(value, "signature", "")),
+            getattr(value, "signature", ""),
             repr(getattr(value, "identity", getattr(value, "_identity", None))),
             # Frozen, no other types get compiled; else these are only those seen so far.
             tuple(value.types) if getattr(value, "_frozen", False) else None,
@@ -52,7 +59,7 @@ def describe_numba(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
         return branch(kind, children)
     if hasattr(value, "_pyfunc") and hasattr(value, "_sig"):  # @cfunc
         function = walk.visit(value._pyfunc, path)  # noqa: SLF001 - the same
-        signature = walk.visit(repr(value._sig), path)  # noqa: SLF001 - the same
+        signature = walk.visit(value._sig, path)  # noqa: SLF001 - the same
         compiler = value._compiler  # noqa: SLF001 - the same
         children = [("function", function), ("signature", signature)]
         children += _compile_options(compiler, compiler.pipeline_class, path, walk)
@@ -63,28 +70,6 @@ def describe_numba(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
         options = walk.compile_time(settings, f"{path} options")
         return branch(kind, [("definition", definition), ("options", options)])
     return None
-
-
-def _is_type(value: object) -> bool:
-    abstract = sys.modules.get("numba.core.types.abstract")
-    return abstract is not None and isinstance(value, abstract.Type)
-
-
-def _type(value: Any, path: str, walk: Visitor) -> Fingerprint:
-    """A type by its name; that of a user's own making by its class and state too."""
-    module = sys.modules.get(type(value).__module__.partition(".")[0])
-    library = library_of(module) if isinstance(module, types.ModuleType) else None
-    own = leaf("numba type", f"{value!r}|{library}".encode(), repr(value))
-    if library is not None:
-        return own
-    # The code is a number that numba counts up in each process.
-    state = {name: item for name, item in sorted(vars(value).items()) if name != "_code"}
-    children = [
-        ("type", own),
-        ("class", walk.compile_time(type(value), f"{path}.__class__")),
-        ("state", walk.compile_time(state, path)),
-    ]
-    return branch("numba type", children)
 
 
 def _dispatcher(kind: str, value: Any, path: str, walk: Visitor) -> Fingerprint:
@@ -98,8 +83,8 @@ def _dispatcher(kind: str, value: Any, path: str, walk: Visitor) -> Fingerprint:
     if links:
         children.append(("link", _linked_files(links, path, walk)))
     if not getattr(value, "_can_compile", True):  # explicit signatures: no others get compiled
-        signatures = sorted(repr(signature) for signature in value.overloads)
-        children.append(("signatures", walk.visit(signatures, path)))
+        # Their order is that of the decorator, in which numba tries them.
+        children.append(("signatures", walk.visit(list(value.overloads), f"{path} signatures")))
     return branch(kind, children)
 
 
@@ -271,7 +256,7 @@ def _written_template(template: Any) -> object | None:
                 written.setdefault(name, inner)
     cases = getattr(template, "cases", None)
     if written or (cases is not None and not _of_numba(template.__module__)):
-        written["cases"] = repr(cases)
+        written["cases"] = cases
     return written or None
 
 

@@ -322,7 +322,7 @@ def test_what_cannot_be_written_down_is_compiled_with_a_reason(tmp_path):
         return x + 1
 
     kept = emberkeep.keep_kernel(applies, keep=emberkeep.Keep(tmp_path))
-    with pytest.warns(StoreWarning, match="objects of this process"):
+    with pytest.warns(StoreWarning, match="Dispatcher, for which no exact key is known"):
         assert kept(inner, 1.0) == 2.0
 
 
@@ -388,3 +388,63 @@ def test_a_kept_layout_of_another_form_is_a_miss():
         artifact = Artifact("", built, rest, hit=True, reason="")
         with pytest.raises(NotKept):
             _rebuild(artifact, (numba.float32,), add.targetctx, add.py_func)
+
+
+NAMED_TUPLE = """
+    import json
+    from collections import namedtuple
+    Point = namedtuple("Point", {fields!r})
+    @kept
+    @njit
+    def first(p):
+        return p.x
+    print(json.dumps(first(Point(x=1.0, y=2.0))))
+"""
+
+
+def test_named_tuples_of_other_fields_are_other_types(program):
+    # Their text is the same, Point(float64 x 2), and so is the place where the field lies not.
+    for fields in ("x y", "y x", "x y"):
+        assert program("ours", NAMED_TUPLE.format(fields=fields)) == 1.0
+
+
+BOTH = """
+    import json
+    from collections import namedtuple
+    @kept
+    @njit
+    def first(p):
+        return p.x
+    given = [namedtuple("Point", fields)(x=1.0, y=2.0) for fields in ("x y", "y x")]
+    print(json.dumps([first(p) for p in given]))
+"""
+
+
+def test_two_such_types_in_one_process(program):
+    for _ in range(2):
+        assert program("ours", BOTH) == [1.0, 1.0]
+
+
+JITCLASS = """
+    import json, warnings
+    from numba import float64
+    from numba.experimental import jitclass
+    @jitclass([("x", float64)])
+    class Particle:
+        def __init__(self, x):
+            self.x = x
+    @kept
+    @njit
+    def position(p):
+        return p.x
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        position(Particle(1.0))
+    print(json.dumps([str(item.message) for item in caught]))
+"""
+
+
+def test_a_jitclass_is_compiled_in_each_process_and_said_so(program):
+    (message,) = program("ours", JITCLASS)
+    assert "position is compiled in each process, not kept" in message
+    assert "jitclass" in message or "Particle" in message

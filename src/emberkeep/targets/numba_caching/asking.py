@@ -66,13 +66,15 @@ class Asking:
         return {"dispatcher": self._dispatcher}
 
     def load(self, signature: str, ingredients: Mapping[str, object]) -> Artifact | None:
-        """What is kept for a signature; None where it has to be compiled."""
+        """What is kept for a signature; None where it has to be compiled.
+
+        Args:
+            signature: what tells it from others in this process.
+            ingredients: the same in all processes, with the types of the signature.
+        """
         keyed = self._keyed
         if keyed is None or not keyed.watch.unchanged():
             keyed = self._keyed = key_of(self._ingredients)
-        if " at 0x" in signature:
-            self._refuse(f"its argument types ({signature}) name objects of this process only")
-            return None
         toolchain = self._toolchain()
         half = BuildHalf(
             toolchain.ingredients, toolchain, lambda: keyed.has_changed(self._ingredients)
@@ -80,7 +82,7 @@ class Asking:
         try:
             answer = self._keep.ask(
                 *self.called,
-                {**keyed.ingredients(), **ingredients, "signature": signature},
+                {**keyed.ingredients(), **ingredients},
                 toolchain=half,
             )
         except Unkeyable as problem:

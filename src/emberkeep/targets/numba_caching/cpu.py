@@ -154,7 +154,9 @@ class FunctionCache(caching._Cache):  # noqa: SLF001 - numba's own base of cache
             return None
         signature = _text(sig)
         processor = target_context.codegen().magic_tuple()
-        artifact = self._asking.load(signature, {"processor": list(processor)})
+        artifact = self._asking.load(
+            signature, {"processor": list(processor), "signature": list(_types(sig))}
+        )
         if artifact is None:
             return None
         try:
@@ -169,9 +171,16 @@ class FunctionCache(caching._Cache):  # noqa: SLF001 - numba's own base of cache
             self._asking.save(_text(sig), lambda: _reduce(data))
 
 
-def _text(sig: Any) -> str:
+def _types(sig: Any) -> tuple[Any, ...]:
     arguments, result = sigutils.normalize_signature(sig)
-    return f"{result}({', '.join(map(str, arguments))})"
+    return result, *arguments
+
+
+def _text(sig: Any) -> str:
+    """A signature as it is shown, with the numbers of its types: equal texts may differ."""
+    result, *arguments = _types(sig)
+    codes = [kind._code for kind in arguments]  # noqa: SLF001 - numba's own number of a type
+    return f"{result}({', '.join(map(str, arguments))}) {codes}"
 
 
 # Writing ------------------------------------------------------------------------------------------

@@ -136,7 +136,9 @@ class KernelCache(caching._Cache):  # noqa: SLF001 - numba-cuda's own base of ca
             return None
         signature = _text(sig)
         capability = tuple(numba_dispatcher.get_current_device().compute_capability)
-        artifact = self._asking.load(signature, {"compute capability": capability})
+        artifact = self._asking.load(
+            signature, {"compute capability": capability, "signature": list(_types(sig))}
+        )
         if artifact is not None:
             try:
                 return _rebuild(artifact, sig)
@@ -162,9 +164,16 @@ class KernelCache(caching._Cache):  # noqa: SLF001 - numba-cuda's own base of ca
         """Do nothing: what is not found is compiled and kept here."""
 
 
-def _text(sig: Any) -> str:
+def _types(sig: Any) -> tuple[Any, ...]:
     arguments, _ = sigutils.normalize_signature(sig)
-    return ", ".join(map(str, arguments))
+    return tuple(arguments)
+
+
+def _text(sig: Any) -> str:
+    """A signature as it is shown, with the numbers of its types: equal texts may differ."""
+    arguments = _types(sig)
+    codes = [kind._code for kind in arguments]  # noqa: SLF001 - numba's own number of a type
+    return f"{', '.join(map(str, arguments))} {codes}"
 
 
 def _reduce(kernel: Any) -> Mapping[str, object]:
