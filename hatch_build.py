@@ -5,7 +5,7 @@ compiles: in a process of its own, whose environment has no settings of numba's.
 kept in the keep of whoever builds, so that the next wheel takes seconds.
 
 EMBERKEEP_PREBUILT says what is wanted: 0, a wheel for every platform without any; 1, with them or
-not at all; unset, with them where numba can be had.
+not at all; names of levels, the same with these alone; unset, with all where numba can be had.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ OLDEST_GLIBC = (2, 17)
 
 def main(folder: str) -> None:
     """Compile for all levels into a folder, several at a time."""
-    workers = min(len(LEVELS), os.cpu_count() or 1)
+    levels = LEVELS if wanted() in ("", "1") else tuple(wanted().split(","))
+    workers = min(len(levels), os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        sizes = pool.map(_write, LEVELS, [folder] * len(LEVELS))
-        for level, size in zip(LEVELS, sizes, strict=True):
+        sizes = pool.map(_write, levels, [folder] * len(levels))
+        for level, size in zip(levels, sizes, strict=True):
             print(f"{level}: {size:,} bytes")
 
 
@@ -62,6 +63,7 @@ def compile_into(folder: str) -> str:
     command = [sys.executable, __file__, folder]
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     if done.returncode:
+        print(done.stderr, file=sys.stderr)
         last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
         return f"kernels cannot be compiled: {last[0]}"
     return ""
@@ -94,21 +96,21 @@ if BuildHookInterface is not None:
 
         def dependencies(self) -> list[str]:
             """Compiling needs what running needs, and numba, where that is to be had."""
-            if _wanted() == "0" or not can_compile():
+            if wanted() == "0" or not can_compile():
                 return []
             (numba,) = self.metadata.core.optional_dependencies["numba"]
             # numba declares no upper bound that pip could take for "not here".
-            newest = "" if _wanted() == "1" else '; python_version < "3.15"'
+            newest = "" if wanted() else '; python_version < "3.15"'
             return [*self.metadata.core.dependencies, f"{numba}{newest}"]
 
         def initialize(self, version: str, build_data: dict[str, Any]) -> None:
             """Compile, and name the wheel for where it runs."""
-            if version == "editable" or _wanted() == "0":
+            if version == "editable" or wanted() == "0":
                 return
             self._folder = tempfile.TemporaryDirectory(prefix="emberkeep-prebuilt-")
             problem = compile_into(self._folder.name)
-            if problem and _wanted() == "1":
-                raise RuntimeError(f"EMBERKEEP_PREBUILT is 1, and {problem}")
+            if problem and wanted():
+                raise RuntimeError(f"EMBERKEEP_PREBUILT is {wanted()}, and {problem}")
             if problem:
                 self.app.display_warning(
                     f"The wheel is made without emberkeep's own kernels: {problem}. They are "
@@ -127,7 +129,8 @@ if BuildHookInterface is not None:
                 folder.cleanup()
 
 
-def _wanted() -> str:
+def wanted() -> str:
+    """What the environment asks for."""
     return os.environ.get("EMBERKEEP_PREBUILT", "")
 
 

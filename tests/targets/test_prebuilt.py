@@ -128,6 +128,8 @@ def test_a_level_that_was_asked_for_is_no_other(folder, level):
 
 
 def test_the_best_level_that_a_processor_has_is_taken(monkeypatch):
+    monkeypatch.setattr(prebuilt, "_read_index", lambda level: {"level": level})
+
     def with_features(*names):
         from emberkeep.light import replace
 

@@ -42,7 +42,7 @@ def came_with_us(target: Target, request: Request, plan: str) -> Artifact | None
     """
     if not request.own:
         return None
-    index = next(filter(None, map(_read_index, _levels(target))), None)
+    index = next(map(_read_index, _levels(target)), None)
     if index is None or not {*OWN, *request.own} <= index["made from"].keys():
         return None
     entry = index["kernels"].get(plan)
@@ -60,14 +60,20 @@ def came_with_us(target: Target, request: Request, plan: str) -> Artifact | None
     return Artifact("", {SHARED: image}, dict(entry["layout"]), hit=True, reason=reason)
 
 
+def levels_here() -> tuple[str, ...]:
+    """The levels that there are kernels for and that this processor has, the best first."""
+    here = host()
+    possible = (level for level in BEST_FIRST if not missing(LEVELS[level], here))
+    return tuple(level for level in possible if _read_index(level) is not None)
+
+
 def _levels(target: Target) -> tuple[str, ...]:
     """The levels whose kernels will do for a target, the best first."""
     if target.name != "cpu":
         return ()
     if target.architecture != "host":
         return (target.architecture,)
-    here = host()
-    return tuple(level for level in BEST_FIRST if not missing(LEVELS[level], here))
+    return levels_here()
 
 
 def _read_index(level: str) -> Mapping[str, Any] | None:

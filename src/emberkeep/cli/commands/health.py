@@ -13,9 +13,9 @@ import time
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.commands.findings import BAD, OK, WARN, Check
 from emberkeep.cli.commands.machines import check_machines
+from emberkeep.cli.commands.versions import check_versions
 from emberkeep.cli.text import duration, size, table
 from emberkeep.errors import StoreProblem
-from emberkeep.keys.distributions import find_distribution
 from emberkeep.light import as_dict, sha256
 from emberkeep.store import files
 from emberkeep.store.composition import compose
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from emberkeep.store.protocol import Entry
 
 OLDEST_PYTHON = (3, 11)
-PACKAGES = ("numba", "numba-cuda", "jax", "rich")
 LITTLE_SPACE = 1 << 30
 NO_SPACE = 64 << 20
 CLOCK_SKEW_S = 60.0
@@ -66,9 +65,7 @@ def _checks(session: Session) -> Iterator[Check]:
         from emberkeep.cli.commands.shared_health import check_sharing
 
         yield from check_sharing(session)
-    for package in PACKAGES:
-        found = find_distribution(package)
-        yield Check(package, OK, "not installed (optional)" if found is None else found.version)
+    yield from check_versions()
     yield from check_machines()
 
 

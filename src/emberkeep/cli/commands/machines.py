@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def check_machines() -> Iterator[Check]:
     """The processor, the compilers and the GPU; nothing is compiled."""
     yield _processor()
+    yield _own_kernels()
     yield _cpu_compiler()
     yield _gpu_compiler()
     yield _gpu()
@@ -28,6 +29,15 @@ def _processor() -> Check:
         remedy = "Kernels are compiled for 'host' only; levels are those of x86-64."
         return Check("processor", WARN, here.architecture, remedy)
     return Check("processor", OK, f"{here.vendor}, runs {levels[-1]}")
+
+
+def _own_kernels() -> Check:
+    from emberkeep.targets.prebuilt import levels_here
+
+    levels = levels_here()
+    if not levels:
+        return Check("emberkeep's kernels", OK, "compiled when they are needed")
+    return Check("emberkeep's kernels", OK, f"came compiled, for {levels[0]}")
 
 
 def _cpu_compiler() -> Check:
