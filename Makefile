@@ -14,7 +14,7 @@ unexport EMBERKEEP_TEST_KEEP
 # What goes through all of the engines that compile, in the tests that take least.
 COLD_TESTS := tests/elimination tests/ode/test_independence.py tests/phasetype/test_stiff.py
 
-.PHONY: setup demo test cold soak lint docs bench clean
+.PHONY: setup demo test cold soak lint docs wheel-test bench clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "emberkeep needs Python 3.11 or newer; set PYTHON=/path/to/it")'
@@ -51,6 +51,9 @@ lint: $(VENV)/.dev  ## style, types, import rules
 docs: $(VENV)/.dev  ## the documentation, without a warning
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b doctest docs docs/_build/doctest
+
+wheel-test: $(VENV)/.dev  ## the wheel in clean environments: bare, and with the newest and oldest of all
+	EMBERKEEP_TEST_KEEP='$(if $(COLD),,$(abspath $(EMBERKEEP_TEST_KEEP)))' $(BIN)/python .ci/check_wheel.py
 
 bench: $(VENV)/.dev  ## every benchmark, each against its peer or floor in the same run
 	$(BIN)/python benchmarks/run.py

@@ -7,7 +7,7 @@ Each environment is a Python, and what is installed beside the wheel:
     oldest   all extras at the oldest versions that pyproject.toml allows
 
 What is compiled is kept in a folder that outlives the run, under exact keys: EMBERKEEP_TEST_KEEP,
-or the user's cache. Usage: check_wheel.py [bare|newest|oldest …]
+or the user's cache; an empty name is for a cold run. Usage: check_wheel.py [bare|newest|oldest …]
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def main() -> int:
     """Build the wheel, and try it in the environments that are named; how many failed."""
     names = sys.argv[1:] or ["bare", "newest", "oldest"]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    kept = Path(os.environ.get("EMBERKEEP_TEST_KEEP") or cache / "emberkeep-tests")
+    kept = os.environ.get("EMBERKEEP_TEST_KEEP", str(cache / "emberkeep-tests"))
     pythons = find_pythons()
     print("Pythons:", ", ".join(f"{'.'.join(map(str, known))}" for known in pythons))
     failed = 0
     with tempfile.TemporaryDirectory(prefix="emberkeep-wheel-") as folder:
-        place = Place(Path(folder), kept)
+        place = Place(Path(folder), Path(kept or folder, "wheel-test"))
         for name in ("build", *names):
             try:
                 TRIALS[name](place, pythons)
