@@ -4,7 +4,7 @@ As hatchling's hook this decides whether it can, and what the wheel is called th
 compiles: in a process of its own, whose environment has no settings of numba's. What is compiled is
 kept in the keep of whoever builds, so that the next wheel takes seconds.
 
-EMBERKEEP_PREBUILT says what is wanted: 0, a wheel for every platform without any; 1, with them or
+BUILD_EMBERKEEP_KERNELS says what is wanted: 0, a wheel for every platform without any; 1, with them or
 not at all; names of levels, the same with these alone; unset, with all where numba can be had.
 """
 
@@ -27,9 +27,8 @@ SOURCE = Path(__file__).resolve().parent / "src"
 OLDEST_GLIBC = (2, 17)
 
 
-def main(folder: str) -> None:
-    """Compile for all levels into a folder, several at a time."""
-    levels = LEVELS if wanted() in ("", "1") else tuple(wanted().split(","))
+def main(folder: str, *levels: str) -> None:
+    """Compile for levels into a folder, several at a time."""
     workers = min(len(levels), os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         sizes = pool.map(_write, levels, [folder] * len(levels))
@@ -60,7 +59,8 @@ def compile_into(folder: str) -> str:
         for name, value in os.environ.items()
         if not name.startswith("NUMBA_") and name != "EMBERKEEP_DISABLED"
     }
-    command = [sys.executable, __file__, folder]
+    levels = LEVELS if wanted() in ("", "1") else tuple(wanted().split(","))
+    command = [sys.executable, __file__, folder, *levels]
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     if done.returncode:
         print(done.stderr, file=sys.stderr)
@@ -110,7 +110,7 @@ if BuildHookInterface is not None:
             self._folder = tempfile.TemporaryDirectory(prefix="emberkeep-prebuilt-")
             problem = compile_into(self._folder.name)
             if problem and wanted():
-                raise RuntimeError(f"EMBERKEEP_PREBUILT is {wanted()}, and {problem}")
+                raise RuntimeError(f"BUILD_EMBERKEEP_KERNELS is {wanted()}, and {problem}")
             if problem:
                 self.app.display_warning(
                     f"The wheel is made without emberkeep's own kernels: {problem}. They are "
@@ -131,10 +131,10 @@ if BuildHookInterface is not None:
 
 def wanted() -> str:
     """What the environment asks for."""
-    return os.environ.get("EMBERKEEP_PREBUILT", "")
+    return os.environ.get("BUILD_EMBERKEEP_KERNELS", "")
 
 
 if __name__ == "__main__":
     # Not by PYTHONPATH: pip takes from it what an editable install has put on the path, too.
     sys.path.insert(0, str(SOURCE))
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -104,7 +104,7 @@ class Place:
             *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"),
             *("--wheel-dir", self.folder / "wheel", ROOT),
             keep=self.kept / "wheel",
-            EMBERKEEP_PREBUILT="x86-64-v3" if platform.machine() == "x86_64" else "0",
+            BUILD_EMBERKEEP_KERNELS="x86-64-v3" if platform.machine() == "x86_64" else "0",
         )
         (self.wheel,) = (self.folder / "wheel").iterdir()
         print(f"{self.wheel.name}: {self.wheel.stat().st_size:,} bytes", flush=True)
