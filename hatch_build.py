@@ -4,8 +4,8 @@ As hatchling's hook this decides whether it can, and what the wheel is called th
 compiles: in a process of its own, whose environment has no settings of numba's. What is compiled is
 kept in the keep of whoever builds, so that the next wheel takes seconds.
 
-BUILD_EMBERKEEP_KERNELS says what is wanted: 0, a wheel for every platform without any; 1, with them or
-not at all; names of levels, the same with these alone; unset, with all where numba can be had.
+BUILD_EMBERKEEP_KERNELS says what is wanted: 0, a wheel for every platform without any; 1, with them
+or not at all; names of levels, the same with these alone; unset, with all where numba can be had.
 """
 
 from __future__ import annotations
