@@ -76,18 +76,10 @@ def _order(graph: Graph, marks: Values, begins: Values) -> Values:
     from emberkeep.phasetype.refinement import Refinement, TooSymmetric, ranked
 
     sources, targets = graph.edges.sources, graph.edges.targets.astype(np.int64)
-    own = np.concatenate([graph.states.rows.astype(float), begins], axis=1)
-
-    def certificate(order: Values) -> bytes:
-        form = _renumbered(graph.edges, order)
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
-        renumbered = np.lexsort((rank[targets], rank[sources]))
-        parts = (form.starts, form.targets, np.ascontiguousarray(marks[renumbered]), own[order])
-        return b"".join(part.tobytes() for part in parts)
-
+    # Whole numbers beyond 2^53 are no floats: what a vertex is goes by ranks.
+    own = np.stack([ranked(graph.states.rows), ranked(begins)], axis=1)
     try:
-        return Refinement(ranked(own), sources, targets, ranked(marks), certificate).order()
+        return Refinement(ranked(own), sources, targets, ranked(marks)).order()
     except TooSymmetric:
         warnings.warn(
             "This graph has so many vertices that are alike that no numbering of its own was "

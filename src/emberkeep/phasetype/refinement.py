@@ -3,12 +3,16 @@
 Vertices are told apart by what they are and by what they are next to, again and again. Where that
 leaves some alike, one is singled out and the rest follows, for each of them in turn; the smallest
 of the forms that come out is the canonical one. Symmetries that are met on the way spare the rest
-of what they make equal (McKay and Piperno, J. Symbolic Comput. 60, 2014).
+of what they make equal (McKay and Piperno, J. Symbolic Comput. 60, 2014). Parts that hang together
+by vertices alone that are like no other are looked at one by one: what can be swapped within one
+says nothing of another.
+
+What surrounds a vertex is told by a sum of hashes, so that it changes only where a neighbour does.
+Two surroundings with the same sum would be two orders for one graph, and so two hashes for it:
+never one hash for two graphs.
 """
 
 from __future__ import annotations
-
-from hashlib import blake2b
 
 import numpy as np
 
@@ -16,12 +20,12 @@ from emberkeep.light import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     Values = np.ndarray[Any, Any]
 
 MOST_REFINEMENTS = 4000
+ODD = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # of splitmix64
 
 
 class TooSymmetric(Exception):  # noqa: N818 - a signal within this package
@@ -39,31 +43,24 @@ def ranked(rows: Values) -> Values:
 class Refinement:
     """A search for the canonical order.
 
+    A vertex's color says what it is known to be: how many vertices have smaller ones.
+
     Args:
-        colors: by vertex, what it is by itself.
-        sources, targets, labels: edges, and what each is by itself.
-        certificate: the form that an order of the vertices gives.
+        ranks: by vertex, the rank of what it is by itself.
+        sources, targets, labels: edges, and the rank of what each is by itself.
     """
 
-    def __init__(
-        self,
-        colors: Values,
-        sources: Values,
-        targets: Values,
-        labels: Values,
-        certificate: Callable[[Values], bytes],
-    ) -> None:
-        self._count = len(colors)
-        self._certificate = certificate
+    def __init__(self, ranks: Values, sources: Values, targets: Values, labels: Values) -> None:
+        self._count = len(ranks)
+        self._edges = sources, targets, labels
         # Out of a vertex and into it, each with its own marks.
-        self._ends = np.concatenate([sources, targets])
-        self._others = np.concatenate([targets, sources])
-        self._labels = np.concatenate([2 * labels, 2 * labels + 1])
-        order = np.argsort(self._ends, kind="stable")
-        self._ends, self._others = self._ends[order], self._others[order]
-        self._labels = self._labels[order]
+        ends = np.concatenate([sources, targets])
+        order = np.argsort(ends, kind="stable")
+        self._ends = ends[order]
+        self._others = np.concatenate([targets, sources])[order]
+        self._labels = np.concatenate([2 * labels, 2 * labels + 1])[order]
         self._bounds = np.searchsorted(self._ends, np.arange(self._count + 1))
-        self._colors = colors
+        self._colors = _placed(ranks)
         self._refined = 0
         self._best: tuple[list[bytes], bytes, Values] | None = None
         self._best_path: list[int] = []
@@ -75,32 +72,117 @@ class Refinement:
         Raises:
             TooSymmetric: the graph has too many vertices that are alike.
         """
-        colors = self._twins_apart(self._refine(self._colors))
-        self._search(self._refine(colors), [], [])
-        assert self._best is not None
-        return self._best[2]
+        colors = self._refine(self._twins_apart(self._refine(self._colors)))
+        parts = self._parts(colors)
+        if len(parts) == 1 and len(parts[0]) == self._count:
+            self._search(colors, [], [])
+            assert self._best is not None
+            return self._best[2]
+        found: list[tuple[bytes, Values]] = []
+        for part in parts:
+            below = self._within(part, colors)
+            order = below.order()
+            found.append((below.form(order), part[order]))
+        # Parts of the same form are the same: either may come first.
+        place = np.zeros(self._count, np.int64)
+        seen = 0
+        for _, ordered in sorted(found, key=lambda pair: pair[0]):
+            place[ordered] = np.arange(seen, seen + len(ordered))
+            seen += len(ordered)
+        return np.lexsort((place, colors))
+
+    def form(self, order: Values) -> bytes:
+        """What the graph is in an order."""
+        rank = np.empty(self._count, np.int64)
+        rank[order] = np.arange(self._count)
+        sources, targets, labels = self._edges
+        edges = np.stack([rank[sources], rank[targets], labels], axis=1)
+        edges = edges[np.lexsort((edges[:, 1], edges[:, 0]))]
+        return self._colors[order].tobytes() + edges.tobytes()
+
+    def _parts(self, colors: Values) -> list[Values]:
+        """Vertices that are like others, by what hangs together."""
+        alike = np.bincount(colors, minlength=self._count)[colors] > 1
+        inner = alike[self._ends] & alike[self._others]
+        ends, others = self._ends[inner], self._others[inner]
+        label = np.arange(self._count)
+        while True:
+            lower = label.copy()
+            np.minimum.at(lower, ends, label[others])
+            lower = lower[lower]
+            if (lower == label).all():
+                break
+            label = lower
+        own = np.flatnonzero(alike)
+        own = own[np.argsort(label[own], kind="stable")]
+        return np.split(own, np.flatnonzero(np.diff(label[own])) + 1) if len(own) else []
+
+    def _within(self, part: Values, colors: Values) -> Refinement:
+        """A part by itself; its colors tell what it is next to outside."""
+        number = np.full(self._count, -1, np.int64)
+        number[part] = np.arange(len(part))
+        sources, targets, labels = self._edges
+        inner = (number[sources] >= 0) & (number[targets] >= 0)
+        below = Refinement(
+            colors[part], number[sources[inner]], number[targets[inner]], labels[inner]
+        )
+        below._colors = colors[part]
+        return below
 
     def _refine(self, colors: Values) -> Values:
         """Tell apart what has different surroundings, until nothing changes."""
         self._refined += 1
         if self._refined > MOST_REFINEMENTS:
             raise TooSymmetric
-        known = int(colors.max(initial=-1)) + 1
-        while True:
-            around = np.stack([self._labels, colors[self._others]], axis=1)
-            order = np.lexsort((around[:, 1], around[:, 0], self._ends))
-            data = np.ascontiguousarray(around[order], np.int64)
-            digests = np.empty((self._count, 2), np.uint64)
-            for vertex in range(self._count):
-                part = data[self._bounds[vertex] : self._bounds[vertex + 1]]
-                digests[vertex] = np.frombuffer(
-                    blake2b(part.tobytes(), digest_size=16).digest(), np.uint64
-                )
-            colors = ranked(np.concatenate([colors[:, None].astype(np.uint64), digests], axis=1))
-            many = int(colors.max(initial=-1)) + 1
-            if many == known:
-                return colors
-            known = many
+        colors = _placed(colors)
+        sizes = np.bincount(colors, minlength=self._count)
+        known: Values = np.zeros(self._count, np.uint64)  # by color: what surrounds its vertices
+        touched, is_known = np.arange(self._count), False
+        while len(touched):
+            around = self._surroundings(touched, colors)
+            cells = colors[touched]
+            moves = (around != known[cells]) | (not is_known)
+            touched, around, cells = touched[moves], around[moves], cells[moves]
+            order = np.lexsort((around, cells))
+            touched, around, cells = touched[order], around[order], cells[order]
+            is_first = np.r_[True, (cells[1:] != cells[:-1]) | (around[1:] != around[:-1])]
+            if not len(touched):
+                break
+            begins = np.flatnonzero(is_first)
+            counts = np.diff(np.append(begins, len(touched)))
+            # What did not move stays in front, under the name that it had.
+            moved = np.bincount(cells, minlength=self._count)
+            of_cell = cells[begins]
+            before = np.searchsorted(cells, of_cell)
+            names = of_cell + (sizes - moved)[of_cell] + (begins - before)
+            sizes[np.unique(of_cell)] -= moved[np.unique(of_cell)]
+            sizes[names] = counts
+            known[names] = around[begins]
+            fresh = np.repeat(names, counts)
+            colors[touched] = fresh
+            touched, is_known = self._neighbours(touched[fresh != cells]), True
+            touched = touched[sizes[colors[touched]] > 1]
+        return colors
+
+    def _surroundings(self, vertices: Values, colors: Values) -> Values:
+        """By vertex, a sum of hashes of its neighbours' colors, each with the edge's label."""
+        at, starts = self._around(vertices)
+        mixed = self._labels[at].astype(np.uint64) * np.uint64(ODD[0])
+        mixed += colors[self._others[at]].astype(np.uint64) * np.uint64(ODD[1])
+        for shift, factor in ((30, ODD[1]), (27, ODD[2])):
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed ^ (mixed >> np.uint64(31)))])
+        return sums[starts[1:]] - sums[starts[:-1]]
+
+    def _neighbours(self, vertices: Values) -> Values:
+        return np.unique(self._others[self._around(vertices)[0]])
+
+    def _around(self, vertices: Values) -> tuple[Values, Values]:
+        """Where the neighbours of vertices are, one after another, and where each one's begin."""
+        begins = self._bounds[vertices]
+        counts = self._bounds[vertices + 1] - begins
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        return np.arange(starts[-1]) + np.repeat(begins - starts[:-1], counts), starts
 
     def _twins_apart(self, colors: Values) -> Values:
         """Give an order to vertices with the very same neighbours: any is as good as another."""
@@ -117,7 +199,7 @@ class Refinement:
 
     def _search(self, colors: Values, path: list[int], invariants: list[bytes]) -> int:
         """Look below a vertex that was singled out; up to how long a path all has been seen."""
-        sizes = np.bincount(colors)
+        sizes = np.bincount(colors, minlength=self._count)
         invariants = [*invariants, sizes.tobytes()]
         if self._best is not None and invariants > self._best[0][: len(invariants)]:
             return len(path)
@@ -139,7 +221,7 @@ class Refinement:
         return len(path)
 
     def _leaf(self, order: Values, path: list[int], invariants: list[bytes]) -> int:
-        form = self._certificate(order)
+        form = self.form(order)
         if self._best is None or (invariants, form) < self._best[:2]:
             self._best, self._best_path = (invariants, form, order), path
         elif form == self._best[1]:
@@ -163,3 +245,9 @@ class Refinement:
                     reached.add(there)
                     waiting.append(there)
         return not reached.isdisjoint(tried)
+
+
+def _placed(ranks: Values) -> Values:
+    """Ranks as colors: how many vertices have a smaller one."""
+    counts = np.bincount(ranks)
+    return (np.cumsum(counts) - counts)[ranks]
