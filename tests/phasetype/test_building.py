@@ -1,6 +1,8 @@
 """The ways in which graphs are made agree, and every mistake is told with the state it is in."""
 
 import re
+import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -872,3 +874,77 @@ def test_rewards_name_the_state():
     graph = by_hand([("a", "b", 1.0), ("b", "c", 2.0)], [("a", 1.0)])
     with pytest.raises(InvalidGraph, match="'b'"):
         graph.variance(rewards=[1.0, -1.0])
+
+
+def test_small_exits_are_kept_exactly():
+    """What is left of a row is summed exactly: 1e-14 of it is a way out like any other."""
+    exit_, rates = 2.0**-44, [0.7, 0.1, 0.2]
+    matrix = np.zeros((4, 4))
+    matrix[0, 1:] = rates
+    matrix[0, 0] = -(Fraction(0.7) + Fraction(0.1) + Fraction(0.2) + Fraction(exit_))
+    matrix[1:, 0], matrix[range(1, 4), range(1, 4)] = 1.0, -1.0
+    graph = Graph.from_matrix(matrix, [1.0, 0, 0, 0])
+    left = -sum(map(Fraction, matrix[0].tolist()))
+    assert graph.vertex(0).edges[-1][1] == float(left)
+    assert float(left) == pytest.approx(exit_, rel=1e-2)
+
+
+def test_exits_may_be_given():
+    rates = np.array([[-1.0, 1.0], [1.0, -1.0]])
+    graph = Graph.from_matrix(rates, [1.0, 0.0], exits=[0.0, 1e-20])
+    assert graph.expectation() == pytest.approx(2e20, rel=1e-12)
+    with pytest.raises(InvalidGraph, match=r"Row 1 of the matrix leaves 0, and exits says 0\.5"):
+        Graph.from_matrix(rates, [1.0, 0.0], exits=[0.0, 0.5])
+    with pytest.raises(InvalidGraph, match="expected 2 numbers"):
+        Graph.from_matrix(rates, [1.0, 0.0], exits=[0.5])
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_a_matrix_without_an_end_is_told_by_its_rows(discrete):
+    matrix = np.array([[0.5, 0.5], [0.5, 0.5]]) if discrete else np.array([[-1.0, 1], [1, -1]])
+    with pytest.raises(InvalidGraph, match=f"rows of the matrix add up to {int(discrete)}: no"):
+        Graph.from_matrix(matrix, [1.0, 0.0], discrete=discrete)
+
+
+def test_what_rounding_leaves_is_no_way_out():
+    random = np.random.default_rng(3)
+    matrix = random.random((20, 20)) * 10.0 ** random.uniform(-3, 3, (20, 1))
+    np.fill_diagonal(matrix, 0)
+    np.fill_diagonal(matrix, -matrix.sum(axis=1))
+    matrix[7, 7] *= 2
+    graph = Graph.from_matrix(matrix, np.full(20, 0.05))
+    assert [v.number for v in graph if any(target == 20 for target, *_ in v.edges)] == [7]
+
+
+def test_unreachable_states_are_left_out_on_request():
+    matrix = np.array([[-2.0, 1.0, 0.0], [0.0, -1.0, 0.0], [1.0, 0.0, -1.0]])
+    with pytest.raises(InvalidGraph, match="prune=True"):
+        Graph.from_matrix(matrix, [1.0, 0, 0], states=["a", "b", "c"])
+    graph = Graph.from_matrix(matrix, [1.0, 0, 0], states=["a", "b", "c"], prune=True)
+    assert [vertex.state for vertex in graph][:2] == ["a", "b"]
+    assert (
+        graph.content_hash
+        == Graph.from_matrix(matrix[:2, :2], [1.0, 0], states=["a", "b"]).content_hash
+    )
+    builder = Graph.builder(theta_length=1)
+    for state in range(4):
+        builder.add_vertex(state, float(state == 2))
+    builder.add_edge(2, 0, [3.0])
+    builder.add_edge(1, 3, [1.0])
+    small = builder.build(prune=True)
+    assert [vertex.state for vertex in small] == [0, 2]
+    assert small.expectation([2.0]) == pytest.approx(1 / 6)
+
+
+def test_ways_of_4000_states_without_names_are_numbered_at_once():
+    """Rows without states: their order is found from the matrix, not in quadratic time."""
+    count = 4000
+    matrix = scipy.sparse.diags(
+        [np.ones(count - 1), np.full(count, -3.0), np.full(count - 1, 1.5)], [-1, 0, 1]
+    )
+    begins = np.zeros(count)
+    begins[17] = 1
+    before = time.process_time()
+    graph = Graph.from_matrix(matrix, begins)
+    assert len(graph.structure_hash) == 64
+    assert time.process_time() - before < 5

@@ -53,3 +53,22 @@ def test_what_is_no_call():
         Graph(nr_samples=3)
     with pytest.raises(InvalidGraph, match="empty state"):
         Graph(callback=lambda _: [])
+
+
+def test_where_it_begins_may_be_passed():
+    def down(state):
+        return [([state[0] - 1], 2.0)] if state[0] else []
+
+    for ipv in ([((3,), 1.0)], [[[3], 1.0]], [3], (3,), np.array([3])):
+        graph = Graph(down, ipv=ipv)
+        assert (graph.name, len(graph)) == ("down", 4)
+        assert graph.expectation() == 1.5
+    halves = Graph(callback=down, ipv=[([3], 0.5), ([1], 0.25)])
+    assert halves.expectation() == 0.5 * 1.5 + 0.25 * 0.5
+    assert halves.defect == 0.25
+
+
+@pytest.mark.parametrize("ipv", [3, [([3], [1.0])], [([3], 1.0, 2.0)]])
+def test_what_is_no_beginning(ipv):
+    with pytest.raises(InvalidGraph, match="ipv is"):
+        Graph(coalescent, ipv=ipv, nr_samples=3)

@@ -1,9 +1,11 @@
 """Hashes: the same for every numbering, different for every difference."""
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -575,3 +577,111 @@ def test_other_processes_have_the_same_hashes():
     assert all(len(digest) == 64 and int(digest, 16) >= 0 for digest in found[0])
     assert len(set(found[0])) == len(found[0])
     assert os.environ.get("PYTHONHASHSEED") != "12345"
+
+
+# Sums and large labels ---------------------------------------------------------------------------
+
+
+def in_order(order, weights, labels=None):
+    """States that end at once; probabilities of beginning add up to more than one by rounding."""
+    builder = Graph.builder()
+    for vertex in order:
+        builder.add_vertex(None if labels is None else labels[vertex], weights[vertex])
+    end = builder.add_vertex(None if labels is None else 0)
+    for place, vertex in enumerate(order):
+        builder.add_edge(place, end, 1.0 + vertex % 3)
+    return builder.build()
+
+
+@pytest.mark.parametrize("labels", [None, range(1, 1000)])
+def test_sums_do_not_depend_on_the_order(labels):
+    random = np.random.default_rng(8)
+    for _ in range(20):
+        weights = random.random(30)
+        weights /= weights.sum() * (1 - 1e-12)
+        orders = [random.permutation(30) for _ in range(6)]
+        graphs = [in_order(order, weights, labels) for order in orders]
+        assert len({graph.content_hash for graph in graphs}) == 1
+        assert len({graph.defect for graph in graphs}) == 1
+
+
+def test_probabilities_of_one_state_are_added_up_in_any_order():
+    parts = [0.1, 0.2, 0.3, 0.15, 1e-17, 0.05]
+    hashes = set()
+    for order in itertools.permutations(range(6)):
+        pairs = [((1,), parts[number]) for number in order]
+        graph = Graph.from_callback(lambda s: [((0,), 1.0)] if s[0] else [], initial=pairs)
+        hashes.add(graph.content_hash)
+    assert len(hashes) == 1
+
+
+def test_rows_are_added_up_in_any_order():
+    random = np.random.default_rng(9)
+    rates = random.random((12, 12)) * 10.0 ** random.uniform(-8, 8, (12, 12))
+    np.fill_diagonal(rates, 0)
+    np.fill_diagonal(rates, -rates.sum(axis=1) * (1 + 1e-9))
+    known = Graph.from_matrix(rates, np.full(12, 1 / 12), states=range(12)).content_hash
+    for _ in range(20):
+        order = random.permutation(12)
+        permuted = Graph.from_matrix(
+            rates[np.ix_(order, order)], np.full(12, 1 / 12), states=order.tolist()
+        )
+        assert permuted.content_hash == known
+
+
+def test_labels_beyond_floats_are_told_apart():
+    """2^53 and 2^53 + 1 are the same float, and two vertices may have one label."""
+    big = 2**53
+    hashes = set()
+    for order in itertools.permutations([big, big + 1, big + 2, big + 1]):
+        builder = Graph.builder()
+        for label in order:
+            builder.add_vertex(label, 0.25)
+        end = builder.add_vertex(0)
+        for vertex in range(4):
+            builder.add_edge(vertex, end, 1.0)
+        hashes.add(builder.build().content_hash)
+    assert len(hashes) == 1
+
+
+def test_many_disjoint_symmetric_parts():
+    """Twenty Petersen graphs: each by itself has 120 symmetries, together 120^20 20!."""
+
+    def build(order, odd):
+        builder = Graph.builder()
+        for _ in range(201):
+            builder.add_vertex()
+        for vertex in range(200):
+            builder.add_initial(int(order[vertex]), 1 / 200)
+            builder.add_edge(int(order[vertex]), int(order[200]), 1.0)
+        for part in range(20):
+            skip = 1 if part == odd else 2
+            pairs = [(i, (i + 1) % 5) for i in range(5)]
+            pairs += [(5 + i, 5 + (i + skip) % 5) for i in range(5)]
+            pairs += [(i, 5 + i) for i in range(5)]
+            for one, other in pairs:
+                one, other = int(order[10 * part + one]), int(order[10 * part + other])
+                builder.add_edge(one, other, 1.0)
+                builder.add_edge(other, one, 1.0)
+        return builder.build()
+
+    random = np.random.default_rng(2)
+    before = time.process_time()
+    graphs = [build(random.permutation(201), None) for _ in range(2)]
+    others = [build(random.permutation(201), odd) for odd in (3, 11)]
+    assert len({(graph.structure_hash, graph.content_hash) for graph in graphs}) == 1
+    assert len({(graph.structure_hash, graph.content_hash) for graph in others}) == 1
+    assert graphs[0].structure_hash != others[0].structure_hash
+    assert time.process_time() - before < 20
+
+
+def test_all_vertices_alike_and_next_to_each_other():
+    """A full matrix: any two states can be swapped."""
+    rates = np.ones((60, 60)) - 61 * np.eye(60)
+    graph = Graph.from_matrix(rates, np.full(60, 1 / 60))
+    rates[3, 4] = rates[4, 3] = 2.0
+    rates[3, 3] = rates[4, 4] = -61.0
+    other = Graph.from_matrix(rates, np.full(60, 1 / 60))
+    again = Graph.from_matrix(rates[::-1, ::-1], np.full(60, 1 / 60))
+    assert other.content_hash == again.content_hash != graph.content_hash
+    assert other.structure_hash == graph.structure_hash

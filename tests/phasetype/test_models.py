@@ -12,7 +12,7 @@ from scipy.linalg import expm
 from scipy.sparse.linalg import splu
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.phasetype import models
+from emberkeep.phasetype import Graph, models
 
 TIMES = np.array([0.05, 0.3, 1.0, 2.5, 7.0])
 
@@ -522,6 +522,27 @@ def test_rabbits_one_by_one(n):
     fixed = models.rabbits(n, jump=1, flood_left=2, flood_right=4)
     close(fixed.expectation(), reference.mean())
     close(models.rabbits(n, flood_left=2).expectation([1, 4]), reference.mean())
+
+
+def test_one_rabbit_of_an_island_jumps_at_a_time():
+    """As in the authors' programs: the rate does not depend on how many there are."""
+
+    def steps(state):
+        left, right = state
+        return [
+            ((left - 1, right + 1), 1.0 * (left > 0)),
+            ((left + 1, right - 1), 1.0 * (right > 0)),
+            ((0, right), 2.0 * (left > 0)),
+            ((left, 0), 4.0 * (right > 0)),
+        ]
+
+    reference = Graph.from_callback(steps, initial=[((4, 0), 1.0)])
+    graph = models.rabbits(4, jump=1, each=False, flood_left=2, flood_right=4)
+    assert graph.content_hash == reference.content_hash
+    assert graph.expectation() != models.rabbits(4).expectation([1, 2, 4])
+    assert models.rabbits(1, each=False).expectation([1, 2, 4]) == pytest.approx(
+        models.rabbits(1).expectation([1, 2, 4])
+    )
 
 
 @pytest.mark.parametrize("rates", [RATES, (0.3, 0.01, 5.0)])

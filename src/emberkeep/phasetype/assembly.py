@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import fsum
+
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.light import final, frozen
+from emberkeep.light import final, frozen, replace
 from emberkeep.phasetype.reaching import closure
 
 TYPE_CHECKING = False
@@ -91,15 +93,28 @@ def assemble(
 def _added_up(
     sources: Values, targets: Values, base: Values, coefficients: Values
 ) -> tuple[Values, Values, Values, Values]:
-    """Parallel edges as one; in an order of their own, so that sums do not depend on theirs."""
-    order = np.lexsort((*coefficients.T, base, targets, sources))
+    """Parallel edges as one."""
+    order = np.lexsort((targets, sources))
     sources, targets = sources[order], targets[order]
     new = np.flatnonzero(np.r_[True, (sources[1:] != sources[:-1]) | (targets[1:] != targets[:-1])])
-    with np.errstate(over="ignore"):
-        base = np.add.reduceat(base[order], new)
-        coefficients = np.add.reduceat(coefficients[order], new, axis=0)
+    base = exact_sums(base[order], new)
+    columns = [exact_sums(column, new) for column in coefficients[order].T]
+    coefficients = np.stack(columns, axis=1) if columns else np.zeros((len(new), 0))
     there = (base != 0) | (coefficients != 0).any(axis=1)  # what has cancelled is no edge
     return sources[new][there], targets[new][there], base[there], coefficients[there]
+
+
+def exact_sums(values: Values, begins: Values) -> Values:
+    """Sums of what begins at some places and ends at the next, exactly rounded: in any order."""
+    found = values[begins]
+    ends = np.append(begins[1:], len(values))
+    for number in np.flatnonzero(ends - begins > 1).tolist():
+        part = values[begins[number] : ends[number]].tolist()
+        try:
+            found[number] = fsum(part)
+        except OverflowError:
+            found[number] = np.inf
+    return found
 
 
 def _refuse(states: States, sources: Values, targets: Values, bad: Values, what: str) -> None:
@@ -171,7 +186,7 @@ def read_initial(states: States, initial: Values) -> Values:
             f"The probability {initial[bad]} of beginning in state {states.label(bad)!r} must be "
             "between 0 and 1"
         )
-    total = float(initial.sum())
+    total = fsum(initial.tolist())  # exactly rounded: the same in any order
     if total > 1 + SLACK:
         raise InvalidGraph(f"The probabilities of beginning add up to {total:.12g}; at most 1")
     if total == 0:
@@ -179,6 +194,23 @@ def read_initial(states: States, initial: Values) -> Values:
             "No state has a probability of beginning there; pass initial=[(state, 1.0)]"
         )
     return initial / total if total > 1 else initial
+
+
+def pruned(states: States, edges: Edges, initial: Values) -> tuple[States, Edges, Values]:
+    """Without what cannot be reached from where the chain begins."""
+    sources, targets = edges.sources, edges.targets.astype(np.int64)
+    reached = closure(initial > 0, sources, targets)
+    number = np.cumsum(reached) - 1
+    inner = reached[sources]
+    starts = np.zeros(int(reached.sum()) + 1, np.uint32)
+    starts[1:] = np.cumsum(np.diff(edges.starts)[reached])
+    kept = Edges(
+        starts,
+        number[targets[inner]].astype(np.uint32),
+        edges.base[inner],
+        np.ascontiguousarray(edges.coefficients[inner]),
+    )
+    return replace(states, {"rows": states.rows[reached]}), kept, initial[reached]
 
 
 def check_ways(states: States, edges: Edges, initial: Values) -> None:
@@ -198,7 +230,8 @@ def check_ways(states: States, edges: Edges, initial: Values) -> None:
     if not reached.all():
         raise InvalidGraph(
             f"State {states.label(int(np.flatnonzero(~reached)[0]))!r} cannot be reached from "
-            "where the chain begins. Remove it, add an edge to it, or let the chain begin there"
+            "where the chain begins. Add an edge to it, or let the chain begin there; prune=True "
+            "leaves out all such states"
         )
     ending = closure(ends, targets, sources)
     if not ending.all():

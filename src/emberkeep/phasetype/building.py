@@ -1,16 +1,17 @@
-"""The ways in which graphs are made: by hand, from callbacks, from matrices."""
+"""The ways in which graphs are made: by hand, and from callbacks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import fsum
 
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final
-from emberkeep.phasetype.assembly import assemble, check_ways, read_initial
+from emberkeep.phasetype.assembly import assemble, check_ways, pruned, read_initial
 from emberkeep.phasetype.graph import Graph
-from emberkeep.phasetype.states import NONE, TUPLE, WORD, States, read_states
+from emberkeep.phasetype.states import TUPLE, States, read_states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class GraphBuilder:
     ) -> None:
         self._theta_length, self._discrete, self._name = theta_length, discrete, name
         self._states: list[object] = []
-        self._initial: list[float] = []
+        self._initial: list[list[float]] = []  # by vertex, what is to be added up
         self._numbers: dict[Hashable, int] = {}
         self._edges: list[tuple[int, int]] = []
         self._weights: list[tuple[float, Sequence[float]]] = []
@@ -44,7 +45,7 @@ class GraphBuilder:
         """A new vertex; its number. `initial` is the probability of beginning there."""
         label = tuple(state) if isinstance(state, list | np.ndarray) else state  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         self._states.append(label)
-        self._initial.append(float(initial))
+        self._initial.append([float(initial)])
         if label is not None:
             self._numbers.setdefault(label, len(self._states) - 1)
         return len(self._states) - 1
@@ -77,7 +78,7 @@ class GraphBuilder:
     def add_initial(self, vertex: int, probability: float) -> None:
         """Add to the probability of beginning in a vertex."""
         self._require(vertex)
-        self._initial[vertex] += float(probability)
+        self._initial[vertex].append(float(probability))
 
     def _require(self, vertex: int) -> None:
         if not 0 <= vertex < len(self._states):
@@ -86,8 +87,11 @@ class GraphBuilder:
                 "add_vertex() gives the number of a new one"
             )
 
-    def build(self) -> Graph:
+    def build(self, *, prune: bool = False) -> Graph:
         """The graph, checked and frozen.
+
+        Args:
+            prune: whether states that nothing leads to are left out; else they are refused.
 
         Raises:
             InvalidGraph: names the state with which something is wrong.
@@ -105,9 +109,10 @@ class GraphBuilder:
             pairs[:, 1],
             base,
             coefficients.reshape(len(pairs), self._theta_length),
-            np.array(self._initial),
+            np.array([fsum(parts) for parts in self._initial]),
             discrete=self._discrete,
             name=self._name,
+            prune=prune,
         )
 
 
@@ -143,10 +148,13 @@ def make_graph(  # noqa: PLR0913 - what a graph is made of
     *,
     discrete: bool,
     name: str | None,
+    prune: bool = False,
 ) -> Graph:
     """A graph from arrays, checked."""
     edges = assemble(states, sources, targets, base, coefficients, discrete=discrete)
     begins = read_initial(states, initial)
+    if prune:
+        states, edges, begins = pruned(states, edges, begins)
     check_ways(states, edges, begins)
     return Graph(states, edges, begins, is_discrete=discrete, name=name or "graph")
 
@@ -249,112 +257,12 @@ def from_frontier(
         callback, begins, theta_length, most_states, known
     )
     states = States(TUPLE, rows)
-    probabilities = np.zeros(len(rows))
-    numbers = {tuple(row): number for number, row in enumerate(rows[: len(begins)].tolist())}
+    parts: dict[tuple[int, ...], list[float]] = {}
     for row, (_, probability) in zip(begins.tolist(), pairs, strict=True):
-        probabilities[numbers[tuple(row)]] += probability
+        parts.setdefault(tuple(row), []).append(probability)
+    probabilities = np.zeros(len(rows))
+    for number, row in enumerate(rows[: len(begins)].tolist()):
+        probabilities[number] = fsum(parts.get(tuple(row), []))
     return make_graph(
         states, sources, targets, base, coefficients, probabilities, discrete=discrete, name=name
     )
-
-
-def from_matrix(
-    matrix: Any, alpha: Any, states: Sequence[object] | None, *, discrete: bool, name: str | None
-) -> Graph:
-    """A graph from rates or probabilities among transient states; the rest of a row ends."""
-    sources, targets, weights, count = _entries(matrix)
-    begins = np.asarray(alpha, float).reshape(-1)
-    if begins.shape != (count,):
-        raise InvalidGraph(f"The matrix has {count} rows and alpha {begins.size} probabilities")
-    labels = read_states([None] * count if states is None else [*states])
-    if len(labels) != count:
-        raise InvalidGraph(f"The matrix has {count} rows, and {len(labels)} states are named")
-    ending = _ending(labels, sources, targets, weights, discrete=discrete)
-    leaving, off = np.flatnonzero(ending > 0), sources != targets
-    return make_graph(
-        _with_an_end(labels),
-        np.concatenate([sources[off], leaving]),
-        np.concatenate([targets[off], np.full(len(leaving), count)]),
-        np.concatenate([weights[off], ending[leaving]]),
-        np.zeros((int(off.sum()) + len(leaving), 0)),
-        np.append(begins, 0.0),
-        discrete=discrete,
-        name=name,
-    )
-
-
-def _ending(
-    labels: States, sources: Values, targets: Values, weights: Values, *, discrete: bool
-) -> Values:
-    """By row, what is left of it."""
-    bad = ~np.isfinite(weights)
-    if bad.any():
-        row = int(sources[bad][0])
-        raise InvalidGraph(
-            f"Row {row} of the matrix, of state {labels.label(row)!r}, holds {weights[bad][0]}"
-        )
-    count, off = len(labels), sources != targets
-    diagonal = np.bincount(sources[~off], weights[~off], count)
-    out = np.bincount(sources[off], weights[off], count)
-    ending = 1 - diagonal - out if discrete else -diagonal - out
-    scale = np.maximum(np.maximum(abs(diagonal), out), 1e-300)
-    wrong = (ending < -1e-9 * scale) | (diagonal < 0 if discrete else diagonal > 0)
-    wrong[sources[off & (weights < 0)]] = True
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise InvalidGraph(
-            f"Row {row} of the matrix, of state {labels.label(row)!r}, cannot be: its diagonal is "
-            f"{diagonal[row]:.6g}, and the rest of it adds up to {out[row]:.6g}. "
-            + (
-                "Expected probabilities that add up to at most 1"
-                if discrete
-                else "Expected rates, and a diagonal that is negative and as large as they are, or "
-                "larger"
-            )
-        )
-    # What is there by rounding alone is no way out.
-    return np.where(abs(ending) <= 1e-14 * scale, 0.0, np.maximum(ending, 0.0))
-
-
-def _with_an_end(labels: States) -> States:
-    """Labels with one more, of where the chain ends: one that is not there yet."""
-    if labels.kind == NONE:
-        return States(NONE, np.empty((len(labels) + 1, 0), np.int64))
-    if labels.kind == WORD:
-        words = [str(labels.label(vertex)) for vertex in range(len(labels))]
-        names = ["", *("end" + "'" * number for number in range(len(words)))]
-        return read_states([*words, next(name for name in names if name not in words)])
-    rows = labels.rows
-    limits = np.iinfo(np.int64)
-    end = rows[:1].copy()
-    if rows[:, 0].min() > limits.min:
-        end[0, 0] = rows[:, 0].min() - 1
-    elif rows[:, 0].max() < limits.max:
-        end[0, 0] = rows[:, 0].max() + 1
-    else:
-        raise InvalidGraph("There is no whole number left for the state where the chain ends")
-    return States(labels.kind, np.concatenate([rows, end]))
-
-
-def _entries(matrix: Any) -> tuple[Values, Values, Values, int]:
-    """Rows, columns and values of what is not zero; of NumPy's matrices and SciPy's."""
-    rows: Values
-    columns: Values
-    if hasattr(matrix, "tocoo"):
-        coordinates = matrix.tocoo()
-        shape: tuple[int, ...] = coordinates.shape
-        rows, columns, given = coordinates.row, coordinates.col, coordinates.data
-    else:
-        dense = np.asarray(matrix, float)
-        shape = dense.shape
-        _require_square(shape)
-        rows, columns = np.nonzero(dense)
-        given = dense[rows, columns]
-    _require_square(shape)
-    values = np.asarray(given, float)
-    return rows.astype(np.int64), columns.astype(np.int64), values, shape[0]
-
-
-def _require_square(shape: tuple[int, ...]) -> None:
-    if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:  # noqa: PLR2004
-        raise InvalidGraph(f"The matrix must be square; its shape is {shape}")

@@ -6,6 +6,7 @@ import numpy as np
 
 from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.building import from_callback
+from emberkeep.phasetype.states import SEQUENCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from emberkeep.phasetype.graph import Graph
 
 MOST_STATES = 20_000_000
+NUMBERS: Any = (int, float, np.integer, np.floating)
 
 
 def explore(
     callback: Callable[..., Iterable[Any]],
+    ipv: Any,
     constants: Mapping[str, Any],
     *,
     is_discrete: bool,
@@ -30,6 +33,8 @@ def explore(
         callback: of an empty array it gives pairs of a state and the probability of beginning
             there (what comes after those two is not looked at); of others, edges: ``(next_state,
             weight)``, ``(next_state, coefficients)`` or ``(next_state, base, coefficients)``.
+        ipv: pairs of a state to begin in and its probability, or one state alone; None where the
+            callback says so itself.
         constants: what it takes besides, by name.
         is_discrete: whether time goes in steps.
         parameterized: whether weights have coefficients.
@@ -37,13 +42,12 @@ def explore(
     Raises:
         InvalidGraph: it gives no beginning, or no coefficients where there should be some.
     """
-    begins = [
-        (_label(answer[0]), float(answer[1])) for answer in callback(np.empty(0, int), **constants)
-    ]
+    given = callback(np.empty(0, int), **constants) if ipv is None else _pairs(ipv)
+    begins = [(_label(answer[0]), float(answer[1])) for answer in given]
     if not begins:
         raise InvalidGraph(
             "The callback gave nothing for an empty state; expected pairs of a state to begin in "
-            "and its probability. If it has no such case, use Graph.from_callback(…, initial=…)"
+            "and its probability. If it has no such case, pass them as ipv=[(state, 1.0)]"
         )
 
     def edges(state: tuple[int, ...]) -> list[tuple[Any, ...]]:
@@ -57,6 +61,26 @@ def explore(
         discrete=is_discrete,
         name=getattr(callback, "__name__", None),
         most_states=MOST_STATES,
+    )
+
+
+def _pairs(ipv: Any) -> Iterable[Any]:
+    """Pairs, of one state alone too.
+
+    Raises:
+        InvalidGraph: it is neither.
+    """
+    given: list[Any] = [*ipv] if isinstance(ipv, SEQUENCES) else []
+    if given and all(isinstance(part, NUMBERS) for part in given):
+        return [(given, 1.0)]
+    if given and all(
+        isinstance(pair, SEQUENCES) and len(pair) == 2 and isinstance(pair[1], NUMBERS)  # noqa: PLR2004
+        for pair in given
+    ):
+        return given
+    raise InvalidGraph(
+        f"ipv is {ipv!r}; expected pairs of a state and the probability of beginning there, such "
+        "as [((3, 0), 1.0)], or one state"
     )
 
 

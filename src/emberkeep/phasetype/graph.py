@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import fsum
+
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
@@ -10,7 +13,7 @@ from emberkeep.phasetype.views import Rows, Vertex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from emberkeep.cache import Keep
@@ -47,10 +50,10 @@ class Graph:
     """A Markov chain that ends: how long that takes, and what it gathers until then, is phase-type.
 
     Frozen. It is made by `from_callback`, `from_frontier`, `from_matrix` or `builder`; or, as other
-    libraries write it, by ``Graph(callback=…, parameterized=True, nr_samples=10)``. Weights are
-    rates in continuous time, and probabilities in discrete time, where what is left is staying.
-    They may depend on parameters: base + coefficients · theta. The chain ends in the states that
-    have no edges.
+    libraries write it, by ``Graph(callback, parameterized=True, nr_samples=10)``, with ``ipv=`` for
+    states to begin in and their probabilities. Weights are rates in continuous time, and
+    probabilities in discrete time, where what is left is staying. They may depend on parameters:
+    base + coefficients · theta. The chain ends in the states that have no edges.
 
     Attributes:
         states: labels, as rows of numbers.
@@ -70,9 +73,9 @@ class Graph:
     name: str
     remembered: dict[str, Any]
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what other libraries' graphs are given, by name
         self,
-        states: States | None = None,
+        states: States | Callable[..., Iterable[Any]] | None = None,
         edges: Edges | None = None,
         initial: Values | None = None,
         *,
@@ -80,19 +83,22 @@ class Graph:
         name: str = "graph",
         callback: Callable[..., Iterable[Any]] | None = None,
         parameterized: bool = False,
+        ipv: Any = None,
         **constants: Any,
     ) -> None:
+        if isinstance(states, Callable):
+            states, callback = None, states
         if callback is not None:
             from emberkeep.phasetype.calling import explore
 
             made = explore(
-                callback, constants, is_discrete=is_discrete, parameterized=parameterized
+                callback, ipv, constants, is_discrete=is_discrete, parameterized=parameterized
             )
             states, edges, initial, name = made.states, made.edges, made.initial, made.name
         if states is None or edges is None or initial is None or (constants and callback is None):
             raise InvalidGraph(
                 "A graph is made by Graph.from_callback, from_frontier, from_matrix or builder; or "
-                "by Graph(callback=…, parameterized=True), with what the callback takes by name"
+                "by Graph(callback, ipv=…, parameterized=True), with what it takes by name"
             )
         for array in (states.rows, edges.starts, edges.targets, edges.base, initial):
             array.flags.writeable = False
@@ -188,6 +194,8 @@ class Graph:
         *,
         discrete: bool = False,
         name: str | None = None,
+        exits: Any = None,
+        prune: bool = False,
     ) -> Graph:
         """From the rates, or probabilities, among transient states; what is left in a row ends.
 
@@ -197,10 +205,15 @@ class Graph:
             states: labels.
             discrete: whether time goes in steps.
             name: what its trace is called in the keep.
+            exits: by row, how fast it ends, where what is left of a row would say so with too few
+                digits: a difference of large numbers is no more precise than they are.
+            prune: whether states that nothing leads to are left out; else they are refused.
         """
-        from emberkeep.phasetype.building import from_matrix
+        from emberkeep.phasetype.matrices import from_matrix
 
-        return from_matrix(matrix, alpha, states, discrete=discrete, name=name)
+        return from_matrix(
+            matrix, alpha, states, exits=exits, discrete=discrete, name=name, prune=prune
+        )
 
     @staticmethod
     def builder(
@@ -285,8 +298,10 @@ class Graph:
     @property
     def defect(self) -> float:
         """The probability that it has ended before it begins."""
-        ended = self.initial[self.absorbing].sum()
-        return float(max(0.0, 1 - self.initial.sum()) + ended)
+        begins = self.initial.tolist()
+        return max(0.0, fsum([1.0, *(-part for part in begins)])) + fsum(
+            self.initial[self.absorbing].tolist()
+        )
 
     @property
     def absorbing(self) -> Values:

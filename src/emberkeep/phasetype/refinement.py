@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 MOST_REFINEMENTS = 4000
+MOST_LABELS = 8  # of edges among vertices that can be swapped
 ODD = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # of splitmix64
 
 
@@ -179,23 +180,43 @@ class Refinement:
 
     def _around(self, vertices: Values) -> tuple[Values, Values]:
         """Where the neighbours of vertices are, one after another, and where each one's begin."""
-        begins = self._bounds[vertices]
-        counts = self._bounds[vertices + 1] - begins
+        begins: Values = self._bounds[vertices]
+        counts: Values = self._bounds[vertices + 1] - begins
         starts = np.concatenate([[0], np.cumsum(counts)])
-        return np.arange(starts[-1]) + np.repeat(begins - starts[:-1], counts), starts
+        shifts: Values = np.repeat(begins - starts[:-1], counts)
+        at: Values = np.arange(len(shifts)) + shifts
+        return at, starts
 
     def _twins_apart(self, colors: Values) -> Values:
-        """Give an order to vertices with the very same neighbours: any is as good as another."""
-        order = np.lexsort((self._others, self._labels, self._ends))
-        data = np.stack([self._labels[order], self._others[order]], axis=1)
+        """Give an order to vertices that can be swapped by themselves: any is as good as another.
+
+        They have the very same neighbours; or they are neighbours of each other, and would have the
+        same if each led to itself by such an edge too.
+        """
+        colors = self._twins(colors, np.empty(0, np.int64))
+        labels, counts = np.unique(self._edges[2], return_counts=True)
+        order = np.lexsort((labels, -counts))[:MOST_LABELS]
+        for label in labels[order[counts[order] > 1]].tolist():
+            if np.bincount(colors, minlength=self._count).max(initial=0) > 1:
+                colors = self._twins(colors, np.array([2 * label, 2 * label + 1]))
+        return colors
+
+    def _twins(self, colors: Values, own: Values) -> Values:
+        vertices = np.arange(self._count)
+        ends = np.concatenate([self._ends, np.repeat(vertices, len(own))])
+        others = np.concatenate([self._others, np.repeat(vertices, len(own))])
+        labels = np.concatenate([self._labels, np.tile(own, self._count)])
+        order = np.lexsort((others, labels, ends))
+        data = np.stack([labels[order], others[order]], axis=1)
+        bounds = (self._bounds + len(own) * np.arange(self._count + 1)).tolist()
         seen: dict[bytes, int] = {}
         place = np.zeros(self._count, np.int64)
-        for vertex in range(self._count):
-            part = data[self._bounds[vertex] : self._bounds[vertex + 1]].tobytes()
-            key = int(colors[vertex]).to_bytes(8, "little") + part
+        for vertex, color in enumerate(colors.tolist()):
+            part = data[bounds[vertex] : bounds[vertex + 1]].tobytes()
+            key = color.to_bytes(8, "little") + part
             place[vertex] = seen.get(key, 0)
             seen[key] = int(place[vertex]) + 1
-        return ranked(np.stack([colors, place], axis=1))
+        return _placed(ranked(np.stack([colors, place], axis=1)))
 
     def _search(self, colors: Values, path: list[int], invariants: list[bytes]) -> int:
         """Look below a vertex that was singled out; up to how long a path all has been seen."""

@@ -18,19 +18,23 @@ def rabbits(
     n: int,
     *,
     jump: float | None = None,
+    each: bool = True,
     flood_left: float | None = None,
     flood_right: float | None = None,
 ) -> Graph:
     """The time until all rabbits on two islands have drowned.
 
     States are ``(left, right)``, the rabbits on each island; it begins with ``(n, 0)``. Each
-    rabbit jumps to the other island at `jump`. At `flood_left` the left island floods, and all
-    rabbits on it drown: from ``(left, right)`` to ``(0, right)``, where left is not 0; so does
-    the right one at `flood_right`. It ends in ``(0, 0)``. There are (n + 1)(n + 2)/2 states.
+    rabbit jumps to the other island at `jump`; with ``each=False`` it is one rabbit of an island
+    that jumps at `jump`, however many there are, as in the authors' published programs. At
+    `flood_left` the left island floods, and all rabbits on it drown: from ``(left, right)`` to
+    ``(0, right)``, where left is not 0; so does the right one at `flood_right`. It ends in
+    ``(0, 0)``. There are (n + 1)(n + 2)/2 states.
 
     Args:
         n: how many rabbits there are.
-        jump: its rate for each rabbit; theta[0] by default. It is 1 in the source.
+        jump: its rate; theta[0] by default. It is 1 in the source.
+        each: whether that is the rate of each rabbit, or of each island that has any.
         flood_left: its rate; the next parameter by default. It is 2 in the source.
         flood_right: its rate; the next parameter by default. It is 4 in the source.
 
@@ -42,8 +46,8 @@ def rabbits(
     def edges(states: Values) -> tuple[Values, ...]:
         left, right = states.T
         moves = [
-            (left, states + (-1, 1), 0),  # noqa: RUF005 - a sum of vectors
-            (right, states + (1, -1), 0),  # noqa: RUF005
+            (left if each else left > 0, states + (-1, 1), 0),  # noqa: RUF005 - sums of vectors
+            (right if each else right > 0, states + (1, -1), 0),  # noqa: RUF005
             (left > 0, states * (0, 1), 1),
             (right > 0, states * (1, 0), 2),
         ]
