@@ -1,4 +1,15 @@
-import emberkeep
+import atexit
+import os
+import shutil
+import tempfile
+
+# What pages compile goes into a keep for this build alone, never into the developer's own.
+_folder = tempfile.mkdtemp(prefix="emberkeep-docs-")
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+os.environ["EMBERKEEP_DIR"] = os.path.join(_folder, "keep")
+os.environ["EMBERKEEP_CONFIG_DIR"] = os.path.join(_folder, "config")
+
+import emberkeep  # noqa: E402 - it must not see the developer's settings
 
 project = "emberkeep"
 author = "The emberkeep developers"

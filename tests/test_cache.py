@@ -1072,3 +1072,39 @@ def test_ingredients_are_a_mapping(tmp_path, wrong):
 def test_a_build_can_be_called(tmp_path):
     with pytest.raises(InvalidBuild, match="t/n is 5, which cannot be called"):
         Keep(tmp_path).get_or_build("t", "n", {}, 5)
+
+
+PLACES = [("HOME", "/proc/nowhere"), ("EMBERKEEP_DIR", "/proc/nowhere/keep")]
+
+
+@pytest.mark.parametrize(("variable", "place"), PLACES)
+def test_a_place_that_cannot_be_written_is_told_once_with_what_to_set(
+    monkeypatch, recwarn, variable, place
+):
+    for name in ("EMBERKEEP_CONFIG_DIR", "XDG_CACHE_HOME"):
+        if variable == "HOME":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv(variable, place)
+    keep = Keep()
+    for number in range(3):
+        keep.get_or_build("tables", "one", {"x": number}, lambda: {"a": b"1"})
+    (told,) = recwarn.list
+    text = str(told.message)
+    assert text.startswith(f"Nothing can be kept in {place}")
+    assert "Set EMBERKEEP_DIR to a folder that can be written" in text
+    named = "your cache folder" if variable == "HOME" else "that of environment EMBERKEEP_DIR"
+    assert named in text
+
+
+def test_a_keep_whose_format_is_torn_is_warm_again(tmp_path, recwarn):
+    def ask():
+        keep = Keep(tmp_path / "keep", memory_size=0)
+        return keep.get_or_build("tables", "one", {"x": 1}, lambda: {"a": b"1"}).hit
+
+    assert not ask()
+    (tmp_path / "keep" / "format").write_bytes(b"")
+    assert ask()
+    assert ask()
+    (tmp_path / "keep" / "format").write_bytes(b"emberkeep 2\n")
+    assert not ask()
+    assert "Upgrade emberkeep" in str(recwarn.list[-1].message)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import platformdirs
 import pytest
@@ -414,3 +415,24 @@ print(any("EMBERKEEP_DIR" in str(each.message) for each in caught))
     assert first.startswith("[False, True] None ")
     assert second == "True"
     assert os.listdir(tmp_path) == []
+
+
+def test_documentation_is_built_beside_the_developers_own_keep(tmp_path):
+    program = (
+        "import runpy, os; runpy.run_path('docs/conf.py')\n"
+        "from emberkeep import Keep\n"
+        "keep = Keep(); keep.get_or_build('t', 'n', {}, lambda: {'a': b'1'})\n"
+        "print(keep.settings.root)"
+    )
+    environment = {**os.environ, "EMBERKEEP_DIR": str(tmp_path / "own")}
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "emberkeep-docs-" in ran.stdout
+    assert not (tmp_path / "own").exists()
+    assert not os.path.exists(ran.stdout.strip())

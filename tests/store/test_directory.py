@@ -11,7 +11,7 @@ import pytest
 
 from emberkeep.errors import StoreProblem
 from emberkeep.store import directory as directory_module
-from emberkeep.store import files, publication
+from emberkeep.store import files, inspection, publication
 from emberkeep.store.directory import LAYOUT, Directory, last_use
 from emberkeep.store.files import folder_name
 from emberkeep.store.manifest import SIZE_LIMIT, TRAILER, TRAILER_BYTES
@@ -445,7 +445,7 @@ def test_a_newer_format_with_a_wrong_digest_is_damage(store, artifact, path):
     assert heals(store, artifact)
 
 
-@pytest.mark.parametrize("layout", [b"emberkeep 2\n", b"", b"emberkeep 1", bytes(5000), b"\xff"])
+@pytest.mark.parametrize("layout", [b"emberkeep 2\n", b"emberkeep 10\n", b"emberkeep 0\n"])
 def test_an_unknown_layout_is_not_touched(store, artifact, path, sealer, layout):
     overwrite(os.path.join(store.root, "format"), layout)
     before = tree(store.root)
@@ -460,6 +460,68 @@ def test_an_unknown_layout_is_not_touched(store, artifact, path, sealer, layout)
     assert tree(store.root) == before
 
 
+DAMAGE = [b"", b"emberkeep 1", b"emb", bytes(5000), b"\xff", b"emberkeep x\n", b"emberkeep 1\n\n"]
+
+
+@pytest.mark.parametrize("layout", DAMAGE)
+def test_a_damaged_layout_is_no_newer_version_and_heals(store, artifact, path, sealer, layout):
+    target = os.path.join(store.root, "format")
+    overwrite(target, layout)
+    fresh = Directory(store.root, OwnKeep(sealer, None, pytest.fail).verify)
+    with pytest.raises(StoreProblem, match="its file 'format' is damaged.*emberkeep repair"):
+        list(fresh.entries())  # what only looks mends nothing
+    assert content_of(target) == layout
+    assert isinstance(fresh.read(artifact.manifest.key), Kept)
+    assert content_of(target) == LAYOUT
+    (moved,) = os.listdir(os.path.join(store.root, "quarantine"))
+    assert content_of(os.path.join(store.root, "quarantine", moved)) == layout
+    overwrite(target, layout)
+    Directory(store.root, OwnKeep(sealer, None, pytest.fail).verify).write(artifact)
+    assert content_of(target) == LAYOUT
+
+
+@pytest.mark.parametrize("what", ["manifest", "file", "name", "other"])
+def test_a_damaged_layout_beside_what_is_newer_is_left_alone(store, artifact, path, sealer, what):
+    target = os.path.join(store.root, "format")
+    overwrite(target, b"")
+    if what == "manifest":
+        overwrite(path, forge(artifact.document, b'"format":1', b'"format":2,"shape":"new"'))
+    else:
+        places = {"file": "index", "name": "kind/file", "other": "kind/name/1.table"}
+        strange = os.path.join(store.root, places[what])
+        os.makedirs(os.path.dirname(strange), exist_ok=True)
+        with open(strange, "wb") as file:
+            file.write(b"new")
+    before = tree(store.root)
+    fresh = Directory(store.root, OwnKeep(sealer, None, pytest.fail).verify)
+    assert reason(fresh.read(artifact.manifest.key)) == UNREADABLE
+    with pytest.raises(StoreProblem, match="damaged"):
+        fresh.write(artifact)
+    assert tree(store.root) == before
+
+
+def test_a_damaged_layout_of_others_is_left_alone(store, artifact, path, sealer):
+    overwrite(os.path.join(store.root, "format"), b"")
+    judge = OwnKeep(sealer, None, pytest.fail).verify
+    for other in (Directory(store.root, judge, heals=False), Directory(store.root, judge)):
+        if other.heals:
+            os.chown(store.root, ELSEWHERE, -1)
+        before = tree(store.root)
+        assert reason(other.read(artifact.manifest.key)) == UNREADABLE
+        with pytest.raises(StoreProblem, match="damaged"):
+            other.write(artifact)
+        assert tree(store.root) == before
+
+
+def test_repair_lays_out_anew(store, artifact, path):
+    target = os.path.join(store.root, "format")
+    overwrite(target, b"emb")
+    done = inspection.repair(store)
+    assert [(each.action, each.path) for each in done] == [("moved to quarantine", target)]
+    assert content_of(target) == LAYOUT
+    assert isinstance(store.read(artifact.manifest.key), Kept)
+
+
 def test_what_is_removed_is_judged_anew(store, artifact, path):
     assert isinstance(store.read(artifact.manifest.key), Kept)
     overwrite(os.path.join(store.root, "format"), b"emberkeep 2\n")
@@ -470,17 +532,14 @@ def test_what_is_removed_is_judged_anew(store, artifact, path):
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("make", [make_fifo, make_folder])
-def test_a_layout_that_is_no_file_is_unknown(store, artifact, path, sealer, make):
-    os.unlink(os.path.join(store.root, "format"))
-    make(os.path.join(store.root, "format"))
-    assert (
-        reason(
-            Directory(store.root, OwnKeep(sealer, None, pytest.fail).verify).read(
-                artifact.manifest.key
-            )
-        )
-        == UNREADABLE
-    )
+def test_a_layout_that_is_no_file_is_damage(store, artifact, path, sealer, make):
+    target = os.path.join(store.root, "format")
+    os.unlink(target)
+    make(target)
+    for heals in (False, True):
+        fresh = Directory(store.root, OwnKeep(sealer, None, pytest.fail).verify, heals=heals)
+        assert isinstance(fresh.read(artifact.manifest.key), Kept if heals else Miss)
+    assert content_of(target) == LAYOUT
 
 
 @pytest.mark.parametrize("below", ["", "inside"])

@@ -366,8 +366,12 @@ class Keep:
             found, layer = self._layers.locate(key)
         if isinstance(found, Miss):
             if found.reason != ABSENT:
-                topic = "place" if found.reason == UNREADABLE else found.reason
-                self._trouble(topic, f"{key.kind}/{key.name} is built again: {found.detail}.")
+                topic, text = found.reason, f"{key.kind}/{key.name} is built again: {found.detail}."
+                if found.reason == UNREADABLE:
+                    from emberkeep.cache.miss import remedy
+
+                    topic, text = "place", f"{text} {remedy(self.settings)}"
+                self._trouble(topic, text)
             return found
         saved = 0.0
         if layer != Memory.label:  # within a process, the caller would have had it anyway
@@ -380,7 +384,8 @@ class Keep:
         """What is good to others looks forged to this process: it leaves all as it is."""
         if self._local is not None:
             self._local.change_nothing()
-        self._trouble("seal", text)
+        # Where nothing can be kept, that was said, and keys for it are no second trouble.
+        self._trouble("place" if "place" in self._trouble.topics else "seal", text)
 
 
 def _keep(given: Mapping[str, Any]) -> Keep:

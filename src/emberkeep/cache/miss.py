@@ -67,7 +67,7 @@ class Builder:
         self._publishers: list[Publisher] = []
 
     def _tell(self, problem: Exception) -> None:
-        self._trouble("place", f"{problem}.")
+        self._trouble("place", f"{problem}. {remedy(self._settings)}")
 
     def obtain(
         self,
@@ -127,7 +127,12 @@ class Builder:
             return None
         from emberkeep.lease import acquire
 
-        return acquire(os.path.join(self._local.root, "leases"), name, self._no_lease)
+        return acquire(os.path.join(self._local.root, "leases"), name, self._no_lease_here)
+
+    def _no_lease_here(self, text: str) -> None:
+        """A place where not even a lease can be written is one that keeps nothing."""
+        root = self._settings.root
+        self._trouble("place", f"Nothing can be kept in {root}. {remedy(self._settings)} {text}")
 
     def _acquire_among_hosts(self, name: str, leases: Leases) -> SharedLease | None:
         """Where there are several shared places, the nearest tells who builds."""
@@ -259,6 +264,18 @@ class Builder:
     def flush(self, patience_s: float) -> bool:
         """Wait until all is published; whether it was in time."""
         return all(publisher.flush(patience_s) for publisher in self._publishers)
+
+
+def remedy(settings: Settings) -> str:
+    """What to do where the place of a keep cannot be used, and who named it."""
+    named = settings.origins["root"]
+    if named == "an argument":
+        return "Pass root= another folder; `emberkeep doctor` says more."
+    of = "your cache folder" if named == "default" else f"that of {named}"
+    return (
+        f"Set EMBERKEEP_DIR to a folder that can be written, on a disk with room (it is {of} now), "
+        "and EMBERKEEP_CONFIG_DIR, for keys, where there is no home; `emberkeep doctor` says more."
+    )
 
 
 def _open(place: Later) -> SharedStore:

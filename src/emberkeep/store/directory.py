@@ -113,7 +113,7 @@ class Directory:
     def _read(
         self, key: Key, path: str, expect: Callable[[int], None] | None = None
     ) -> Kept | Miss:
-        self.check_layout()
+        self.check_layout(mends=True)
         try:
             document, used = files.read_dated(path, SIZE_LIMIT)
         except ValueError as problem:
@@ -243,8 +243,13 @@ class Directory:
 
     # The layout ---------------------------------------------------------------------------------
 
-    def check_layout(self) -> None:
-        """Refuse a folder that another version laid out: read nothing, delete nothing."""
+    def check_layout(self, *, mends: bool = False) -> None:
+        """Refuse a folder that another version laid out: read nothing, delete nothing.
+
+        Args:
+            mends: whether a ``format`` file that is damaged may be replaced, where this folder is
+                the user's own and nothing in it is of another version.
+        """
         if self._layout_known:
             return
         path = os.path.join(self.root, "format")
@@ -260,11 +265,23 @@ class Directory:
         except ValueError:
             found = b"no small file"
         if found != LAYOUT:
+            self._refuse_layout(path, found, mends=mends)
+        self._layout_known = True
+
+    def _refuse_layout(self, path: str, found: bytes, *, mends: bool) -> None:
+        from emberkeep.store.layout import is_of_a_version, mend
+
+        if is_of_a_version(found):
             raise StoreProblem(
                 f"{self.root} is laid out as {found[:40]!r}, and this emberkeep knows {LAYOUT!r}. "
                 "Upgrade emberkeep, or use another folder"
             )
-        self._layout_known = True
+        if not (mends and mend(self, path, LAYOUT)):
+            raise StoreProblem(
+                f"{self.root} cannot tell how it is laid out: its file 'format' is damaged, and "
+                f"holds {found[:40]!r} in place of {LAYOUT!r}. Nothing in it is touched. "
+                "`emberkeep repair` mends it, unless something there is of another version"
+            )
 
     def require_layout(self) -> None:
         """Read the layout's version anew; what is about to be listed or deleted must be ours.

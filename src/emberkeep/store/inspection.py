@@ -8,7 +8,9 @@ import time
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, frozen, sha256
 from emberkeep.store import files
+from emberkeep.store.directory import LAYOUT
 from emberkeep.store.files import folder_name
+from emberkeep.store.layout import is_of_a_version, mend
 from emberkeep.store.manifest import (
     HEX_DIGITS,
     SIZE_LIMIT,
@@ -304,6 +306,9 @@ def repair(directory: Directory) -> tuple[Repaired, ...]:
         StoreProblem: the layout is unknown, or something cannot be listed.
     """
     done: list[Repaired] = []
+    layout = os.path.join(directory.root, "format")
+    if not _is_known(directory) and mend(directory, layout, LAYOUT):
+        done.append(Repaired(QUARANTINED, layout, "it was damaged, and is written anew"))
     for finding in list(inspect(directory)):
         if finding.state == DAMAGED and finding.entry is not None:
             if finding.role == MANIFEST:
@@ -315,6 +320,16 @@ def repair(directory: Directory) -> tuple[Repaired, ...]:
         detail = f"{reaped} files that a process which died was writing"
         done.append(Repaired(REMOVED, directory.temporary, detail))
     return tuple(done)
+
+
+def _is_known(directory: Directory) -> bool:
+    """Whether the layout is one that a version of emberkeep has written down, or none."""
+    try:
+        return is_of_a_version(files.read_file(os.path.join(directory.root, "format"), 4096))
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except ValueError:
+        return False
 
 
 def _quarantine_manifest(directory: Directory, entry: Entry, finding: Finding) -> list[Repaired]:

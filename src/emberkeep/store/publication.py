@@ -47,7 +47,7 @@ def writing(directory: Directory) -> Generator[Writer]:
         StoreProblem: the folder is laid out by another version, or cannot be written.
     """
     try:
-        directory.check_layout()
+        directory.check_layout(mends=True)
         access = directory.access
         path = os.path.join(directory.root, "format")
         if not os.path.exists(path):

@@ -119,7 +119,9 @@ def _check_place(session: Session, root: str) -> Iterator[Check]:
         known = session.directory.is_keep()
         future = sum(entry.last_used > time.time() + FUTURE_S for entry in _entries(session))
     except StoreProblem as problem:
-        yield Check("layout", BAD, str(problem), "Upgrade emberkeep, or use another folder.")
+        damaged = "emberkeep repair" in str(problem)
+        remedy = "Run `emberkeep repair`" if damaged else "Upgrade emberkeep, or use another folder"
+        yield Check("layout", BAD, str(problem), f"{remedy}.")
         return
     yield Check("layout", OK, "known" if known else "nothing kept yet")
     if future:
