@@ -45,6 +45,7 @@ _CACHE, _NOP, _EXTENDED = "CACHE", "NOP", opname.index("EXTENDED_ARG")
 _CONSTANTS, _NAMES, _JUMPS = frozenset(hasconst), frozenset(hasname), frozenset(hasjrel)
 _PAIRS = {
     "LOAD_FAST_LOAD_FAST": ("LOAD_FAST", "LOAD_FAST"),
+    "LOAD_FAST_BORROW_LOAD_FAST_BORROW": ("LOAD_FAST_BORROW", "LOAD_FAST_BORROW"),
     "STORE_FAST_LOAD_FAST": ("STORE_FAST", "LOAD_FAST"),
     "STORE_FAST_STORE_FAST": ("STORE_FAST", "STORE_FAST"),
 }
