@@ -8,6 +8,7 @@ import numpy as np
 
 from emberkeep.errors import InvalidPlan
 from emberkeep.light import final, frozen
+from emberkeep.targets.arguments import is_traced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def make_batch(
             runs *= given[name].size
     else:
         runs = _common_length({name: given[name].size for name in varied})
+    for name in system.states.keys() - given.keys():
+        _require_finite("initial value", name, np.array([system.states[name]]))
     columns = tuple(
         Column(name, given[name] if name in given else np.array([default]), strides[name])
         for name, default in defaults.items()
@@ -146,7 +149,17 @@ def _checked(
         if name not in known:
             raise _unknown(kind, str(name), known, system)
         found[name] = _numbers(f"The {kind} {name!r}", values)
+        _require_finite(kind, name, found[name])
     return found
+
+
+def _require_finite(kind: str, name: str, values: Values) -> None:
+    """Of a state that begins nowhere no trajectory succeeds; where some do, the others are told."""
+    if kind == "initial value" and not np.isfinite(values).any():
+        raise InvalidPlan(
+            f"The {kind} of {name!r} is {values[0]}, so that no trajectory can succeed. Pass a "
+            f"finite one: initial={{{name!r}: 1.0}}"
+        )
 
 
 def _pairs(given: Any) -> Iterable[tuple[Any, Any]]:
@@ -163,13 +176,28 @@ def _numbers(what: str, values: Any) -> Values:
         if array.dtype.name not in ("float32", "float64"):
             array = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as problem:
-        raise InvalidPlan(f"{what} must be a number or an array of numbers: {problem}") from None
-    if array.ndim > 1 or array.size == 0:
+        raise InvalidPlan(
+            f"{what} must be a number or an array of numbers: {_told(values, problem)}"
+        ) from None
+    if array.size == 0:
+        raise InvalidPlan(f"{what} has no values: there is nothing to solve. Pass at least one")
+    if array.ndim > 1:
         raise InvalidPlan(
             f"{what} has shape {array.shape}; pass one number, or one for each trajectory. Of an "
             "array with more dimensions, pass array.ravel()"
         )
     return array.reshape(-1)
+
+
+def _told(values: Any, problem: Exception) -> str:
+    if values is None:
+        return "it is None"
+    if is_traced(values):
+        return (
+            "it is one that JAX traces (under jit, grad or vmap), which has no value yet. Call "
+            "the solver outside of JAX's transformations"
+        )
+    return str(problem)
 
 
 def _unknown(kind: str, name: str, known: Mapping[str, float], system: System) -> InvalidPlan:
@@ -183,8 +211,9 @@ def _unknown(kind: str, name: str, known: Mapping[str, float], system: System) -
     if name in system.parameters or name in system.states:
         other = "parameters" if name in system.parameters else "initial"
         return InvalidPlan(f"{name!r} is no {kind}; pass it in {other}={{…}}")
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
+    by_case = {other.lower(): other for other in known}
+    close = difflib.get_close_matches(name.lower(), by_case, 1)
+    hint = f"Did you mean {by_case[close[0]]!r}? " if close else ""
     return InvalidPlan(
         f"{system.name} has no {kind} {name!r}. {hint}There are {', '.join(known) or 'none'}"
     )

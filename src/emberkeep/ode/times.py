@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Steps that differ by rounding alone count as whole: 1 / 0.1 is ten of them.
 SLACK = 1e-9
 MOST_SAVES = 1e9
+SPAN = 2
 
 
 @final
@@ -69,8 +70,9 @@ def make_times(t_span: Any, save_at: Any) -> Times:
     try:
         start, end = (float(value) for value in t_span)
     except (TypeError, ValueError, OverflowError):
+        several = ". Times to save go into save_at=…" if np.size(t_span) > SPAN else ""
         raise InvalidPlan(
-            f"t_span must be a start and an end, such as (0, 10), not {t_span!r}"
+            f"t_span must be a start and an end, such as (0, 10), not {t_span!r}{several}"
         ) from None
     if not np.isfinite([start, end]).all():
         raise InvalidPlan(f"t_span must be finite; it is {t_span!r}")

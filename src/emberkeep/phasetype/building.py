@@ -133,7 +133,8 @@ def _weight(
     if len(given) != theta_length:
         raise InvalidGraph(
             f"An edge of state {state!r} has {len(given)} coefficients, and there are "
-            f"{theta_length} parameters (theta_length)"
+            f"{theta_length} parameters (theta_length). Give each edge as many as there are "
+            "parameters"
         )
     return base, given
 
@@ -169,6 +170,12 @@ def from_callback(
     most_states: int,
 ) -> Graph:
     """Explore what can be reached from where the chain begins, a state at a time."""
+    given: object = callback
+    if not callable(given):
+        raise InvalidGraph(
+            f"The callback is {given!r}; expected a function of a state that gives a list of "
+            "(next_state, weight)"
+        )
     builder = GraphBuilder(theta_length=theta_length, discrete=discrete, name=name)
     waiting: list[Any] = []
     for state, probability in _pairs(initial):

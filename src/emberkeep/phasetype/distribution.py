@@ -10,6 +10,7 @@ import numpy as np
 from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype import stiff
 from emberkeep.phasetype.assembly import check_weights
+from emberkeep.phasetype.numeric import as_numbers
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.series import Series
 from emberkeep.phasetype.solving import Elimination, read_theta
@@ -65,7 +66,7 @@ def read_times(times: Any, *, whole: bool) -> tuple[Values, tuple[int, ...]]:
     Raises:
         InvalidGraph: one is not a number, or not whole where it must be.
     """
-    values = np.asarray(times, float)
+    values = as_numbers("The times", times)
     flat = values.reshape(-1)
     if np.isnan(flat).any():
         raise InvalidGraph("One of the times is not a number")
@@ -190,7 +191,7 @@ def quantile(graph: Graph, probabilities: Any, theta: Any) -> Any:
         InvalidGraph: a probability is none.
     """
     vectors, single = read_theta(graph, theta)
-    wanted = np.asarray(probabilities, float)
+    wanted = as_numbers("The probabilities", probabilities)
     if not ((wanted >= 0) & (wanted <= 1)).all():
         raise InvalidGraph(f"Probabilities must be between 0 and 1; here is {wanted.tolist()}")
     flat = wanted.reshape(-1)
@@ -309,7 +310,7 @@ def accumulated(graph: Graph, times: Any, rewards: Any, theta: Any) -> Any:
 def laplace(graph: Graph, arguments: Any, theta: Any, rewards: Any) -> Any:
     """E[exp(-s Y)] for real s, not negative: that nothing happens which comes at rate s."""
     vectors, single = read_theta(graph, theta)
-    given = np.asarray(arguments, float)
+    given = as_numbers("The arguments", arguments)
     flat = given.reshape(-1)
     if not (flat >= 0).all() or not np.isfinite(flat).all():
         raise InvalidGraph(
@@ -345,7 +346,7 @@ def joint_probabilities(graph: Graph, counts: Any, rewards: Any, rate: Any, thet
         raise InvalidGraph("Events happen in continuous time; this graph is discrete")
     vectors, single = read_theta(graph, theta)
     values = read_rewards(graph, rewards)
-    rates = np.asarray(rate, float)
+    rates = as_numbers("The rates", rate)
     if not (np.isfinite(rates) & (rates >= 0)).all():
         raise InvalidGraph(f"rate must be finite and not negative; it is {rate!r}")
     columns = values.reshape(len(graph), -1) * rates

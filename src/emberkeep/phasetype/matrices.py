@@ -7,6 +7,7 @@ import numpy as np
 from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.assembly import exact_sums
 from emberkeep.phasetype.building import make_graph
+from emberkeep.phasetype.numeric import as_numbers
 from emberkeep.phasetype.states import NONE, WORD, States, read_states
 
 TYPE_CHECKING = False
@@ -34,7 +35,7 @@ def from_matrix(
 ) -> Graph:
     """A graph from rates or probabilities among transient states; the rest of a row ends."""
     sources, targets, weights, count = _entries(matrix)
-    begins = np.asarray(alpha, float).reshape(-1)
+    begins = as_numbers("The probabilities alpha", alpha).reshape(-1)
     if begins.shape != (count,):
         raise InvalidGraph(f"The matrix has {count} rows and alpha {begins.size} probabilities")
     labels = read_states([None] * count if states is None else [*states])
@@ -163,7 +164,7 @@ def _entries(matrix: Any) -> tuple[Values, Values, Values, int]:
         shape: tuple[int, ...] = coordinates.shape
         rows, columns, given = coordinates.row, coordinates.col, coordinates.data
     else:
-        dense = np.asarray(matrix, float)
+        dense = as_numbers("The entries of the matrix", matrix)
         shape = dense.shape
         _require_square(shape)
         rows, columns = np.nonzero(dense)

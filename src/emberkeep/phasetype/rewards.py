@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
+from emberkeep.phasetype.numeric import as_numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def read_rewards(graph: Graph, rewards: Any) -> Values:
             [rewards(label) for label, goes in zip(labels, leaving, strict=True) if goes], float
         )
     else:
-        values = np.asarray(rewards, float)
+        values = as_numbers("Rewards", rewards)
     if values.ndim not in (1, 2) or len(values) not in (len(graph), int(leaving.sum())):
         raise InvalidGraph(
             f"Rewards have the shape {values.shape}; expected {len(graph)} of them, or "

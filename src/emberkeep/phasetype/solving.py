@@ -9,6 +9,7 @@ from emberkeep.elimination.layout import BAD_WEIGHT
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final
 from emberkeep.phasetype.assembly import check_weights
+from emberkeep.phasetype.numeric import as_numbers
 from emberkeep.phasetype.reaching import closure
 
 TYPE_CHECKING = False
@@ -33,7 +34,7 @@ def read_theta(graph: Graph, theta: Any) -> tuple[Values, bool]:
                 "theta=[…], or one row for each parameter vector"
             )
         return np.zeros((1, 0)), True
-    values = np.asarray(theta, float)
+    values = as_numbers("theta", theta)
     single = values.ndim <= 1
     rows = np.atleast_2d(values) if values.ndim else values.reshape(1, 1)
     if rows.ndim != 2 or rows.shape[1] != graph.theta_length:  # noqa: PLR2004

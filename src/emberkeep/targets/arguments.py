@@ -193,6 +193,14 @@ def type_of(value: Any) -> ArgumentType:
     return Array(name, len(shape), "C" if is_c_order(value) else "A")
 
 
+def is_traced(value: object) -> bool:
+    """Whether JAX only traces it: under `jit`, `grad` or `vmap` it stands for a value."""
+    return any(
+        kind.__name__ == "Tracer" and kind.__module__.partition(".")[0] == "jax"
+        for kind in type(value).__mro__
+    )
+
+
 def _is_array(value: Any) -> bool:
     return hasattr(value, "flags") and hasattr(value, "ctypes")
 

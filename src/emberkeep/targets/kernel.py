@@ -385,7 +385,10 @@ def _kernel(function: Any, signatures: Sequence[str], named: dict[str, Any]) -> 
 
 def _is_on_device(arguments: Sequence[Any]) -> bool:
     kinds: list[Any] = [type(item) for item in arguments]
-    return any(hasattr(kind, "__cuda_array_interface__") for kind in kinds)
+    if not any(hasattr(kind, "__cuda_array_interface__") for kind in kinds):
+        return False
+    # JAX's arrays have it by their class, also those on the CPU.
+    return any(hasattr(item, "__cuda_array_interface__") for item in arguments)
 
 
 def _require_plain(function: Any) -> types.FunctionType:

@@ -1,9 +1,4 @@
-"""What other devices run, against gamma densities and the kernels; and 32 bits."""
-
-import os
-import subprocess
-import sys
-import textwrap
+"""What other devices run, against gamma densities and the kernels."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -59,38 +54,3 @@ def test_a_long_way_within_a_short_time(time):
     found = arrays.observe(chain, weights_of(chain, jnp.ones((1, 1))), jnp.array([[time]]))
     known = scipy.stats.gamma(20).logpdf(time)
     assert float(jnp.log(found[0, 0])) == pytest.approx(known, abs=1e-8)
-
-
-PROGRAM = """
-    import sys, warnings
-    import emberkeep.errors, emberkeep.phasetype
-    assert "jax" not in sys.modules
-    import numpy as np
-    graph = emberkeep.phasetype.Graph.from_callback(
-        lambda s: [(s - 1, [1.0])] if s else [], initial=[(3, 1.0)], theta_length=1
-    )
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        model = graph.model(moments=2)
-        found, moments = model([1.5], np.array([0.5, 1.5]))
-        model([1.5], 1.0)
-        import jax
-        slopes = jax.jacrev(model.density)(np.array([1.5], np.float32), np.array([0.5, 1.5]))
-    told = [w for w in told if issubclass(w.category, emberkeep.errors.EmberkeepWarning)]
-    print(len(told), told[0].filename, *found, *moments, *slopes[:, 0])
-"""
-
-
-def test_32_bits():
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(PROGRAM)],
-        env={**os.environ, "JAX_ENABLE_X64": "0"},
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    count, filename, *numbers = done.stdout.split()
-    assert (count, os.path.basename(filename)) == ("1", "<string>")
-    t = np.array([0.5, 1.5])
-    density = 1.5**3 * t**2 / 2 * np.exp(-1.5 * t)
-    known = [*density, 2.0, 16 / 3, *density * (2.0 - t)]
-    np.testing.assert_allclose(np.array(numbers, float), known, rtol=3e-5)

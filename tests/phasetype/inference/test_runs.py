@@ -278,17 +278,6 @@ def test_impossible_observations_are_told(geometric):
         SVGD(geometric, [0, 3, 4], bounds=(0, 1))
 
 
-def test_single_precision_is_refused(exponential, data):
-    import jax
-
-    jax.config.update("jax_enable_x64", False)
-    try:
-        with pytest.raises(InvalidPlan, match="jax_enable_x64"):
-            SVGD(exponential, data)
-    finally:
-        jax.config.update("jax_enable_x64", True)
-
-
 def test_what_is_missing_is_named():
     with pytest.raises(TargetUnavailable, match=r"pip install 'emberkeep\[inference\]'"):
         requirements.require("jax_that_nobody_has")

@@ -14,7 +14,7 @@ from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 _TOKENS = re.compile(
     r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[A-Za-z_]\w*|\*\*|<=|>=|==|!=|//|\S", re.ASCII
@@ -145,7 +145,8 @@ def read_equation(text: str, place: str, states: Collection[str]) -> Equation:
         raise InvalidSystem(
             f"{place} has {len(parts) - 1} equals signs and must have one:\n    {text}\nWrite "
             '"dx = …", "x\' = …" or "d(x)/dt = …" for the derivative of a state x, and '
-            '"name = …" for an intermediate value'
+            '"name = …" for an intermediate value. Each line is an equation of its own; nothing is '
+            "imported or returned"
         )
     left, right = parts
     found = _LEFT.fullmatch(left)
@@ -209,14 +210,9 @@ def require_ascii(equation: Equation) -> None:
         return
     for token in equation.tokens:
         if not token.isascii():
-            column = equation.text.index(token)
-            raise pointed(
-                f"{equation.place}: {token!r} cannot be part of a name",
-                equation.text,
-                column,
-                len(token),
-                "Names are the letters a to z, digits and underscores; write it in letters",
-            )
+            from emberkeep.ode.system.mistakes import strange_letter
+
+            raise strange_letter(equation, token)
 
 
 def pointed(problem: str, text: str, column: int, width: int, remedy: str) -> InvalidSystem:
@@ -231,23 +227,6 @@ def find_name(equation: Equation, name: str) -> tuple[int, int]:
     start = equals.end() if equals else 0
     found = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)").search(equation.text, start)
     return (found.start(), len(name)) if found else (start, 1)
-
-
-def unknown_name(equation: Equation, name: str, known: Iterable[str]) -> InvalidSystem:
-    """An error about a name that nobody declared."""
-    import difflib
-
-    close = difflib.get_close_matches(name, sorted(known), 1)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
-    column, width = find_name(equation, name)
-    return pointed(
-        f"{equation.place}: the name {name!r} is not known",
-        equation.text,
-        column,
-        width,
-        f"{hint}Declare it as a state, parameter or constant, define it by an equation of its own, "
-        "or pass it in functions={…}",
-    )
 
 
 def _target(equation: Equation) -> str:

@@ -15,13 +15,13 @@ from emberkeep.ode.system.equations import (
     WORDS,
     Equation,
     equation_of,
+    find_name,
     in_order,
     looks_right,
     names_in,
     read_equation,
     require_ascii,
     split_equations,
-    unknown_name,
 )
 
 TYPE_CHECKING = False
@@ -216,10 +216,9 @@ def _observables(given: Any) -> tuple[str, ...]:
 def _values(kind: str, given: Any, known: dict[str, str]) -> dict[str, float]:
     """Names and default values, checked."""
     if not isinstance(given, Mapping):
-        listed: list[Any] = (
-            [*given] if isinstance(given, list | tuple | set | str) else [f"a {kind}"]
-        )
-        example = ", ".join(f"{name!r}: 0.0" for name in listed)
+        listed: list[Any] = [*given] if isinstance(given, list | tuple | set | str) else []
+        names = [name for name in listed if isinstance(name, str)] or [f"a {kind}"]
+        example = ", ".join(f"{name!r}: 0.0" for name in names)
         raise InvalidSystem(
             f"The {kind}s must be names with default values: {{{example}}}, not {given!r}"
         )
@@ -231,8 +230,10 @@ def _values(kind: str, given: Any, known: dict[str, str]) -> dict[str, float]:
         try:
             checked[text] = float(value)
         except (TypeError, ValueError, OverflowError):
+            has_unit = isinstance(value, str) and value[:1].isdigit()
+            units = ". Numbers have no units here" if has_unit else ""
             raise InvalidSystem(
-                f"The default of the {kind} {text!r} must be a number; it is {value!r}"
+                f"The default of the {kind} {text!r} must be a number; it is {value!r}{units}"
             ) from None
     return checked
 
@@ -278,6 +279,8 @@ def _read(given: Any, states: Mapping[str, float]) -> list[Equation]:
     """Equations of any form, as text."""
     if isinstance(given, str):
         given = split_equations(given)
+    if isinstance(given, bytes):
+        raise InvalidSystem("Equations are text, and these are bytes: pass equations.decode()")
     if isinstance(given, Mapping):
         return [
             equation_of(str(state), _text(right, f"the equation of {state}"), f"equation {number}")
@@ -390,7 +393,10 @@ def _require_known_names(
         require_ascii(equation)
         unknown = names_in(equation) - names
         if unknown:
-            raise unknown_name(equation, min(unknown), names)
+            from emberkeep.ode.system.mistakes import unknown_name
+
+            first = min(unknown, key=lambda name: find_name(equation, name))
+            raise unknown_name(equation, first, {*known, *definitions})
         if not looks_right(equation):
             _explain(equation, definitions, known)
 

@@ -6,16 +6,14 @@ JAX has no types to speak of.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from emberkeep.cache import depth_of_caller
 from emberkeep.elimination.tape import CHUNK, Tape
-from emberkeep.errors import EmberkeepWarning, InvalidGraph
+from emberkeep.errors import InvalidGraph
 from emberkeep.light import final
 from emberkeep.phasetype.differentiable import primitives
 from emberkeep.phasetype.differentiable.recording import (
@@ -26,6 +24,7 @@ from emberkeep.phasetype.differentiable.recording import (
     record_moments,
     rounded,
 )
+from emberkeep.xla.precision import in_double, rounding
 
 
 @final
@@ -78,14 +77,17 @@ class Model:
         found = self.density(theta, times)
         return (found, self.moments(theta)) if self.order else found
 
+    @rounding
     def density(self, theta: Any, times: Any) -> Any:
         """The density at times; in discrete time, the probability of ending with a step."""
         return _density(self, self._vector(theta), self._times(times))
 
+    @rounding
     def survival(self, theta: Any, times: Any) -> Any:
         """The probability that it takes longer; for what was seen not to have ended yet."""
         return _survival(self, self._vector(theta), self._times(times))
 
+    @rounding
     def moments(self, theta: Any) -> Any:
         """Raw moments of orders 1 to `order`; by kind of reward where there are several.
 
@@ -99,7 +101,7 @@ class Model:
         return _moments(self, self._vector(theta))
 
     def _vector(self, theta: Any) -> Any:
-        vector = jnp.asarray(() if theta is None else theta, _precision())
+        vector = _as_numbers(() if theta is None else theta)
         if vector.ndim == 0 and self.theta_length == 1:
             vector = vector.reshape(1)
         if vector.shape != (self.theta_length,):
@@ -111,7 +113,7 @@ class Model:
         return vector if self.theta_length else jnp.zeros(1, vector.dtype)
 
     def _times(self, times: Any) -> Any:
-        values = jnp.asarray(times, _precision())
+        values = _as_numbers(times)
         if self.kinds is not None and values.shape[-1:] != (self.kinds,):
             raise InvalidGraph(
                 f"times have the shape {values.shape}; with {self.kinds} kinds of rewards the last "
@@ -120,25 +122,13 @@ class Model:
         return values
 
 
-def _has_64_bits() -> bool:
-    return bool(jax.config.read("jax_enable_x64"))
-
-
-def _precision() -> Any:
-    if _has_64_bits():
-        return jnp.float64
-    if not _told:
-        _told.append(True)
-        warnings.warn(
-            "JAX computes with 32 bits here, so densities and gradients have some 5 digits. For "
-            "all of them: jax.config.update('jax_enable_x64', True), before anything else",
-            EmberkeepWarning,
-            stacklevel=depth_of_caller(),
-        )
-    return jnp.float32
-
-
-_told: list[bool] = []
+def _as_numbers(given: Any) -> Any:
+    """As precise as they are; see `primitives`."""
+    try:
+        array = jnp.asarray(given)
+    except TypeError as problem:
+        raise InvalidGraph(f"theta and times must be numbers, not {given!r}: {problem}") from None
+    return array if array.dtype == jnp.float32 else array.astype(jnp.float64)
 
 
 @jax.jit
@@ -183,10 +173,13 @@ def _by_kind(model: Model, times: Any, one: Any) -> Any:
 # Making them ------------------------------------------------------------------------------------
 
 
+@in_double
 def make_model(graph: Any, rewards: Any, moments: int) -> Model:
     """See `Graph.model`."""
-    if moments < 0:
-        raise InvalidGraph(f"moments={moments}: how many there are cannot be negative")
+    if not isinstance(moments, (int, np.integer)) or moments < 0:
+        raise InvalidGraph(
+            f"moments={moments!r}: expected how many there are, a whole number that is not negative"
+        )
     values, several = kinds_of(graph, rewards)
     columns = [None] if values is None else list(values.T)
     chains = tuple(_chain_arrays(record_chain(graph, column)) for column in columns)
@@ -200,10 +193,6 @@ def make_model(graph: Any, rewards: Any, moments: int) -> Model:
 
 
 def _on_device(values: np.ndarray[Any, Any]) -> Any:
-    if values.dtype == np.int64 and not _has_64_bits():
-        values = values.astype(np.int32)
-    if values.dtype == np.float64 and not _has_64_bits():
-        values = values.astype(np.float32)
     return jax.device_put(values)  # jnp.asarray compiles a program for each shape
 
 

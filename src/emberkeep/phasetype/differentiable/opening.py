@@ -29,12 +29,28 @@ def open_model(graph: Graph, rewards: Any, moments: int) -> Model:
     return make_model(graph, rewards, moments)
 
 
+def require_graph(graph: object) -> None:
+    """Refuse what is no graph.
+
+    Raises:
+        InvalidGraph: says what it is.
+    """
+    from emberkeep.phasetype.graph import Graph
+
+    if not isinstance(graph, Graph):
+        raise InvalidGraph(
+            f"A Graph is expected, and a {type(graph).__qualname__} was passed: make one by "
+            "Graph.from_callback, from_frontier, from_matrix or builder"
+        )
+
+
 def check_call(graph: Graph, discrete: object, param_length: int | None) -> None:
     """Compare what a caller believes of a graph with what it is.
 
     Raises:
         InvalidGraph: it is something else.
     """
+    require_graph(graph)
     if discrete is not None and discrete != graph.is_discrete:
         kind = "discrete" if graph.is_discrete else "continuous"
         raise InvalidGraph(

@@ -4,6 +4,9 @@
 `values`: what a tape gives. `observations`: what is observed of a chain. Both are for many at once,
 in rows; `vmap` adds rows, and never calls twice. On a CPU they are kernels that XLA calls,
 elsewhere programs of XLA's own. The arrays that say what is computed are arguments like any other.
+All is computed in double precision: what JAX calls later, when it differentiates or adds rows, says
+so itself. What is differentiated takes parameters and times of either precision, as JAX, outside,
+adds up their gradients.
 
 JAX has no types to speak of.
 """
@@ -28,6 +31,7 @@ from emberkeep.phasetype.kernels.observing_reverse import observe_reverse, room_
 from emberkeep.phasetype.kernels.stepping import DISCRETE, FOUR, PARTS, TIMES
 from emberkeep.targets.cpu.threads import default_threads
 from emberkeep.xla.handlers import Handler, is_supported
+from emberkeep.xla.precision import in_double
 
 _REPLAY, _REPLAY_ALONG, _REPLAY_REVERSE = map(Handler, (replay, replay_along, replay_reverse))
 _OBSERVE, _OBSERVE_ALONG, _OBSERVE_REVERSE = map(Handler, (observe, observe_along, observe_reverse))
@@ -41,10 +45,6 @@ MOST_ROOM = 1 << 25  # numbers that those who work at the same time have to work
 def register() -> tuple[str, ...]:
     """Make the kernels known to XLA; what programs call them."""
     return tuple(handler.target for handler in HANDLERS) if is_supported() else ()
-
-
-def _is_native(precise: Any) -> bool:
-    return precise.dtype == jnp.float64 and is_supported()
 
 
 def _choose(native: Any, other: Any, *arguments: Any) -> Any:
@@ -89,7 +89,7 @@ _TAPE = ("counts", "segments", "operations", "leaves", "linear", "coefficients",
 @custom_vmap
 def _values(tape: Any, theta: Any) -> Any:
     """By row of theta and output."""
-    if not _is_native(theta):
+    if not is_supported():
         return arrays.replay(tape, theta)
 
     def native(tape: Any, theta: Any) -> Any:
@@ -101,6 +101,7 @@ def _values(tape: Any, theta: Any) -> Any:
 
 
 @_values.def_vmap
+@in_double
 def _values_mapped(size: int, mapped: Any, tape: Any, theta: Any) -> Any:
     _refuse(mapped[0])
     rows = theta.shape[1]
@@ -110,7 +111,7 @@ def _values_mapped(size: int, mapped: Any, tape: Any, theta: Any) -> Any:
 
 @custom_vmap
 def _values_reverse(tape: Any, theta: Any, sought: Any) -> Any:
-    if not _is_native(theta):
+    if not is_supported():
         return arrays.replay_reverse(tape, theta, sought)
 
     def native(tape: Any, theta: Any, sought: Any) -> Any:
@@ -122,6 +123,7 @@ def _values_reverse(tape: Any, theta: Any, sought: Any) -> Any:
 
 
 @_values_reverse.def_vmap
+@in_double
 def _values_reverse_mapped(size: int, mapped: Any, tape: Any, theta: Any, sought: Any) -> Any:
     _refuse(mapped[0])
     found = _values_reverse(tape, _rows(theta, mapped[1], size), _rows(sought, mapped[2], size))
@@ -135,7 +137,7 @@ def _values_along(tape: Any, theta: Any, direction: Any) -> Any:
     def other(tape: Any, theta: Any, direction: Any) -> Any:
         return jax.jvp(lambda vector: arrays.replay(tape, vector), (theta,), (direction,))
 
-    if not _is_native(theta):
+    if not is_supported():
         return other(tape, theta, direction)
 
     def native(tape: Any, theta: Any, direction: Any) -> Any:
@@ -148,6 +150,7 @@ def _values_along(tape: Any, theta: Any, direction: Any) -> Any:
 
 
 @_values_along.def_vmap
+@in_double
 def _values_along_mapped(size: int, mapped: Any, tape: Any, theta: Any, direction: Any) -> Any:
     _refuse(mapped[0])
     found = _values_along(tape, _rows(theta, mapped[1], size), _rows(direction, mapped[2], size))
@@ -157,19 +160,25 @@ def _values_along_mapped(size: int, mapped: Any, tape: Any, theta: Any, directio
 @jax.custom_vjp
 def values(tape: Any, theta: Any) -> Any:
     """What a tape gives, by row of theta and output."""
-    return _values(tape, theta)
+    return _values(tape, _wide(theta))
 
 
+@in_double
 def _values_forward(tape: Any, theta: Any) -> Any:
-    return _values(tape, theta), (tape, theta)
+    return _values(tape, _wide(theta)), (tape, theta)
 
 
+@in_double
 def _values_backward(known: Any, sought: Any) -> Any:
     tape, theta = known
-    return _nothing(tape), _values_reverse(tape, theta, sought)
+    return _nothing(tape), _values_reverse(tape, _wide(theta), sought).astype(theta.dtype)
 
 
 values.defvjp(_values_forward, _values_backward)
+
+
+def _wide(array: Any) -> Any:
+    return array.astype(jnp.float64)
 
 
 def _nothing(data: Any) -> Any:
@@ -203,7 +212,7 @@ def _observations(chain: Any, weights: Any, times: Any) -> Any:
         weights: by row: of edges; of leaving; of beginning; of what is watched.
         times: one row for all, or one for each.
     """
-    if not _is_native(times):
+    if not is_supported():
         return arrays.observe(chain, weights, times)
 
     def native(chain: Any, weights: Any, times: Any) -> Any:
@@ -221,6 +230,7 @@ def _observations(chain: Any, weights: Any, times: Any) -> Any:
 
 
 @_observations.def_vmap
+@in_double
 def _observations_mapped(size: int, mapped: Any, chain: Any, weights: Any, times: Any) -> Any:
     _refuse(mapped[0])
     if any(mapped[1]):
@@ -253,7 +263,7 @@ def _apart(found: Any, size: int, rows: int) -> Any:
 
 @custom_vmap
 def _observations_reverse(chain: Any, weights: Any, times: Any, sought: Any) -> Any:
-    if not _is_native(times):
+    if not is_supported():
         return arrays.observe_reverse(chain, weights, times, sought)
 
     def native(chain: Any, weights: Any, times: Any, sought: Any) -> Any:
@@ -273,6 +283,7 @@ def _observations_reverse(chain: Any, weights: Any, times: Any, sought: Any) -> 
 
 
 @_observations_reverse.def_vmap
+@in_double
 def _observations_reverse_mapped(
     size: int, mapped: Any, chain: Any, weights: Any, times: Any, sought: Any
 ) -> Any:
@@ -300,7 +311,7 @@ def _observations_along(chain: Any, weights: Any, changes: Any, times: Any) -> A
     def other(chain: Any, weights: Any, changes: Any, times: Any) -> Any:
         return jax.jvp(lambda given: arrays.observe(chain, given, times), (weights,), (changes,))
 
-    if not _is_native(times):
+    if not is_supported():
         return other(chain, weights, changes, times)
 
     def native(chain: Any, weights: Any, changes: Any, times: Any) -> Any:
@@ -319,6 +330,7 @@ def _observations_along(chain: Any, weights: Any, changes: Any, times: Any) -> A
 
 
 @_observations_along.def_vmap
+@in_double
 def _observations_along_mapped(
     size: int, mapped: Any, chain: Any, weights: Any, changes: Any, times: Any
 ) -> Any:
@@ -364,13 +376,16 @@ def observed(lasting: bool, chain: Any, theta: Any, times: Any) -> Any:  # noqa:
         theta: parameter vectors, in rows.
         times: one row for all, or one for each.
     """
-    weights = _divided(chain, _values(chain["tape"], theta))
-    return _observations(chain, _watching(weights, lasting), times)
+    weights = _divided(chain, _values(chain["tape"], _wide(theta)))
+    return _observations(chain, _watching(weights, lasting), _wide(times))
 
 
+@in_double
 def _observed_forward(lasting: bool, chain: Any, theta: Any, times: Any) -> Any:  # noqa: FBT001
     if theta.shape[1] > FEW:
         return observed(lasting, chain, theta, times), (chain, theta, times, None)
+    known_by = (chain, theta, times)
+    theta, times = _wide(theta), _wide(times)
     found, slopes = None, []
     for direction in jnp.eye(theta.shape[1], dtype=theta.dtype):
         ways = jnp.broadcast_to(direction, theta.shape)
@@ -380,11 +395,13 @@ def _observed_forward(lasting: bool, chain: Any, theta: Any, times: Any) -> Any:
         given = (_watching(weights, lasting), (*changes, watched))
         found, slope = _observations_along(chain, *given, times)
         slopes.append(slope)
-    return found, (chain, theta, times, jnp.stack(slopes, axis=-1))
+    return found, (*known_by, jnp.stack(slopes, axis=-1))
 
 
+@in_double
 def _observed_backward(lasting: bool, known: Any, sought: Any) -> Any:  # noqa: FBT001
-    chain, theta, times, slopes = known
+    chain, *given, slopes = known
+    theta, times = map(_wide, given)
     weights = _divided(chain, _values(chain["tape"], theta))
     watched = _watching(weights, lasting)
     if slopes is not None:
@@ -401,6 +418,9 @@ def _observed_backward(lasting: bool, known: Any, sought: Any) -> Any:  # noqa: 
     by_time = jnp.where(chain["counts"][DISCRETE] != 0, 0.0, by_step * sought)
     if len(times) != len(sought):
         by_time = by_time.sum(axis=0, keepdims=True)
+    by_theta, by_time = (
+        slope.astype(values.dtype) for slope, values in zip((by_theta, by_time), given, strict=True)
+    )
     return _nothing(chain), by_theta, by_time
 
 

@@ -17,6 +17,7 @@ from emberkeep.phasetype.inference.posterior import History, Posterior
 from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.running import Course, begin, call, run_all
 from emberkeep.phasetype.inference.transforms import forward
+from emberkeep.xla.precision import as_set_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def _rates(given: Any, iterations: int, *, own: bool) -> Callable[[int], float]:
     if given is None:
         return lambda _: 1.0
     if callable(given):
-        schedule: Any = given
+        schedule = as_set_now(given)
         return lambda step: float(schedule(step))
     rate = float(given)
     if not rate > 0:

@@ -12,6 +12,7 @@ from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.running import movement
 from emberkeep.phasetype.inference.stein import stein_matrix
 from emberkeep.phasetype.inference.transforms import Bounded, Positive, Softplus
+from emberkeep.xla.precision import in_double
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Diagnostics:
         return "\n".join([head, *(f"  ! {flag}" for flag in self.flags), ">"])
 
 
+@in_double
 def diagnose(posterior: Posterior, *, against_nuts: bool, seed: int) -> Diagnostics:
     """All checks."""
     generator = np.random.default_rng([seed, 1])
@@ -125,6 +127,7 @@ def stein_discrepancy(posterior: Posterior, generator: Any) -> tuple[float, floa
     return float(np.sqrt(max(squared, 0.0))), p_value
 
 
+@in_double
 def mixing(chains: Values) -> tuple[Values, Values]:
     """R-hat and effective sample size of each parameter, as blackjax computes them."""
     diagnostics = require("blackjax.diagnostics")

@@ -10,6 +10,7 @@ from emberkeep.phasetype.inference.modes import SMALLEST_BATCH, best_of, common_
 from emberkeep.phasetype.inference.posing import pose
 from emberkeep.phasetype.inference.problem import moment_target
 from emberkeep.phasetype.inference.transforms import forward
+from emberkeep.xla.precision import in_double
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def method_of_moments(
     theta = np.asarray(forward(problem.transforms, found.point))
     if problem.target is None:
         return Estimate(theta, "likelihood", None)
-    moments = np.asarray(model.moments(theta))[..., : problem.target.moments.shape[-1]]
+    moments = np.asarray(in_double(model.moments)(theta))[..., : problem.target.moments.shape[-1]]
     return Estimate(theta, "moments", (moments - problem.target.moments) / problem.target.errors)
 
 

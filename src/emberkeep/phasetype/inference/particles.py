@@ -15,6 +15,7 @@ from emberkeep.phasetype.inference.records import node
 from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.stein import bandwidths, direction
 from emberkeep.phasetype.inference.transforms import forward
+from emberkeep.xla.precision import in_double
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,12 +71,14 @@ class Design:
         return program("svgd", spec, lambda: _advance(self))(*arguments)
 
     @property
+    @in_double
     def kind(self) -> str:
         """What tells optimizers apart, as far as what they remember does."""
         if self.optimizer is None:
             return "adam"
         return str(jax.tree.structure(self.optimizer.init(np.zeros((2, 1)))))
 
+    @in_double
     def memory(self, standard: Any) -> tuple[Any, ...]:
         """What the optimizer remembers before the first step, without its structure.
 

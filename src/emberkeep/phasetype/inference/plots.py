@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.phasetype.inference.requirements import require
+from emberkeep.xla.precision import in_double
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _grid(seen: Values, *, is_discrete: bool) -> Values:
     return np.linspace(0, largest * 1.05, GRID)
 
 
+@in_double
 def _densities(posterior: Posterior, draws: int, grids: list[Values]) -> list[Values]:
     """By kind: a row for each of some samples."""
     jax = require("jax")

@@ -10,7 +10,6 @@ from emberkeep.phasetype.inference.modes import best_of, common_starts
 from emberkeep.phasetype.inference.observations import Observations, read_observations
 from emberkeep.phasetype.inference.priors import LogNormal, Normal, Uniform, read_prior, supports
 from emberkeep.phasetype.inference.problem import Problem, moment_target
-from emberkeep.phasetype.inference.requirements import require_float64
 from emberkeep.phasetype.inference.transforms import (
     Bounded,
     Unbounded,
@@ -62,7 +61,7 @@ def pose(  # noqa: PLR0913 - what can be said of a posterior
     batch: int,
 ) -> Posed:
     """Check everything, and find a start."""
-    require_float64()
+    _require_model(model)
     size = _size(model, theta_dim)
     observations = read_observations(data, model.kinds, is_discrete=bool(model.is_discrete))
     read = None if prior is None else read_prior(prior, size)
@@ -109,6 +108,20 @@ def _default_belief(transform: Any, typical: float) -> Any:
     if isinstance(transform, Unbounded) or typical <= 0:
         return Normal(0.0, 10 * max(1.0, abs(typical)))
     return LogNormal(typical, DEFAULT_SD)
+
+
+def _require_model(model: Any) -> None:
+    lacking = [name for name in ("density", "theta_length", "kinds") if not hasattr(model, name)]
+    if not lacking:
+        return
+    if hasattr(model, "model") and hasattr(model, "theta_length"):
+        raise InvalidPlan(
+            f"A model is expected, and a graph was passed, {model.name!r}. Pass graph.model()"
+        )
+    raise InvalidPlan(
+        f"A model is expected, as graph.model() gives it, and a {type(model).__qualname__} was "
+        f"passed, which has no {', '.join(lacking)}"
+    )
 
 
 def _size(model: Any, theta_dim: int | None) -> int:

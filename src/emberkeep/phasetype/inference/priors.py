@@ -14,6 +14,7 @@ from emberkeep.errors import InvalidPlan
 from emberkeep.light import final, frozen
 from emberkeep.phasetype.inference.records import node, structure
 from emberkeep.phasetype.inference.requirements import require
+from emberkeep.xla.precision import is_double, precision
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -201,16 +202,47 @@ class Function:
         return self.function(value)
 
 
+@final
+@node
+@frozen
+class Single:
+    """A prior of a user who computes in single precision: it sees such numbers, and no others."""
+
+    prior: Any
+
+    @property
+    def support(self) -> Any:
+        """The prior's."""
+        return getattr(self.prior, "support", None)
+
+    def log_prob(self, value: Any) -> Any:
+        """The log density."""
+        with precision(double=False):
+            found = jax.tree.map(_narrow, self.prior).log_prob(_narrow(value))
+        return jnp.asarray(found, float)
+
+
+def _narrow(value: Any) -> Any:
+    """As it is where JAX is set to single precision."""
+    array = jnp.asarray(value)
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
+
+
+OWN = (Normal, HalfNormal, LogNormal, Gamma, Exponential, Uniform, Beta)
+
+
 def read_prior(prior: Any, size: int) -> Any:
     """A prior as JAX sees it: an object with `log_prob`, or a tuple of such, one a parameter.
 
     Raises:
         InvalidPlan: it is neither, or not for as many parameters.
     """
-    if hasattr(prior, "log_prob"):
+    if isinstance(prior, OWN):
         return prior
+    if hasattr(prior, "log_prob"):
+        return prior if is_double() else Single(prior)
     if callable(prior):
-        return Function(prior)
+        return read_prior(Function(prior), size)
     if not isinstance(prior, (list, tuple)):
         raise InvalidPlan(
             f"The prior is {prior!r}; expected an object with log_prob, a function of all "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from emberkeep.keys.toolchain import toolchain
 from emberkeep.phasetype.inference.problem import scores
 from emberkeep.xla import kept
+from emberkeep.xla.precision import in_double
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _made: dict[object, Callable[..., Any]] = {}
 def compiled(
     function: Callable[..., Any], name: str, spec: object, *, quickly: bool
 ) -> Callable[..., Any]:
-    """A program of a function all of whose arguments are data; kept whole.
+    """A program of a function all of whose arguments are data; kept whole, in double precision.
 
     Args:
         function: what it computes.
@@ -36,12 +37,14 @@ def compiled(
             compiled soon than well.
     """
     made_by = toolchain(LIBRARIES, own=OWN)
-    return kept(
-        function,
-        name=name,
-        spec={"program": name, "compiled in": spec, "made by": made_by.ingredients},
-        requires=(_kernels,),
-        compiler_options=QUICKLY if quickly else None,
+    return in_double(
+        kept(
+            function,
+            name=name,
+            spec={"program": name, "compiled in": spec, "made by": made_by.ingredients},
+            requires=(_kernels,),
+            compiler_options=QUICKLY if quickly else None,
+        )
     )
 
 

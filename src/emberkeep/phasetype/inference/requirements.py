@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from emberkeep.errors import InvalidPlan, TargetUnavailable
+from emberkeep.errors import TargetUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,16 +24,3 @@ def require(name: str) -> Any:
             f"Inference needs {name.partition('.')[0]}, which cannot be imported here ({problem}). "
             "Install it: pip install 'emberkeep[inference]'"
         ) from problem
-
-
-def require_float64() -> None:
-    """Densities are of double precision, and JAX has to allow it.
-
-    Raises:
-        InvalidPlan: it does not.
-    """
-    if not require("jax").config.jax_enable_x64:
-        raise InvalidPlan(
-            "JAX computes in single precision here, in which likelihoods of many observations have "
-            "no digits left. Before anything else: jax.config.update('jax_enable_x64', True)"
-        )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, final
 import llvmlite.binding as llvm
 from numba.core import codegen, config, registry, types
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.errors import NumbaError
+from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from emberkeep.errors import InvalidKernel
 from emberkeep.targets.adapting import Adapter, compiled_by, refuse_results
@@ -31,6 +31,7 @@ from emberkeep.targets.cpu.exceptions import without_pickles
 from emberkeep.targets.cpu.vector_math import bind_vector_math
 from emberkeep.targets.cpu.writing import written_arrays
 from emberkeep.targets.cpu.xla_entry import xla_entry_source
+from emberkeep.targets.diagnosis import refused
 from emberkeep.targets.overloads import fresh_overloads
 from emberkeep.targets.protocol import KernelSource, loop_over_indices
 from emberkeep.telemetry.spans import Category, span
@@ -100,8 +101,8 @@ def _compile(source: KernelSource, target: Any) -> tuple[Any, str]:
     try:
         with fresh_overloads(adapter.adapt):
             dispatcher.compile((types.int64, types.int64, *arguments))
-    except NumbaError as problem:
-        raise InvalidKernel(f"numba cannot compile the kernel {source.name!r}: {problem}") from None
+    except (NumbaError, UnsupportedBytecodeError) as problem:
+        raise refused(source.name, source.function, problem) from problem
     refuse_results(
         source.name, [str(made.signature.return_type) for made in body.overloads.values()]
     )

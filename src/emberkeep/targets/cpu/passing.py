@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from emberkeep.targets.arguments import Array, is_c_order
+from emberkeep.targets.arguments import Array, is_c_order, is_traced
 from emberkeep.targets.packing import ArrayRules
 
 TYPE_CHECKING = False
@@ -86,9 +86,12 @@ def _problem(known: Array, value: Any, needed: int) -> str | None:
     expected = f"must be a NumPy array {known}"
     array: Any = value
     if not isinstance(value, np.ndarray):
-        return f"{expected}; it is a {type(array).__qualname__}"
+        return f"{expected}; it is a {_kind(value)}. {_conversion(value, known)}"
     if array.dtype != np.dtype(known.dtype) or array.ndim != known.dimensions:
-        return f"{expected}; it has dtype {array.dtype} and {array.ndim} dimensions"
+        what = f"{expected}; it has dtype {array.dtype} and {array.ndim} dimensions"
+        if array.ndim != known.dimensions:
+            return f"{what}. Pass array.reshape(…), or declare another signature"
+        return f"{what}. Pass array.astype({known.dtype!r}), or declare this signature too"
     if array.flags.num & needed == needed:
         return None
     if needed & C_ORDER and not is_c_order(array):
@@ -99,3 +102,24 @@ def _problem(known: Array, value: Any, needed: int) -> str | None:
     if needed & WRITEABLE and not array.flags.writeable:
         return "is written to by the kernel, and it is read-only. Pass a copy"
     return f"{expected} whose elements are aligned. Pass a copy"
+
+
+def _kind(value: object) -> str:
+    kind: type = type(value)
+    home = kind.__module__.partition(".")[0]
+    return kind.__qualname__ if home == "builtins" else f"{home}.{kind.__qualname__}"
+
+
+def _conversion(value: Any, known: Array) -> str:
+    """How to make an array of what is none."""
+    if is_traced(value):
+        return "It has no value while JAX traces (under jit, grad or vmap): call the kernel outside"
+    if isinstance(value, list | tuple):
+        return f"Pass numpy.array(values, {known.dtype!r})"
+    ways = {"torch": ".numpy()", "pandas": ".to_numpy()", "cupy": ".get()"}
+    way = ways.get(type(value).__module__.partition(".")[0])
+    if way:
+        return f"Pass array{way}"
+    if hasattr(value, "__array__"):
+        return "Pass numpy.asarray(array); as a result, an array of NumPy's own"
+    return "Make an array of it"

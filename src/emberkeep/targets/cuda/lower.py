@@ -21,7 +21,7 @@ from numba import cuda
 from numba.cuda import dispatcher as numba_dispatcher
 from numba.cuda import types
 from numba.cuda.core.compiler_lock import global_compiler_lock
-from numba.cuda.core.errors import NumbaError
+from numba.cuda.core.errors import NumbaError, UnsupportedBytecodeError
 from numba.cuda.descriptor import cuda_target
 
 from emberkeep.errors import InvalidKernel
@@ -29,6 +29,7 @@ from emberkeep.targets.adapting import Adapter, compiled_by, refuse_results
 from emberkeep.targets.arguments import Array
 from emberkeep.targets.compile_times import FunctionTime, compile_spans, timed
 from emberkeep.targets.cuda.architecture import capability
+from emberkeep.targets.diagnosis import refused
 from emberkeep.targets.overloads import fresh_overloads
 from emberkeep.targets.protocol import KernelSource, guard_index
 from emberkeep.telemetry.spans import Category, span
@@ -80,10 +81,8 @@ def _compile(source: KernelSource, architecture: str) -> str:
                 fastmath=bool(source.options.get("fastmath", False)),
                 cc=capability(architecture),
             )
-    except (NumbaError, KeyError, NotImplementedError) as problem:  # whatever it does not know
-        raise InvalidKernel(
-            f"numba-cuda cannot compile the kernel {source.name!r}: {problem}"
-        ) from problem
+    except (NumbaError, UnsupportedBytecodeError, KeyError, NotImplementedError) as problem:
+        raise refused(source.name, source.function, problem, "numba-cuda") from problem
     refuse_results(
         source.name, [str(made.signature.return_type) for made in body.overloads.values()]
     )
