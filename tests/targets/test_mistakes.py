@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from numba.core.errors import NumbaError
+from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 import emberkeep
 from emberkeep.errors import InvalidArgument, InvalidKernel
@@ -77,7 +77,7 @@ def test_what_cannot_be_compiled_is_shown_where_it_is_written(function, told, li
     assert place.startswith(f"    {HERE}, line ")
     assert line in place
     assert remedy in last
-    assert isinstance(caught.value.__cause__, NumbaError)
+    assert isinstance(caught.value.__cause__, (NumbaError, UnsupportedBytecodeError))
     assert "pipeline" not in str(caught.value)
 
 

@@ -9,14 +9,14 @@ import time
 from emberkeep.cache import Keep
 from emberkeep.cli.command import Command
 from emberkeep.cli.session import warn
-from emberkeep.errors import EmberkeepError, InvalidKernel, InvalidSetting
+from emberkeep.errors import EmberkeepError, InvalidKernel, InvalidSetting, TargetUnavailable
 from emberkeep.light import final, frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import types
     from argparse import ArgumentParser
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from emberkeep.cache import Artifact
@@ -97,6 +97,7 @@ class _Declared:
             for all.
         build: has it for a target: kept, or compiled now.
         only: the kind of target it is for; empty for any.
+        named: whether the file itself names it, so that it is told where nothing is built of it.
     """
 
     name: str
@@ -104,6 +105,7 @@ class _Declared:
     own_target: Callable[[], Target] | None
     build: Callable[[Target | None], _Had]
     only: str = ""
+    named: bool = True
 
 
 def _build(session: Session) -> int:
@@ -130,11 +132,12 @@ def _have_all(session: Session, targets: list[Target]) -> list[dict[str, object]
     session.writable_directory()  # says at once where nothing can be kept
     path = session.options.file
     keep = Keep(session.own_root)
-    declared = list(_declared(_load(path), keep))
+    declared = list(_declared(*_load(path), keep))
     if not declared:
         raise InvalidKernel(
-            f"{path} declares nothing to compile: no @emberkeep.kernel with a signature, no "
-            "emberkeep.ode.Solver and no emberkeep.phasetype.Graph in it is a global name"
+            f"{path} declares nothing to compile: no @emberkeep.kernel or @emberkeep.keep_kernel "
+            "with a signature, no emberkeep.ode.Solver and no emberkeep.phasetype.Graph in it is a "
+            "global name"
         )
     results: list[dict[str, object]] = []
     for item in declared:
@@ -143,8 +146,19 @@ def _have_all(session: Session, targets: list[Target]) -> list[dict[str, object]
             continue
         meant = [target for target in targets if item.only in ("", target.name)]
         if not targets:
-            meant = [item.own_target()]
+            try:
+                meant = [item.own_target()]
+            except TargetUnavailable as problem:
+                results.append(_failed(item, f"{problem}. Or name an architecture by --arch"))
+                continue
+        elif not meant and item.named:
+            flag = "--cpu" if item.only == "cpu" else "--arch"
+            warn(f"{item.name}({item.signature}) is not built: no {flag} is given, which it needs")
         results += [_build_one(item, target) for target in meant]
+    if not results:
+        raise InvalidKernel(
+            f"{path}: nothing of what it declares is for the targets that are named"
+        )
     if not keep.flush(PATIENCE_S):
         warn("not all has reached the shared places in time; `emberkeep push` brings the rest")
     lines = [
@@ -198,7 +212,7 @@ def _build_one(item: _Declared, target: Target | None) -> dict[str, object]:
     try:
         had = item.build(target)
     except EmberkeepError as problem:
-        return {**about, "kept": False, "result": f"failed: {problem}"}
+        return _failed(item, str(problem), about)
     seconds = time.perf_counter() - started
     how = f"was {had.reason}" if had.hit else f"built in {seconds:.2f} s"
     return {
@@ -212,7 +226,17 @@ def _build_one(item: _Declared, target: Target | None) -> dict[str, object]:
     }
 
 
-def _declared(module: types.ModuleType, keep: Keep) -> Iterator[_Declared]:
+def _failed(
+    item: _Declared, problem: str, about: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    where = about or {"target": item.only, "architecture": "this machine"}
+    named = {"name": item.name, "signature": item.signature}
+    return {**named, **where, "kept": False, "result": f"failed: {problem}"}
+
+
+def _declared(
+    module: types.ModuleType, noted: Sequence[tuple[Any, tuple[Any, ...]]], keep: Keep
+) -> Iterator[_Declared]:
     """What is a global name of the file, once each."""
     from emberkeep.ode.solver import Solver
     from emberkeep.targets.kernel import Kernel
@@ -227,6 +251,10 @@ def _declared(module: types.ModuleType, keep: Keep) -> Iterator[_Declared]:
             yield from _of_kernel(value, keep)
         elif isinstance(value, Solver):
             yield from _of_solver(value, keep)
+        elif hasattr(value, "py_func"):
+            signatures = [each for kept, given in noted if kept is value for each in given]
+            is_kept = any(kept is value for kept, _ in noted)
+            yield from _of_dispatcher(value, signatures, keep, is_kept=is_kept)
         elif graphs is not None and isinstance(value, graphs.Graph):
             yield _of_graph(value, keep)
 
@@ -237,7 +265,7 @@ def _of_chains(keep: Keep) -> Iterator[_Declared]:
 
     for kernel in kernels():
         for declared in _of_kernel(kernel, keep):
-            yield replace(declared, {"only": "cpu"})
+            yield replace(declared, {"only": "cpu", "named": False})
 
 
 def _of_kernel(kernel: Kernel, keep: Keep) -> Iterator[_Declared]:
@@ -249,6 +277,64 @@ def _of_kernel(kernel: Kernel, keep: Keep) -> Iterator[_Declared]:
             return _had(kernel.build(target, signature=signature, keep=keep)[0])
 
         yield _Declared(kernel.name, signature, kernel.cpu_target, build)
+
+
+def _of_dispatcher(
+    dispatcher: Any, signatures: Sequence[Any], keep: Keep, *, is_kept: bool
+) -> Iterator[_Declared]:
+    """What `keep_kernel` keeps of numba's own dispatchers."""
+    name = dispatcher.py_func.__name__
+    is_cuda = type(dispatcher).__module__.startswith("numba.cuda")
+    if not is_kept:
+        if is_cuda and not dispatcher.targetoptions.get("device"):
+            warn(f"{name} is not built, as it is not kept: put @emberkeep.keep_kernel above it")
+        return
+    if not signatures:
+        warn(
+            f"{name} is not built, as it declares no signature: "
+            "keep_kernel(…, 'float64(float64)') does"
+        )
+    for signature in signatures:
+
+        def build(target: Target | None, signature: Any = signature) -> _Had:
+            return _had_of_numba(dispatcher, signature, keep, target)
+
+        own = _device_here if is_cuda else _processor_here
+        kind = "cuda" if is_cuda else "cpu"
+        yield _Declared(name, str(signature), own, build, only=kind)
+
+
+def _processor_here() -> Target:
+    from emberkeep.targets.cpu.target import CpuTarget
+
+    return CpuTarget("host")
+
+
+def _device_here() -> Target:
+    from emberkeep.targets.cuda.target import CudaTarget
+
+    return CudaTarget.of_this_machine()
+
+
+def _had_of_numba(dispatcher: Any, signature: Any, keep: Keep, target: Target | None) -> _Had:
+    assert target is not None  # it says on what it runs
+    name = dispatcher.py_func.__name__
+    if target.name == "cuda":
+        from emberkeep.targets.numba_caching.cuda import build_ahead as build_for
+
+        artifact, hit, refusal = build_for(dispatcher, signature, keep, target.architecture)
+    else:
+        if target.architecture != "host":
+            raise InvalidKernel(
+                f"numba compiles {name!r} for the processor that it runs on, or for that in "
+                "NUMBA_CPU_NAME. Use --cpu host, or @emberkeep.kernel, which is built for any"
+            )
+        from emberkeep.targets.numba_caching.cpu import build_ahead
+
+        artifact, hit, refusal = build_ahead(dispatcher, signature, keep)
+    if artifact is None:
+        raise InvalidKernel(f"{name!r} cannot be kept: {refusal}")
+    return replace(_had(artifact), {"hit": hit})
 
 
 def _of_solver(solver: Solver, keep: Keep) -> Iterator[_Declared]:
@@ -270,9 +356,14 @@ def _of_graph(graph: Any, keep: Keep) -> _Declared:
     return _Declared(graph.name, "trace", None, build)
 
 
-def _load(path: str) -> types.ModuleType:
-    """Run a Python file as a module, with its folder first on the path, as Python itself does."""
+def _load(path: str) -> tuple[types.ModuleType, Sequence[tuple[Any, tuple[Any, ...]]]]:
+    """Run a Python file as a module, with its folder first on the path, as Python itself does.
+
+    What it keeps of numba's is compiled later, for the targets that are named.
+    """
     from importlib.util import module_from_spec, spec_from_file_location
+
+    from emberkeep.targets.numba_caching import declaring
 
     full = os.path.abspath(path)
     if not os.path.isfile(full):
@@ -285,13 +376,14 @@ def _load(path: str) -> types.ModuleType:
     sys.path.insert(0, os.path.dirname(full))
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as problem:
+        with declaring() as noted:
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as problem:
         raise InvalidKernel(
             f"{path} cannot be run: {type(problem).__name__}: {problem}. Everything at its top "
             "level is executed; put what runs the model under if __name__ == '__main__':"
         ) from problem
-    return module
+    return module, noted
 
 
 COMMANDS = {

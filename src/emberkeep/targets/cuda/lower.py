@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from cuda.bindings import nvjitlink
 from numba import cuda
+from numba.cuda import codegen as numba_codegen
 from numba.cuda import dispatcher as numba_dispatcher
 from numba.cuda import types
 from numba.cuda.core.compiler_lock import global_compiler_lock
@@ -50,6 +51,19 @@ def compiling_for(architecture: str) -> Generator[None]:
         yield
     finally:
         numba_dispatcher.get_current_device = original
+
+
+@contextlib.contextmanager
+def linking_for(architecture: str) -> Generator[None]:
+    """Let numba-cuda's own kernels compile and link for an architecture, too."""
+    device = SimpleNamespace(compute_capability=capability(architecture))
+    original = numba_codegen.devices
+    with global_compiler_lock, compiling_for(architecture):
+        numba_codegen.devices = SimpleNamespace(get_context=lambda: SimpleNamespace(device=device))
+        try:
+            yield
+        finally:
+            numba_codegen.devices = original
 
 
 def lower(source: KernelSource, architecture: str) -> tuple[bytes, tuple[int, int]]:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from emberkeep.errors import InvalidKernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from typing import Any
 
     from emberkeep.cache import Keep
 
 
 KIND = "generated"
+_declaring: list[list[tuple[Any, tuple[Any, ...]]]] = []
+
+
+@contextmanager
+def declaring() -> Generator[list[tuple[Any, tuple[Any, ...]]]]:
+    """Note what is kept and for which signatures, and compile nothing of it: it is built ahead."""
+    noted: list[tuple[Any, tuple[Any, ...]]] = []
+    _declaring.append(noted)
+    try:
+        yield noted
+    finally:
+        _declaring.remove(noted)
 
 
 def keep_kernel(
@@ -86,6 +101,9 @@ def keep_kernel(
     else:
         from emberkeep.targets.numba_caching.cpu import attach
     attach(dispatcher, chosen, (kind, name or dispatcher.py_func.__name__))
+    if _declaring:
+        _declaring[-1].append((dispatcher, signatures))
+        return dispatcher
     for signature in signatures:
         dispatcher.compile(signature)
     return dispatcher

@@ -50,6 +50,7 @@ class Asking:
         self._keyed: Keyed | None = None
         self._answers: dict[str, tuple[Answer, float]] = {}
         self._warned = False
+        self.refusal = ""  # why something was not kept, the last time
 
     def is_current(self) -> bool:
         """Whether what was compiled or loaded is still what the dispatcher means.
@@ -109,6 +110,7 @@ class Asking:
             self._refuse(str(problem))
 
     def _refuse(self, reason: str) -> None:
+        self.refusal = reason
         if not self._warned:
             self._warned = True
             warnings.warn(

@@ -16,10 +16,12 @@ from numba.core import caching, compiler, environment, funcdesc, sigutils, typin
 from numba.core import dispatcher as numba_dispatcher
 from numba.core.bytecode import FunctionIdentity
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.errors import NumbaError, UnsupportedBytecodeError
 from numba.core.runtime.nrt import rtsys
 
 from emberkeep.keys.toolchain import toolchain
 from emberkeep.targets.compile_times import compile_spans
+from emberkeep.targets.diagnosis import refused
 from emberkeep.targets.numba_caching.asking import Asking, NotKept
 from emberkeep.targets.numba_caching.renewing import plain_class, renewing
 from emberkeep.targets.numba_caching.types_json import decode_type, encode_type
@@ -118,12 +120,12 @@ class FunctionCache(caching._Cache):  # noqa: SLF001 - numba's own base of cache
         self._root = keep.settings.root
         self.called = called
         own = ("targets.adapting", "targets.numba_caching", "targets.overloads")
-        self._asking = Asking(keep, dispatcher, lambda: toolchain(own=own), called)
+        self.asking = Asking(keep, dispatcher, lambda: toolchain(own=own), called)
         self._before: list[Any] = []
 
     def check(self) -> None:
         """Let go of what was compiled, where the dispatcher means something else by now."""
-        if self._asking.is_current():
+        if self.asking.is_current():
             return
         with global_compiler_lock:
             dispatcher = self._dispatcher
@@ -150,25 +152,26 @@ class FunctionCache(caching._Cache):  # noqa: SLF001 - numba's own base of cache
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled function for a signature, or None."""
-        if not self._enabled:
-            return None
-        signature = _text(sig)
-        processor = target_context.codegen().magic_tuple()
-        artifact = self._asking.load(
-            signature, {"processor": list(processor), "signature": list(_types(sig))}
-        )
+        artifact = self.find(sig, target_context) if self._enabled else None
         if artifact is None:
             return None
         try:
             return _rebuild(artifact, sig, target_context, self._dispatcher.py_func)
         except NotKept as problem:
-            self._asking.put_off(signature, str(problem))
+            self.asking.put_off(_text(sig), str(problem))
             return None
+
+    def find(self, sig: Any, target_context: Any) -> Artifact | None:
+        """What is kept for a signature."""
+        processor = target_context.codegen().magic_tuple()
+        return self.asking.load(
+            _text(sig), {"processor": list(processor), "signature": list(_types(sig))}
+        )
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled function."""
         if self._enabled:
-            self._asking.save(_text(sig), lambda: _reduce(data))
+            self.asking.save(_text(sig), lambda: _reduce(data))
 
 
 def _types(sig: Any) -> tuple[Any, ...]:
@@ -372,3 +375,25 @@ def _make_room(layout: Any, target_context: Any) -> None:
         if number >= given:
             break
     assert isinstance(numbers, itertools.count)
+
+
+def build_ahead(dispatcher: Any, signature: Any, keep: Keep) -> tuple[Artifact | None, bool, str]:
+    """What is kept for a signature, compiled now where nothing was; whether it was; why it is not.
+
+    Raises:
+        InvalidKernel: numba cannot compile it.
+    """
+    # Another dispatcher of the same function: what this one has compiled may not be in this keep.
+    plain = plain_class(type(dispatcher))
+    fresh = plain(dispatcher.py_func, dispatcher.locals, dict(dispatcher.targetoptions))
+    attach(fresh, keep, dispatcher._cache.called)  # noqa: SLF001 - as keep_kernel has attached it
+    cache = fresh._cache  # noqa: SLF001 - attached above
+    fresh.targetctx.refresh()
+    found = cache.find(signature, fresh.targetctx)
+    if found is not None:
+        return found, True, ""
+    try:
+        fresh.compile(signature)
+    except (NumbaError, UnsupportedBytecodeError) as problem:
+        raise refused(dispatcher.py_func.__name__, dispatcher.py_func, problem) from problem
+    return cache.find(signature, fresh.targetctx), False, cache.asking.refusal

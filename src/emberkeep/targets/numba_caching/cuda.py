@@ -13,6 +13,7 @@ from numba.cuda import types, typing
 from numba.cuda.codegen import CUDACodeLibrary
 from numba.cuda.core import caching, sigutils
 from numba.cuda.core.compiler_lock import global_compiler_lock
+from numba.cuda.core.errors import NumbaError, UnsupportedBytecodeError
 from numba.cuda.dispatcher import CUDADispatcher, _Kernel
 
 from emberkeep.errors import Unloadable
@@ -20,6 +21,7 @@ from emberkeep.keys.toolchain import toolchain
 from emberkeep.targets.compile_times import compile_spans
 from emberkeep.targets.cuda.compiler import PACKAGES
 from emberkeep.targets.cuda.load import compress, expand
+from emberkeep.targets.diagnosis import refused
 from emberkeep.targets.numba_caching.asking import Asking, NotKept
 from emberkeep.targets.numba_caching.renewing import renewing
 from emberkeep.targets.overloads import fresh_overloads
@@ -100,11 +102,11 @@ class KernelCache(caching._Cache):  # noqa: SLF001 - numba-cuda's own base of ca
         self._dispatcher = dispatcher
         self._enabled = True
         self._root = keep.settings.root
-        self._asking = Asking(keep, dispatcher, _toolchain, called)
+        self.asking = Asking(keep, dispatcher, _toolchain, called)
 
     def check(self) -> None:
         """Let go of what was compiled, where the dispatcher means something else by now."""
-        if self._asking.is_current():
+        if self.asking.is_current():
             return
         with global_compiler_lock:
             dispatcher = self._dispatcher
@@ -134,28 +136,31 @@ class KernelCache(caching._Cache):  # noqa: SLF001 - numba-cuda's own base of ca
         """The compiled kernel for a signature: kept, or compiled now."""
         if not self._enabled:
             return None
-        signature = _text(sig)
-        capability = tuple(numba_dispatcher.get_current_device().compute_capability)
-        artifact = self._asking.load(
-            signature, {"compute capability": capability, "signature": list(_types(sig))}
-        )
+        artifact = self.find(sig)
         if artifact is not None:
             try:
                 return _rebuild(artifact, sig)
             except NotKept as problem:
-                self._asking.put_off(signature, str(problem))
+                self.asking.put_off(_text(sig), str(problem))
         return self._compile(sig)
+
+    def find(self, sig: Any) -> Artifact | None:
+        """What is kept for a signature, for the device in use."""
+        capability = tuple(numba_dispatcher.get_current_device().compute_capability)
+        return self.asking.load(
+            _text(sig), {"compute capability": capability, "signature": list(_types(sig))}
+        )
 
     def _compile(self, sig: Any) -> Any:
         """A new kernel, published; numba-cuda takes it for one that was kept, but for counting."""
         if not self._dispatcher._can_compile:  # noqa: SLF001 - numba-cuda says so
             return None
         arguments, _ = sigutils.normalize_signature(sig)
-        kind, name = self._asking.called
+        kind, name = self.asking.called
         with span(f"build {kind}/{name}", "build"):
             kernel = compile_afresh(self._dispatcher, arguments)
             kernel.bind()
-        self._asking.save(_text(sig), lambda: _reduce(kernel))
+        self.asking.save(_text(sig), lambda: _reduce(kernel))
         self._dispatcher._cache_misses[sig] += 1  # noqa: SLF001 - as numba-cuda counts
         self._dispatcher._cache_hits[sig] -= 1  # noqa: SLF001 - the same
         return kernel
@@ -232,3 +237,33 @@ def _rebuild(artifact: Artifact, sig: Any) -> Any:
         )
     except (KeyError, TypeError, ValueError, AttributeError, Unloadable) as problem:
         raise NotKept(f"what was kept has another form: {problem}") from problem
+
+
+def build_ahead(
+    dispatcher: Any, signature: Any, keep: Keep, architecture: str
+) -> tuple[Artifact | None, bool, str]:
+    """What is kept for a signature and an architecture, compiled now where nothing was.
+
+    No GPU is needed: a kernel is made and linked as numba-cuda does, and never bound to a device.
+    Also gives whether it was kept, and why it is not.
+
+    Raises:
+        InvalidKernel: numba-cuda cannot compile it.
+    """
+    from emberkeep.targets.cuda.lower import linking_for
+
+    called = dispatcher._cache.asking.called  # noqa: SLF001 - as keep_kernel has attached it
+    cache = KernelCache(dispatcher, keep, called)
+    sig, _ = sigutils.normalize_signature(signature)
+    with linking_for(architecture):
+        found = cache.find(sig)
+        if found is not None:
+            return found, True, ""
+        try:
+            made = compile_afresh(dispatcher, sig)
+            made._codelibrary.get_cubin()  # noqa: SLF001 - what binding to a device does first
+        except (NumbaError, UnsupportedBytecodeError, NotImplementedError) as problem:
+            name, function = dispatcher.py_func.__name__, dispatcher.py_func
+            raise refused(name, function, problem, "numba-cuda") from problem
+        cache.asking.save(_text(sig), lambda: _reduce(made))
+        return cache.find(sig), False, cache.asking.refusal
