@@ -176,8 +176,8 @@ def find_device(driver: Driver, ordinal: int) -> Device:
         if isinstance(problem, EmberkeepError):
             raise
         raise TargetUnavailable(
-            f"NVIDIA's driver is not installed here: {str(problem).rstrip('.')}. Run on the CPU, or "
-            "on a machine with a GPU; building kernels for one needs none"
+            f"NVIDIA's driver is not installed here: {str(problem).rstrip('.')}. Run on the CPU, "
+            "or on a machine with a GPU; building kernels for one needs none"
         ) from problem
     version = int(driver.call("cuDriverGetVersion"))
     known = version // 1000, version % 1000 // 10
