@@ -57,6 +57,10 @@ SAME = {
         ("import numpy as np\ndef f(x): return np.linalg.norm(x) + np.pi",),
         ("import numpy as xp\ndef f(x): return xp.linalg.norm(x) + xp.pi",),
     ),
+    "an alias of a library that goes by what it does": (
+        ("import packaging.version as version\ndef f(x): return version.VERSION_PATTERN + x",),
+        ("import packaging.version as v\ndef f(x): return v.VERSION_PATTERN + x",),
+    ),
     "an alias of a function": (
         ("from math import sin as s\ndef f(x): return s(x)",),
         ("from math import sin\ndef f(x): return sin(x)",),

@@ -22,7 +22,6 @@ from emberkeep.keys.origin import (
     is_installed,
     is_replacement,
     library_object,
-    library_of,
     library_of_import,
 )
 from emberkeep.keys.walk import GlobalsChange
@@ -170,7 +169,7 @@ def library_names(function: types.FunctionType) -> dict[str, str]:
 
 def _own_name(value: Any) -> str | None:
     if isinstance(value, types.ModuleType):
-        return None if library_of(value) is None else value.__name__
+        return value.__name__ if is_installed(value) else None
     if not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
         return None
     return None if library_object(value) is None else f"{value.__module__}.{value.__qualname__}"
