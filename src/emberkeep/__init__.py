@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         StoreWarning,
         TargetUnavailable,
         ToolchainWarning,
+        TooStiff,
         Unkeyable,
         Unloadable,
         Untrusted,
@@ -39,7 +40,11 @@ if TYPE_CHECKING:
     from emberkeep.keys.declared import ingredient
     from emberkeep.keys.explain import Difference, explain
     from emberkeep.keys.toolchain import Toolchain, toolchain
-    from emberkeep.phasetype.kept_traces import trace_cache_stats
+    from emberkeep.phasetype.kept_traces import (
+        clear_trace_cache,
+        list_cached_traces,
+        trace_cache_stats,
+    )
     from emberkeep.targets.cuda.memory import (
         DeviceArray,
         Stream,
@@ -83,6 +88,7 @@ __all__ = [
     "Stream",
     "TargetUnavailable",
     "TimeLogger",
+    "TooStiff",
     "Toolchain",
     "ToolchainWarning",
     "Unkeyable",
@@ -90,6 +96,7 @@ __all__ = [
     "Untrusted",
     "cache_info",
     "clear_cache",
+    "clear_trace_cache",
     "empty_on_device",
     "explain",
     "fingerprint",
@@ -97,6 +104,7 @@ __all__ = [
     "jax_cache_info",
     "keep_kernel",
     "kernel",
+    "list_cached_traces",
     "pinned_empty",
     "print_cache_info",
     "to_device",
@@ -130,6 +138,8 @@ _HOMES = {
     "clear_cache": "xla.summary",
     "jax_cache_info": "xla.summary",
     "print_cache_info": "xla.summary",
+    "clear_trace_cache": "phasetype.kept_traces",
+    "list_cached_traces": "phasetype.kept_traces",
     "trace_cache_stats": "phasetype.kept_traces",
 }
 

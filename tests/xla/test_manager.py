@@ -162,6 +162,67 @@ def test_a_bundle_goes_to_another_keep(keep, tmp_path, public):
     )
 
 
+@pytest.mark.parametrize("name", ["copy", "copy/", "a folder that is there"])
+def test_folders_of_ones_own_need_no_key(keep, tmp_path, name):
+    """Sealed: from one keep to a folder, and from there to another keep, by the same user."""
+    (tmp_path / "a folder that is there").mkdir()
+    path = f"{tmp_path}/{name}"
+    done = CacheManager(keep).export_cache(path)
+    assert (len(done.brought), done.refused) == (3, [])
+    assert CacheManager(keep).export_cache(path).present == 3
+    other = CacheManager(emberkeep.Keep(tmp_path / "other"))
+    assert len(other.import_cache(path).brought) == 3
+    assert kinds(other) == ["generated", "traces", "xla"]
+    assert other.keep.get_or_build("xla", "a xla", {"size": 1000}, dict).hit
+
+
+def test_a_folder_of_somebody_else_is_not_imported(keep, tmp_path, monkeypatch):
+    CacheManager(keep).export_cache(tmp_path / "copy")
+    monkeypatch.setenv("EMBERKEEP_CONFIG_DIR", str(tmp_path / "another user"))
+    other = CacheManager(emberkeep.Keep(tmp_path / "other"))
+    done = other.import_cache(tmp_path / "copy")
+    assert (len(done.brought), len(done.refused)) == (0, 3)
+
+
+def test_a_folder_with_other_things_is_left_alone(keep, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter.txt").write_text("dear")
+    with pytest.raises(StoreProblem, match="holds other things"):
+        CacheManager(keep).export_cache(tmp_path / "home")
+    assert os.listdir(tmp_path / "home") == ["letter.txt"]
+    with pytest.raises(StoreProblem, match="no keep"):
+        CacheManager(keep).import_cache(tmp_path / "home")
+
+
+def test_a_folder_that_is_not_there_is_told(keep, tmp_path):
+    with pytest.raises(StoreProblem, match="nowhere is not there"):
+        CacheManager(keep).sync_from_remote(tmp_path / "nowhere")
+
+
+def test_it_looks_at_the_keep_that_jax_uses(keep, tmp_path):
+    config = xla.CompilationConfig(tmp_path / "applied")
+    config.apply()
+    assert CacheManager().keep.settings.root == str(tmp_path / "applied")
+    assert xla.cache_info()["root"] == str(tmp_path / "applied")
+    xla.disable()
+    assert CacheManager().keep.settings.root != str(tmp_path / "applied")
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_age_days": -1},
+        {"max_size_gb": -0.1},
+        {"grace_hours": -1.0},
+        {"max_age_days": float("nan")},
+    ],
+)
+def test_limits_below_nothing_are_refused(keep, limits):
+    with pytest.raises(InvalidSetting, match="a number from 0 on was expected"):
+        CacheManager(keep).vacuum(**limits)
+    assert len(CacheManager(keep).list()) == 3
+
+
 def test_a_bundle_may_hold_one_kind(keep, tmp_path, public):
     CacheManager(keep).export_cache(tmp_path / "one.ek", "xla")
     manager = CacheManager(emberkeep.Keep(tmp_path / "other"))
@@ -247,6 +308,23 @@ def empty(tmp_path):
 def counted():
     programs = compilation.programs_in_use()
     return programs.found, programs.compiled
+
+
+def test_rows_are_samples_of_what_has_a_length(empty):
+    """A model of parameter vectors takes one at a time, so an array of rows is several."""
+
+    class Vectors:
+        theta_length = 1
+        __name__ = "vectors"
+
+        def __call__(self, theta, times):
+            assert theta.shape == (1,)
+            return jax.numpy.exp(-theta[0] * times)
+
+    done = CacheManager(empty).prewarm_model(
+        Vectors(), np.ones((7, 1), "float32"), np.linspace(0, 1, 5, dtype="float32")
+    )
+    assert [(each.theta, each.times) for each in done] == [("float32[1]", "float32[5]")] * 2
 
 
 def test_a_prewarmed_model_is_found(empty):

@@ -18,7 +18,7 @@ from emberkeep.store.protocol import DISABLED, Miss
 from emberkeep.targets.obtaining import default_keep
 from emberkeep.trust.judging import Others, judge_of, own_keep
 from emberkeep.trust.seals import Sealer
-from emberkeep.xla.compilation import using
+from emberkeep.xla.compilation import programs_in_use, using
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class CacheManager:
     """Looks after a keep: compiled programs, kernels, traces and all else in it.
 
     Args:
-        keep_or_config: a keep, or a configuration that names one; by default the user's own keep.
+        keep_or_config: a keep, or a configuration that names one; by default the one that JAX uses
+            (since `CompilationConfig.apply`, say), or else the user's own.
 
     Attributes:
         keep: the keep.
@@ -52,7 +53,8 @@ class CacheManager:
     def __init__(self, keep_or_config: Keep | CompilationConfig | None = None) -> None:
         given = keep_or_config
         if given is None:
-            self.keep = default_keep()
+            programs = programs_in_use()
+            self.keep = default_keep() if programs is None else programs.keep
         else:
             self.keep = given if isinstance(given, Keep) else given.open_keep()
         self._settings = self.keep.settings
@@ -149,8 +151,13 @@ class CacheManager:
             grace_hours: what is younger stays.
 
         Raises:
+            InvalidSetting: an age or a size is negative, or no number.
             StoreProblem: the keep is only read, or cannot be listed.
         """
+        given = {"max_age_days": max_age_days, "max_size_gb": max_size_gb}
+        for what, value in {**given, "grace_hours": grace_hours}.items():
+            if value is not None and not value >= 0:
+                raise InvalidSetting(f"{what} is {value!r}; a number from 0 on was expected")
         settings = self._settings
         age, size = max_age_days, max_size_gb
         policy = Policy(
@@ -172,7 +179,9 @@ class CacheManager:
 
         Args:
             model: any function of theta and times that JAX can trace.
-            theta_samples: an array, a shape, a `jax.ShapeDtypeStruct`, or several in a list.
+            theta_samples: an array, a shape, a `jax.ShapeDtypeStruct`, or several in a list. Where
+                the model says how long its parameter vectors are (`theta_length`), rows of them are
+                as many samples of one.
             time_grids: the same.
             functions: what is compiled: by default ``jax.jit(model)`` and
                 `value_and_gradient` of the model. Later calls find what is computed in the same
@@ -182,11 +191,13 @@ class CacheManager:
             InvalidArgument: something is neither an array nor a shape.
             TargetUnavailable: JAX is not installed.
         """
-        from emberkeep.xla.prewarming import prewarm, value_and_gradient
+        from emberkeep.xla.prewarming import prewarm, single_vectors, value_and_gradient
 
         with using(self.keep):
-            chosen = (model, value_and_gradient(model)) if functions is None else functions
-            return prewarm(chosen, theta_samples, time_grids)
+            if functions is not None:
+                return prewarm(functions, theta_samples, time_grids)
+            thetas = single_vectors(theta_samples, getattr(model, "theta_length", None))
+            return prewarm((model, value_and_gradient(model)), thetas, time_grids)
 
     def export_cache(
         self,
@@ -196,11 +207,15 @@ class CacheManager:
         name: str = "cache",
         version: str = "1",
         details: bool = True,
-    ) -> Exported:
-        """Write entries as one signed file, as ``emberkeep export`` does.
+    ) -> Exported | Transferred:
+        """Write entries as one signed file, as ``emberkeep export`` does; or to a folder.
+
+        A folder needs no key: what is in it has the user's seal, and is for the user alone. A file
+        is for others, and signed.
 
         Args:
-            path: of the bundle.
+            path: of the bundle; or a folder: one that is there, or a name that ends with a slash or
+                has no ending such as ``.ek``.
             kind: what goes in; everything by default.
             name: of the library.
             version: of the library.
@@ -210,8 +225,13 @@ class CacheManager:
             StoreProblem: nothing is kept, there is no key to sign with, or it cannot be written.
         """
         from emberkeep.sharing.library import About, export_library
+        from emberkeep.sharing.transfer import transfer
 
         directory = self._directory()
+        if _is_folder(path):
+            folder = self._folder(path)
+            _require_keep_or_nothing(folder, path)
+            return transfer(directory, folder, list(_entries(directory, kind)))
         others = Others(
             judge_of(self._settings, _warn), self._sealer, details=details, on_problem=_warn
         )
@@ -225,11 +245,13 @@ class CacheManager:
                 level=COMPRESSION_LEVEL,
             )
 
-    def import_cache(self, path: str | os.PathLike[str], *, pin: bool = True) -> Imported:
-        """Take a bundle's entries into the keep, as ``emberkeep import`` does.
+    def import_cache(
+        self, path: str | os.PathLike[str], *, pin: bool = True
+    ) -> Imported | Transferred:
+        """Take a bundle's entries into the keep, as ``emberkeep import`` does; or a folder's.
 
         Args:
-            path: of the bundle.
+            path: of the bundle, or of a folder that `export_cache` wrote.
             pin: let its builds run in place of this machine's own where there is no compiler.
 
         Raises:
@@ -239,7 +261,15 @@ class CacheManager:
         """
         from emberkeep.sharing.bundle.reading import BundleReader
         from emberkeep.sharing.library import import_library
+        from emberkeep.sharing.transfer import transfer
 
+        if os.path.isdir(path):
+            folder = self._folder(path)
+            if not folder.is_keep():
+                raise StoreProblem(
+                    f"The folder {os.fsdecode(path)} is no keep: there is nothing to import"
+                )
+            return transfer(folder, self._writable(), list(_entries(folder, None)))
         try:
             file = open(path, "rb")  # noqa: SIM115 - closed below, other errors than these apart
         except OSError as problem:
@@ -284,9 +314,13 @@ class CacheManager:
             raise StoreProblem(
                 "There is no home, so there is no place for a keep. Set EMBERKEEP_DIR to a folder"
             )
-        own = own_keep(settings, self._sealer, _warn)
-        heals = not settings.read_only
-        return Directory(settings.root, own.verify, endorse=own.endorse, heals=heals)
+        return self._folder(settings.root, heals=not settings.read_only)
+
+    def _folder(self, path: str | os.PathLike[str], *, heals: bool = False) -> Directory:
+        """A folder of the user's own, with the user's seals."""
+        own = own_keep(self._settings, self._sealer, _warn)
+        root = os.path.abspath(os.fsdecode(path))
+        return Directory(root, own.verify, endorse=own.endorse, heals=heals)
 
     def _writable(self) -> Directory:
         settings = self._settings
@@ -300,6 +334,25 @@ class CacheManager:
         from emberkeep.sharing.folder import open_place
 
         return open_place(place, judge_of(self._settings, _warn), self._sealer, _warn)
+
+
+def _is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is that of a folder, or looks like one."""
+    text = os.fsdecode(path)
+    is_named_so = text.endswith(os.sep) or not os.path.splitext(text)[1]
+    return os.path.isdir(text) or (is_named_so and not os.path.exists(text))
+
+
+def _require_keep_or_nothing(folder: Directory, path: str | os.PathLike[str]) -> None:
+    try:
+        is_ours = not os.path.isdir(path) or not os.listdir(path) or folder.is_keep()
+    except OSError as problem:
+        raise StoreProblem(f"The folder {os.fsdecode(path)} cannot be read: {problem}") from problem
+    if not is_ours:
+        raise StoreProblem(
+            f"The folder {os.fsdecode(path)} holds other things than a keep. Name an empty folder, "
+            "or one that is not there yet"
+        )
 
 
 def _entries(source: Directory | SharedFolder, kind: str | None) -> Iterator[Entry]:

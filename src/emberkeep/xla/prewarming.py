@@ -117,6 +117,23 @@ def specifications(given: Any, what: str) -> list[Any]:
     return list({_told(each): each for each in found}.values())
 
 
+def single_vectors(theta_samples: Any, length: int | None) -> list[Any]:
+    """Types and shapes of parameter vectors, each once; of rows of them, that of a row.
+
+    Args:
+        theta_samples: as of `prewarm`.
+        length: how long a vector is; None where nobody says, and shapes are taken as they are.
+    """
+    found = specifications(theta_samples, "theta_samples")
+    if length is None:
+        return found
+    structure = import_jax().ShapeDtypeStruct
+    rows = [
+        structure((length,), each.dtype) if each.shape[1:] == (length,) else each for each in found
+    ]
+    return specifications(rows, "theta_samples")
+
+
 def _is_shape(given: Any) -> bool:
     """A scalar's too, which is an empty tuple; an empty list is nothing."""
     if not _is_sequence(given) or given == []:
