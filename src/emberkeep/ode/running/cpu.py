@@ -53,6 +53,10 @@ class CpuRunner(Runner):
             self._kernels[plan] = found
         return found.runnable
 
+    def prepare(self, plan: Plan) -> None:
+        """Find or compile what runs a plan."""
+        self.kernel(plan)
+
     def run(self, job: Job, advance: Callable[[int], None] | None) -> Outcome:
         """Integrate all trajectories."""
         plan, batch = job.plan, job.batch

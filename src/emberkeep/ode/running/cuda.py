@@ -138,6 +138,11 @@ class CudaRunner(Runner):
             self._kernels[plan] = found
         return found.runnable
 
+    def prepare(self, plan: Plan) -> None:
+        """Find or compile what runs a plan."""
+        with self._lock:
+            self.kernel(plan)
+
     def run(self, job: Job, advance: Callable[[int], None] | None) -> Outcome:
         """Integrate all trajectories."""
         device = open_device()

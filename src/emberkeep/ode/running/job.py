@@ -62,6 +62,10 @@ class Runner(ABC):
     """A machine that runs plans."""
 
     @abstractmethod
+    def prepare(self, plan: Plan) -> None:
+        """Find or compile what runs a plan."""
+
+    @abstractmethod
     def run(self, job: Job, advance: Callable[[int], None] | None) -> Outcome:
         """Integrate all trajectories.
 
