@@ -82,6 +82,10 @@ class Contents:
                 self._known.setdefault(reached, digest)
         return self._known[file]
 
+    def files(self) -> tuple[str, ...]:
+        """The files that were looked at so far, and the metadata of their distributions."""
+        return tuple(self._nodes)
+
     def _closure(self, module: _Module) -> tuple[set[str], set[str]]:
         """What can run, in lines; and the files of it that were all looked at."""
         lines: set[str] = set()
@@ -135,7 +139,7 @@ class Contents:
     def _look(self, module: _Module) -> _Node:
         name, file, holder = module.name, module.file, module.holder
         if holder is None:
-            return _Node("\n".join(_lines_of_folder(name, file)), (), (), (), ())
+            return self._look_below(name, file)
         digest, imports = read_imports(file)
         is_package = os.path.basename(file).startswith("__init__.")
         package = name if is_package else name.rpartition(".")[0]
@@ -161,6 +165,25 @@ class Contents:
                 else:
                     sides[is_at_once].append(found)
         return _Node(f"{name} {digest}", tuple(versions), tuple(sides[1]), tuple(sides[0]), ())
+
+    def _look_below(self, name: str, file: str) -> _Node:
+        """A module that no record names: whatever lies in its package, and what that imports."""
+        lines: list[str] = []
+        versions: list[str] = []
+        sides: tuple[list[_Module], list[_Module]] = ([], [])
+        top = name.partition(".")[0]
+        for label, path in _files_of(name, file):
+            digest, imports = read_imports(path)
+            lines.append(f"{label} {identify(path) if is_native(path) else digest}")
+            for wanted, is_at_once in imports:
+                if wanted.partition(".")[0] in ("", top, *sys.stdlib_module_names):
+                    continue
+                for found in self._other(wanted):
+                    if isinstance(found, str):
+                        versions.append(found)
+                    else:
+                        sides[is_at_once].append(found)
+        return _Node("\n".join(lines), tuple(versions), tuple(sides[1]), tuple(sides[0]), ())
 
     def _imported(
         self, name: str, holder: Distribution, record: Record
@@ -249,16 +272,15 @@ def _runs(name: str, record: Record) -> tuple[str, ...]:
     return own or (name,)
 
 
-def _lines_of_folder(name: str, file: str) -> Iterator[str]:
-    """A module that no record names: whatever lies in its package."""
+def _files_of(name: str, file: str) -> Iterator[tuple[str, str]]:
+    """The files of the package that a module is in, each with its name within."""
     folder = os.path.dirname(file)
     depth = name.count(".") - (not os.path.basename(file).startswith("__init__."))
     if depth < 0:
-        yield f"{name} {digest_of(file)}"
+        yield name, file
         return
     for _ in range(depth):
         folder = os.path.dirname(folder)
     top = name.partition(".")[0]
     for path in files_below(folder):
-        inner = os.path.relpath(path, folder)
-        yield f"{top}/{inner} {identify(path) if is_native(path) else digest_of(path)}"
+        yield f"{top}/{os.path.relpath(path, folder)}", path

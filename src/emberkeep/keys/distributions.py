@@ -168,15 +168,15 @@ class Installation:
             record = self._records[distribution.metadata] = read_record(distribution.metadata)
         return record
 
-    def distributions(self) -> Iterator[Distribution]:
-        """All distributions that imports can find; the first of each name."""
+    def metadata(self) -> Iterator[str]:
+        """The metadata of all distributions that imports can find; the first of each name."""
         seen: set[str] = set()
         for folder in self.folders:
             listing = self._listing(folder) if folder not in _PYTHON_OWN else _NOTHING
             for name, entry in listing.metadata.items():
                 if name not in seen:
                     seen.add(name)
-                    yield self._distribution(folder, entry, listing)
+                    yield f"{folder}/{entry}"
 
     def _find(self, wanted: str) -> Distribution | None:
         for folder in self.folders:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from emberkeep.keys.libraries import UNREADABLE
-from emberkeep.keys.record import digest_of, is_native
+from emberkeep.keys.record import digest_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _imports: dict[str, tuple[Import, ...]] = {}
 def read_imports(path: str) -> tuple[str, tuple[Import, ...]]:
     """A file's digest, and what it imports."""
     digest = digest_of(path)
-    if digest == UNREADABLE or is_native(path):
+    if digest == UNREADABLE or not path.endswith(".py"):
         return digest, ()
     if digest not in _imports:
         with open(path, "rb", buffering=0) as file:

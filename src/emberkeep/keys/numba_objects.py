@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import types
 
+from emberkeep.keys.extensions import extension_packages
 from emberkeep.keys.fingerprint import branch, leaf
 from emberkeep.keys.numba_types import (
     describe_signature,
@@ -252,11 +253,12 @@ def _written_template(template: Any) -> object | None:
     for base in template.__mro__:
         for name, value in sorted(vars(base).items()):
             inner = getattr(value, "__func__", getattr(value, "fget", value))
-            if isinstance(inner, types.FunctionType) and not _by_numba(inner):
+            # Its key is what it stands in for, and no part of it.
+            if name != "key" and isinstance(inner, types.FunctionType) and not _by_numba(inner):
                 written.setdefault(name, inner)
-    cases = getattr(template, "cases", None)
-    if written or (cases is not None and not _of_numba(template.__module__)):
-        written["cases"] = cases
+    listing = [base for base in template.__mro__ if "cases" in vars(base)]
+    if written or any(not _of_numba(base.__module__) for base in listing):
+        written["cases"] = getattr(template, "cases", None)
     return written or None
 
 
@@ -285,4 +287,6 @@ def _captured(cell: types.CellType) -> object:
 
 
 def _of_numba(module: str) -> bool:
-    return module.partition(".")[0] in ("numba", "builtins")
+    """Whether a module is of numba's, or of an extension that is in the build key."""
+    top = module.partition(".")[0]
+    return top in ("numba", "builtins") or top in extension_packages()

@@ -76,7 +76,9 @@ def files_below(folder: str) -> Iterator[str]:
     """All files of a package, in the same order on every machine."""
     for place, subfolders, names in os.walk(folder):
         subfolders[:] = sorted(each for each in subfolders if each != "__pycache__")
-        yield from (os.path.join(place, name) for name in sorted(names))
+        yield from (
+            os.path.join(place, name) for name in sorted(names) if not name.endswith(".pyc")
+        )
 
 
 def digest_of(path: str) -> str:

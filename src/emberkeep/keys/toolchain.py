@@ -13,6 +13,7 @@ from _imp import extension_suffixes
 
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.distributions import Installation
+from emberkeep.keys.extensions import numba_extensions
 from emberkeep.keys.libraries import (
     CUDA_ROLES,
     UNREADABLE,
@@ -132,6 +133,9 @@ def _toolchain(request: _Request) -> Toolchain:
             "settings": numba_settings(),
             "svml": tuple(library.identity for library in svml_libraries()),
         }
+        extensions = numba_extensions()
+        if extensions:
+            ingredients["numba extensions"] = extensions
     if request.cuda:
         ingredients["cuda"] = _cuda()
     if request.own:

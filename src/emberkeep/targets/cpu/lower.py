@@ -17,7 +17,7 @@ import functools
 from typing import TYPE_CHECKING, Any, final
 
 import llvmlite.binding as llvm
-from numba.core import codegen, config, registry, types
+from numba.core import codegen, config, entrypoints, registry, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
@@ -128,6 +128,7 @@ def _body(source: KernelSource, target: Any) -> tuple[Any, list[Any], Adapter]:
 
 def _knows() -> Callable[[Any], bool]:
     """Which functions numba has an implementation for, or somebody has registered one."""
+    entrypoints.init_all()  # numba's extensions: numba itself would load them a little later
     typing = registry.cpu_target.typing_context
     typing.refresh()
     return lambda function: typing._get_global_type(function) is not None  # noqa: SLF001 - the same

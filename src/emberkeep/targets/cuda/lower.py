@@ -21,6 +21,7 @@ from numba import cuda
 from numba.cuda import codegen as numba_codegen
 from numba.cuda import dispatcher as numba_dispatcher
 from numba.cuda import types
+from numba.cuda.core import entrypoints
 from numba.cuda.core.compiler_lock import global_compiler_lock
 from numba.cuda.core.errors import NumbaError, UnsupportedBytecodeError
 from numba.cuda.descriptor import cuda_target
@@ -118,6 +119,7 @@ def _body(source: KernelSource) -> tuple[Any, list[Any], Adapter]:
 
 def _knows() -> Callable[[FunctionType], bool]:
     """Which functions numba-cuda has an implementation for, or somebody has registered one."""
+    entrypoints.init_all()  # extensions: numba-cuda itself would load them a little later
     typing = cuda_target.typing_context
     typing.refresh()
     return lambda function: typing._get_global_type(function) is not None  # noqa: SLF001 - no other way
