@@ -36,6 +36,7 @@ from emberkeep.keys.installed import (
     library_home,
     module_contents,
 )
+from emberkeep.keys.jax_objects import describe_jax
 from emberkeep.keys.numba_objects import describe_numba, implicit_registrations, registrations
 from emberkeep.keys.origin import (
     installed_object,
@@ -94,7 +95,7 @@ def _describe(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
     named = library_object(value)
     if named is not None:
         return named
-    compiled = describe_numba(value, path, walk)
+    compiled = describe_numba(value, path, walk) or describe_jax(value, path, walk)
     if compiled is not None:
         return compiled
     if isinstance(value, types.FunctionType):

@@ -16,7 +16,8 @@ from emberkeep.errors import (
     Unkeyable,
     Unloadable,
 )
-from emberkeep.light import final, sha256
+from emberkeep.keys.keyed import key_of
+from emberkeep.light import final, replace, sha256
 from emberkeep.targets.obtaining import default_keep
 
 TYPE_CHECKING = False
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.cache import Artifact, Keep
+    from emberkeep.keys.keyed import Keyed
     from emberkeep.xla.executables.calls import Call, Statics
     from emberkeep.xla.executables.internals import Program
     from emberkeep.xla.executables.programs import Building
@@ -46,6 +48,9 @@ def kept(  # noqa: PLR0913 - options, each given by its name
     compiler_options: Mapping[str, object] | None = None,
 ) -> Any:
     """`jax.jit` whose compiled programs are kept whole.
+
+    Programs are of what the function, and all that it reaches, is now: each call asks whether any
+    of it was redefined or changed since, unless there is a spec.
 
     For each signature (structure, shapes and types of the arguments) the program is loaded from
     the keep, without tracing or lowering, or compiled and kept. Calls go through JAX's own
@@ -138,10 +143,14 @@ class Kept:
         self._programs: dict[object, Program] = {}
         self._jitted: list[Any] = []
         self._lock = RLock()
+        self._keyed: Keyed | None = None  # of the function, where it is keyed by what it does
         self._run: Callable[..., Any] = self._first
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function."""
+        keyed = self._keyed
+        if keyed is not None and not keyed.watch.unchanged():
+            self._renew()
         return self._run(*args, **kwargs)
 
     def __copy__(self) -> Kept:
@@ -170,6 +179,18 @@ class Kept:
         """How many programs there are in this process."""
         return len(self._programs)
 
+    def _renew(self) -> None:
+        """Key the function again; where it does something else by now, begin anew."""
+        with self._lock:
+            before, self._keyed = self._keyed, key_of(self._behaviour)
+            if before is None or self._keyed.digest != before.digest:
+                self._programs = {}
+                self._jitted.clear()
+                self._run = self._first
+
+    def _behaviour(self) -> Mapping[str, object]:
+        return {"function": self.__wrapped__}
+
     def prewarm(self, *args: Any, **kwargs: Any) -> None:
         """Build or load the program for such arguments, and call nothing.
 
@@ -177,9 +198,12 @@ class Kept:
             args: arrays, or shapes and types of them (`jax.ShapeDtypeStruct`).
             kwargs: those given by name.
         """
+        keyed = self._keyed
+        if keyed is not None and not keyed.watch.unchanged():
+            self._renew()
         if self._run == self._first:
             self._start()
-        if self._run is self._plain:
+        if self._run == self._alone:
             return
         call = self._read(args, kwargs)
         if call is None:
@@ -190,15 +214,27 @@ class Kept:
     def lowered_text(self, *args: Any, **kwargs: Any) -> str:
         """The program that the function is for such arguments, as StableHLO; traced now."""
         self._require()
-        text: str = self._afresh().lower(*args, **kwargs).as_text()
+        from emberkeep.xla.executables import internals
+
+        with internals.traced_afresh(object()):
+            text: str = self._afresh().lower(*args, **kwargs).as_text()
         return text
 
     @property
     def _plain(self) -> Any:
         """What it is without a keep."""
         if not self._jitted:
-            self._jitted.append(self._jit(self.__wrapped__))
+            self._jitted.append(self._afresh())
         return self._jitted[0]
+
+    def _alone(self, *args: Any, **kwargs: Any) -> Any:
+        """What `jax.jit` makes of it, as the function and all that it reaches is now."""
+        if self._keyed is None:
+            return self._plain(*args, **kwargs)
+        from emberkeep.xla.executables import internals
+
+        with internals.traced_afresh(self._keyed.watch):
+            return self._plain(*args, **kwargs)
 
     def _afresh(self) -> Any:
         """What is traced for a build.
@@ -264,8 +300,10 @@ class Kept:
         """A call that JAX's dispatch has no shortcut for: results, shortcut, and not to forget."""
         call = self._read(args, kwargs)
         program = None if call is None else self._program(call, args, kwargs)
-        if call is None or program is None:
+        if call is None:
             return self._plain(*args, **kwargs), None, False
+        if program is None:
+            return self._alone(*args, **kwargs), None, False
         results, shortcut = program.run(call.leaves)
         return results, shortcut, False
 
@@ -314,6 +352,9 @@ class Kept:
         except Unkeyable as problem:  # of this call, not of the function
             self._warn(f"A program of {self.__name__!r} is not kept. {problem}")
             return None
+        if self._spec is None:
+            keyed = self._keyed = self._keyed or key_of(self._behaviour)
+            half = replace(half, {"has_changed": lambda: keyed.has_changed(self._behaviour)})
         ingredients = self._ingredients(call)
         for _ in range(ATTEMPTS):
             try:
@@ -339,9 +380,11 @@ class Kept:
 
     def _ingredients(self, call: Call) -> dict[str, object]:
         by_behaviour = self._spec is None
-        behaviour = {"function": self.__wrapped__} if by_behaviour else {"spec": self._spec}
+        told: Mapping[str, object] = {"spec": self._spec}
+        if self._keyed is not None:
+            told = self._keyed.ingredients()
         return {
-            **behaviour,
+            **told,
             **call.ingredients(by_behaviour=by_behaviour),
             "donate": self._donate,
             "compiler options": self._compiler_options,
@@ -367,7 +410,7 @@ class Kept:
 
     def _give_up(self, problem: str) -> None:
         """From here on it is what `jax.jit` makes of it."""
-        self._run = self._plain
+        self._run = self._alone
         self._warn(
             f"The programs of {self.__name__!r} are compiled in each process, not kept: {problem}"
         )

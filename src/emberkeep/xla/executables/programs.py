@@ -64,7 +64,8 @@ class Building:
         """Trace and lower, once."""
         if not self._lowered:
             args, kwargs = self._given
-            program = self._jitted.lower(*args, **kwargs)
+            with internals.traced_afresh(object()):
+                program = self._jitted.lower(*args, **kwargs)
             self._lowered.append(Lowered(program, program.as_text()))
         return self._lowered[0]
 
