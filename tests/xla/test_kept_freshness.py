@@ -169,3 +169,39 @@ def test_options_of_an_inner_jit_are_in_the_key():
     placed = jax.jit(function, out_shardings=jax.sharding.SingleDeviceSharding(jax.devices()[0]))
     with pytest.raises(emberkeep.errors.Unkeyable, match="shardings"):
         fingerprint(placed)
+
+
+TRACES = []
+
+
+def counted(x):
+    TRACES.append(x)
+    return FACTOR * x
+
+
+def test_a_function_that_notes_its_traces_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "TRACES", [])
+    program = xla.kept(counted, keep=emberkeep.Keep(tmp_path))
+    x = jnp.float32(1.0)
+    for _ in range(3):
+        assert program(x) == 1.0
+    assert len(TRACES) == 2, "once more, to see that it makes no difference"
+    assert list(tmp_path.rglob("counted/*.json"))
+
+
+def test_what_is_redefined_while_it_is_traced_is_not_kept(tmp_path, monkeypatch):
+    from emberkeep.xla.executables import internals
+
+    compile_anew = internals.compile_anew
+
+    def compile_and_redefine(lowered):
+        monkeypatch.setitem(globals(), "FACTOR", 7.0)
+        return compile_anew(lowered)
+
+    monkeypatch.setattr(internals, "compile_anew", compile_and_redefine)
+    program = xla.kept(scanned, keep=emberkeep.Keep(tmp_path))
+    x = jnp.float32(1.0)
+    with pytest.warns(emberkeep.errors.ToolchainWarning, match="redefined or changed"):
+        assert program(x) == 1.0
+    assert program(x) == 7.0
+    assert len(list(tmp_path.rglob("scanned/*.json"))) == 1

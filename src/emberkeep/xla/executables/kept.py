@@ -353,8 +353,8 @@ class Kept:
             self._warn(f"A program of {self.__name__!r} is not kept. {problem}")
             return None
         if self._spec is None:
-            keyed = self._keyed = self._keyed or key_of(self._behaviour)
-            half = replace(half, {"has_changed": lambda: keyed.has_changed(self._behaviour)})
+            self._keyed = self._keyed or key_of(self._behaviour)
+            half = replace(half, {"has_changed": lambda: self._has_changed(building, args, kwargs)})
         ingredients = self._ingredients(call)
         for _ in range(ATTEMPTS):
             try:
@@ -377,6 +377,24 @@ class Kept:
             ingredients = {**ingredients, "instead of": passed_over}
         building.build()
         return building.program()
+
+    def _has_changed(
+        self, building: Building, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> bool:
+        """Whether the function was redefined while it was compiled.
+
+        Tracing runs it, and it may count or remember that. So where its key has changed, it is
+        traced once more: if that gives the same program, it is the program of either key.
+        """
+        from emberkeep.xla.executables.programs import Building
+
+        if self._keyed is None or not self._keyed.has_changed(self._behaviour):
+            return False
+        again = Building(self._afresh(), building.call, args, kwargs)
+        if again.lowered().digest != building.lowered().digest:
+            return True
+        self._keyed = key_of(self._behaviour)
+        return False
 
     def _ingredients(self, call: Call) -> dict[str, object]:
         by_behaviour = self._spec is None
