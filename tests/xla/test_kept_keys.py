@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import emberkeep
+from emberkeep.light import replace
 from emberkeep.targets.cpu import features
 from emberkeep.xla.executables import environment, kept
 
@@ -189,8 +190,8 @@ def test_flags_of_xla(keep, monkeypatch, tmp_path):
 def test_the_processor(keep, monkeypatch):
     assert call(keep) == 1
     here = features.host()
-    fewer = type(here)(*here[:5], here.features[1:], here.words)
-    other = type(here)(*here[:5], here.features, (*here.words[:-1], here.words[-1] ^ 1))
+    fewer = replace(here, {"features": here.features[1:]})
+    other = replace(here, {"words": (*here.words[:-1], here.words[-1] ^ 1)})
     for number, changed in enumerate((fewer, other), start=2):
         monkeypatch.setattr(features, "_known", [changed])
         assert call(keep) == number
