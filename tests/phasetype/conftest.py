@@ -91,7 +91,7 @@ def intervals(graph, times, theta=()):
 
 def _missing(graph):
     """The probability of ending at once that is in no state, as the graph has it."""
-    return max(0.0, 1 - float(graph.initial.sum()))
+    return graph.defect - float(graph.initial[graph.absorbing].sum())
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def in_fractions(graph, steps):
     edges = [*zip(graph.edges.sources.tolist(), graph.edges.targets.tolist(), weights, strict=True)]
     ends = set(graph.absorbing.tolist())
     here = [*map(Fraction, graph.initial.tolist())]
-    missing = Fraction(max(0.0, float(1 - sum(here))))
+    missing = Fraction(graph.defect) - sum(here[end] for end in ends)
     ended, rows = missing + sum(here[end] for end in ends), []
     rows.append((ended, ended, sum(here) - sum(here[end] for end in ends)))
     for _ in range(steps):

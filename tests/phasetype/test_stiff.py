@@ -209,3 +209,46 @@ def test_twice_the_digits():
         known = (exact(values[0]) + exact(small[0])) @ (exact(values[1]) + exact(small[1]))
         off = abs(exact(found.high) + exact(found.low) - known) / known
         assert float(off.max()) <= 15 * 2.0**-103
+
+
+def test_more_steps_than_anybody_has_time_for():
+    """In discrete time: the matrix of one step, squared again and again."""
+    rare = 2.0**-40
+    builder = Graph.builder(discrete=True)
+    one, two, end = (builder.add_vertex(state, float(state == 0)) for state in range(3))
+    for edge in ((one, two, 0.5), (two, one, 0.25), (two, end, rare)):
+        builder.add_edge(*edge)
+    graph = builder.build()
+    steps = np.array([1.0, 2e6, 3e6, 1e12, 1e13])
+    with mpmath.workdps(60):
+        chain = mpmath.matrix([[0.5, 0.5], [0.25, 0.75 - mpmath.mpf(rare)]])
+        powers = [chain ** int(step) for step in steps]
+        left = [float(power[0, 0] + power[0, 1]) for power in powers]
+        ended = [float(1 - power[0, 0] - power[0, 1]) for power in powers]
+        before = [chain ** (int(step) - 1) for step in steps]
+        mass = [float(power[0, 1] * rare) for power in before]
+        states = [[float(power[0, 0]), float(power[0, 1])] for power in powers]
+    np.testing.assert_allclose(graph.survival(steps), left, rtol=1e-9)
+    np.testing.assert_allclose(graph.cdf(steps + 0.5), ended, rtol=1e-9)
+    np.testing.assert_allclose(graph.pmf(steps), mass, rtol=1e-9)
+    np.testing.assert_allclose(graph.state_probabilities(steps)[:, :2], states, rtol=1e-9)
+    middle = graph.quantile(0.5)
+    assert graph.cdf(middle) >= 0.5 > graph.cdf(middle - 1)
+    earned = graph.accumulated_rewards([1e12], rewards=[1.0, 0.0, 0.0])
+    assert 0 < earned[0] < graph.expectation(rewards=[1.0, 0.0, 0.0])
+
+
+def test_long_discrete_chains_go_step_by_step(monkeypatch):
+    builder = Graph.builder(discrete=True)
+    for state in range(4):
+        builder.add_vertex(state, float(state == 0))
+    for state in range(3):
+        builder.add_edge(state, state + 1, 2.0**-20)
+    graph = builder.build()
+    steps = np.array([2_100_000.0, 4_000_000.0])
+    known = graph.survival(steps), graph.cdf(steps), graph.pmf(steps)
+    monkeypatch.setattr(emptying, "LITTLE_WORK", 0)
+    monkeypatch.setattr(emptying, "MOST_WORK", 1e9)
+    monkeypatch.setattr(emptying, "work", lambda *_: 1e10)
+    found = graph.survival(steps), graph.cdf(steps), graph.pmf(steps)
+    np.testing.assert_allclose(found, known, rtol=1e-8)

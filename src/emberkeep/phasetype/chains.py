@@ -1,4 +1,4 @@
-"""A chain in continuous time for one parameter vector, as what is too stiff for steps needs it.
+"""A chain for one parameter vector, as what takes too long by steps needs it.
 
 What is to be added up over time (how fast it ends, rewards) is a place of its own, which everything
 flows to at that rate and nothing leaves: a *gatherer*. So an integral is a probability like others.
@@ -34,6 +34,7 @@ class Chain:
         leaving, leaving_more: how fast vertices are left, as the sum of two floats.
         initial: by place, where it begins.
         begins: by vertex's place, the first place that it can come to.
+        is_discrete: whether time goes in steps.
     """
 
     vertices: Values
@@ -44,6 +45,7 @@ class Chain:
     leaving_more: Values
     initial: Values
     begins: Values
+    is_discrete: bool
 
     @property
     def size(self) -> int:
@@ -52,7 +54,9 @@ class Chain:
 
     @property
     def rate(self) -> float:
-        """A power of two that every vertex is left more slowly than."""
+        """A power of two that every vertex is left more slowly than; 1 where time goes in steps."""
+        if self.is_discrete:
+            return 1.0
         return ldexp(1.0, frexp(float(self.leaving.max()))[1])
 
 
@@ -60,9 +64,9 @@ def make_chain(graph: Graph, weights: Values, gathered: Values) -> Chain:
     """The chain of a graph.
 
     Args:
-        graph: in continuous time.
+        graph: whose.
         weights: by edge, in the graph's own order; checked.
-        gathered: by kind and vertex, at which rate something is gathered there.
+        gathered: by kind and vertex, how much is gathered there by time or step.
     """
     edges = graph.edges
     sources, targets = edges.sources, edges.targets.astype(np.int64)
@@ -84,10 +88,11 @@ def make_chain(graph: Graph, weights: Values, gathered: Values) -> Chain:
         (total[vertices], more[vertices]),
         np.concatenate([graph.initial[vertices], np.zeros(len(gathered))]),
         begins,
+        is_discrete=graph.is_discrete,
     )
 
 
-def assembled(
+def assembled(  # noqa: PLR0913 - what a chain is made of
     vertices: Values,
     sources: Values,
     targets: Values,
@@ -95,13 +100,15 @@ def assembled(
     leaving: tuple[Values, Values],
     initial: Values,
     begins: Values,
+    *,
+    is_discrete: bool,
 ) -> Chain:
     """A chain from edges in any order."""
     order = np.argsort(targets, kind="stable")
     starts = np.zeros(len(initial) + 1, np.uint32)
     starts[1:] = np.cumsum(np.bincount(targets, minlength=len(initial)))
     ordered = sources[order].astype(np.uint32)
-    return Chain(vertices, starts, ordered, weights[order], *leaving, initial, begins)
+    return Chain(vertices, starts, ordered, weights[order], *leaving, initial, begins, is_discrete)
 
 
 def _exact_sums(weights: Values, starts: Values) -> tuple[Values, Values]:

@@ -93,11 +93,9 @@ def density(graph: Graph, times: Any, theta: Any) -> Any:
     found = np.zeros((len(vectors), len(flat)))
     inside = (flat >= 1 if graph.is_discrete else flat >= 0) & np.isfinite(flat)
     if inside.any():
-        if graph.is_discrete:
-            steps = flat[inside].astype(np.int64) - 1
-            found[:, inside] = _after(known, steps, ENDING)
-        else:
-            found[:, inside] = _observed(graph, vectors, known, flat[inside], ENDING)
+        # In discrete time it is in the last of so many steps that it ends.
+        before = flat[inside] - 1 if graph.is_discrete else flat[inside]
+        found[:, inside] = _observed(graph, vectors, known, before, ENDING)
     if graph.is_discrete:
         found[:, flat == 0] = graph.defect
     return _shaped(found, shape, single=single)
@@ -110,8 +108,7 @@ def _far_apart(known: Series, times: Values) -> bool:
 
 def _late(known: Series, times: Values) -> Values:
     """Which times would take too many steps."""
-    most = np.inf if known.is_discrete else MOST_STEPS
-    return (known.rates.max() * times > most) & np.isfinite(times)
+    return (known.rates.max() * times > MOST_STEPS) & np.isfinite(times)
 
 
 def _observed(graph: Graph, vectors: Values, known: Series, times: Values, kind: int) -> Values:
@@ -119,7 +116,8 @@ def _observed(graph: Graph, vectors: Values, known: Series, times: Values, kind:
     late = _late(known, times)
     found = np.empty((len(vectors), len(times)))
     if not late.all():
-        found[:, ~late] = known.at(times[~late], kind)
+        early = times[~late]
+        found[:, ~late] = _after(known, early, kind) if known.is_discrete else known.at(early, kind)
     if late.any():
         states = stiff.states(graph, vectors[0], times[late])
         found[0, late] = states.sum(axis=1) if kind == LEFT else states @ known.watched[0, kind]
@@ -128,23 +126,33 @@ def _observed(graph: Graph, vectors: Values, known: Series, times: Values, kind:
 
 def _summed(graph: Graph, vectors: Values, known: Series, times: Values, kind: int) -> Values:
     """By parameter vector and time: the integral of an observation, or its sum over steps."""
-    if known.is_discrete:
-        steps = np.floor(times).astype(np.int64)
-        sums = np.cumsum(known.observations(int(steps.max(initial=0)) + 1)[:, :, kind], axis=1)
-        sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
-        return sums[:, np.minimum(steps, sums.shape[1] - 1)]
     late = _late(known, times)
     found = np.empty((len(vectors), len(times)))
     if not late.all():
-        found[:, ~late] = known.at(times[~late], kind, summed=True)
+        early = times[~late]
+        found[:, ~late] = (
+            _sums_after(known, early, kind)
+            if known.is_discrete
+            else known.at(early, kind, summed=True)
+        )
     if late.any():
         watched = known.watched[0, kind : kind + 1]
-        found[0, late] = stiff.gathered(graph, vectors[0], watched, times[late])[:, 0]
+        until = np.floor(times[late]) if known.is_discrete else times[late]
+        found[0, late] = stiff.gathered(graph, vectors[0], watched, until)[:, 0]
     return found
 
 
-def _after(known: Series, steps: Values, kind: int) -> Values:
+def _sums_after(known: Series, times: Values, kind: int) -> Values:
+    """Sums of observations before so many steps."""
+    steps = np.floor(times).astype(np.int64)
+    sums = np.cumsum(known.observations(int(steps.max(initial=0)) + 1)[:, :, kind], axis=1)
+    sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
+    return sums[:, np.minimum(steps, sums.shape[1] - 1)]
+
+
+def _after(known: Series, times: Values, kind: int) -> Values:
     """Observations after numbers of steps; nothing is left where the series is over."""
+    steps = np.floor(times).astype(np.int64)
     values = known.observations(int(steps.max()) + 1)[:, :, kind]
     found = np.zeros((len(values), len(steps)))
     there = steps < values.shape[1]
@@ -162,10 +170,8 @@ def survival(graph: Graph, times: Any, theta: Any) -> Any:
     found = np.where(flat[None, :] < 0, 1.0, 0.0) * np.ones((len(vectors), 1))
     inside = (flat >= 0) & np.isfinite(flat)
     if inside.any():
-        if graph.is_discrete:
-            found[:, inside] = _after(known, np.floor(flat[inside]).astype(np.int64), -1)
-        else:
-            found[:, inside] = _observed(graph, vectors, known, flat[inside], LEFT)
+        at = np.floor(flat[inside]) if graph.is_discrete else flat[inside]
+        found[:, inside] = _observed(graph, vectors, known, at, LEFT)
     return _shaped(found, shape, single=single)
 
 

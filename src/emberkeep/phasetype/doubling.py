@@ -13,8 +13,8 @@ a power of two, at most twice the fastest rate. With λt of 1e18 it is below 1e-
 less. No spectrum is asked for, and no norm. The series is cut after 35 terms: among 2λt events in
 λt moments, that one has more of them has a probability below λt 2^36 / 36!.
 
-Times that are longer are as good as those at which nothing is left of the chain. What could be
-neither is refused (`TooStiff`).
+In discrete time P(1) is there to begin with. Times that are longer are as good as those at which
+nothing is left of the chain. What could be neither is refused (`TooStiff`).
 """
 
 from __future__ import annotations
@@ -121,17 +121,11 @@ def doubled(chain: Chain, times: Values) -> Values:
     means = np.minimum(rate * times, most)
     moments = np.floor(means)
     steps = [int(moment) for moment in moments]
-    jumps, identity = _jumps(chain), np.eye(chain.size)
-    rows = np.repeat(chain.initial[None, :], len(times), axis=0)
-    rest = means - moments
-    rows = Precise(rows).times(Precise(identity), _exponentials(rest))
-    first = rows
-    for term in range(TERMS, 0, -1):
-        rows = rows.times(jumps, _quotients(rest, term), first)
-    ended, ended_more = _exponentials(np.ones(1))
-    matrix = one = Precise(identity * ended, identity * ended_more)
-    for term in range(TERMS, 0, -1):
-        matrix = jumps.times(matrix, _quotients(np.ones(chain.size), term), one)
+    rows = Precise(np.repeat(chain.initial[None, :], len(times), axis=0))
+    matrix = jumps = _jumps(chain)
+    if not chain.is_discrete:
+        rows = _in_moments(jumps, rows, means - moments)
+        matrix = _in_a_moment(jumps)
     doubling = 0
     while True:
         chosen = [row for row, step in enumerate(steps) if step >> doubling & 1]
@@ -151,6 +145,24 @@ def doubled(chain: Chain, times: Values) -> Values:
             "is so fast that it takes no time"
         )
     return rows.high
+
+
+def _in_moments(jumps: Precise, rows: Precise, means: Values) -> Precise:
+    """What becomes of rows in which so many events are expected, one at most."""
+    rows = first = rows.times(Precise(np.eye(len(jumps.high))), _exponentials(means))
+    for term in range(TERMS, 0, -1):
+        rows = rows.times(jumps, _quotients(means, term), first)
+    return rows
+
+
+def _in_a_moment(jumps: Precise) -> Precise:
+    """The same of every place, where one event is expected."""
+    identity, means = np.eye(len(jumps.high)), np.ones(len(jumps.high))
+    ended, ended_more = _exponentials(np.ones(1))
+    matrix = first = Precise(identity * ended, identity * ended_more)
+    for term in range(TERMS, 0, -1):
+        matrix = jumps.times(matrix, _quotients(means, term), first)
+    return matrix
 
 
 def _jumps(chain: Chain) -> Precise:

@@ -47,7 +47,7 @@ def probabilities(chain: Chain, times: Values) -> Values:
             states = np.repeat(chain.initial[None, :], len(late), axis=0)
         elif work(chain, late) <= (LITTLE_WORK if steps == FEW else MOST_WORK):
             states = doubled(chain, late)
-        elif taken + steps > MOST_STEPS:
+        elif taken + steps > _most_steps(chain):
             raise TooStiff(
                 f"At time {times.max():.6g} the fastest state could have been left "
                 f"{chain.rate * late.max():.1e} times, and {len(chain.vertices):,} states are too "
@@ -70,16 +70,25 @@ def probabilities(chain: Chain, times: Values) -> Values:
     return found
 
 
+def _most_steps(chain: Chain) -> float:
+    """In continuous time rounding says how many are too many; in discrete time, patience."""
+    patience = MOST_WORK / (len(chain.weights) + chain.size)
+    return patience if chain.is_discrete else MOST_STEPS
+
+
 def _after(chain: Chain, times: Values) -> Values:
-    """By time and place, by uniformisation."""
+    """By time and place, by uniformisation; or step by step."""
     rate, gatherers = chain.rate, chain.size - len(chain.vertices)
-    windows = [poisson_weights(rate * float(time)) for time in times]
+    windows = [
+        (int(time), np.ones(1)) if chain.is_discrete else poisson_weights(rate * float(time))
+        for time in times
+    ]
     first = np.array([low for low, _ in windows], np.int64)
     sizes = np.array([len(weights) for _, weights in windows], np.int64)
     vectors = np.zeros((2, chain.size))
     vectors[0] = chain.initial
     found = np.zeros((len(times), chain.size))
-    staying = np.append((rate - chain.leaving) / rate, np.ones(gatherers))
+    staying = np.append(np.maximum(rate - chain.leaving, 0.0) / rate, np.ones(gatherers))
     propagate(
         chain.starts, chain.sources, chain.weights / rate, staying, vectors,
         int((first + sizes).max()), first, first + sizes,
@@ -111,5 +120,6 @@ def _without_empty(chain: Chain, here: Values) -> tuple[Chain, Values]:
         (chain.leaving[rows], chain.leaving_more[rows]),
         here[places],
         begins,
+        is_discrete=chain.is_discrete,
     )
     return rest, places

@@ -298,10 +298,12 @@ class Graph:
     @property
     def defect(self) -> float:
         """The probability that it has ended before it begins."""
-        begins = self.initial.tolist()
-        return max(0.0, fsum([1.0, *(-part for part in begins)])) + fsum(
-            self.initial[self.absorbing].tolist()
-        )
+        begins = self.initial[self.initial > 0]
+        missing = fsum([1.0, *(-begins).tolist()])
+        # What may be missing by rounding alone is not: small probabilities would be lost in it.
+        is_rounding = missing <= len(begins) * 2.0**-53
+        ended = fsum(self.initial[self.absorbing].tolist())
+        return ended if is_rounding else missing + ended
 
     @property
     def absorbing(self) -> Values:

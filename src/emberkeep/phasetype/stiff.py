@@ -1,4 +1,4 @@
-"""Times so long, or rates so fast, that there would be too many steps.
+"""Times so long, or rates so fast, that there would be too many steps; in discrete time too.
 
 Two ways, and no third: `doubling` is proven for any chain whose matrix is not too large;
 `emptying` is steps again, for long chains that leave their fastest states for good. What neither
@@ -41,6 +41,6 @@ def _probabilities(
     from emberkeep.phasetype.chains import make_chain
     from emberkeep.phasetype.emptying import probabilities
 
-    weights = check_weights(graph.states, graph.edges, theta, discrete=False)
+    weights = check_weights(graph.states, graph.edges, theta, discrete=graph.is_discrete)
     chain = make_chain(graph, weights, watched)
     return chain.vertices, probabilities(chain, times)
