@@ -25,10 +25,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README", *sorted(path.stem for path in (ROOT / "docs").glob("*.md")))
-ENGINES = ("keep", "cli", "kernel", "numba", "ode", "phasetype", "xla", "inference")
+ENGINES_WITHOUT_JAX = ("keep", "cli", "kernel", "numba", "ode", "phasetype")
+ENGINES = (*ENGINES_WITHOUT_JAX, "xla", "inference")
 WITHOUT_COMPILER = ("keep", "cli", "phasetype")
 # Of those that emberkeep does not name itself, what the oldest of the others need.
 OLD_BESIDE = ("scipy<1.16",)
+OLD_JAX = ("numpy==2.0", "scipy<1.16")
 
 
 def main() -> int:
@@ -162,26 +164,36 @@ def newest(place: Place, pythons: Pythons) -> None:
 
 
 def oldest(place: Place, pythons: Pythons) -> None:
-    """Everything at its lower bound, on the oldest Python."""
-    pinned = [*lower_bounds(), *OLD_BESIDE]
-    python = place.environment("oldest", pythons[min(pythons)], f"{place.wheel}[all]", *pinned)
+    """Everything but JAX, which wants a newer NumPy, at its lower bound; then JAX at its own."""
+    without = "numba,sympy,tables,graphs,plots,sharing"
+    pinned = lower_bounds(without)
+    python = place.environment(
+        "oldest", pythons[min(pythons)], f"{place.wheel}[{without}]", *pinned, *OLD_BESIDE
+    )
+    place.smoke(python, *ENGINES_WITHOUT_JAX, keep=place.kept / "smoke")
+    pinned = [text for text in lower_bounds("numba,inference,xla") if not text.startswith("numpy")]
+    python = place.environment(
+        "oldest-jax", pythons[min(pythons)], f"{place.wheel}[numba,inference]", *pinned, *OLD_JAX
+    )
     place.smoke(python, *ENGINES, keep=place.kept / "smoke")
 
 
-TRIALS = {"build": lambda place, _: place.build(), "bare": bare, "newest": newest, "oldest": oldest}
+TRIALS = {
+    "build": lambda place, _: place.build(),
+    "bare": bare,
+    "newest": newest,
+    "oldest": oldest,
+}
 
 
-def lower_bounds() -> list[str]:
-    """The oldest versions that `emberkeep[all]` allows, with their bug fixes."""
+def lower_bounds(extras: str) -> list[str]:
+    """The oldest versions that emberkeep with these extras allows."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    (all_of,) = [re.search(r"\[(.*)\]", text) for text in extras["all"]]
-    assert all_of is not None
     wanted = [*project["dependencies"]]
-    for extra in all_of[1].split(","):
-        wanted += extras[extra]
+    for extra in extras.split(","):
+        wanted += project["optional-dependencies"][extra]
     found = (re.match(r"([\w-]+)>=([\d.]+)", text) for text in wanted)
-    return [f"{match[1]}=={match[2]}.*" for match in found if match is not None]
+    return [f"{match[1]}=={match[2]}" for match in found if match is not None]
 
 
 def find_pythons() -> Pythons:

@@ -49,7 +49,7 @@ KNOWN = (
     ),
     Known(
         "jax",
-        (0, 10),
+        (0, 10, 2),
         (0, 12),
         "Models and programs may raise",
         "Programs of which it says more than is known here are compiled in each process, each with "
