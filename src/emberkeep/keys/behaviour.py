@@ -47,6 +47,7 @@ from emberkeep.keys.origin import (
     library_object,
     library_of,
 )
+from emberkeep.keys.reflection import function_words, require_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -166,20 +167,44 @@ def _wrapper(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
             *_attributes(value, path, walk, without=frozenset({"__wrapped__", "cache_parameters"})),
         ]
         return branch("cached", children)
-    if isinstance(value, (staticmethod, classmethod)):
-        inner: Any = value.__func__
-        return branch(type(value).__name__, [("function", walk.visit(inner, path))])
-    if isinstance(value, property):
+    return _descriptor(value, path, walk)
+
+
+# What `functools.wraps` copies onto a descriptor from the function in it.
+COPIED = frozenset(
+    {"__module__", "__name__", "__qualname__", "__doc__", "__wrapped__", "__annotations__"}
+    | {"__annotate__", "__isabstractmethod__", "__type_params__"}
+)
+
+
+def _descriptor(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
+    """What classes hold in place of plain functions; a subclass counts by its class, too."""
+    kinds: tuple[Any, ...] = (staticmethod, classmethod, property, functools.cached_property)
+    kind = next((kind for kind in kinds if isinstance(value, kind)), None)
+    if kind is None:
+        return None
+    if kind is property:
         parts = (("get", value.fget), ("set", value.fset), ("delete", value.fdel))
-        return branch("property", [(name, walk.visit(part, path)) for name, part in parts])
-    if isinstance(value, functools.cached_property):
-        return branch("cached property", [("function", walk.visit(value.func, path))])
-    return None
+    elif kind is functools.cached_property:
+        parts = (("function", value.func),)
+    else:
+        parts = (("function", value.__func__),)
+    children = [(name, walk.visit(part, path)) for name, part in parts]
+    if type(value) is not kind:
+        children.append(("class", walk.compile_time(type(value), f"{path}.__class__")))
+    if kind is not functools.cached_property and hasattr(value, "__dict__"):
+        children += _attributes(value, path, walk, without=COPIED)
+    if walk.literal:
+        text = str(getattr(value, "__doc__", None))
+        children.append(("docstring", leaf("text", text.encode("utf-8", "surrogatepass"), text)))
+    name = "cached property" if kind is functools.cached_property else kind.__name__
+    return branch(name, children)
 
 
 def _function(function: types.FunctionType, path: str, walk: Visitor) -> Fingerprint:
     walk.names(function)
     code = function.__code__
+    require_plain(code, path, walk)
     aliases = {} if walk.literal else library_names(function)
     children = [
         ("python", leaf("bytecode", _bytecode_tag(), _bytecode_tag().decode())),
@@ -205,6 +230,8 @@ def _function(function: types.FunctionType, path: str, walk: Visitor) -> Fingerp
     for label, extension in implicit_registrations(reached_attributes(code)):
         children.append((label, walk.compile_time(extension, f"{path} → numba {label}")))
     children += _attributes(function, path, walk)
+    if walk.literal:
+        children.append(("words", function_words(function)))
     return branch("function", children)
 
 

@@ -10,12 +10,14 @@ Classes of installed libraries never get here: they go by name and version (`ori
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from _thread import get_ident
 
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.fingerprint import branch, leaf
 from emberkeep.keys.origin import is_of_user, library_object
+from emberkeep.keys.reflection import class_words, order_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,13 +90,7 @@ GUARDING_REPR = ("dataclasses", "reprlib")  # the modules whose wrapper a datacl
 
 def describe_class(cls: type, path: str, walk: Visitor) -> Fingerprint:
     """A user's class: its bases, methods and attributes; not where it stands."""
-    if type(cls).__name__ == "JitClassType" and type(cls).__module__.startswith("numba."):
-        raise Unkeyable(
-            path,
-            f"is the jitclass {cls.__qualname__}, whose layout numba keeps to itself",
-            "Pass its fields as arrays or a frozen dataclass, or decorate it with "
-            "@emberkeep.ingredient(version='1')",
-        )
+    _refuse_jitclass(cls, path)
     children = [("name", walk.visit(cls.__qualname__, path))]
     for index, base in enumerate(cls.__bases__):
         if base is not object:
@@ -108,11 +104,61 @@ def describe_class(cls: type, path: str, walk: Visitor) -> Fingerprint:
         value = (member._name_, member._value_, member_state(member))
         children.append((f"member {name}", walk.compile_time(value, f"{path}.{name}")))
     for name, value in sorted(_own_attributes(cls).items()):
-        if isinstance(value, (types.MemberDescriptorType, types.GetSetDescriptorType)):
-            children.append((name, leaf("slot", b"", "(slot)")))
-        else:
-            children.append((name, walk.compile_time(value, f"{path}.{name}")))
+        is_slot = isinstance(value, (types.MemberDescriptorType, types.GetSetDescriptorType))
+        slot = leaf("slot", b"", "(slot)") if is_slot else None
+        children.append((name, slot or walk.compile_time(value, f"{path}.{name}")))
+    children += [*_changed_defaults(cls, path, walk), *_registered(cls, path, walk)]
+    if walk.literal:
+        children.append(("words", class_words(cls)))
     return branch("class", children)
+
+
+def _refuse_jitclass(cls: type, path: str) -> None:
+    if type(cls).__name__ == "JitClassType" and type(cls).__module__.startswith("numba."):
+        raise Unkeyable(
+            path,
+            f"is the jitclass {cls.__qualname__}, whose layout numba keeps to itself",
+            "Pass its fields as arrays or a frozen dataclass, or decorate it with "
+            "@emberkeep.ingredient(version='1')",
+        )
+
+
+def _registered(cls: type, path: str, walk: Visitor) -> list[tuple[str, Fingerprint]]:
+    """The classes that were registered as subclasses of an abstract one."""
+    if "_abc_impl" not in vars(cls):
+        return []
+    held: set[Any] = vars(sys.modules["abc"])["_get_dump"](cls)[0]
+    found = [other for other in (reference() for reference in held) if other is not None]
+    found.sort(key=lambda other: f"{other.__module__}.{other.__qualname__}")
+    return [
+        (f"registered {index}", walk.compile_time(other, f"{path} → registered"))
+        for index, other in enumerate(found)
+    ]
+
+
+def _changed_defaults(cls: Any, path: str, walk: Visitor) -> list[tuple[str, Fingerprint]]:
+    """Defaults of methods that were generated, where they are no longer those of the fields."""
+    space = vars(cls)
+    if "_field_defaults" in space and "_fields" in space:
+        method, expected = cls.__new__, list(cls._field_defaults.values())
+    elif "__dataclass_fields__" in space and "__init__" in space:
+        method = space["__init__"]
+        fields = [f for f in cls.__dataclass_fields__.values() if f.init and not f.kw_only]
+        expected = [f.default for f in fields if _has_default(f)]
+    else:
+        return []
+    held = list(getattr(method, "__defaults__", None) or ())
+    if len(held) == len(expected) and all(
+        own is field or type(field).__name__ == "_MISSING_TYPE"
+        for own, field in zip(held, expected, strict=True)
+    ):
+        return []
+    return [("defaults", walk.compile_time(held, f"{path} defaults"))]
+
+
+def _has_default(field: Any) -> bool:
+    values = (field.default, field.default_factory)
+    return any(type(value).__name__ != "_MISSING_TYPE" for value in values)
 
 
 def _fields(cls: Any, path: str, walk: Visitor) -> Fingerprint:
@@ -213,6 +259,8 @@ def describe_instance(value: Any, path: str, walk: Visitor) -> Fingerprint | Non
         return again
     children = [("class", walk.compile_time(cls, f"{path}.__class__"))]
     children += [(name, walk.compile_time(state[name], f"{path}.{name}")) for name in sorted(state)]
+    if walk.literal:
+        children.append(("words", order_of(state)))
     return branch("instance", children)
 
 

@@ -154,7 +154,7 @@ def library_names(function: types.FunctionType) -> dict[str, str]:
     found: dict[str, str] = {}
     taken = reached_attributes(function.__code__)
     builtins: Any = function.__builtins__
-    for code in _nested(function.__code__):
+    for code in nested(function.__code__):
         for name in code.co_names:
             value = function.__globals__.get(name, MISSING)
             if value is not MISSING and name not in builtins and name not in found:
@@ -184,7 +184,7 @@ def reached_names(
     for a name that is not defined.
     """
     found: dict[str, Found | None] = {}
-    for code in _nested(function.__code__):
+    for code in nested(function.__code__):
         steps = instructions(code).steps
         for index, step in enumerate(steps):
             if step.operation in GLOBAL_LOADS and not _names_module(steps, index):
@@ -219,20 +219,21 @@ def read_from_module(
 
 def reached_attributes(code: types.CodeType) -> frozenset[str]:
     """Every name that a code object, and the code inside it, uses for an attribute or global."""
-    return frozenset(name for inner in _nested(code) for name in inner.co_names)
+    return frozenset(name for inner in nested(code) for name in inner.co_names)
 
 
 def written_texts(code: types.CodeType) -> frozenset[str]:
     """Every text constant of a code object, and of the code inside it: `getattr` may take one."""
-    constants = (constant for inner in _nested(code) for constant in inner.co_consts)
+    constants = (constant for inner in nested(code) for constant in inner.co_consts)
     return frozenset(constant for constant in constants if isinstance(constant, str))
 
 
-def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
+def nested(code: types.CodeType) -> Iterator[types.CodeType]:
+    """A code object, and all code inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _nested(constant)
+            yield from nested(constant)
 
 
 def _follow(
