@@ -133,3 +133,9 @@ class Site:
 def site(tmp_path: Path) -> Site:
     """A folder of libraries, as tests fill it."""
     return Site(tmp_path / "site-packages")
+
+
+@pytest.fixture
+def make_wheel() -> Callable[..., bytes]:
+    """A wheel's bytes from its files."""
+    return wheel
