@@ -70,7 +70,9 @@ def holding(held):
     return lambda: held
 
 
-@pytest.mark.parametrize("place", range(len(DISTINCT)), ids=map(repr, DISTINCT))
+@pytest.mark.parametrize(
+    "place", range(len(DISTINCT)), ids=[repr(value).partition(" at 0x")[0] for value in DISTINCT]
+)
 def test_code_that_captures_one_knows_it(place):
     value, other = DISTINCT[place], DISTINCT[place - 1]
     assert fingerprint(holding(value)).digest == fingerprint(holding(value)).digest

@@ -204,7 +204,6 @@ def _descriptor(value: Any, path: str, walk: Visitor) -> Fingerprint | None:
 def _function(function: types.FunctionType, path: str, walk: Visitor) -> Fingerprint:
     walk.names(function)
     code = function.__code__
-    require_plain(code, path, walk)
     aliases = {} if walk.literal else library_names(function)
     children = [
         ("python", leaf("bytecode", _bytecode_tag(), _bytecode_tag().decode())),
@@ -230,6 +229,7 @@ def _function(function: types.FunctionType, path: str, walk: Visitor) -> Fingerp
     for label, extension in implicit_registrations(reached_attributes(code)):
         children.append((label, walk.compile_time(extension, f"{path} → numba {label}")))
     children += _attributes(function, path, walk)
+    require_plain(code, path, walk)
     if walk.literal:
         children.append(("words", function_words(function)))
     return branch("function", children)
