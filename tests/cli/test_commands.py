@@ -79,7 +79,7 @@ def test_ls_lists_what_is_asked_for(shop):
     assert entry["pinned"] is False
     assert entry["state"] == "ok"
     assert entry["cost_s"] > 0
-    assert shop.run("ls", "nothing") == (0, "Nothing is kept here.\n", "")
+    assert shop.run("ls", "nothing") == (0, "Nothing here is called 'nothing'.\n", "")
 
 
 @pytest.mark.parametrize(

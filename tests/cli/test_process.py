@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import emberkeep
 from emberkeep.cli.parser import COMMANDS, build_parser
 
 EMBERKEEP = [sys.executable, "-m", "emberkeep"]
@@ -126,7 +127,7 @@ def test_bash_completes_every_command_and_option():
         ("emberkeep ls --format ", ["text", "json"]),
         (
             "emberkeep completion ",
-            ["bash", "zsh", "fish", "-h", "--help", "--root", "--layer", "--format"],
+            ["bash", "zsh", "fish", "words", "-h", "--help", "--root", "--layer", "--format"],
         ),
         ("emberkeep status --max", []),
     ],
@@ -153,10 +154,73 @@ def test_the_script_is_one_that_the_shell_can_read(shell):
         ("emberkeep stat", {"status"}),
         ("emberkeep gc --max", {"--max-size", "--max-age"}),
         ("emberkeep ls --format ", {"text", "json"}),
-        ("emberkeep completion ", {"bash", "zsh", "fish"}),
+        ("emberkeep completion ", {"bash", "zsh", "fish", "words"}),
     ],
 )
 def test_fish_completes(line, words):
     script = run("completion", "fish").stdout + f"\ncomplete -C '{line}'\n"
     done = subprocess.run(["fish", "-c", script], capture_output=True, text=True)
     assert {row.split("\t")[0] for row in done.stdout.splitlines()} == words
+
+
+def keep_two(folder, monkeypatch):
+    """A user's table, and a kernel of emberkeep's own as its key has it."""
+    monkeypatch.setenv("EMBERKEEP_DIR", str(folder))
+    keep = emberkeep.Keep()
+    own = "emberkeep.elimination.kernels.lanes.solve as solve"
+    for kind, name, function in (("generated", "lorenz", "f"), ("generated", "solve", own)):
+        keep.get_or_build(kind, name, {"function": function}, lambda: {"a": b"1"})
+
+
+def test_what_is_kept_is_completed(tmp_path, monkeypatch):
+    keep_two(tmp_path / "keep", monkeypatch)
+    (tmp_path / "keep" / "tables" / "$(touch x)").mkdir(parents=True)
+    (tmp_path / "keep" / "tables" / "$(touch x)" / f"{'0' * 64}-{'0' * 64}.json").touch()
+    words = run("completion", "words").stdout.split()
+    assert {"generated", "lorenz", "generated/lorenz", "solve"} <= set(words)
+    assert not any("$" in word for word in words)
+    for shell in ("bash", "zsh", "fish"):
+        assert "emberkeep completion words" in run("completion", shell).stdout
+
+
+@needs_bash
+def test_bash_completes_kinds_and_names(tmp_path, monkeypatch):
+    keep_two(tmp_path / "keep", monkeypatch)
+    program = tmp_path / "bin" / "emberkeep"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m emberkeep "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    assert completed_by_bash("emberkeep show lor") == ["lorenz"]
+    assert completed_by_bash("emberkeep ls generated/") == ["generated/lorenz", "generated/solve"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["stauts"], "status"),
+        (["ls", "--fromat", "json"], "--format"),
+        (["gc", "--max-sise=1GB"], "--max-size"),
+        (["completion", "bahs"], "bash"),
+        (["show", "lorentz"], "lorenz"),
+        (["ls", "genrated"], "generated"),
+    ],
+)
+def test_what_was_meant(given, meant, tmp_path, monkeypatch):
+    keep_two(tmp_path / "keep", monkeypatch)
+    done = run(*given)
+    assert f"Did you mean {meant!r}?" in done.stdout + done.stderr
+
+
+def test_own_kernels_are_shown_apart(tmp_path, monkeypatch):
+    keep_two(tmp_path / "keep", monkeypatch)
+    text = run("ls").stdout
+    assert "lorenz" in text
+    assert "solve" not in text
+    assert "and 1 of emberkeep's own kernels" in text
+    assert "solve" in run("ls", "--all").stdout
+    assert "solve" in run("ls", "generated/solve").stdout
+    found = json.loads(run("ls", "--format", "json").stdout)["entries"]
+    assert {entry["name"]: entry["own"] for entry in found} == {"lorenz": False, "solve": True}
+    assert "emberkeep's own kernels among them: 1" in run("status").stdout
+    assert json.loads(run("status", "--format", "json").stdout)["own"] == 1

@@ -94,10 +94,29 @@ def find_latest(entries: Iterable[Entry], text: str) -> Entry:
 
 
 def _called(entries: Iterable[Entry], text: str) -> list[Entry]:
-    found = [entry for entry in entries if is_called(entry, text)]
+    known = list(entries)
+    found = [entry for entry in known if is_called(entry, text)]
     if not found:
-        raise NoSuchEntry(f"No entry is called {text!r}. `emberkeep ls` lists what there is")
+        hint = did_you_mean(text, words_of(known))
+        raise NoSuchEntry(f"No entry is called {text!r}.{hint} `emberkeep ls` lists what there is")
     return found
+
+
+def words_of(entries: Iterable[Entry]) -> list[str]:
+    """All that a user may type for entries: kinds, names, both, and the beginnings of keys."""
+    words: dict[str, None] = {}
+    for entry in entries:
+        full = f"{entry.kind}/{entry.name}"
+        words |= dict.fromkeys((entry.kind, entry.name, full, short_key(entry.key)))
+    return list(words)
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """A hint for what was mistyped, with a space before it; nothing where nothing is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(text, list(known), 1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def is_called(entry: Entry, text: str) -> bool:

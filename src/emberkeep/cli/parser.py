@@ -10,7 +10,7 @@ from emberkeep import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, NoReturn
 
     from emberkeep.cli.command import Command
 
@@ -90,6 +90,21 @@ class CommandParser(ArgumentParser):
         action = super().add_argument(*names, **keywords)
         self.listed.append(action)
         return action
+
+    def error(self, message: str) -> NoReturn:
+        """As its parent, with what may have been meant."""
+        from emberkeep.cli.naming import did_you_mean
+
+        # What the whole parser complains of may be an option of the command that was loaded.
+        parsers = (self, *self.commands.values())
+        listed = [each for parser in parsers for each in parser.listed]
+        known = [*self.commands, *(flag for each in listed for flag in each.option_strings)]
+        known += [str(choice) for each in listed for choice in each.choices or ()]
+        if message.startswith("unrecognized arguments: "):
+            given = message.partition(": ")[2].split()[0].partition("=")[0]
+        else:
+            given = message.partition("invalid choice: '")[2].partition("'")[0]
+        super().error(message + (did_you_mean(given, known) if given else ""))
 
     def load(self) -> None:
         """Add the options of the command; the second time, nothing."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from emberkeep.cli.command import Command
+from emberkeep.cli.naming import words_of
 from emberkeep.cli.parser import build_parser
+from emberkeep.store.files import PLAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,14 +16,24 @@ if TYPE_CHECKING:
     from emberkeep.cli.session import Session
 
 SHELLS = ("bash", "zsh", "fish")
+WORDS = "words"
+ASK = f"emberkeep completion {WORDS} 2>/dev/null"  # what the scripts ask while somebody types
 FOLDERS = ("--root",)  # options whose value is a folder
+FILES = ("file",)  # arguments that are files
+ENTRIES = ("key", "namespace", "entry", "other")  # arguments that name what is kept
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("shell", choices=SHELLS)
+    parser.add_argument("shell", choices=(*SHELLS, WORDS), help="words: what entries are called")
 
 
 def _completion(session: Session) -> int:
+    if session.options.shell == WORDS:
+        # Shells expand what they are given: a folder's name must not become a command.
+        known = words_of(session.directory.entries())
+        words = [word for word in known if PLAIN.issuperset(word.replace("/", ""))]
+        session.answer({"words": words}, words)
+        return 0
     parser = build_parser()
     for command in parser.commands.values():
         command.load()
@@ -83,11 +95,16 @@ def _bash(parser: CommandParser) -> Iterator[str]:
     yield f'        "") words="{" ".join(parser.commands)} {_flags(parser)}" ;;'
     for name, command in parser.commands.items():
         values = [words for action, words in _choices(command) if not action.option_strings]
-        yield f'        {name}) words="{" ".join([*values, _flags(command)])}" ;;'
+        asked = [f"$({ASK})"] if _has(command, ENTRIES) else []
+        yield f'        {name}) words="{" ".join([*values, *asked, _flags(command)])}" ;;'
     yield "    esac"
     yield '    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")'
     yield "}"
-    yield "complete -o bashdefault -F _emberkeep emberkeep"
+    yield "complete -o bashdefault -o default -F _emberkeep emberkeep"
+
+
+def _has(parser: CommandParser, names: tuple[str, ...]) -> bool:
+    return any(not action.option_strings and action.dest in names for action in parser.listed)
 
 
 def _flag_choices(parsers: list[CommandParser]) -> dict[str, str]:
@@ -143,7 +160,11 @@ def _zsh_positionals(parser: CommandParser) -> Iterator[str]:
     for action in parser.listed:
         if not action.option_strings:
             values = " " if action.choices is None else f"({' '.join(map(str, action.choices))})"
-            yield _quoted(f":{action.dest}:{values}")
+            if action.dest in FILES:
+                values = "_files"
+            text = _quoted(f":{action.dest}:{values}")
+            # Asked while somebody types, so in double quotes.
+            yield f'":{action.dest}:($({ASK}))"' if action.dest in ENTRIES else text
 
 
 def _plain(text: str) -> str:
@@ -162,6 +183,10 @@ def _fish(parser: CommandParser) -> Iterator[str]:
     for name, command in parser.commands.items():
         condition = f"'__fish_seen_subcommand_from {name}'"
         yield from _fish_options(command, condition)
+        if _has(command, FILES):
+            yield f"complete -c emberkeep -n {condition} -F"
+        if _has(command, ENTRIES):
+            yield f"complete -c emberkeep -n {condition} -a '({ASK})'"
         for action, words in _choices(command):
             if not action.option_strings:
                 yield f"complete -c emberkeep -n {condition} -a {_quoted(words)}"

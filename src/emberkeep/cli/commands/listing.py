@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import time
 
+from emberkeep.cli.belonging import is_own
 from emberkeep.cli.command import Command
-from emberkeep.cli.naming import add_key, add_namespace, find_entry, split_namespace
+from emberkeep.cli.naming import (
+    add_key,
+    add_namespace,
+    did_you_mean,
+    find_entry,
+    split_namespace,
+    words_of,
+)
 from emberkeep.cli.text import duration, moment, short_key, size, table
 from emberkeep.errors import StoreProblem
 from emberkeep.keys.explain import summary
@@ -18,6 +26,7 @@ from emberkeep.store.protocol import Miss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Iterator, Mapping
     from typing import Any
 
@@ -35,12 +44,24 @@ def _list(session: Session) -> int:
     entries.sort(key=lambda entry: (entry.kind, entry.name, -entry.last_used))
     pins = pinned(session.directory)
     found = [_describe(session, entry, pins) for entry in entries]
-    session.answer({"root": session.root, "entries": found}, _rows(found))
+    shows_all = session.options.all or name is not None
+    text = session.options.namespace
+    lines = _unknown(text, known) if text and known and not found else _rows(found, shows_all)
+    session.answer({"root": session.root, "entries": found}, lines)
     return 0
 
 
+def _configure_list(parser: ArgumentParser) -> None:
+    add_namespace(parser)
+    parser.add_argument("--all", action="store_true", help="emberkeep's own kernels, too")
+
+
+def _unknown(text: str, known: list[Entry]) -> Iterator[str]:
+    yield f"Nothing here is called {text!r}.{did_you_mean(text, words_of(known))}"
+
+
 def _describe(session: Session, entry: Entry, pins: set[tuple[str, str, str]]) -> dict[str, Any]:
-    manifest, _ = session.directory.read_entry(entry)
+    manifest, document = session.directory.read_entry(entry)
     known = not isinstance(manifest, Miss)
     blobs = sum(blob.size_bytes for blob in manifest.blobs) if known else 0
     return {
@@ -51,14 +72,23 @@ def _describe(session: Session, entry: Entry, pins: set[tuple[str, str, str]]) -
         "last_used": entry.last_used,
         "cost_s": manifest.cost_s if known else None,
         "pinned": (entry.kind, entry.name, entry.key) in pins,
+        "own": known and is_own(entry.kind, document),
         "state": OK if known else manifest.reason,
     }
 
 
-def _rows(found: list[dict[str, Any]]) -> Iterator[str]:
-    if not found:
-        yield "Nothing is kept here."
-        return
+def _rows(found: list[dict[str, Any]], shows_all: bool) -> Iterator[str]:  # noqa: FBT001
+    hidden = [] if shows_all else [entry for entry in found if entry["own"]]
+    if len(hidden) == len(found):
+        yield "Nothing of yours is kept here." if hidden else "Nothing is kept here."
+    else:
+        yield from _table([entry for entry in found if entry not in hidden])
+    if hidden:
+        total = size(sum(entry["size_bytes"] for entry in hidden))
+        yield f"and {len(hidden)} of emberkeep's own kernels, {total}: emberkeep ls --all"
+
+
+def _table(found: list[dict[str, Any]]) -> Iterator[str]:
     now = time.time()
     rows = [("kind", "name", "key", "size", "unused for", "cost", "")]
     rows += [
@@ -150,12 +180,13 @@ def _tree(label: str, tree: Fingerprint, indent: str) -> Iterator[str]:
 
 COMMANDS = {
     "ls": Command(
-        add_namespace,
+        _configure_list,
         _list,
         """\
   emberkeep ls
   emberkeep ls generated
   emberkeep ls generated/lorenz --format json
+  emberkeep ls --all
 """,
     ),
     "show": Command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from emberkeep.cli.belonging import count_own
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
 from emberkeep.light import as_dict, final, frozen
@@ -42,11 +43,13 @@ class _Counts:
 
 def _status(session: Session) -> int:
     used = usage(session.directory)
+    own = count_own(session.directory) if used.entries else 0
     counts = _sum_up(statistics.read_totals(session.root))
     values = {
         "root": session.root,
         "exists": os.path.isdir(session.root),
         "entries": used.entries,
+        "own": own,
         "pinned": used.pinned,
         "kinds": {kind: as_dict(its) for kind, its in used.kinds.items()},
         "blobs": used.blobs,
@@ -63,8 +66,12 @@ def _status(session: Session) -> int:
         "builds": counts.builds,
         "build_seconds": counts.build_s,
     }
-    session.answer(values, _lines(session, used, counts))
+    session.answer(values, [*_lines(session, used, counts), *_of_own(own)])
     return 0
+
+
+def _of_own(own: int) -> list[str]:
+    return [f"emberkeep's own kernels among them: {own}"] if own else []
 
 
 def _sum_up(totals: Totals) -> _Counts:
