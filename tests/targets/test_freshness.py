@@ -80,7 +80,7 @@ def test_the_same_key_goes_on_with_what_is_loaded(notebook):
     exec("def helper(x, by=1.0):\n    return FACTOR * x * by + TABLE[0]", notebook)
     assert notebook["current"]() == 1.0
     assert notebook["run"]._only is not before
-    assert notebook["run"]._only.runnable is before.runnable
+    assert notebook["run"]._only[1] is before[1]
 
 
 def test_a_kernel_that_is_not_declared_and_one_that_is_bound_ask_too(notebook):

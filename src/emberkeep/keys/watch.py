@@ -63,11 +63,12 @@ _UNCHANGING = frozenset(
         types.MemberDescriptorType,
     ]
 )
+_FEW = 8  # items that are compared one by one, which is quicker
 _HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # flags of classes: made while running; cannot be written to
 
 # Of numba's objects: what decides about the code. Their dictionaries also hold what was compiled.
 _OF_NUMBA = ("py_func", "targetoptions", "locals", "_can_compile", "_frozen")
-_WITHIN_NUMBA = ("_dispatcher", "_pyfunc", "_defn", "gufunc_builder", "_compiler", "pipeline_class")
+_WITHIN_NUMBA = ("_dispatcher", "_pyfunc", "_defn", "gufunc_builder", "_compiler")
 
 _GLOBAL_LOADS = frozenset(
     opcode.opmap[name]
@@ -90,7 +91,8 @@ class Watch:
     def __init__(self) -> None:
         self.unchanged: Callable[[], bool] = self._first
         self._conditions: list[str] = []
-        self._space: dict[str, Any] = {"all": all, "map": map, "len": len, "is_": is_}
+        self._space: dict[str, Any] = {"all": all, "map": map, "len": len, "tuple": tuple}
+        self._space["is_"] = is_
         self._known: dict[int, object] = {}  # held, so that no id is used again
         self._read: dict[int, tuple[dict[str, Any], dict[str, object]]] = {}
         self._searched: set[tuple[int, frozenset[str]]] = set()
@@ -170,7 +172,7 @@ class Watch:
             self._expect(f"not {name}")
             return
         self._expect(f"len({name}) == {len(items)}")
-        if type(value) is list and len(items) <= 8:  # noqa: PLR2004 - quicker one by one
+        if type(value) is list and len(items) <= _FEW:
             for index, item in enumerate(items):
                 self._expect(f"{name}[{index}] is {self._name(item)}")
             return
@@ -179,17 +181,24 @@ class Watch:
     def _maps(self, value: Any) -> None:
         """A dictionary, or what a class shows of its own."""
         keys, items = tuple(value.keys()), tuple(value.values())
-        self._holds(value, keys)
-        if keys:
-            # A dictionary keeps a key when its value is replaced, so the order is the same.
-            values = self._name(value.values())
-            self._expect(f"all(map(is_, {values}, {self._name(items)}))")
+        if not keys or len(keys) > _FEW or any(type(key) is not str for key in keys):
+            self._holds(value, keys)
+            if keys:
+                # A dictionary keeps a key when its value is replaced, so the order is the same.
+                values = self._name(value.values())
+                self._expect(f"all(map(is_, {values}, {self._name(items)}))")
+            return
+        name = self._name(value)
+        self._expect(f"tuple({name}) == {self._name(keys)}")
+        for key, item in zip(keys, items, strict=True):
+            self._expect(f"{name}[{self._name(key)}] is {self._name(item)}")
 
     def _function(self, function: types.FunctionType) -> None:
         name = self._name(function)
         self._is(name, "__code__", function.__code__)
         self._is(name, "__defaults__", function.__defaults__)
-        self._is(name, "__kwdefaults__", function.__kwdefaults__)
+        if function.__kwdefaults__ is not None or function.__code__.co_kwonlyargcount:
+            self._is(name, "__kwdefaults__", function.__kwdefaults__)
         self._dictionary(name, function)
         for cell in function.__closure__ or ():
             self._cell(cell)
@@ -249,7 +258,11 @@ class Watch:
             if held is MISSING:
                 continue
             self._is(name, attribute, held)
-            if attribute in _WITHIN_NUMBA or type(held) is dict:
+            if attribute == "_compiler":
+                held, name_of_compiler = getattr(held, "pipeline_class", None), f"{name}._compiler"
+                if held is not None:
+                    self._is(name_of_compiler, "pipeline_class", held)
+            elif attribute in _WITHIN_NUMBA or type(held) is dict:
                 self.note(held)
 
     def _instance(self, value: Any) -> None:
@@ -314,10 +327,14 @@ class Watch:
             return
         from emberkeep.keys.numba_objects import registered_lists
 
-        for module, held in registered_lists():
-            if held is None:
-                self._expect(f"{module!r} not in modules")
-            else:
+        listed = list(registered_lists())
+        absent = {module for module, held in listed if held is None}
+        if "numba.cuda" not in sys.modules:
+            absent = {"numba.cuda", *(name for name in absent if "cuda" not in name)}
+        for module in sorted(absent):
+            self._expect(f"{module!r} not in modules")
+        for _, held in listed:
+            if held is not None:
                 self._expect(f"len({self._name(held)}) == {len(held)}")
 
     # Writing it out -----------------------------------------------------------------------------

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.cache import Artifact, Keep
+    from emberkeep.keys.watch import Watch
     from emberkeep.targets.arguments import ArgumentType
     from emberkeep.targets.compile_times import FunctionTime
     from emberkeep.targets.obtaining import Obtained
@@ -155,7 +156,8 @@ class Kernel:
         self._cpu, self._threads = cpu, threads
         self._keep = keep
         self._loaded: dict[tuple[Signature, str], Obtained] = {}
-        self._only: Obtained | None = None  # on the CPU, where one signature is declared
+        # On the CPU, where one signature is declared: in one read, for other threads.
+        self._only: tuple[Watch, Any] | None = None
         self.__doc__ = function.__doc__
         self.__name__ = self.name
         self.__module__ = function.__module__
@@ -222,9 +224,12 @@ class Kernel:
             TargetUnavailable: there is no GPU, or nothing to compile with.
         """
         only = self._only
-        if only is not None and only.keyed.watch.unchanged():
+        if only is not None and only[0].unchanged():
             try:
-                only.runnable(count, arguments, unchecked=unchecked)
+                if unchecked:
+                    only[1](count, arguments, unchecked=True)
+                else:
+                    only[1](count, arguments)
             except InvalidArgument:
                 if not _is_on_device(arguments):
                     raise
@@ -238,7 +243,7 @@ class Kernel:
             signature = self._choose(arguments)
             obtained = self._obtain(signature, "cpu", self.cpu_target)
             if len(self._declared) == 1:
-                self._only = obtained
+                self._only = obtained.keyed.watch, obtained.runnable
             obtained.runnable(count, arguments, unchecked=unchecked)
 
     def bind(self, *arguments: Any, count: int, unchecked: bool = False) -> Callable[[], None]:
