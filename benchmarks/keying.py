@@ -56,6 +56,44 @@ def keying() -> list[Row]:
     ]
 
 
+# What a function of an installed library costs: followed, or by all that the library consists of.
+LIBRARIES = {
+    "NumPy's, by version": ("numpy as np", "np.linalg.norm(x)", 6e-3),
+    "scipy.special's, in C": ("scipy.special", "scipy.special.gamma(x)", 250e-3),
+    "networkx's": ("networkx", "networkx.shortest_path(x)", 250e-3),
+    "pandas'": ("pandas", "pandas.concat(x)", 500e-3),
+}
+REACHING = """
+import {library}
+import emberkeep
+def reaching(x):
+    return {expression}
+emberkeep.fingerprint(lambda: 1)
+_t = time.perf_counter()
+emberkeep.fingerprint(reaching)
+"""
+
+
+def reaching_libraries() -> list[Row]:
+    """The first key in a process of a function that reaches a library, beside its import."""
+    rows: list[Row] = []
+    for name, (library, expression, limit) in LIBRARIES.items():
+        floor = f"import {library}"
+        program = REACHING.format(library=library, expression=expression)
+        imported, first = fresh_medians([(sys.executable, floor), (sys.executable, program)], 5)
+        rows.append(
+            Row(
+                f"key of a function that reaches {name}, first",
+                milliseconds(first),
+                f"{milliseconds(imported)} (its import)",
+                milliseconds(first),
+                f"under {milliseconds(limit)}",
+                reached=first < limit,
+            )
+        )
+    return rows
+
+
 def span_cost() -> Row:
     """A span with no recorder, beside an empty `with` block."""
     from contextlib import nullcontext
@@ -85,4 +123,4 @@ def span_cost() -> Row:
 
 
 if __name__ == "__main__":
-    raise SystemExit(not show([*keying(), span_cost()]))
+    raise SystemExit(not show([*keying(), *reaching_libraries(), span_cost()]))
