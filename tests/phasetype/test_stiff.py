@@ -252,3 +252,25 @@ def test_long_discrete_chains_go_step_by_step(monkeypatch):
     monkeypatch.setattr(emptying, "work", lambda *_: 1e10)
     found = graph.survival(steps), graph.cdf(steps), graph.pmf(steps)
     np.testing.assert_allclose(found, known, rtol=1e-8)
+
+
+@pytest.mark.parametrize("fast", [[1.5e308], [9e307, 9e307]])
+def test_rates_next_to_the_largest_number_are_refused(fast):
+    builder = Graph.builder()
+    slow, quick = builder.add_vertex("slow", 1.0), builder.add_vertex("quick")
+    ends = [builder.add_vertex(f"end {number}") for number in range(len(fast))]
+    builder.add_edge(slow, quick, 1.0)
+    for end, rate in zip(ends, fast, strict=True):
+        builder.add_edge(quick, end, rate)
+    graph = builder.build()
+    with pytest.raises(TooStiff, match="smaller units"):
+        graph.survival(1.0)
+
+
+def test_rates_and_times_at_the_ends_of_what_floats_can_hold():
+    graph = models.hypoexponential([1e-280, 1e-290])
+    times = np.array([1e290, 1e303])
+    np.testing.assert_allclose(graph.survival(times), [np.exp(-1), 0], rtol=1e-9)
+    np.testing.assert_allclose(graph.cdf(times), [1 - np.exp(-1), 1], rtol=1e-9)
+    fast = models.hypoexponential([1e300, 1e290])
+    np.testing.assert_allclose(fast.survival(1e-290), np.exp(-1), rtol=1e-9)

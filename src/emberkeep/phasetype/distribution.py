@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph
+from emberkeep.errors import InvalidGraph, TooStiff
 from emberkeep.phasetype import stiff
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.numeric import as_numbers
@@ -26,17 +26,26 @@ if TYPE_CHECKING:
 ENDING, LEFT = 0, -1  # kinds of observation: how fast the chain ends; that it has not ended
 # Of uniformisation: its error is at most some 1e-16 a step.
 MOST_STEPS = 2_000_000
+FASTEST = 2.0**1023
 HALVINGS, PRECISE, PAST = 200, 4e-16, 2.5e-4
 
 
 def weights_of(graph: Graph, theta: Values) -> Values:
     """By parameter vector and edge, checked."""
-    return np.stack(
-        [
-            check_weights(graph.states, graph.edges, vector, discrete=graph.is_discrete)
-            for vector in theta
-        ]
-    )
+    found = [
+        check_weights(graph.states, graph.edges, vector, discrete=graph.is_discrete)
+        for vector in theta
+    ]
+    for row in found:
+        out = np.bincount(graph.edges.sources, row, len(graph))
+        if not out.max(initial=0.0) < FASTEST:
+            vertex = int(out.argmax())
+            raise TooStiff(
+                f"State {graph.states.label(vertex)!r} is left at {out[vertex]:.3g}: rates of "
+                f"{FASTEST:.3g} and more are next to the largest number there is. Measure time in "
+                "smaller units"
+            )
+    return np.stack(found)
 
 
 def series(graph: Graph, theta: Values, watched: Values | None = None) -> Series:
