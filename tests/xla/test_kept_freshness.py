@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from emberkeep.errors import StoreWarning
 # One process traces everything before the redefinition, the other one does not.
 PROGRAM = """
 import sys
+import threading
 import jax, jax.numpy as jnp
 from jax import lax
 from emberkeep import xla
@@ -107,7 +109,7 @@ def opaque(x):
 
 class Unknown:
     def __init__(self):
-        self.value, self.other = 0.0, iter(())
+        self.value, self.other = 0.0, threading.Lock()
 
 
 UNKNOWN = Unknown()
@@ -175,7 +177,7 @@ TRACES = []
 
 
 def counted(x):
-    TRACES.append(x)
+    TRACES.append("traced")
     return FACTOR * x
 
 

@@ -144,7 +144,8 @@ def order_of(names: Iterable[str]) -> Fingerprint:
 def _annotations(value: Any) -> list[tuple[str, object]]:
     if isinstance(value, type) and sys.version_info < (3, 14):
         # Asking a class that has none would give it some.
-        return list(vars(value).get("__annotations__", {}).items())
+        held: object = vars(value).get("__annotations__")
+        return list(held.items()) if isinstance(held, dict) else []  # those in C have a descriptor
     try:
         return list((getattr(value, "__annotations__", None) or {}).items())
     except NameError:  # Python 3.14 works them out when they are asked for

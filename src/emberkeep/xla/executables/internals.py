@@ -204,7 +204,8 @@ def _obstacle(compiled: Any, unloaded: Any, device: Any) -> str:
     return ""
 
 
-_tracing: list[Any] = []
+# Made once and early: a new one is a new context for everything that was traced before.
+_tracing = jax.make_user_context(None)
 
 
 def traced_afresh(token: object) -> Any:
@@ -214,9 +215,7 @@ def traced_afresh(token: object) -> Any:
     value of what users put in context. A token that nobody else has finds nothing remembered, but
     for what was traced with that very token.
     """
-    if not _tracing:
-        _tracing.append(jax.make_user_context(None))
-    return _tracing[0](token)
+    return _tracing(token)
 
 
 _compiling = Lock()
