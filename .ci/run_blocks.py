@@ -15,7 +15,7 @@ from pathlib import Path
 
 BLOCK = re.compile(
     r"^(?:<!-- fragment: (?P<why>[^\n]+) -->\n)?"
-    r"```(?P<kind>python|\{doctest\})\n(?P<text>.*?)^```$",
+    r"```(?P<kind>python|\{doctest\}|\{testsetup\})\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -24,7 +24,6 @@ def run(page: Path) -> str:
     """Run a page; what there was to run."""
     text = page.read_text()
     with tempfile.TemporaryDirectory() as folder:
-        # What the pages' own setup defines, which is not printed.
         names = {"__name__": "__main__", "os": os, "folder": folder}
         fragments = done = 0
         for block in BLOCK.finditer(text):
@@ -32,6 +31,12 @@ def run(page: Path) -> str:
                 fragments += 1
                 continue
             first = text.count("\n", 0, block.start("text"))
+            if block["kind"] == "{testsetup}":  # its names alone: what is compiled is to be kept
+                before = dict(os.environ)
+                execute(block["text"], first, page, names)
+                os.environ.clear()
+                os.environ.update(before)
+                continue
             if block["kind"] == "python":
                 execute(block["text"], first, page, names)
             else:
