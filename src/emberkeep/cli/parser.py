@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from argparse import SUPPRESS, Action, ArgumentParser, RawDescriptionHelpFormatter
 
-from emberkeep import __version__
+from emberkeep.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
