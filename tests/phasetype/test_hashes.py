@@ -685,3 +685,20 @@ def test_all_vertices_alike_and_next_to_each_other():
     again = Graph.from_matrix(rates[::-1, ::-1], np.full(60, 1 / 60))
     assert other.content_hash == again.content_hash != graph.content_hash
     assert other.structure_hash == graph.structure_hash
+
+
+def test_an_edge_of_the_first_kind_is_an_edge():
+    """From 0 to 1 and 5, and from 1 on to the end: 1 and 5 are not alike."""
+
+    def build(order):
+        builder = Graph.builder()
+        for vertex in order:
+            builder.add_vertex(None, 0.5 * (vertex in (0, 3)))
+        place = np.argsort(order)
+        for source, target in [(0, 1), (0, 5), (1, 2), (2, 3), (3, 4)]:
+            builder.add_edge(int(place[source]), int(place[target]), 1.0)
+        return builder.build()
+
+    random = np.random.default_rng(0)
+    graphs = [build(random.permutation(6)) for _ in range(20)]
+    assert len({(graph.structure_hash, graph.content_hash) for graph in graphs}) == 1

@@ -168,7 +168,8 @@ class Refinement:
     def _surroundings(self, vertices: Values, colors: Values) -> Values:
         """By vertex, a sum of hashes of its neighbours' colors, each with the edge's label."""
         at, starts = self._around(vertices)
-        mixed = self._labels[at].astype(np.uint64) * np.uint64(ODD[0])
+        # From 1 on: the hash of nothing is nothing, and would not be missed.
+        mixed = (self._labels[at] + 1).astype(np.uint64) * np.uint64(ODD[0])
         mixed += colors[self._others[at]].astype(np.uint64) * np.uint64(ODD[1])
         for shift, factor in ((30, ODD[1]), (27, ODD[2])):
             mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
