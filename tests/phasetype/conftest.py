@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from flint import arb, arb_mat, ctx
 
 from emberkeep.phasetype import Graph
 
@@ -52,6 +51,7 @@ def coalescent():
 @pytest.fixture
 def enclosed():
     """What interval arithmetic says of a chain in continuous time, to 14 digits or more."""
+    pytest.importorskip("flint", reason="needs python-flint, of the extra `dev`")
     return intervals
 
 
@@ -60,6 +60,8 @@ def intervals(graph, times, theta=()):
 
     The radius of an interval is proven, so these numbers are; of values below 1e-270, absolutely.
     """
+    from flint import arb, arb_mat, ctx
+
     weights = graph.edges.weights(np.asarray(theta, float)).tolist()
     edges = [*zip(graph.edges.sources.tolist(), graph.edges.targets.tolist(), weights, strict=True)]
     ends = set(graph.absorbing.tolist())
@@ -72,11 +74,12 @@ def intervals(graph, times, theta=()):
             for source, target, weight in edges:
                 rows[source][target] += arb(weight)
                 rows[source][source] -= arb(weight)
+            missing = graph.defect - float(graph.initial[graph.absorbing].sum())
             begin = arb_mat([[arb(part) for part in graph.initial.tolist()]])
             row = begin * (arb_mat(rows) * arb(time)).exp()
             states = [row[0, vertex] for vertex in range(len(graph))]
             left = sum((p for vertex, p in enumerate(states) if vertex not in ends), arb(0))
-            ended = sum((states[end] for end in ends), arb(0)) + arb(_missing(graph))
+            ended = sum((states[end] for end in ends), arb(missing))
             density = sum((states[s] * arb(w) for s, t, w in edges if t in ends), arb(0))
             values = [density, ended, left, *states]
             if all(float(v.rad()) <= 1e-14 * abs(float(v.mid())) + 1e-284 for v in values):
@@ -87,11 +90,6 @@ def intervals(graph, times, theta=()):
     table = np.array(found)
     parts = {"pdf": table[:, 0], "cdf": table[:, 1], "survival": table[:, 2]}
     return {**parts, "states": table[:, 3:]}
-
-
-def _missing(graph):
-    """The probability of ending at once that is in no state, as the graph has it."""
-    return graph.defect - float(graph.initial[graph.absorbing].sum())
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from flint import arb, arb_mat, ctx
 
 from emberkeep.phasetype import Graph
+
+flint = pytest.importorskip("flint", reason="needs python-flint, of the extra `dev`")
+arb, arb_mat, ctx = flint.arb, flint.arb_mat, flint.ctx
 
 
 def counted(sample, full):
