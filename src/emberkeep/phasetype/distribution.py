@@ -37,6 +37,8 @@ def weights_of(graph: Graph, theta: Values) -> Values:
         for vector in theta
     ]
     for row in found:
+        if row.max(initial=0.0) < FASTEST / max(len(row), 1):
+            continue
         out = np.bincount(graph.edges.sources, row, len(graph))
         if not out.max(initial=0.0) < FASTEST:
             vertex = int(out.argmax())

@@ -298,6 +298,9 @@ class Graph:
     @property
     def defect(self) -> float:
         """The probability that it has ended before it begins."""
+        return self._once("defect", self._find_defect)
+
+    def _find_defect(self) -> float:
         begins = self.initial[self.initial > 0]
         missing = fsum([1.0, *(-begins).tolist()])
         # What may be missing by rounding alone is not: small probabilities would be lost in it.
