@@ -42,6 +42,7 @@ def test_a_kernel(tmp_path, monkeypatch, function):
             kernel(out, count=200_000)
 
 
+@pytest.mark.filterwarnings("ignore:.*Grid size")
 def test_a_kept_dispatcher(tmp_path, monkeypatch):
     @cuda.jit
     def kernel(out):

@@ -37,12 +37,20 @@ CUBIN = "compressed cubin"
 OWN = ("targets.adapting", "targets.cuda.load", "targets.numba_caching", "targets.overloads")
 
 
-def attach(dispatcher: Any, keep: Keep, called: tuple[str, str]) -> None:
+def attach(
+    dispatcher: Any, keep: Keep, called: tuple[str, str], meaning: Any | None = None
+) -> None:
     """Let a dispatcher keep what it compiles, also for `specialize` and `forall`.
 
     It compiles afresh, and asks before each launch whether it is what it was.
+
+    Args:
+        dispatcher: of `@cuda.jit`.
+        keep: where.
+        called: kind and name there.
+        meaning: the dispatcher that says what is compiled; itself by default.
     """
-    cache = KernelCache(dispatcher, keep, called)
+    cache = KernelCache(dispatcher, keep, called, meaning)
     dispatcher._cache = cache  # noqa: SLF001 - as its enable_caching does
     call = dispatcher.call
 
@@ -68,7 +76,8 @@ def _specialize(
     found = dispatcher.specializations.get(place)
     if found is None:
         found = CUDADispatcher(dispatcher.py_func, targetoptions=dispatcher.targetoptions)
-        attach(found, keep, called)
+        # One that is specialised stops compiling, which would be told from what it was before.
+        attach(found, keep, called, meaning=dispatcher)
         _compile_for_one(found, kinds)
         dispatcher.specializations[place] = found
     return found
@@ -98,11 +107,13 @@ def _toolchain() -> Toolchain:
 class KernelCache(caching._Cache):  # noqa: SLF001 - numba-cuda's own base of caches
     """Finds and keeps compiled kernels of one dispatcher."""
 
-    def __init__(self, dispatcher: Any, keep: Keep, called: tuple[str, str]) -> None:
+    def __init__(
+        self, dispatcher: Any, keep: Keep, called: tuple[str, str], meaning: Any | None = None
+    ) -> None:
         self._dispatcher = dispatcher
         self._enabled = True
         self._root = keep.settings.root
-        self.asking = Asking(keep, dispatcher, _toolchain, called)
+        self.asking = Asking(keep, meaning or dispatcher, _toolchain, called)
 
     def check(self) -> None:
         """Let go of what was compiled, where the dispatcher means something else by now."""

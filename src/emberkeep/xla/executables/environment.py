@@ -93,15 +93,13 @@ def _options() -> dict[str, str]:
     }
 
 
-def _as_text(name: str, value: object) -> str:
+def _as_text(name: str, value: Any) -> str:
     if isinstance(value, Enum):
         return f"{type(value).__name__}.{value.name}"
     if value is None or value == () or isinstance(value, (bool, int, float, str)):
         return repr(value)
-    if isinstance(value, frozenset):
-        names: frozenset[object] = value  # of axes, which JAX from 0.12 on has
-        if all(isinstance(name, str) for name in names):
-            return f"set of {sorted(map(str, names))}"
+    if type(value) is frozenset and all(isinstance(item, str) for item in value):
+        return f"set of {sorted(value)}"  # names of axes, which JAX from 0.12 on has
     if getattr(value, "empty", None) is True:
         return "empty"  # a mesh of no devices, which is what JAX from 0.11 on has for none
     raise Unkeyable(
