@@ -37,8 +37,8 @@ def test_both_ways_are_the_same(dense, discrete, cyclic):
     np.testing.assert_allclose(found, primitives._observations(chain, weights, times), atol=1e-13)
     sought = rng.normal(size=found.shape)
     for one, other in zip(
-        arrays.observe_reverse(chain, weights, times, sought),
-        primitives._observations_reverse(chain, weights, times, sought),
+        arrays.observe_reverse(chain, weights, times, found, sought),
+        primitives._observations_reverse(chain, weights, times, found, sought),
         strict=True,
     ):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)

@@ -19,7 +19,9 @@ from emberkeep.elimination.layout import DIVIDE
 from emberkeep.elimination.tape import CHUNK
 from emberkeep.phasetype.differentiable.recording import depth_for
 
-GONE, SLACK, TAIL = 1e-290, 1e-9, 44.0
+SLACK, TAIL = 1e-9, 44.0
+FAINTEST = 750.0  # a weight of e⁻⁷⁵⁰ does not count
+LAST = 2.0**-57  # a part that no sum's last digit depends on
 FEW = 16  # up to which factorials are multiplied out
 
 # Tapes -------------------------------------------------------------------------------------------
@@ -108,7 +110,8 @@ def _set_up(chain: Any, weights: Any) -> Any:
     rate = lax.stop_gradient(jnp.where(discrete | (highest == 0), 1.0, highest))
     good = ((edges >= 0) & jnp.isfinite(edges)).all(axis=0)
     good &= ((leaving >= 0) & jnp.isfinite(leaving)).all(axis=0)
-    good &= ~discrete | (highest <= 1 + SLACK)
+    good &= jnp.isfinite(highest) & (~discrete | (highest <= 1 + SLACK))
+    rate = jnp.where(good, rate, 1.0)  # what is no number would be all others' number of steps
     stays = 1 - out / rate
     stays = jnp.where(
         stays < 0, 0.0, stays
@@ -117,18 +120,27 @@ def _set_up(chain: Any, weights: Any) -> Any:
     return edges / rate, stays, begin, seen, rate, jnp.where(good, 0.0, jnp.nan)
 
 
+def _enough(mean: Any, tail: Any) -> Any:
+    """How many steps count at least; beyond them there is e to the power of minus the tail."""
+    third = tail / 3
+    return jnp.ceil(mean + third + jnp.sqrt(third * third + 2 * tail * mean)) + 1
+
+
 def _means(chain: Any, rate: Any, times: Any) -> Any:
     """By chain and time: the mean number of steps; how many count; and where there is no answer."""
     discrete = chain["counts"][3] != 0
     inside = jnp.where(discrete, times >= 1, times >= 0) & jnp.isfinite(times)
     mean = jnp.where(inside, jnp.where(discrete, times - 1, rate[:, None] * times), 0.0)
-    third = TAIL / 3
-    enough = jnp.ceil(mean + third + jnp.sqrt(third * third + 2 * TAIL * mean)) + 1
-    enough = jnp.maximum(enough, chain["counts"][4])
+    enough = jnp.maximum(_enough(mean, TAIL), chain["counts"][4])
     steps = jnp.where(inside, jnp.where(discrete, times, enough), 0)
-    lost = jnp.isnan(times) | (steps > depth_for(len(chain["ends"])) ** 2)
+    lost = jnp.isnan(times) | ~(steps <= _most(chain))
     lost |= discrete & jnp.isfinite(times) & (times != jnp.floor(times))
     return jnp.where(lost, 0.0, mean), jnp.where(lost, 0, steps), inside & ~lost, lost
+
+
+def _most(chain: Any) -> int:
+    """The most steps that are walked."""
+    return depth_for(len(chain["ends"])) ** 2
 
 
 def _poisson(k: Any, mean: Any) -> Any:
@@ -163,24 +175,47 @@ def _step(chain: Any, probabilities: Any, stays: Any, here: Any) -> Any:
 
 
 def observe(chain: Any, weights: Any, times: Any) -> Any:
-    """What is observed, by row of weights and time."""
+    """What is observed, by row of weights and time.
+
+    Each goes on until what may follow cannot change the last digit of its sum.
+    """
     probabilities, stays, begin, seen, rate, mark = _set_up(chain, weights)
     mean, steps, counts, lost = _means(chain, rate, times)
+    discrete, most = chain["counts"][3] != 0, _most(chain)
+    largest = lax.stop_gradient(jnp.abs(seen).max(axis=0))
 
-    def step(k: Any, state: Any) -> Any:
-        here, found = state
-        found = found + _weight(chain, k, mean, counts) * (here * seen).sum(axis=0)[:, None]
-        return _step(chain, probabilities, stays, here), found
+    def step(state: Any) -> Any:
+        k, here, found, going = state
+        weight = _weight(chain, k, mean, going)
+        found = found + weight * (here * seen).sum(axis=0)[:, None]
+        rest = lax.stop_gradient(weight * (here.sum(axis=0) * largest)[:, None])
+        more = rest > LAST * lax.stop_gradient(jnp.abs(found)) * (1 - mean / (k + 1))
+        going &= (k + 1 < steps) | (more & ~discrete & (k + 1 < most))
+        return k + 1, _step(chain, probabilities, stays, here), found, going
 
-    last = jnp.max(steps, initial=0).astype(jnp.int32)
-    _, found = lax.fori_loop(0, last, step, (begin, jnp.zeros_like(mean)))
+    state = (0, begin, jnp.zeros_like(mean), counts & (steps > 0))
+    found = lax.while_loop(lambda state: state[3].any(), step, state)[2]
     return jnp.where(lost, jnp.nan, found) + mark[:, None]
 
 
-def observe_reverse(chain: Any, weights: Any, times: Any, sought: Any) -> Any:
-    """The gradient of the observations' sum, with the weights `sought`, by all weights."""
+def observe_reverse(chain: Any, weights: Any, times: Any, found: Any, sought: Any) -> Any:
+    """The gradient of the observations' sum, with the weights `sought`, by all weights.
+
+    What was found says how many Poisson weights count.
+    """
     probabilities, stays, begin, seen, rate, mark = _set_up(chain, weights)
     mean, steps, counts, lost = _means(chain, rate, times)
+    counts &= sought != 0
+    share = found / jnp.abs(seen).max(axis=0)[:, None]
+    small = jnp.log(jnp.where((share > 0) & (share < 1), share, 1.0))
+    tail = jnp.where(share > 0, jnp.minimum(TAIL - small, FAINTEST), FAINTEST)
+    further = jnp.minimum(jnp.maximum(steps, _enough(mean, tail)), _most(chain))
+    steps = jnp.where(chain["counts"][3] != 0, steps, further)
+    steps = jnp.where(counts, steps, 0)
+    # Weights of logarithms are as large as what is observed is small.
+    scale = jnp.abs(sought).max(axis=1, initial=0.0)
+    scale = jnp.where((scale > 0) & jnp.isfinite(scale), scale, 1.0)
+    sought = sought / scale[:, None]
     mark = mark + jnp.where((lost & (sought != 0)).any(axis=1), jnp.nan, 0.0)
     depth = depth_for(len(chain["ends"]))
     blocks = ((jnp.max(steps, initial=0) + depth - 1) // depth).astype(jnp.int32)
@@ -203,7 +238,8 @@ def observe_reverse(chain: Any, weights: Any, times: Any, sought: Any) -> Any:
         def one(state: Any, known: Any) -> Any:
             u, by_edge, by_staying, by_seen = state
             here, k = known
-            counted = (_weight(chain, k, mean, counts) * sought).sum(axis=1)
+            weight = _weight(chain, k, mean, counts & (k < steps))
+            counted = (weight * sought).sum(axis=1)
             by_edge = by_edge + here[chain["sources"]] * u[chain["targets"]]
             by_staying, by_seen = by_staying + here * u, by_seen + here * counted
             gathered = u[chain["targets"]] * probabilities
@@ -217,6 +253,7 @@ def observe_reverse(chain: Any, weights: Any, times: Any, sought: Any) -> Any:
     u, by_edge, by_staying, by_seen = lax.fori_loop(
         0, blocks, back, (*nothing, jnp.zeros_like(begin), jnp.zeros_like(begin))
     )
-    edges = (by_edge - by_staying[chain["sources"]]) / rate + mark
-    rows = (-by_staying[:-1] / rate + mark, u[:-1] + mark, by_seen[:-1] + mark)
+    edges = (by_edge - by_staying[chain["sources"]]) / rate * scale + mark
+    rows = (-by_staying[:-1] / rate * scale, u[:-1] * scale, by_seen[:-1] * scale)
+    rows = tuple(part + mark for part in rows)
     return (edges.T, *(part.T for part in rows))

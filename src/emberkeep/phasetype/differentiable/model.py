@@ -83,6 +83,14 @@ class Model:
         return _density(self, self._vector(theta), self._times(times))
 
     @rounding
+    def log_density(self, theta: Any, times: Any) -> Any:
+        """The logarithm of the density, and its gradient, where the density is 1e-300 or more.
+
+        Where it is zero this is minus infinity, and leads nowhere: its gradient is zero.
+        """
+        return _log_density(self, self._vector(theta), self._times(times))
+
+    @rounding
     def survival(self, theta: Any, times: Any) -> Any:
         """The probability that it takes longer; for what was seen not to have ended yet."""
         return _survival(self, self._vector(theta), self._times(times))
@@ -149,6 +157,14 @@ def _density(model: Model, theta: Any, times: Any) -> Any:
         return jnp.where(at == 0, 1 - beginning, found)  # it has ended before it begins
 
     return _by_kind(model, times, one)
+
+
+@jax.jit
+def _log_density(model: Model, theta: Any, times: Any) -> Any:
+    found = _density(model, theta, times)
+    is_zero = found == 0
+    # The inner choice keeps an infinite slope out of the gradient, where it would be NaN.
+    return jnp.where(is_zero, -jnp.inf, jnp.log(jnp.where(is_zero, 1.0, found)))
 
 
 @jax.jit

@@ -194,9 +194,9 @@ def _with_sizes(chain: Any, times: Any, parts: int) -> Any:
     return counts.at[TIMES].set(times.shape[-1]).at[PARTS].set(parts)
 
 
-def _parts(chains: int, times: Any, size: int) -> int:
-    """How many times 8 chains have one rate: four, where there are so many, and there is room."""
-    return FOUR if chains > LANES and len(times) == 1 and FOUR * size <= MOST_ROOM // 4 else 1
+def _parts(chains: int, size: int) -> int:
+    """How many times 8 chains go side by side: four, where there are so many, and there is room."""
+    return FOUR if chains > LANES and FOUR * size <= MOST_ROOM // 4 else 1
 
 
 def _sizes(chain: Any, times: Any) -> tuple[int, int, int]:
@@ -218,10 +218,9 @@ def _observations(chain: Any, weights: Any, times: Any) -> Any:
     def native(chain: Any, weights: Any, times: Any) -> Any:
         edges, rows, many = _sizes(chain, times)
         chains = len(weights[0])
-        parts = _parts(chains, times, room_for(rows, edges, many, 1))
+        parts = _parts(chains, room_for(rows, edges, many, 1))
         found = jax.ShapeDtypeStruct((chains, many), jnp.float64)
-        at_once = 1 if len(times) > 1 else parts * LANES
-        room = _room(chains, room_for(rows, edges, many, parts), at_once)
+        room = _room(chains, room_for(rows, edges, many, parts), parts * LANES)
         counts = _with_sizes(chain, times, parts)
         places = (chain["starts"], chain["sources"], chain["ends"])
         return _OBSERVE((found, room), counts, *places, *weights, times)[0]
@@ -262,38 +261,39 @@ def _apart(found: Any, size: int, rows: int) -> Any:
 
 
 @custom_vmap
-def _observations_reverse(chain: Any, weights: Any, times: Any, sought: Any) -> Any:
+def _observations_reverse(chain: Any, weights: Any, times: Any, found: Any, sought: Any) -> Any:
+    """The gradient of the observations' sum, with the weights `sought`; `found` are they."""
     if not is_supported():
-        return arrays.observe_reverse(chain, weights, times, sought)
+        return arrays.observe_reverse(chain, weights, times, found, sought)
 
-    def native(chain: Any, weights: Any, times: Any, sought: Any) -> Any:
+    def native(chain: Any, weights: Any, times: Any, values: Any, sought: Any) -> Any:
         edges, rows, many = _sizes(chain, times)
         chains, depth = len(weights[0]), depth_for(rows)
-        parts = _parts(chains, times, room_for_reverse(rows, edges, many, 1, depth))
-        at_once = 1 if len(times) > 1 else parts * LANES
-        room = _room(chains, room_for_reverse(rows, edges, many, parts, depth), at_once)
+        parts = _parts(chains, room_for_reverse(rows, edges, many, 1, depth))
+        room = _room(chains, room_for_reverse(rows, edges, many, parts, depth), parts * LANES)
         shapes = ((chains, edges), *[(chains, rows)] * 3)
         found = [jax.ShapeDtypeStruct(shape, jnp.float64) for shape in shapes]
         counts = _with_sizes(chain, times, parts)
         places = (chain["starts"], chain["sources"], chain["ends"])
-        call = _OBSERVE_REVERSE((*found, room), counts, *places, *weights, times, sought)
+        call = _OBSERVE_REVERSE((*found, room), counts, *places, *weights, times, values, sought)
         return tuple(call[:4])
 
-    return _choose(native, arrays.observe_reverse, chain, weights, times, sought)
+    return _choose(native, arrays.observe_reverse, chain, weights, times, found, sought)
 
 
 @_observations_reverse.def_vmap
 @in_double
 def _observations_reverse_mapped(
-    size: int, mapped: Any, chain: Any, weights: Any, times: Any, sought: Any
+    size: int, mapped: Any, chain: Any, weights: Any, times: Any, found: Any, sought: Any
 ) -> Any:
     _refuse(mapped[0])
     together = tuple(_rows(part, axis, size) for part, axis in zip(weights, mapped[1], strict=True))
     rows = weights[0].shape[-2]
     if mapped[2] or len(times) > 1:
         times = _times_by_row(times, mapped[2], size, rows)
-    found = _observations_reverse(chain, together, times, _rows(sought, mapped[3], size))
-    shaped = tuple(_apart(part, size, rows) for part in found)
+    values, sought = _rows(found, mapped[3], size), _rows(sought, mapped[4], size)
+    slopes = _observations_reverse(chain, together, times, values, sought)
+    shaped = tuple(_apart(part, size, rows) for part in slopes)
     return shaped, (True,) * len(shaped)
 
 
@@ -317,10 +317,9 @@ def _observations_along(chain: Any, weights: Any, changes: Any, times: Any) -> A
     def native(chain: Any, weights: Any, changes: Any, times: Any) -> Any:
         edges, rows, many = _sizes(chain, times)
         chains = len(weights[0])
-        parts = _parts(chains, times, room_for_along(rows, edges, many, 1))
+        parts = _parts(chains, room_for_along(rows, edges, many, 1))
         found = jax.ShapeDtypeStruct((chains, many), jnp.float64)
-        at_once = 1 if len(times) > 1 else parts * LANES
-        room = _room(chains, room_for_along(rows, edges, many, parts), at_once)
+        room = _room(chains, room_for_along(rows, edges, many, parts), parts * LANES)
         counts = _with_sizes(chain, times, parts)
         places = (chain["starts"], chain["sources"], chain["ends"])
         given = (*weights, *changes, times)
@@ -383,7 +382,8 @@ def observed(lasting: bool, chain: Any, theta: Any, times: Any) -> Any:  # noqa:
 @in_double
 def _observed_forward(lasting: bool, chain: Any, theta: Any, times: Any) -> Any:  # noqa: FBT001
     if theta.shape[1] > FEW:
-        return observed(lasting, chain, theta, times), (chain, theta, times, None)
+        found = observed(lasting, chain, theta, times)
+        return found, (chain, theta, times, found, None)
     known_by = (chain, theta, times)
     theta, times = _wide(theta), _wide(times)
     found, slopes = None, []
@@ -395,12 +395,12 @@ def _observed_forward(lasting: bool, chain: Any, theta: Any, times: Any) -> Any:
         given = (_watching(weights, lasting), (*changes, watched))
         found, slope = _observations_along(chain, *given, times)
         slopes.append(slope)
-    return found, (*known_by, jnp.stack(slopes, axis=-1))
+    return found, (*known_by, found, jnp.stack(slopes, axis=-1))
 
 
 @in_double
 def _observed_backward(lasting: bool, known: Any, sought: Any) -> Any:  # noqa: FBT001
-    chain, *given, slopes = known
+    chain, *given, found, slopes = known
     theta, times = map(_wide, given)
     weights = _divided(chain, _values(chain["tape"], theta))
     watched = _watching(weights, lasting)
@@ -408,14 +408,16 @@ def _observed_backward(lasting: bool, known: Any, sought: Any) -> Any:  # noqa: 
         asked = (sought != 0)[..., None]  # what nobody asks for may be no number
         by_theta = jnp.where(asked, slopes * sought[..., None], 0.0).sum(axis=-2)
     else:
-        edges, leaving, initial, seen = _observations_reverse(chain, watched, times, sought)
+        given = (chain, watched, times, found, sought)
+        edges, leaving, initial, seen = _observations_reverse(*given)
         leaving = leaving if lasting else leaving + seen
         joined = jnp.concatenate([edges, leaving, initial], axis=1)
         by_theta = _values_reverse(chain["tape"], theta, joined)
     # An observation changes with time as fast as what one step of the chain changes of it. XLA
     # leaves this out where nobody asks for it.
     by_step = _observations(chain, (*weights, _change(chain, *watched)), times)
-    by_time = jnp.where(chain["counts"][DISCRETE] != 0, 0.0, by_step * sought)
+    asked = (sought != 0) & (chain["counts"][DISCRETE] == 0)
+    by_time = jnp.where(asked, by_step * sought, 0.0)
     if len(times) != len(sought):
         by_time = by_time.sum(axis=0, keepdims=True)
     by_theta, by_time = (

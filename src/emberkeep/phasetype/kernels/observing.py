@@ -8,33 +8,25 @@ discrete time, there is one step and its weight is one.
 
 import numpy as np
 
-from emberkeep.elimination.kernels.lanes import (
-    LANES,
-    place,
-    store,
-)
+from emberkeep.elimination.kernels.lanes import LANES, place, store
 from emberkeep.phasetype.kernels.stepping import (
     CHUNK,
     EDGES,
     FAST,
     FIELDS,
-    FOUR,
-    HIGH,
     LOOK,
-    LOW,
-    MEAN,
+    LOOKS,
+    LOST,
     OWN,
     PARTS,
     ROWS,
     TIMES,
-    WEIGHT,
-    mix_four,
-    mix_one,
+    mixed,
+    unfinished,
     part_size,
-    poisson,
     put_out,
     raised,
-    set_up_all,
+    set_up,
     step,
     windows,
 )
@@ -68,73 +60,68 @@ def observe(
 ):
     """What is observed, by chain and time."""
     n, edges, many, parts = counts[ROWS], counts[EDGES], counts[TIMES], counts[PARTS]
-    chains, single = len(found), len(when) > 1
-    apart = 1 if single else LANES
+    chains, width = len(found), parts * LANES
     size = part_size(n, edges)
     room = rooms[worker]
     moments = room[parts * size :]
-    series = moments[FIELDS * many :]
-    sums = series[CHUNK * parts * LANES :]
-    inverse = sums[many * parts * LANES :]
-    floors = inverse[CHUNK:]
-    for start in range(worker * apart * parts, chains, apart * parts * len(rooms)):
-        busy = min(parts, (chains - start + apart - 1) // apart)
-        rate = set_up_all(
-            start, single, busy, chains, counts, sources, rates, leaving, initial, watched, room
-        )
-        steps = windows(rate, counts, when[min(start, len(when) - 1)], moments)
-        for i in range(many * parts * LANES):
-            sums[i] = 0.0
-        for i in range(CHUNK * parts * LANES):
-            series[i] = 0.0
-        for part in range(parts):
-            floors[part] = 0.0
-        for begin in range(0, steps, CHUNK):
-            end = min(begin + CHUNK, steps)
-            over = True
-            for k in range(end - begin):
-                inverse[k] = 1.0 / (begin + k + 1)
+    series = moments[FIELDS * many * width :]
+    sums = series[CHUNK * width :]
+    looks = sums[many * width :]
+    trouble = looks[2 * LOOKS * width :]
+    wanted = trouble[width:]  # whose results
+    inverse = wanted[width:]
+    for start in range(worker * width, chains, width * len(rooms)):
+        busy = min(parts, (chains - start + LANES - 1) // LANES)
+        for i in range(width):
+            wanted[i] = 1.0
+        for lost in (LOST, 0.0):
+            steps = np.int64(0)
+            for i in range((FIELDS + 1) * many * width + (CHUNK + 2 * LOOKS + 1) * width):
+                moments[i] = 0.0  # and all up to `wanted`
             for part in range(busy):
-                here, there = place(edges + 2 * n), place(edges + 3 * n)  # CHUNK is even
                 own = room[part * size : (part + 1) * size]
-                floor = np.int64(floors[part])
+                first = start + part * LANES
+                set_up(first, chains, counts, sources, rates, leaving, initial, watched, own)
+                more = windows(first, part, chains, counts, when, own, moments)
+                steps = max(steps, more)
+            begin, over = np.int64(0), False
+            while begin < steps and not over:
+                end = min(begin + CHUNK, (steps + LOOK - 1) // LOOK * LOOK)
+                over = True
                 for k in range(end - begin):
-                    if k % LOOK == 0:
-                        floor = raised(counts, ends, own, here, there, floor)
-                    seen = step(counts, starts, sources, own, here, there, floor)
-                    store(series, place(k * parts + part), seen)
-                    here, there = there, here
-                floors[part] = floor
-                over = over and floor == n
-            for i in range(many):
-                at = np.uint64(FIELDS * i)
-                low = np.int64(moments[at + np.uint64(LOW)])
-                first = max(low, begin)
-                last = min(np.int64(moments[at + np.uint64(HIGH)]), end)
-                if first >= last:
-                    continue
-                mean = moments[at + np.uint64(MEAN)]
-                weight = moments[at + np.uint64(WEIGHT)]
-                if first == low and mean > 0.0:
-                    weight = poisson(low, mean)
-                if parts == FOUR:
-                    weight = mix_four(first, last, begin, mean, weight, i, series, inverse, sums)
-                else:
-                    weight = mix_one(first, last, begin, mean, weight, i, series, inverse, sums)
-                moments[at + np.uint64(WEIGHT)] = weight
-            if over:
+                    inverse[k] = 1.0 / (begin + k + 1)
+                for part in range(busy):
+                    here, there = place(edges + 2 * n), place(edges + 3 * n)  # LOOK is even
+                    own = room[part * size : (part + 1) * size]
+                    floor = np.int64(0)
+                    for k in range(end - begin):
+                        if k % LOOK == 0:
+                            at = place(k // LOOK * 2 * parts + part)
+                            floor = raised(counts, ends, own, here, there, lost, looks, at)
+                        seen = step(counts, starts, sources, own, here, there, floor)
+                        store(series, place(k * parts + part), seen)
+                        here, there = there, here
+                    over = over and floor == n
+                for i in range(many):
+                    more = mixed(
+                        begin, end, i, parts, moments, series, inverse, sums, looks, trouble
+                    )
+                    steps = max(steps, more)
+                begin = end
+            for part in range(busy):
+                own = room[part * size : (part + 1) * size]
+                first = start + part * LANES
+                unfinished(counts, part, begin, own, moments, sums, trouble)
+                put_out(counts, first, part, chains, wanted, moments, sums, own, found)
+            again = False
+            for i in range(width):
+                wanted[i] = trouble[i]
+                again = again or trouble[i] != 0.0
+            if not again:
                 break
-        for i in range(many):
-            at = np.uint64(FIELDS * i)
-            if moments[at + np.uint64(HIGH)] != 0.0:
-                moments[at + np.uint64(WEIGHT)] = 0.0  # what is left is no number: no answer
-        for b in range(min(apart * parts, chains - start)):
-            part, lane = b // LANES, np.uint64(b % LANES)
-            mark = room[np.uint64(part * size) + place(edges + 4 * n) + lane]
-            put_out(moments, sums, place(part) + lane, parts, mark, many, found[start + b])
 
 
 def room_for(rows, edges, many, parts):
     """How many numbers `observe` needs to work in."""
-    one = FIELDS * many + CHUNK + FOUR
-    return parts * (part_size(rows, edges) + (CHUNK + many) * LANES) + one
+    each = part_size(rows, edges) + ((FIELDS + 1) * many + CHUNK + 2 * LOOKS + 2) * LANES
+    return parts * each + CHUNK

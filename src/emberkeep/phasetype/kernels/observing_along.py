@@ -9,6 +9,7 @@ import numpy as np
 from emberkeep.elimination.kernels.lanes import (
     LANES,
     load,
+    over as divided,
     place,
     plus,
     plus_product,
@@ -18,50 +19,65 @@ from emberkeep.elimination.kernels.lanes import (
 )
 from emberkeep.phasetype.kernels.stepping import (
     CHUNK,
+    DROPPED,
     EDGES,
     FAST,
     FIELDS,
-    FOUR,
-    GONE,
-    HIGH,
+    FLOOR,
+    LIFTED,
+    LIMIT,
     LOOK,
+    LOOKS,
     LOST,
-    LOW,
-    MEAN,
     OWN,
     PARTS,
+    RATE,
     ROWS,
     TIMES,
+    UNIT,
     WEIGHT,
+    cut,
+    ended,
     left_in,
-    mix_four,
-    mix_one,
+    lowest,
+    mix,
     part_size,
-    poisson,
     put_out,
-    set_up_all,
+    set_up,
+    slot,
+    unfinished,
     windows,
 )
 from emberkeep.targets.kernel import kernel
 
 
-def _set_up_along(start, single, chains, counts, sources, rates, leaving, initial, watched, room):
-    """How fast everything that `_set_up` puts down changes; not divided by λ yet."""
+def _set_up_along(start, chains, counts, sources, rates, leaving, initial, watched, known, room):
+    """How fast everything that `set_up` puts down in `known` changes."""
     n, edges = counts[ROWS], counts[EDGES]
+    stay = place(edges)
     for b in range(LANES):
-        i = start if single else min(start + b, chains - 1)
+        i = min(start + b, chains - 1)
         lane = np.uint64(b)
         of_rates, of_leaving = rates[min(i, len(rates) - 1)], leaving[min(i, len(leaving) - 1)]
         of_initial = initial[min(i, len(initial) - 1)]
         of_watched = watched[min(i, len(watched) - 1)]
+        unit = known[slot(counts, UNIT) + lane]
         for j in range(n):
             at = place(j) + lane
-            room[place(edges) + at] = of_leaving[j]
-            room[place(edges + n) + at] = of_watched[j]
-            room[place(edges + 2 * n) + at] = of_initial[j]
+            room[stay + at] = of_leaving[j]
+            room[place(edges + n) + at] = of_watched[j] * unit
+            room[place(edges + 2 * n) + at] = of_initial[j] * LIFTED
         for e in range(edges):
             room[place(e) + lane] = of_rates[e]
-            room[place(edges) + place(sources[e]) + lane] += of_rates[e]
+            room[stay + place(sources[e]) + lane] += of_rates[e]
+    rates_of = load(known, slot(counts, RATE))
+    for e in range(edges):
+        store(room, place(e), divided(load(room, place(e)), rates_of))
+    for j in range(n):
+        at = stay + place(j)
+        left = divided(load(room, at), rates_of)
+        for b in range(LANES):
+            room[at + np.uint64(b)] = -left[b]
 
 
 def _step_along(counts, starts, sources, room, along, here, there, floor):
@@ -106,30 +122,65 @@ def _left_along(along, here, begin, end):
     return left
 
 
-def _raised_along(counts, ends, room, along, here, there, floor):
-    """As `_raised`; a row that nothing is in, and in which something changes, is not empty."""
+def _raised_along(counts, ends, room, along, here, there, lost, looks, at):
+    """As `raised`; a row that nothing is in, and in which something changes, is not empty."""
     n = counts[ROWS]
+    floor = lowest(counts, room)
     total, change = left_in(room, here, floor, n), _left_along(along, here, floor, n)
-    over = True
     for b in range(LANES):
-        over = over and not (total[b] >= GONE or change[b] >= GONE)
-    if over:
-        return n
+        _empty_along(counts, ends, room, along, here, there, b, lost, total[b], change[b])
+    store(looks, at, plus(total, change))
+    store(looks, at + place(counts[PARTS]), load(room, slot(counts, DROPPED)))
+    return lowest(counts, room)
+
+
+def _empty_along(counts, ends, room, along, here, there, b, lost, total, change):
+    """As `empty`."""
+    n, lane = counts[ROWS], np.uint64(b)
+    floor = np.int64(room[slot(counts, FLOOR) + lane])
+    limit = room[slot(counts, LIMIT) + lane]
+    over = not total + change > limit
     while floor < n:
         end = np.int64(ends[floor])
-        left, changing = left_in(room, here, floor, end), _left_along(along, here, floor, end)
-        empty = True
-        for b in range(LANES):
-            empty = empty and not left[b] > LOST * total[b]
-            empty = empty and not changing[b] > LOST * (total[b] + change[b])
-        if not empty:
+        left, changing = 0.0, 0.0
+        for j in range(floor, end):
+            left += room[here + place(j) + lane]
+            changing += abs(along[here + place(j) + lane])
+        stays = left > limit and left > lost * total
+        changes = changing > limit and changing > lost * (total + change)
+        if not over and (stays or changes):
             break
         for j in range(floor, end):
-            for at in (here + place(j), there + place(j)):
-                store(room, at, same(0.0))
-                store(along, at, same(0.0))
+            for at in (here + place(j) + lane, there + place(j) + lane):
+                room[at] = 0.0
+                along[at] = 0.0
+        if left + changing > 0.0:
+            left += changing * (total / (total + change))
+        room[slot(counts, DROPPED) + lane] += left
         floor = end
-    return floor
+    room[slot(counts, FLOOR) + lane] = floor
+
+
+def _mixed(
+    begin, end, number, parts, moments, series, changes, inverse, all_sums, all_changed, spare,
+    looks, trouble,
+):  # fmt: skip
+    """As `mixed`, of both."""
+    width = parts * LANES
+    field = np.uint64(FIELDS * number * width)
+    sums = all_sums[number * width : (number + 1) * width]
+    changed = all_changed[number * width : (number + 1) * width]
+    weights = moments[(FIELDS * number + WEIGHT) * width :]
+    first, farthest = begin, np.int64(0)
+    while first < end:
+        last, counting = cut(first, end, field, width, moments)
+        if counting:
+            mix(parts, first, last, begin, field, moments, changes, inverse, changed, spare)
+            mix(parts, first, last, begin, field, moments, series, inverse, sums, weights)
+            more = ended(last, begin, field, width, moments, sums, looks, trouble)
+            farthest = max(farthest, more)
+        first = last
+    return farthest
 
 
 @kernel(
@@ -164,95 +215,85 @@ def observe_along(
 ):
     """What is observed, and how fast it changes along a direction: both in one walk."""
     n, edges, many, parts = counts[ROWS], counts[EDGES], counts[TIMES], counts[PARTS]
-    chains, single = len(found), len(when) > 1
-    apart = 1 if single else LANES
+    chains, width = len(found), parts * LANES
     size = part_size(n, edges)
     room = rooms[worker]
     along = room[parts * size :]
     moments = along[parts * size :]
-    series = moments[FIELDS * many :]
-    changes = series[CHUNK * parts * LANES :]
-    sums = changes[CHUNK * parts * LANES :]
-    changed = sums[many * parts * LANES :]
-    inverse = changed[many * parts * LANES :]
-    floors = inverse[CHUNK:]
-    for start in range(worker * apart * parts, chains, apart * parts * len(rooms)):
-        busy = min(parts, (chains - start + apart - 1) // apart)
-        rate = set_up_all(
-            start, single, busy, chains, counts, sources, rates, leaving, initial, watched, room
-        )
-        for part in range(busy):
-            own = along[part * size : (part + 1) * size]
-            _set_up_along(
-                start + part * LANES, single, chains, counts, sources, rates_along, leaving_along,
-                initial_along, watched_along, own,
-            )  # fmt: skip
-            for at in range(edges * LANES):
-                own[at] /= rate
-            for at in range(edges * LANES, (edges + n) * LANES):
-                own[at] /= -rate
-        steps = windows(rate, counts, when[min(start, len(when) - 1)], moments)
-        for i in range(many * parts * LANES):
-            sums[i] = 0.0
-            changed[i] = 0.0
-        for i in range(CHUNK * parts * LANES):
-            series[i] = 0.0
-            changes[i] = 0.0
-        for part in range(parts):
-            floors[part] = 0.0
-        for begin in range(0, steps, CHUNK):
-            end = min(begin + CHUNK, steps)
-            over = True
-            for k in range(end - begin):
-                inverse[k] = 1.0 / (begin + k + 1)
+    sums = moments[FIELDS * many * width :]
+    changed = sums[many * width :]
+    series = changed[many * width :]
+    changes = series[CHUNK * width :]
+    looks = changes[CHUNK * width :]
+    trouble = looks[2 * LOOKS * width :]
+    wanted = trouble[width:]  # whose results
+    spare = wanted[width:]
+    inverse = spare[width:]
+    for start in range(worker * width, chains, width * len(rooms)):
+        busy = min(parts, (chains - start + LANES - 1) // LANES)
+        for i in range(width):
+            wanted[i] = 1.0
+        for lost in (LOST, 0.0):
+            steps = np.int64(0)
+            for i in range((FIELDS + 2) * many * width + (2 * CHUNK + 2 * LOOKS + 1) * width):
+                moments[i] = 0.0  # and all up to `wanted`
             for part in range(busy):
-                here, there = place(edges + 2 * n), place(edges + 3 * n)  # CHUNK is even
                 own = room[part * size : (part + 1) * size]
                 beside = along[part * size : (part + 1) * size]
-                floor = np.int64(floors[part])
+                first = start + part * LANES
+                set_up(first, chains, counts, sources, rates, leaving, initial, watched, own)
+                _set_up_along(
+                    first, chains, counts, sources, rates_along, leaving_along, initial_along,
+                    watched_along, own, beside,
+                )  # fmt: skip
+                more = windows(first, part, chains, counts, when, own, moments)
+                steps = max(steps, more)
+            begin, over = np.int64(0), False
+            while begin < steps and not over:
+                end = min(begin + CHUNK, (steps + LOOK - 1) // LOOK * LOOK)
+                over = True
                 for k in range(end - begin):
-                    if k % LOOK == 0:
-                        floor = _raised_along(counts, ends, own, beside, here, there, floor)
-                    seen, change = _step_along(
-                        counts, starts, sources, own, beside, here, there, floor
-                    )
-                    store(series, place(k * parts + part), seen)
-                    store(changes, place(k * parts + part), change)
-                    here, there = there, here
-                floors[part] = floor
-                over = over and floor == n
-            for i in range(many):
-                at = np.uint64(FIELDS * i)
-                low = np.int64(moments[at + np.uint64(LOW)])
-                first = max(low, begin)
-                last = min(np.int64(moments[at + np.uint64(HIGH)]), end)
-                if first >= last:
-                    continue
-                mean = moments[at + np.uint64(MEAN)]
-                weight = moments[at + np.uint64(WEIGHT)]
-                if first == low and mean > 0.0:
-                    weight = poisson(low, mean)
-                if parts == FOUR:
-                    mix_four(first, last, begin, mean, weight, i, changes, inverse, changed)
-                    weight = mix_four(first, last, begin, mean, weight, i, series, inverse, sums)
-                else:
-                    mix_one(first, last, begin, mean, weight, i, changes, inverse, changed)
-                    weight = mix_one(first, last, begin, mean, weight, i, series, inverse, sums)
-                moments[at + np.uint64(WEIGHT)] = weight
-            if over:
+                    inverse[k] = 1.0 / (begin + k + 1)
+                for part in range(busy):
+                    here, there = place(edges + 2 * n), place(edges + 3 * n)  # LOOK is even
+                    own = room[part * size : (part + 1) * size]
+                    beside = along[part * size : (part + 1) * size]
+                    floor = np.int64(0)
+                    for k in range(end - begin):
+                        if k % LOOK == 0:
+                            at = place(k // LOOK * 2 * parts + part)
+                            floor = _raised_along(
+                                counts, ends, own, beside, here, there, lost, looks, at
+                            )
+                        seen, change = _step_along(
+                            counts, starts, sources, own, beside, here, there, floor
+                        )
+                        store(series, place(k * parts + part), seen)
+                        store(changes, place(k * parts + part), change)
+                        here, there = there, here
+                    over = over and floor == n
+                for i in range(many):
+                    more = _mixed(
+                        begin, end, i, parts, moments, series, changes, inverse, sums, changed,
+                        spare, looks, trouble,
+                    )  # fmt: skip
+                    steps = max(steps, more)
+                begin = end
+            for part in range(busy):
+                own = room[part * size : (part + 1) * size]
+                first = start + part * LANES
+                unfinished(counts, part, begin, own, moments, sums, trouble)
+                put_out(counts, first, part, chains, wanted, moments, sums, own, found)
+                put_out(counts, first, part, chains, wanted, moments, changed, own, slopes)
+            again = False
+            for i in range(width):
+                wanted[i] = trouble[i]
+                again = again or trouble[i] != 0.0
+            if not again:
                 break
-        for i in range(many):
-            at = np.uint64(FIELDS * i)
-            if moments[at + np.uint64(HIGH)] != 0.0:
-                moments[at + np.uint64(WEIGHT)] = 0.0  # what is left is no number: no answer
-        for b in range(min(apart * parts, chains - start)):
-            part, lane = b // LANES, np.uint64(b % LANES)
-            mark = room[np.uint64(part * size) + place(edges + 4 * n) + lane]
-            put_out(moments, sums, place(part) + lane, parts, mark, many, found[start + b])
-            put_out(moments, changed, place(part) + lane, parts, mark, many, slopes[start + b])
 
 
 def room_for_along(rows, edges, many, parts):
     """How many numbers `observe_along` needs to work in."""
-    one = FIELDS * many + CHUNK + FOUR
-    return 2 * parts * (part_size(rows, edges) + (CHUNK + many) * LANES) + one
+    own = 2 * part_size(rows, edges) + (FIELDS + 2) * many * LANES
+    return parts * (own + (2 * CHUNK + 2 * LOOKS + 3) * LANES) + CHUNK

@@ -6,6 +6,8 @@ another series of steps. For that the chain's own steps are needed in reverse: s
 between are done again.
 """
 
+import math
+
 import numpy as np
 
 from emberkeep.elimination.kernels.lanes import (
@@ -20,29 +22,43 @@ from emberkeep.elimination.kernels.lanes import (
 from emberkeep.phasetype.kernels.stepping import (
     DEPTH,
     EDGES,
+    FAINTEST,
     FAST,
     FIELDS,
     FIXED,
+    FLOOR,
     FOUR,
+    GONE,
     HIGH,
+    LIFTED,
+    LIMIT,
     LOOK,
     LOW,
-    MEAN,
+    MARK,
     OWN,
     PARTS,
+    RATE,
     ROWS,
+    TAIL,
     TIMES,
+    UNIT,
     WEIGHT,
+    empty,
+    left_in,
+    lowest,
     part_size,
     poisson,
-    raised,
-    set_up_all,
+    representable,
+    set_up,
+    slot,
     step,
-    windows,
+    unit,
+    window,
 )
 from emberkeep.targets.kernel import kernel
 
 TILE = 4  # steps back between one sum by edge and the next
+LEFT = 1e-24  # the part of the smallest observation that may be left in a row that is dropped
 
 
 def _note_steps(counts, starts, sources, ends, room, here, there, span, apart, notes, floors):
@@ -56,10 +72,14 @@ def _note_steps(counts, starts, sources, ends, room, here, there, span, apart, n
     """
     n = counts[ROWS]
     floor, before = np.int64(0), np.int64(0)
+    store(room, slot(counts, FLOOR), same(0.0))
     for k in range(span):
         if k % LOOK == 0 and counts[FIXED] != 0:
             before = floor
-            floor = raised(counts, ends, room, here, there, floor)
+            total = left_in(room, here, floor, n)
+            for b in range(LANES):
+                empty(counts, ends, room, here, there, b, 0.0, total[b])
+            floor = lowest(counts, room)
         if k % apart == 0:
             to = place(k // apart * n)
             for j in range(n):
@@ -79,70 +99,135 @@ def _put(counts, notes, number, room, here, there):
         store(room, there + place(j), same(0.0))
 
 
+def _windows(start, part, chains, counts, when, values, shares, room, moments):
+    """The windows of 8 chains at all times that are asked for; gives how many steps they take.
+
+    Known values say how much may be left out: of Poisson weights, and of what is left in a row.
+    """
+    width = counts[PARTS] * LANES
+    steps = np.int64(0)
+    for b in range(LANES):
+        lane, row = np.uint64(b), min(start + b, chains - 1)
+        rate, least = room[slot(counts, RATE) + lane], 1.0
+        for i in range(counts[TIMES]):
+            at = np.uint64(FIELDS * i * width + part * LANES + b)
+            mean, low, high, weight = 0.0, 0.0, 0.0, 0.0
+            if shares[i * width + part * LANES + b] != 0.0:
+                value = values[min(row, len(values) - 1), i] * room[slot(counts, UNIT) + lane]
+                tail = -FAINTEST
+                if value > 0.0:
+                    tail = min(TAIL + max(0.0, -math.log(value)), tail)
+                    least = min(least, value)
+                time = when[min(row, len(when) - 1), i]
+                mean, low, high, weight = window(time, rate, tail, counts)
+                if mean > 0.0:
+                    high = float(representable(np.int64(high), mean))
+            moments[at] = mean
+            moments[at + np.uint64(LOW * width)] = low
+            moments[at + np.uint64(HIGH * width)] = high
+            moments[at + np.uint64(WEIGHT * width)] = weight
+            steps = max(steps, np.int64(high))
+            if high == 0.0 and not weight == weight:  # noqa: PLR0124, SIM201 - no number
+                # There is no answer at a time that is asked for, so there is no gradient.
+                room[slot(counts, MARK) + lane] = np.nan
+        room[slot(counts, LIMIT) + lane] = max(GONE, least * LEFT * LIFTED)
+    return steps
+
+
+def _shares(start, part, chains, counts, sought, shares, units):
+    """How much each observation of 8 chains counts, brought to one by a power of two."""
+    width = counts[PARTS] * LANES
+    for b in range(LANES):
+        own, of, most = part * LANES + b, min(start + b, chains - 1), 0.0
+        for i in range(counts[TIMES]):
+            share = sought[min(of, len(sought) - 1), i]
+            shares[i * width + own] = share
+            most = max(most, abs(share))
+        units[own] = unit(most)
+        for i in range(counts[TIMES]):
+            shares[i * width + own] *= units[own]
+
+
 def _counting(counts, moments, sought, begin, end, series):
     """How much each observation from step `begin` to `end` counts, by part and lane."""
     parts = counts[PARTS]
-    for k in range((end - begin) * parts * LANES):
+    width = parts * LANES
+    for k in range((end - begin) * width):
         series[k] = 0.0
     for i in range(counts[TIMES]):
-        at = np.uint64(FIELDS * i)
-        first = max(np.int64(moments[at + np.uint64(LOW)]), begin)
-        high = np.int64(moments[at + np.uint64(HIGH)])
-        last = min(high, end)
-        if first >= last:
+        field = np.uint64(FIELDS * i * width)
+        last = end
+        while last > begin:
+            first, counting = _cut(begin, last, field, width, moments)
+            if counting:
+                shares = sought[i * width : (i + 1) * width]
+                if parts == FOUR:
+                    _count_four(first, last, begin, field, moments, shares, series)
+                else:
+                    _count_one(first, last, begin, field, moments, shares, series)
+            last = first
+
+
+def _cut(first, last, field, width, moments):
+    """As `cut`, on the way back from step `last`."""
+    at_last, counting = float(last), False
+    for b in range(width):
+        at = field + np.uint64(b)
+        low, high = moments[at + np.uint64(LOW * width)], moments[at + np.uint64(HIGH * width)]
+        if high == 0.0:
             continue
-        mean = moments[at + np.uint64(MEAN)]
-        weight = moments[at + np.uint64(WEIGHT)]
-        if last == high and mean > 0.0:
-            weight = poisson(high - 1, mean)
-        back = 1.0 / mean if mean > 0.0 else 0.0
-        if parts == FOUR:
-            weight = _count_four(first, last, begin, back, weight, i, sought, series)
-        else:
-            weight = _count_one(first, last, begin, back, weight, i, sought, series)
-        moments[at + np.uint64(WEIGHT)] = weight
+        if high == at_last:
+            mean = moments[at]
+            weight = poisson(np.int64(high) - 1, mean) if mean > 0.0 else LIFTED
+            moments[at + np.uint64(WEIGHT * width)] = weight
+        if low == at_last:
+            moments[at + np.uint64(WEIGHT * width)] = 0.0
+        counting = counting or low < at_last <= high
+        if low < at_last:
+            first = max(first, np.int64(low))
+        if high < at_last:
+            first = max(first, np.int64(high))
+    return first, counting
 
 
-def _mark_lost(counts, moments, sought, busy, size, room):
-    """Where there is no answer at a time, and it is asked for, there is no gradient either."""
-    parts, mark = counts[PARTS], place(counts[EDGES] + 4 * counts[ROWS])
-    for i in range(counts[TIMES]):
-        at = np.uint64(FIELDS * i)
-        weight = moments[at + np.uint64(WEIGHT)]
-        if moments[at + np.uint64(HIGH)] == 0.0 and not weight == weight:  # noqa: PLR0124, SIM201
-            for part in range(busy):
-                for b in range(LANES):
-                    lane = np.uint64(b)
-                    if sought[place(i * parts + part) + lane] != 0.0:
-                        room[np.uint64(part * size) + mark + lane] = np.nan
+def _inverse(moments, at):
+    """By lane, one over the mean; where there is none, nothing that does harm."""
+    m = load(moments, at)
+    return (
+        1.0 / m[0] if m[0] > 0.0 else 0.0,
+        1.0 / m[1] if m[1] > 0.0 else 0.0,
+        1.0 / m[2] if m[2] > 0.0 else 0.0,
+        1.0 / m[3] if m[3] > 0.0 else 0.0,
+        1.0 / m[4] if m[4] > 0.0 else 0.0,
+        1.0 / m[5] if m[5] > 0.0 else 0.0,
+        1.0 / m[6] if m[6] > 0.0 else 0.0,
+        1.0 / m[7] if m[7] > 0.0 else 0.0,
+    )
 
 
-def _count_one(first, last, begin, back, weight, number, sought, series):
-    """Add to the series of one part, backward; gives the next weight."""
-    share = load(sought, place(number))
+def _count_one(first, last, begin, field, moments, shares, series):
+    """Add to the series of one part, backward."""
+    share, back = load(shares, place(0)), _inverse(moments, field)
+    at = field + place(WEIGHT)
+    weight = load(moments, at)
     for k in range(last - 1, first - 1, -1):
         to = place(k - begin)
-        store(series, to, plus_product(load(series, to), same(weight), share))
-        weight *= k * back
-    return weight
+        store(series, to, plus_product(load(series, to), weight, share))
+        weight = times(weight, times(back, same(float(k))))
+    store(moments, at, weight)
 
 
-def _count_four(first, last, begin, back, weight, number, sought, series):
-    """Add to the series of four parts, backward; gives the next weight."""
-    at = place(FOUR * number)
-    one, two = load(sought, at), load(sought, at + place(1))
-    three, four = load(sought, at + place(2)), load(sought, at + place(3))
-    for k in range(last - 1, first - 1, -1):
-        to, w = place(FOUR * (k - begin)), same(weight)
-        store(series, to, plus_product(load(series, to), w, one))
-        to += place(1)
-        store(series, to, plus_product(load(series, to), w, two))
-        to += place(1)
-        store(series, to, plus_product(load(series, to), w, three))
-        to += place(1)
-        store(series, to, plus_product(load(series, to), w, four))
-        weight *= k * back
-    return weight
+def _count_four(first, last, begin, field, moments, shares, series):
+    """Add to the series of four parts, backward."""
+    for part in range(FOUR):
+        share, back = load(shares, place(part)), _inverse(moments, field + place(part))
+        at = field + place(WEIGHT * FOUR + part)
+        weight = load(moments, at)
+        for k in range(last - 1, first - 1, -1):
+            to = place(FOUR * (k - begin) + part)
+            store(series, to, plus_product(load(series, to), weight, share))
+            weight = times(weight, times(back, same(float(k))))
+        store(moments, at, weight)
 
 
 def _step_back(counts, starts, sources, room, back, floor, counted, here, there):
@@ -227,7 +312,7 @@ def _go_back(counts, starts, sources, room, notes, many, floors, series, part, b
     "int64[::1], int32[::1], int32[::1], int32[::1], float64[:, ::1], float64[:, ::1], "
     "float64[:, ::1], "
     "float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], "
-    "float64[:, ::1], float64[:, ::1], float64[:, ::1]",
+    "float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1]",
     fastmath=FAST,
     threads=1,
     straight_vectors=True,
@@ -246,6 +331,7 @@ def observe_reverse(
     initial,
     watched,
     when,
+    values,
     sought,
     by_rate,
     by_leaving,
@@ -253,34 +339,41 @@ def observe_reverse(
     by_watched,
     rooms,
 ):
-    """The gradient of the observations' sum, with the weights `sought`, by all but times."""
+    """The gradient of the observations' sum, with the weights `sought`, by all but times.
+
+    `values` are the observations.
+    """
     n, edges, many, depth = counts[ROWS], counts[EDGES], counts[TIMES], counts[DEPTH]
-    chains, single, parts = len(by_rate), len(when) > 1, counts[PARTS]
-    apart = 1 if single else LANES
+    chains, parts = len(by_rate), counts[PARTS]
+    width = parts * LANES
     size, sums_size, noted = part_size(n, edges), (edges + 2 * n) * LANES, depth * n * LANES
     back_size = (TILE + 1) * n * LANES
     room = rooms[worker]
     moments = room[parts * size :]
-    series = moments[FIELDS * many :]
-    shares = series[depth * parts * LANES :]
-    all_sums = shares[many * parts * LANES :]
+    series = moments[FIELDS * many * width :]
+    shares = series[depth * width :]
+    units = shares[many * width :]
+    all_sums = units[width:]
     every = all_sums[parts * sums_size :]
     floors = every[noted:]
     all_backs = floors[depth:]
     all_far = all_backs[parts * back_size :]
     all_near = all_far[parts * noted :]
-    for start in range(worker * apart * parts, chains, apart * parts * len(rooms)):
-        busy = min(parts, (chains - start + apart - 1) // apart)
-        rate = set_up_all(
-            start, single, busy, chains, counts, sources, rates, leaving, initial, watched, room
-        )
-        steps = windows(rate, counts, when[min(start, len(when) - 1)], moments)
+    for start in range(worker * width, chains, width * len(rooms)):
+        busy = min(parts, (chains - start + LANES - 1) // LANES)
         here, there = place(edges + 2 * n), place(edges + 3 * n)
-        for i in range(many):
-            for b in range(parts * LANES):
-                of = start if single else min(start + b, chains - 1)
-                shares[i * parts * LANES + b] = sought[min(of, len(sought) - 1), i]
-        _mark_lost(counts, moments, shares, busy, size, room)
+        steps = np.int64(0)
+        for i in range(FIELDS * many * width):
+            moments[i] = 0.0
+        for i in range(many * width):
+            shares[i] = 0.0
+        for part in range(busy):
+            own = room[part * size : (part + 1) * size]
+            first = start + part * LANES
+            set_up(first, chains, counts, sources, rates, leaving, initial, watched, own)
+            _shares(first, part, chains, counts, sought, shares, units)
+            more = _windows(first, part, chains, counts, when, values, shares, own, moments)
+            steps = max(steps, more)
         for i in range(parts * sums_size):
             all_sums[i] = 0.0
         for i in range(parts * back_size):
@@ -323,19 +416,23 @@ def observe_reverse(
                         all_backs[part * back_size : (part + 1) * back_size],
                         all_sums[part * sums_size : (part + 1) * sums_size],
                     )  # fmt: skip
-        for b in range(min(apart * parts, chains - start)):
+        for b in range(min(width, chains - start)):
             lane, i, part = np.uint64(b % LANES), start + b, b // LANES
+            own = room[part * size : (part + 1) * size]
             sums = all_sums[part * sums_size : (part + 1) * sums_size]
             back = all_backs[part * back_size : (part + 1) * back_size]
-            bad = room[np.uint64(part * size) + place(edges + 4 * n) + lane]
+            bad = own[slot(counts, MARK) + lane]
+            rate, scale = own[slot(counts, RATE) + lane], own[slot(counts, UNIT) + lane]
             for j in range(n):
                 at = place(j) + lane
-                by_leaving[i, j] = bad - sums[place(edges) + at] / rate
-                by_watched[i, j] = bad + sums[place(edges + n) + at]
-                by_initial[i, j] = bad + back[at]
+                watched_sum = sums[place(edges + n) + at] / LIFTED / LIFTED
+                by_leaving[i, j] = bad - _down(sums[place(edges) + at], scale, units[b]) / rate
+                by_watched[i, j] = bad + watched_sum / units[b]
+                by_initial[i, j] = bad + _down(back[at] * LIFTED, scale, units[b])
             for e in range(edges):
                 of = place(edges) + place(sources[e]) + lane
-                by_rate[i, e] = bad + (sums[place(e) + lane] - sums[of]) / rate
+                change = sums[place(e) + lane] - sums[of]
+                by_rate[i, e] = bad + _down(change, scale, units[b]) / rate
             for j in range(n, by_leaving.shape[1]):
                 by_leaving[i, j] = 0.0
                 by_watched[i, j] = 0.0
@@ -344,9 +441,14 @@ def observe_reverse(
                 by_rate[i, e] = 0.0
 
 
+def _down(value, scale, share):
+    """A result as it would be had nothing been lifted."""
+    return value / LIFTED / scale / share / LIFTED
+
+
 def room_for_reverse(rows, edges, many, parts, depth):
     """How many numbers `observe_reverse` needs to work in."""
     noted = depth * rows * LANES
-    each = part_size(rows, edges) + (depth + many) * LANES + (edges + 2 * rows) * LANES
-    each += (TILE + 1) * rows * LANES + 2 * noted
-    return parts * each + FIELDS * many + noted + depth
+    each = part_size(rows, edges) + (depth + (FIELDS + 1) * many + 1) * LANES
+    each += (edges + 2 * rows) * LANES + (TILE + 1) * rows * LANES + 2 * noted
+    return parts * each + noted + depth
