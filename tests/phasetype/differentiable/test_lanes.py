@@ -1,7 +1,6 @@
 """A row depends on its own numbers alone, to the bit, whatever stands beside it."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 

@@ -408,8 +408,8 @@ def _observed_backward(lasting: bool, known: Any, sought: Any) -> Any:  # noqa: 
         asked = (sought != 0)[..., None]  # what nobody asks for may be no number
         by_theta = jnp.where(asked, slopes * sought[..., None], 0.0).sum(axis=-2)
     else:
-        given = (chain, watched, times, found, sought)
-        edges, leaving, initial, seen = _observations_reverse(*given)
+        back = _observations_reverse(chain, watched, times, found, sought)
+        edges, leaving, initial, seen = back
         leaving = leaving if lasting else leaving + seen
         joined = jnp.concatenate([edges, leaving, initial], axis=1)
         by_theta = _values_reverse(chain["tape"], theta, joined)

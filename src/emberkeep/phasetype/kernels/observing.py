@@ -22,12 +22,12 @@ from emberkeep.phasetype.kernels.stepping import (
     ROWS,
     TIMES,
     mixed,
-    unfinished,
     part_size,
     put_out,
     raised,
     set_up,
     step,
+    unfinished,
     windows,
 )
 from emberkeep.targets.kernel import kernel

@@ -9,13 +9,15 @@ import numpy as np
 from emberkeep.elimination.kernels.lanes import (
     LANES,
     load,
-    over as divided,
     place,
     plus,
     plus_product,
     same,
     store,
     times,
+)
+from emberkeep.elimination.kernels.lanes import (
+    over as divided,
 )
 from emberkeep.phasetype.kernels.stepping import (
     CHUNK,

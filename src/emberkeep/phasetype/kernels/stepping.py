@@ -24,8 +24,8 @@ import numpy as np
 from emberkeep.elimination.kernels.lanes import (
     LANES,
     load,
-    place,
     over,
+    place,
     plus,
     plus_product,
     same,
@@ -94,12 +94,13 @@ def slot(counts, which):
 
 
 def unit(most):
-    """A power of two that brings the largest number to one, or somewhat below."""
+    """A power of two that brings the largest number to between a half and one."""
     found = 1.0
-    while 1.0 < most * found < np.inf:
-        found *= 2.0**-32
-    while 0.0 < most * found < 2.0**-33:
-        found *= 2.0**32
+    for factor in (2.0**32, 2.0):
+        while 1.0 < most * found < np.inf:
+            found /= factor
+        while 0.0 < most * found * factor <= 1.0:
+            found *= factor
     return found
 
 
@@ -334,9 +335,7 @@ def put_out(counts, start, part, chains, wanted, moments, sums, room, out):
 
 
 def cut(first, last, field, width, moments):
-    """Weights of those that begin at step `first`, the step at which others do or end, and whether
-    any counts in between.
-    """
+    """Begin what begins at step `first`; where the next begins or ends; whether any counts here."""
     at_first, counting = float(first), False
     for b in range(width):
         at = field + np.uint64(b)
