@@ -49,6 +49,8 @@ class Hypoexponential:
         terms = share * rates * jnp.exp(-rates * jnp.asarray(times)[..., None])
         return jnp.maximum(terms.sum(axis=-1), 0.0)
 
+    likelihood = density
+
     def moments(self, theta):
         waits = 1 / (self.coefficients @ theta)
         mean, variance = waits.sum(), (waits**2).sum()
@@ -73,6 +75,8 @@ class Exponential:
         rate = theta if self.kinds else theta[0]
         return jnp.where(rate > 0, rate, jnp.nan) * jnp.exp(-rate * times)
 
+    likelihood = density
+
 
 class Geometric:
     """Steps until an end that each step brings with probability theta."""
@@ -83,6 +87,8 @@ class Geometric:
         inside = steps >= 1
         power = jnp.where(inside, steps, 1.0) - 1
         return jnp.where(inside, theta[0] * (1 - theta[0]) ** power, 0.0)
+
+    likelihood = density
 
 
 jax.tree_util.register_pytree_node(

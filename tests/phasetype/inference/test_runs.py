@@ -289,3 +289,29 @@ def test_the_default_optimizer_remembers_what_optax_does():
     for one, other in zip(design.memory(particles), known, strict=True):
         assert (one == other).all()
         assert (one.dtype, one.shape) == (other.dtype, other.shape)
+
+
+def test_few_particles_and_an_outlier():
+    """Starts are many decades apart, and one observation is 140 standard deviations away."""
+    from emberkeep.phasetype import Graph
+
+    model = Graph.from_callback(
+        lambda s: [(s - 1, [1.0])] if s else [], initial=[(20, 1.0)], theta_length=1
+    ).model()
+    data = np.concatenate([np.full(4, 20.0), [650.0]])
+    posterior = svgd(model, data, particles=8, iterations=100, prior=None)
+    # A gamma posterior of the rate: 100 events in a time of 730.
+    assert posterior.chains.mean() == pytest.approx(100 / 730, rel=0.05)
+
+
+def test_observed_zeros_count_with_their_probability():
+    from emberkeep.phasetype import Graph
+
+    model = Graph.from_callback(
+        lambda s: {"a": [("b", [1.0]), ("end", 1.0)], "b": [("end", 1.0)]}.get(s, []),
+        initial=[("a", 1.0)],
+        theta_length=1,
+    ).model(rewards=lambda s: float(s == "b"))
+    data = np.where(np.arange(500) % 7 < 5, 0.0, 1.0)
+    posterior = svgd(model, data, particles=16, iterations=100)
+    assert posterior.chains.mean() == pytest.approx(0.4, rel=0.05)

@@ -26,6 +26,8 @@ from emberkeep.phasetype.differentiable.recording import (
 )
 from emberkeep.xla.precision import in_double, rounding
 
+LEAST_ATOM = 1e-12  # a probability of nothing at all that is no rounding of none
+
 
 @final
 @jax.tree_util.register_pytree_node_class
@@ -89,6 +91,14 @@ class Model:
         Where it is zero this is minus infinity, and leads nowhere: its gradient is zero.
         """
         return _log_density(self, self._vector(theta), self._times(times))
+
+    @rounding
+    def likelihood(self, theta: Any, times: Any) -> Any:
+        """How likely what was observed is: the density, and the probability of what has one.
+
+        That is nothing at all, where a chain may earn nothing, or end before it begins.
+        """
+        return _likelihood(self, self._vector(theta), self._times(times))
 
     @rounding
     def survival(self, theta: Any, times: Any) -> Any:
@@ -157,6 +167,18 @@ def _density(model: Model, theta: Any, times: Any) -> Any:
         return jnp.where(at == 0, 1 - beginning, found)  # it has ended before it begins
 
     return _by_kind(model, times, one)
+
+
+@jax.jit
+def _likelihood(model: Model, theta: Any, times: Any) -> Any:
+    found = _density(model, theta, times)
+
+    def one(chain: Any, at: Any) -> Any:
+        atom = 1 - primitives.weights_of(chain, theta[None])[2].sum()
+        return jnp.where((at == 0) & (atom > LEAST_ATOM), atom, jnp.nan)
+
+    atoms = _by_kind(model, times, one)
+    return jnp.where(jnp.isnan(atoms), found, atoms)
 
 
 @jax.jit

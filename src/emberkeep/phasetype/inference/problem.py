@@ -87,7 +87,7 @@ def log_likelihood(problem: Problem, theta: Any, rows: Any = None) -> tuple[Any,
     if rows is not None:
         values = values[rows]
         weights = weights[rows] * (problem.rows / rows.shape[0])
-    density = problem.model.density(theta, values)
+    density = problem.model.likelihood(theta, values)
     counts = weights > 0
     possible = density > 0  # false for NaN
     # The inner choice keeps an infinite slope out of the gradient, where it would become NaN.
