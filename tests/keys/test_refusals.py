@@ -47,6 +47,10 @@ class Float64(np.float64):
     pass
 
 
+class Attributes(dict):
+    __getattr__ = dict.__getitem__  # raises KeyError, where Python expects AttributeError
+
+
 class Table(dict):
     pass
 
@@ -114,6 +118,7 @@ REFUSED = {
         r"subclass of str that may behave differently.*str\(value\)",
     ),
     "a dictionary subclass": (Table, r"subclass of dict.*dict\(value\)"),
+    "a dictionary whose items are attributes": (Attributes, r"subclass of dict.*dict\(value\)"),
     "a subclass of an ordered dictionary": (
         lambda: type("Mine", (collections.OrderedDict,), {})(),
         "subclass of dict",

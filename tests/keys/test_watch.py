@@ -36,6 +36,10 @@ TABLE = {{"a": 1, "b": [4]}}
 MEMBERS = {{1, 2}}
 RAW = bytearray(b"abc")
 ARRAY = np.arange(4.0)
+ROWS = np.array([(1.0, 2.0)], [("a", "f8"), ("b", "f8")])
+RECORD = ROWS.copy()[0]
+VIEW = ROWS[0]
+NESTED = np.zeros(1, [("p", [("a", "f8"), ("b", "f8")], 2)])
 EMPTY = []
 PAIR = (LIST, ARRAY)
 
@@ -99,6 +103,7 @@ wraps_it.note = 1
 
 def kernel(i, x, out):
     values = [FACTOR, LIST, LONG, TABLE, MEMBERS, RAW, ARRAY, EMPTY, PAIR, SLOTTED, OPTIONS, COLOUR]
+    values += [RECORD, ROWS, VIEW, NESTED]
     within = [inner(k) for k in range(3)]
     return (
         CLOSURE(i) + PARTIAL(i) + remembered(i) + METHOD.apply(i) + partner.helper(i) + math.sin(i)
@@ -174,6 +179,14 @@ CHANGES = {
     "an array's sign": lambda world: world.module.ARRAY.__setitem__(0, -0.0),
     "an array's shape": lambda world: setattr(world.module.ARRAY, "shape", (2, 2)),
     "an array's flag": lambda world: world.module.ARRAY.setflags(write=False),
+    "a record's field": lambda world: world.module.RECORD.__setitem__("a", 9.0),
+    "the record that a scalar is a view of": lambda world: world.module.ROWS.__setitem__(0, (9, 9)),
+    "the names of an array's fields": lambda world: setattr(
+        world.module.ROWS.dtype, "names", ("c", "b")
+    ),
+    "the names of fields within": lambda world: setattr(
+        world.module.NESTED.dtype["p"].base, "names", ("c", "b")
+    ),
     "a class's attribute": _attribute("Method", "scale", 5.0),
     "a method": _attribute("Method", "apply", other),
     "a method's code": lambda world: setattr(
@@ -243,6 +256,49 @@ def test_what_has_no_key_is_watched_all_the_same() -> None:
     assert keyed.watch.unchanged()
     world.module.twice.__code__ = (lambda x, by=2.0: 7.0).__code__
     assert not keyed.watch.unchanged()
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("import collections\nHELD = collections.ChainMap(TABLE)", "TABLE['a'] = 2"),
+        ("import collections\nHELD = collections.UserDict(a=[1])", "HELD['a'][0] = 2"),
+        ("HELD = np.array([1, None], dtype=object)", "HELD[0] = 2"),
+    ],
+)
+def test_what_is_held_without_a_key_is_watched(text: str, change: str) -> None:
+    world = World()
+    exec(f"{text}\ndef kernel(i):\n    return HELD", vars(world.module))
+    keyed = key_of(world.ingredients)
+    assert keyed.refusal is not None
+    assert keyed.watch.unchanged()
+    exec(change, vars(world.module))
+    assert not keyed.watch.unchanged()
+
+
+def test_an_attribute_read_by_a_written_name_is_watched() -> None:
+    world = World()
+    text = "def kernel(i):\n    return getattr(partner, 'VALUE')"
+    exec(text, vars(world.module))
+    keyed = key_of(world.ingredients)
+    assert keyed.watch.unchanged()
+    world.partner.VALUE = 5
+    assert not keyed.watch.unchanged()
+
+
+def test_what_is_registered_with_an_abstract_class_is_watched() -> None:
+    world = World()
+    text = "import abc\nclass Base(abc.ABC): pass\ndef kernel(i):\n    return isinstance(i, Base)"
+    exec(text, vars(world.module))
+    keyed = key_of(world.ingredients)
+    assert keyed.watch.unchanged()
+    world.module.Base.register(Slotless)
+    assert not keyed.watch.unchanged()
+    assert key_of(world.ingredients).digest != keyed.digest
+
+
+class Slotless:
+    pass
 
 
 def test_what_an_unreadable_function_reaches_is_watched() -> None:

@@ -35,7 +35,9 @@ def ingredient(*, version: str, name: str | None = None) -> Callable[[T], T]:
     """
 
     def declare(value: T) -> T:
-        qualname = getattr(value, "__qualname__", None)
+        from emberkeep.keys.origin import said
+
+        qualname = said(value, "__qualname__")
         if name is None and qualname is None:
             raise Unkeyable(
                 repr(value),

@@ -106,17 +106,28 @@ def installed_object(value: Any) -> tuple[types.ModuleType, str] | None:
 
 def _held_by_name(value: Any) -> tuple[types.ModuleType | None, str]:
     """The module that holds this very object under its qualified name."""
-    module_name = getattr(value, "__module__", None)
+    module_name = said(value, "__module__")
     if not isinstance(module_name, str):
         return _ufunc(value)
     module = sys.modules.get(module_name)
-    qualname = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    qualname = said(value, "__qualname__") or said(value, "__name__")
     if module is None or not isinstance(qualname, str):
         return None, ""
     found: object = module
     for part in qualname.split("."):
         found = getattr(found, part, None)
     return (module, qualname) if found is value else _ufunc(value)
+
+
+def said(value: Any, attribute: str) -> Any:
+    """What a value says of itself; nothing, where its class answers for attributes that it lacks.
+
+    ``__getattr__ = dict.__getitem__`` raises another error than Python expects.
+    """
+    try:
+        return getattr(value, attribute, None)
+    except Exception:  # noqa: BLE001 - a user's method, asked for what it does not know of
+        return None
 
 
 def _written_by_library(value: Any) -> bool:
@@ -228,7 +239,7 @@ def library_method(owner: object, name: str) -> Fingerprint | None:
 
 def _owner_of_method(value: Any) -> tuple[types.ModuleType, str] | None:
     """The same as `library_method` for a followed library: the module, and how it is reached."""
-    owner = getattr(value, "__self__", None)
+    owner = said(value, "__self__")
     module = sys.modules.get(type(owner).__module__)
     if owner is None or module is None or not is_followed(module):
         return None

@@ -134,7 +134,7 @@ class Watch:
         names, loaded, texts = _names_of(function.__code__)
         space = function.__globals__
         for name in loaded:
-            self._note_name(space, name, names)
+            self._note_name(space, name, names | texts)
         cells = [_contents(cell) for cell in function.__closure__ or ()]
         imported = [sys.modules.get(name) for name in names]
         for module in (*cells, *imported):
@@ -142,7 +142,12 @@ class Watch:
                 self._note_attributes(module, names | texts)
 
     def meanings(self, value: object) -> tuple[object, ...]:
-        """What a function's names and cells mean; nothing of other values."""
+        """What a function's names and cells mean, and what a standard container holds.
+
+        Nothing of other values.
+        """
+        if type(value).__module__ == "collections" and hasattr(value, "__dict__"):
+            return tuple(vars(value).values())  # a ChainMap, UserDict or UserList
         if not isinstance(value, types.FunctionType):
             return ()
         self.note_names(value)
@@ -231,6 +236,9 @@ class Watch:
             return
         self._is(self._name(cls), "__bases__", cls.__bases__)
         self._maps(vars(cls))
+        if "_abc_impl" in vars(cls):  # what is registered with it is held in C; there is a count
+            counted: Any = vars(sys.modules["abc"])["get_cache_token"]
+            self._expect(f"{self._name(counted)}() == {counted()}")
         for value in tuple(vars(cls).values()):
             parts = (getattr(value, part, None) for part in ("__func__", "fget", "fset", "fdel"))
             for part in (value, *parts):
@@ -238,18 +246,36 @@ class Watch:
                     self.note(part)
 
     def _array(self, value: Any) -> None:
-        """An array by its bytes; scalars, dtypes and ufuncs cannot change."""
+        """An array by its bytes, and a record, which may be a view of one; a dtype by its names.
+
+        Other scalars, and ufuncs, cannot change.
+        """
         numpy: Any = sys.modules["numpy"]
-        if not isinstance(value, numpy.ndarray):
+        if isinstance(value, numpy.dtype):
+            self._dtype(value)
+        if not isinstance(value, (numpy.ndarray, numpy.void)):
             return
         name = self._name(value)
         self._is(name, "dtype", value.dtype)
+        self.note(value.dtype)
         self._expect(f"{name}.shape == {self._name(value.shape)}")
         self._expect(f"{name}.strides == {self._name(value.strides)}")
-        self._expect(f"{name}.flags.num == {value.flags.num}")
+        if isinstance(value, numpy.ndarray):
+            self._expect(f"{name}.flags.num == {value.flags.num}")
         if value.dtype.hasobject:  # the key refuses it
+            if value.dtype == object:
+                self._expect(f"all(map(is_, {name}.flat, {self._name(tuple(value.flat))}))")
             return
         self._expect(f"{name}.tobytes() == {self._name(value.tobytes())}")
+
+    def _dtype(self, dtype: Any) -> None:
+        """The names of fields are all that can be written to."""
+        if dtype.names is not None:
+            self._expect(f"{self._name(dtype)}.names == {self._name(dtype.names)}")
+            for kind, *_ in dtype.fields.values():
+                self.note(kind)
+        elif dtype.subdtype is not None:
+            self.note(dtype.subdtype[0])
 
     def _numba(self, value: Any) -> None:
         name = self._name(value)

@@ -24,6 +24,7 @@ from typing import Any, final
 
 from emberkeep.errors import InvalidKernel
 from emberkeep.keys.code import reached_attributes
+from emberkeep.keys.origin import said
 
 # What a target makes of a function: (function, options written on its dispatcher) → compiled form.
 Jit = Callable[[types.FunctionType, Mapping[str, Any]], Any]
@@ -69,8 +70,7 @@ def compiled_by(jit: Jit, knows: Knows) -> Callable[[Any], Callee | None]:
             if _is_compilers(str(value.__globals__.get("__name__"))) or knows(value):
                 return None
             return Callee(value, lambda copy: jit(copy, {}))
-        options = getattr(value, "targetoptions", None)
-        function: Any = getattr(value, "py_func", None)
+        options, function = said(value, "targetoptions"), said(value, "py_func")
         if isinstance(options, dict) and isinstance(function, types.FunctionType):
             carried = {name: item for name, item in options.items() if name not in _NOT_CARRIED}
             return Callee(function, lambda copy: jit(copy, carried))
