@@ -207,3 +207,20 @@ def test_what_is_redefined_while_it_is_traced_is_not_kept(tmp_path, monkeypatch)
         assert program(x) == 1.0
     assert program(x) == 7.0
     assert len(list(tmp_path.rglob("scanned/*.json"))) == 1
+
+
+def test_what_is_redefined_before_it_is_traced_is_not_kept(tmp_path, monkeypatch):
+    from emberkeep.xla.executables.programs import Building
+
+    build, keep = Building.build, emberkeep.Keep(tmp_path)
+
+    def redefine_and_build(building):  # after the key was made
+        monkeypatch.setitem(globals(), "FACTOR", 7.0)
+        return build(building)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Building, "build", redefine_and_build)
+        with pytest.warns(emberkeep.errors.ToolchainWarning, match="redefined or changed"):
+            assert xla.kept(scanned, keep=keep)(jnp.float32(1.0)) == 7.0
+    monkeypatch.setitem(globals(), "FACTOR", 1.0)
+    assert xla.kept(scanned, keep=keep)(jnp.float32(1.0)) == 1.0

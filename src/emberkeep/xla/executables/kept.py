@@ -383,17 +383,22 @@ class Kept:
     ) -> bool:
         """Whether the function was redefined while it was compiled.
 
-        Tracing runs it, and it may count or remember that. So where its key has changed, it is
-        traced once more: if that gives the same program, it is the program of either key.
+        Tracing runs it, and it may count or note that. So where its key has changed, it is traced
+        once more: if that changes the key again and gives the same program, it is the program of
+        either key. What changed once may have done so before it was traced.
         """
         from emberkeep.xla.executables.programs import Building
 
         if self._keyed is None or not self._keyed.has_changed(self._behaviour):
             return False
+        changed = key_of(self._behaviour)
         again = Building(self._afresh(), building.call, args, kwargs)
         if again.lowered().digest != building.lowered().digest:
             return True
-        self._keyed = key_of(self._behaviour)
+        anew = key_of(self._behaviour)
+        if anew.digest == changed.digest:
+            return True
+        self._keyed = anew
         return False
 
     def _ingredients(self, call: Call) -> dict[str, object]:
