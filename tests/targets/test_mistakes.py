@@ -99,6 +99,7 @@ class Tensor:
         (np.ones((2, 2)), r"2 dimensions\. Pass array\.reshape"),
         (Tensor(), r"it is a torch\.Tensor\. Pass array\.numpy\(\)"),
         (None, "it is a NoneType"),
+        (np.ma.array([1.0, 2.0], mask=[0, 1]), r"its mask would not be seen.*array\.filled"),
     ],
 )
 def test_what_is_no_array_is_told_how_to_become_one(given, told):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 
 from emberkeep.targets.arguments import Array, is_c_order, is_traced
 from emberkeep.targets.packing import ArrayRules
@@ -39,16 +40,33 @@ def numpy_rules(types: Sequence[ArgumentType], written: Collection[int]) -> Arra
     def misfit(name: str, position: int) -> str:
         flags = needed[position]
         return (
-            f"not isinstance({name}, ndarray) or {name}.dtype != dtype{position} or "
-            f"{name}.ndim != {arrays[position].dimensions} or "
+            f"type({name}) is not ndarray and is_foreign({name}) or "
+            f"{name}.dtype != dtype{position} or {name}.ndim != {arrays[position].dimensions} or "
             f"{name}.flags.num & {flags} != {flags}"
         )
 
     def problem(value: Any, position: int) -> str | None:
         return _problem(arrays[position], value, needed[position])
 
-    space = {"ndarray": np.ndarray, "address_of": _address_reader(), **dtypes}
+    space = {
+        "ndarray": np.ndarray,
+        "is_foreign": _is_foreign,
+        "address_of": _address_reader(),
+        **dtypes,
+    }
     return ArrayRules(misfit, "address_of({})".format, "len({})".format, space, problem)
+
+
+def _is_foreign(value: object) -> bool:
+    """Whether it is no array, or one whose mask a kernel would not see."""
+    import numpy as np
+
+    return _is_masked(value) or not isinstance(value, np.ndarray)
+
+
+def _is_masked(value: object) -> bool:
+    masked = sys.modules.get("numpy.ma")
+    return masked is not None and isinstance(value, masked.MaskedArray)
 
 
 _readers: list[Callable[[Any], int]] = []
@@ -85,6 +103,8 @@ def _problem(known: Array, value: Any, needed: int) -> str | None:
 
     expected = f"must be a NumPy array {known}"
     array: Any = value
+    if _is_masked(value):
+        return f"{expected}; its mask would not be seen. Pass array.filled(…), and the mask too"
     if not isinstance(value, np.ndarray):
         return f"{expected}; it is a {_kind(value)}. {_conversion(value, known)}"
     if array.dtype != np.dtype(known.dtype) or array.ndim != known.dimensions:
