@@ -55,6 +55,11 @@ def refused(call, *arguments, **named):
 
 
 class TestBatch:
+    def test_what_is_behind_a_mask_is_not_taken_for_a_number(self):
+        masked = np.ma.array([1.0, 2.0], mask=[False, True])
+        assert "has a mask. Pass array.filled" in refused(batch_of, {"a": masked})
+        assert "has a mask" in refused(batch_of, None, {"x": masked})
+
     def test_defaults_are_one_trajectory(self):
         for given_ in (None, {}):
             batch = batch_of(given_, given_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -168,6 +169,9 @@ def _pairs(given: Any) -> Iterable[tuple[Any, Any]]:
 
 def _numbers(what: str, values: Any) -> Values:
     try:
+        masked = sys.modules.get("numpy.ma")
+        if masked is not None and isinstance(values, masked.MaskedArray):
+            raise TypeError("it has a mask. Pass array.filled(…) or array.compressed()")  # noqa: TRY301 - as those of NumPy below
         array = np.asarray(values)
         if array.dtype.kind == "O":
             array = np.vectorize(float, otypes=[float])(array)
