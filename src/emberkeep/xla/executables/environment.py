@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import Enum
+from typing import cast
 
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.toolchain import toolchain
@@ -93,15 +94,17 @@ def _options() -> dict[str, str]:
     }
 
 
-def _as_text(name: str, value: Any) -> str:
+def _as_text(name: str, value: object) -> str:
     if isinstance(value, Enum):
         return f"{type(value).__name__}.{value.name}"
     if value is None or value == () or isinstance(value, (bool, int, float, str)):
         return repr(value)
-    if type(value) is frozenset and all(isinstance(item, str) for item in value):
-        return f"set of {sorted(value)}"  # names of axes, which JAX from 0.12 on has
     if getattr(value, "empty", None) is True:
         return "empty"  # a mesh of no devices, which is what JAX from 0.11 on has for none
+    if isinstance(value, frozenset):  # of names of axes, which JAX from 0.12 on has
+        names = cast("frozenset[object]", value)
+        if all(isinstance(name, str) for name in names):
+            return f"set of {sorted(map(str, names))}"
     raise Unkeyable(
         f"JAX's {name}", f"is {value!r}, which has no exact key", "Leave that context for the call"
     )
