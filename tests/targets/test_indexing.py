@@ -132,6 +132,17 @@ def test_a_count_beyond_an_array_is_refused_with_what_to_do(ax):
         ax(x, 2.0, np.zeros(9, "int64"), count=5)
 
 
+@pytest.mark.parametrize("count", [4.5, "3", None, [3], -1])
+def test_a_count_is_a_number_of_indices(ax, count):
+    x, y = np.arange(4.0), np.zeros(4)
+    with pytest.raises(InvalidArgument, match="Pass an integer from 0 on"):
+        ax(x, 2.0, y, count=count)
+    with pytest.raises(InvalidArgument, match="Pass an integer from 0 on"):
+        ax.bind(x, 2.0, y, count=count)
+    ax(x, 2.0, y, count=np.int32(4))
+    assert y.tolist() == [0.0, 2.0, 4.0, 6.0]
+
+
 def test_who_has_measured_may_say_so(ax):
     memory = np.zeros(8)
     x, y = np.ones(8), memory[:4]  # the memory behind it belongs to the test

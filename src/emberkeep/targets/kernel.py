@@ -223,6 +223,8 @@ class Kernel:
             KernelFailed: it raised, on the CPU.
             TargetUnavailable: there is no GPU, or nothing to compile with.
         """
+        if type(count) is not int or count < 0:
+            count = self._counted(count)
         only = self._only
         if only is not None and only[0].unchanged():
             try:
@@ -246,6 +248,21 @@ class Kernel:
                 self._only = obtained.keyed.watch, obtained.runnable
             obtained.runnable(count, arguments, unchecked=unchecked)
 
+    def _counted(self, count: Any) -> int:
+        """A number of indices, as Python's own integer."""
+        import operator
+
+        try:
+            whole = operator.index(count)
+        except TypeError:
+            whole = -1
+        if whole < 0:
+            raise InvalidArgument(
+                f"The kernel {self.name!r} runs for a number of indices, and count={count!r} was "
+                "passed. Pass an integer from 0 on"
+            )
+        return whole
+
     def bind(self, *arguments: Any, count: int, unchecked: bool = False) -> Callable[[], None]:
         """A call with these very NumPy arrays, to repeat: what they hold is looked at each time.
 
@@ -254,6 +271,7 @@ class Kernel:
         Raises:
             InvalidArgument: an argument does not fit.
         """
+        count = self._counted(count)
         if _is_on_device(arguments):
             raise InvalidArgument(
                 f"The kernel {self.name!r} can be bound to NumPy's arrays alone; launches on a GPU "
