@@ -313,12 +313,14 @@ def test_a_program_is_built_once_and_fetched_by_all_others(alice, bob, say, mode
     code, answer, _ = say(bob, "prewarm", model)
     assert code == 0
     assert all(item["built_s"] is None for item in answer["kernels"])
-    assert {item["reason"] for item in answer["kernels"]} == {f"kept in shared {bob.shared}"}
+    # What is saved does not change the kernel of a fixed step: the second one is in memory by then.
+    reasons = {item["reason"] for item in answer["kernels"]} - {"kept in memory"}
+    assert reasons == {f"kept in shared {bob.shared}"}
     assert {item["key"] for item in answer["kernels"]} == {item["key"] for item in built.values()}
     _, answer, _ = say(bob, "ls")
-    assert len(answer["entries"]) == len(built)
+    assert len(answer["entries"]) == len({item["key"] for item in built.values()})
     code, answer, _ = say(bob, "prewarm", model)
-    assert {item["reason"] for item in answer["kernels"]} == {"kept in local"}
+    assert {item["reason"] for item in answer["kernels"]} - {"kept in memory"} == {"kept in local"}
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_a_solver_elsewhere_gives_the_same_result(defined, elsewhere, tmp_path):
         assert other.system == solver.system
         assert repr(other) == repr(solver)
         assert other.solve((0.0, 1.0), **given) == here
-    totals = Keep(tmp_path / "keep").totals()
+    totals = solver._keep.totals()
     assert sum(count for (event, *_), (count, _) in totals.items() if event == "build") == 1
 
 

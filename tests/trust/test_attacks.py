@@ -639,8 +639,9 @@ import json, sys, warnings
 warnings.simplefilter("ignore")
 from emberkeep import Keep
 from emberkeep.cli import main
+from emberkeep.light import as_dict
 keep = Keep(memory_size=0)
-shown = [str(value) for value in keep.settings if not isinstance(value, dict)]
+shown = [str(value) for value in as_dict(keep.settings).values() if not isinstance(value, dict)]
 found = keep.get_or_build("tables", "sample", {"n": 1}, lambda: {"code": b"built here"})
 print(json.dumps([shown, found.blobs["code"].decode()]))
 main(["config", "--format", "json"])

@@ -9,6 +9,7 @@ import pytest
 import emberkeep
 from emberkeep import xla
 from emberkeep.errors import StoreWarning, TargetUnavailable
+from emberkeep.light import replace
 from emberkeep.targets.cpu import features
 from emberkeep.xla import compilation
 
@@ -249,7 +250,7 @@ def test_the_build_of_jaxlib_counts(stocked, monkeypatch):
     def another(packages):
         found = known(packages)
         packages = {**found.ingredients["packages"], "jaxlib": {"version": "0.0"}}
-        return type(found)({"packages": packages}, *found[1:])
+        return replace(found, {"ingredients": {"packages": packages}})
 
     with monkeypatch.context() as patch:
         patch.setattr(compilation, "toolchain", another)

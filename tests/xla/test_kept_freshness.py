@@ -132,6 +132,7 @@ def test_each_redefinition_counts_at_the_next_call(tmp_path, monkeypatch, functi
     assert "5.0" in program.lowered_text(x)
 
 
+@pytest.mark.timeout(900)  # all that it reaches is watched, with numba's registrations where it is
 def test_what_cannot_be_kept_is_renewed_too(tmp_path, monkeypatch):
     program = xla.kept(opaque, keep=emberkeep.Keep(tmp_path))
     x = jnp.float32(1.0)

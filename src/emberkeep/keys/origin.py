@@ -206,10 +206,7 @@ def _digest(value: Any) -> bytes:
         wrapped = [inner.__code__ for inner in _functions_inside(value)]
         parts += [_digest(part) for part in (*held, *wrapped)]
     elif isinstance(value, types.CodeType):
-        counts = (value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount)
-        names = (value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars)
-        held = (counts, names, value.co_flags, value.co_code, value.co_exceptiontable)
-        parts += [_digest(part) for part in (*held, value.co_consts)]
+        return _code_digest(value)
     elif isinstance(value, (tuple, list)):
         parts += [_digest(item) for item in value]
     elif isinstance(value, frozenset):
@@ -219,6 +216,23 @@ def _digest(value: Any) -> bytes:
     elif isinstance(value, type):
         parts.append(value.__qualname__.encode())
     return sha256(b" ".join(parts)).hexdigest().encode()
+
+
+# Code cannot change where it stands, and much of a library's is met again and again. What is held
+# keeps its id.
+_digests_of_code: dict[int, tuple[types.CodeType, bytes]] = {}
+
+
+def _code_digest(code: types.CodeType) -> bytes:
+    known = _digests_of_code.get(id(code))
+    if known is None:
+        counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
+        names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+        held = (counts, names, code.co_flags, code.co_code, code.co_exceptiontable)
+        parts = [b"code", *(_digest(part) for part in (*held, code.co_consts))]
+        known = code, sha256(b" ".join(parts)).hexdigest().encode()
+        _digests_of_code[id(code)] = known
+    return known[1]
 
 
 def library_method(owner: object, name: str) -> Fingerprint | None:
