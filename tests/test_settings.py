@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import platformdirs
 import pytest
@@ -218,6 +218,25 @@ def test_a_bad_value_names_where_it_stands(environ, write_config):
     environ["EMBERKEEP_MAX_SIZE"] = "huge"
     with pytest.raises(InvalidSetting, match="'EMBERKEEP_MAX_SIZE' in the environment is 'huge'"):
         load({}, environ)
+
+
+@pytest.mark.parametrize("name", ["root", "shared"])
+@pytest.mark.parametrize(
+    "address",
+    ["s3://bucket/keep", "gs://bucket", "az://container/keep", "https://host/keep", "file:///keep"],
+)
+def test_an_address_that_nobody_serves_becomes_no_folder(name, address, environ, tmp_path):
+    for value in (address, PurePosixPath(address)):
+        with pytest.raises(InvalidSetting, match="Known are folders") as caught:
+            load({name: value}, environ)
+        assert repr(address.partition(":")[0]) in str(caught.value)
+        assert f"{name!r} in an argument" in str(caught.value)
+    scheme = address.partition(":")[0]
+    assert load({name: f"./{scheme}:/keep"}, environ)  # one that is really called so
+
+
+def test_a_drive_is_no_scheme(environ):
+    assert load({"root": "c:/keep"}, environ).root.endswith("c:/keep")
 
 
 @pytest.mark.parametrize("text", ["dir = ", "a b c", "[", "dir = 1\ndir = 2", b"\xff\xfe"])

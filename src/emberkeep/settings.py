@@ -140,11 +140,24 @@ def _with_unit(value: object, units: Mapping[str, float]) -> tuple[float, float]
     return amount, factor
 
 
-def _folder(value: object) -> str:
+def parse_folder(value: object) -> str:
+    """The absolute path of a folder.
+
+    Raises:
+        InvalidSetting: it is the address of something else.
+        ValueError: it can be no path.
+        TypeError: the same.
+    """
     path: Any = value
     text = os.fsdecode(path)  # raises TypeError for what is no path
     if not text or "\0" in text:
         raise ValueError(value)
+    scheme, colon, _ = text.partition(":/")
+    if colon and len(scheme) > 1 and scheme.replace("+", "").isalnum():  # one letter is a drive
+        raise InvalidSetting(
+            f"No place of the scheme {scheme!r} is known. Known are folders: give a path such as "
+            f"/cluster/keep, or ./{scheme}:/ for a folder that is really called so."
+        )
     return os.path.abspath(os.path.expanduser(text))
 
 
@@ -199,7 +212,9 @@ def _place(value: Any) -> Place:
         given = dict(option.split("=", 1) for option in query.split("&") if option)
     else:
         path, given = value, {}
-    return Place(_folder(path), **{name: PLACE_OPTIONS[name](each) for name, each in given.items()})
+    return Place(
+        parse_folder(path), **{name: PLACE_OPTIONS[name](each) for name, each in given.items()}
+    )
 
 
 def _policy(value: object) -> str:
@@ -227,7 +242,7 @@ PLACE_OPTIONS: Mapping[str, Callable[[object], Any]] = {
 SIZE = "a size such as 500MB, 10GiB or a number of bytes"
 BOOLEAN = "true or false (1, 0, yes, no, on, off)"
 FIELDS = (
-    Field("root", "dir", "EMBERKEEP_DIR", _folder, "a folder"),
+    Field("root", "dir", "EMBERKEEP_DIR", parse_folder, "a folder"),
     Field("disabled", "disable", "EMBERKEEP_DISABLE", _boolean, BOOLEAN),
     Field("read_only", "read_only", "EMBERKEEP_READ_ONLY", _boolean, BOOLEAN),
     Field("memory_size_bytes", "memory_size", "EMBERKEEP_MEMORY_SIZE", parse_size, SIZE),
@@ -339,6 +354,8 @@ def _read_config(path: str | None) -> Mapping[str, object]:
 def _parse(field: Field, value: object, where: str) -> object:
     try:
         return field.parse(value)
+    except InvalidSetting as problem:  # which says more than that it is another sort of value
+        raise InvalidSetting(f"The setting {where} is {value!r}. {problem}") from problem
     except (ValueError, TypeError, KeyError) as problem:
         raise InvalidSetting(
             f"The setting {where} is {value!r}; {field.expected} was expected."

@@ -428,3 +428,9 @@ def test_without_a_key_what_was_built_is_kept_and_not_exported(bob, model, tmp_p
     assert "emberkeep key generate" in capsys.readouterr().err
     assert not bundle.exists()
     assert os.listdir(os.path.join(bob.root, "generated")) == ["fill"]
+
+
+def test_an_address_that_nobody_serves_is_no_layer(alice, say):
+    code, _, said = say(alice, "ls", "--layer", "s3://bucket/keep")
+    assert code == 2
+    assert "No place of the scheme 's3' is known" in said

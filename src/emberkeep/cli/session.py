@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from emberkeep import settings as settings_module
@@ -136,7 +135,7 @@ def _find_place(settings: Settings, layer: str) -> Place | None:
             "There is no shared place. Set EMBERKEEP_SHARED, or 'shared' in the config file, to a "
             "folder, or name the folder: --layer DIR"
         )
-    path = os.path.abspath(os.path.expanduser(layer))
+    path = settings_module.parse_folder(layer)
     return next((place for place in settings.shared if place.path == path), Place(path))
 
 

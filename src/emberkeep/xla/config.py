@@ -188,6 +188,10 @@ def _check(config: CompilationConfig) -> None:
     if config.shared_cache_dir is not None:
         try:
             parse_places(config.shared_cache_dir)
+        except InvalidSetting as problem:
+            raise InvalidSetting(
+                f"shared_cache_dir is {config.shared_cache_dir!r}. {problem}"
+            ) from problem
         except (ValueError, TypeError, KeyError) as problem:
             raise InvalidSetting(
                 f"shared_cache_dir is {config.shared_cache_dir!r}; a folder was expected, with "

@@ -8,7 +8,7 @@ import warnings
 from emberkeep.cache import Keep, depth_of_caller
 from emberkeep.errors import InvalidSetting, StoreProblem, StoreWarning
 from emberkeep.light import as_dict, final
-from emberkeep.settings import DAY_S, parse_places
+from emberkeep.settings import DAY_S, parse_folder, parse_places
 from emberkeep.sharing.bundle_files import pin_builds, written_whole
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, clear, collect
@@ -319,8 +319,7 @@ class CacheManager:
     def _folder(self, path: str | os.PathLike[str], *, heals: bool = False) -> Directory:
         """A folder of the user's own, with the user's seals."""
         own = own_keep(self._settings, self._sealer, _warn)
-        root = os.path.abspath(os.fsdecode(path))
-        return Directory(root, own.verify, endorse=own.endorse, heals=heals)
+        return Directory(parse_folder(path), own.verify, endorse=own.endorse, heals=heals)
 
     def _writable(self) -> Directory:
         settings = self._settings
