@@ -34,6 +34,18 @@ if TYPE_CHECKING:
     from emberkeep.keys.fingerprint import Fingerprint
 
 
+# Most of what NumPy's types hold: no functions are behind it.
+WRITTEN_IN_C = frozenset(
+    {
+        types.WrapperDescriptorType,
+        types.MethodDescriptorType,
+        types.GetSetDescriptorType,
+        types.MemberDescriptorType,
+        types.BuiltinFunctionType,
+    }
+)
+
+
 def library_of(module: types.ModuleType) -> str | None:
     """The library and version that a module comes from, where that tells what it does."""
     return origin(module.__name__, getattr(module, "__file__", None)).version
@@ -175,6 +187,8 @@ def functions_of(cls: type) -> list[tuple[str, types.FunctionType]]:
     """The functions that a class itself holds, out of their descriptors."""
     found: list[tuple[str, types.FunctionType]] = []
     for name, value in vars(cls).items():
+        if type(value) in WRITTEN_IN_C:
+            continue
         parts = [getattr(value, part, None) for part in ("__func__", "fget", "fset", "fdel")]
         found += [(name, part) for part in (value, *parts) if isinstance(part, types.FunctionType)]
     return found
