@@ -52,6 +52,13 @@ class Unkeyable(EmberkeepError, TypeError):  # noqa: N818 - reads as what it say
         self.remedy = remedy
         super().__init__(f"{path}: {problem}. {remedy}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """By its parts: of the text alone, a process pool could not make it again, and would hang.
+
+        All else that it has goes along: `of_user`, and what users add to it.
+        """
+        return type(self), (self.path, self.problem, self.remedy), vars(self)
+
 
 class InvalidSetting(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
     """A setting is unknown or its value cannot be used."""

@@ -8,10 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emberkeep.errors import StoreProblem
+from emberkeep.keys.explain import explain
 from emberkeep.keys.fingerprint import branch, leaf
 from emberkeep.light import as_dict, parse_json
-from emberkeep.store.composition import RECORDED_NODES, canonical, compose, read_ingredients
-from emberkeep.store.manifest import FORMAT, TRAILER, TRAILER_BYTES, read_document
+from emberkeep.store.composition import (
+    RECORDED_LEVELS,
+    RECORDED_NODES,
+    canonical,
+    compose,
+    read_ingredients,
+)
+from emberkeep.store.manifest import (
+    DEEPEST,
+    FORMAT,
+    LONGEST_TEXT,
+    MOST_BLOBS,
+    TRAILER,
+    TRAILER_BYTES,
+    read_document,
+)
 from emberkeep.store.protocol import DAMAGED, NEWER_FORMAT, UNTRUSTED, BlobRef, Key, Manifest, Miss
 from emberkeep.testing import accept, artifacts, kept, keys, layouts, unsealed
 
@@ -21,7 +36,9 @@ TEXTS = st.text(max_size=30) | st.sampled_from(["\ud800", "\0", "\u2028", '"', "
 MANIFESTS = st.builds(
     Manifest,
     key=keys(),
-    blobs=st.lists(st.builds(BlobRef, TEXTS, DIGESTS, SIZES), max_size=5).map(tuple),
+    blobs=st.lists(
+        st.builds(BlobRef, TEXTS, DIGESTS, SIZES), max_size=5, unique_by=lambda blob: blob.role
+    ).map(tuple),
     layout=layouts(),
     cost_s=st.floats(0, 1e9),
     made_at=st.floats(0, 1e12),
@@ -98,15 +115,101 @@ def signed(fields, seal=a_seal):
     return body + TRAILER % (digest.encode(), seal(digest).encode())
 
 
-@pytest.mark.parametrize("depth", [500, 10_000, 1_000_000])
-def test_deep_nesting_is_damage_or_a_layout(depth):
+@pytest.mark.parametrize("depth", [DEEPEST, DEEPEST + 1, 900, 10_000, 1_000_000])
+@pytest.mark.parametrize(("begin", "end"), ["[]", ('{"a":', "}")])
+def test_deep_nesting_is_damage_or_a_layout(depth, begin, end):
     """Never a crash, and never an error that leaves the reader."""
-    fields = canonical(json.loads(kept().document)["manifest"])
-    nested = "[" * depth + "]" * depth
-    found = read_document(
-        signed(fields.replace('"layout":null', f'"layout":{nested}')), kept().manifest.key, judge
-    )
-    assert isinstance(found, Manifest) if depth == 500 else found.reason == DAMAGED
+    nested = begin * depth + ("1" if end == "}" else "") + end * depth
+    found = read_document(signed(with_field("layout", nested)), kept().manifest.key, judge)
+    assert isinstance(found, Manifest) if depth == DEEPEST else found.reason == DAMAGED
+
+
+def with_field(name, text):
+    """The fields of a manifest, one of them as this text."""
+    fields = json.loads(kept().document)["manifest"]
+    return canonical({**fields, name: "@"}).replace('"@"', text)
+
+
+LONG = "x" * (LONGEST_TEXT + 1)
+DIGEST_OF_NOTHING = f'"digest":"{DIGEST}"'
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("layout", "1e400"),
+        ("layout", '{"a":[-1e400]}'),
+        ("layout", "9" * 5000),
+        ("cost_s", "1e400"),
+        ("cost_s", '"nan"'),
+        ("cost_s", "true"),
+        ("cost_s", "1" + "0" * 400),
+        ("made_at", "-1e400"),
+        ("made_at", '"inf"'),
+        ("made_by", '["ab"]'),
+        ("made_by", '{"a":["b"]}'),
+        ("format", "true"),
+        ("format", "1.0"),
+        ("kind", f'"{LONG}"'),
+        ("name", f'"{LONG}"'),
+        ("plan", '"../../x"'),
+        ("build", '"/etc/passwd"'),
+        ("blobs", f'[{{"role":["code"],{DIGEST_OF_NOTHING},"size_bytes":0}}]'),
+        ("blobs", f'[{{"role":"{LONG}",{DIGEST_OF_NOTHING},"size_bytes":0}}]'),
+        ("blobs", f'[{{"role":"a",{DIGEST_OF_NOTHING},"size_bytes":true}}]'),
+        ("blobs", f'[{{"role":"a",{DIGEST_OF_NOTHING},"size_bytes":{2**63 + 1}}}]'),
+        ("blobs", "[" + ",".join([f'{{"role":"a",{DIGEST_OF_NOTHING},"size_bytes":0}}'] * 2) + "]"),
+        (
+            "blobs",
+            "["
+            + ",".join(
+                f'{{"role":"{n}",{DIGEST_OF_NOTHING},"size_bytes":0}}'
+                for n in range(MOST_BLOBS + 1)
+            )
+            + "]",
+        ),
+    ],
+)
+def test_what_is_never_written_is_damage_whoever_vouches_for_it(field, text):
+    found = read_document(signed(with_field(field, text)), None, judge)
+    assert found.reason == DAMAGED
+    assert len(found.detail) < 300
+
+
+@pytest.mark.parametrize("depth", [5, 900, 10_000])
+def test_ingredients_are_read_however_deep_they_are_said_to_be(depth):
+    node = "[]"
+    for _ in range(depth):
+        node = f'[["label","dict","","",{node}]]'
+    body = f'{{"manifest":{{}},\n"ingredients":{{"plan":["dict","","",{node}]}},\n'
+    try:
+        found = read_ingredients(body.encode())
+    except StoreProblem:
+        assert depth > RECORDED_LEVELS
+        return
+    levels, tree = 1, found["plan"]
+    while tree.children:
+        levels, tree = levels + 1, tree.children[0][1]
+    assert levels == min(depth + 1, RECORDED_LEVELS)
+    assert explain(found["plan"], leaf("str", b"", "")), "and it can be compared"
+
+
+@pytest.mark.parametrize("node", ["[1,2,3,[]]", '["a","b",null,[]]', "{}", '["a","b","c",{"x":1}]'])
+def test_ingredients_that_are_none_are_told_as_such(node):
+    body = f'{{"manifest":{{}},\n"ingredients":{{"plan":{node}}},\n'
+    with pytest.raises(StoreProblem, match="cannot be read"):
+        read_ingredients(body.encode())
+
+
+def test_ingredients_of_any_depth_are_written():
+    tree = leaf("str", b"", "the innermost")
+    for _ in range(5_000):
+        tree = branch("list", [("0", tree)])
+    document = compose(kept().manifest, {"plan": tree}, a_seal)
+    found, levels = read_ingredients(document)["plan"], 1
+    while found.children:
+        found, levels = found.children[0][1], levels + 1
+    assert levels == RECORDED_LEVELS
 
 
 def test_a_shape_that_is_none_is_damage_whoever_vouches_for_it():

@@ -36,6 +36,8 @@ ODD = [None, True, False, -1, 0, 1, 2, 1.5, 2**31, 2**80, "", "a\0b", "\ud800", 
 ODD += ["0" * 64, "A" * 64, "../../../../escaped", "/etc", ".", "..", [], {}, [[]], {"a": 1}]
 ODD += ["@1e400@", "@NaN@", "@-0@", "@1E2@", "@0x10@", "@\\u0041@", "@@", "@1@,@2@"]
 ODD += ["@" + "9" * 5000 + "@", "@" + "[" * NESTED + "@", "@" + '{"a":' * NESTED + "@"]
+ODD += ["@" + "[" * 900 + "]" * 900 + "@", "@" + '{"a":' * 900 + "1" + "}" * 900 + "@"]
+ODD += ["@" + "[" * 60 + "]" * 60 + "@", 10**400, 2**63, "@" + "1" * 4000 + "@", "\x1b[2J"]
 
 
 def key_of(name, seed):
@@ -253,12 +255,24 @@ def with_right_digest(_world, pick, document):
 
 def with_odd_value(_world, pick, document):
     """One place of the manifest has another value, is missing, or is there twice."""
-    first, newline, rest = document.partition(b"\n")
+    return _with_odd_line(pick, document, 0, "manifest")
+
+
+def with_odd_ingredients(_world, pick, document):
+    """The same of what it was made from, which is for people and for `emberkeep why`."""
+    return _with_odd_line(pick, document, 1, "ingredients")
+
+
+def _with_odd_line(pick, document, number, name):
+    lines = document.split(b"\n")
+    brace = b"" if number == 0 else b"{"
     try:
-        tree = json.loads(first[:-1] + b"}")
-        place = tree["manifest"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        tree = json.loads(brace + lines[number][:-1] + b"}")
+        place = tree[name]
+    except (ValueError, LookupError, TypeError, RecursionError):
         return document
+    if not pick(20):
+        tree[name], place = ODD[pick(len(ODD))], None
     while isinstance(place, (dict, list)) and place:
         names = list(place) if isinstance(place, dict) else range(len(place))
         name = names[pick(len(names))]
@@ -270,8 +284,9 @@ def with_odd_value(_world, pick, document):
             break
         place = place[name]
     text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
-    line = text.replace('"@', "").replace('@"', "").encode()[:-1] + b","
-    return resealed(line + newline + rest)
+    text = text.replace('"@', "").replace('@"', "").encode()
+    lines[number] = text[len(brace) : -1] + b","
+    return resealed(b"\n".join(lines))
 
 
 def with_other_signature(world, pick, document):
@@ -309,10 +324,15 @@ def signed_by_a_stranger(_world, _pick, document):
 def _signed_anew(key, document):
     if len(document) < TRAILER_BYTES:
         return document
+    return signed_by(key, unsigned(document))
+
+
+def unsigned(document):
+    """The same without the line of a signature, if it has one."""
     body = document[:-TRAILER_BYTES]
     if read_stamps(resealed(document)).signer:
         body = body[:-SIGNATURE_BYTES]
-    return signed_by(key, body + document[-TRAILER_BYTES:])
+    return body + document[-TRAILER_BYTES:]
 
 
 def with_lines_moved(_world, pick, document):
@@ -343,6 +363,7 @@ MUTATIONS = (
     with_right_digest,
     with_odd_value,
     with_odd_value,
+    with_odd_ingredients,
     with_other_signature,
     with_other_signature,
     signed_by_a_stranger,
@@ -373,9 +394,15 @@ def edited(pick, content):
 # A trusted key that signs nonsense ----------------------------------------------------------------
 
 
+def odd_and_signed(world, pick):
+    """What a trusted key says, with something in it that nobody would write."""
+    alter = with_odd_value if pick(4) else with_odd_ingredients
+    return _signed_anew(ALICE, alter(world, pick, world.genuine))
+
+
 def attack_as_alice(world, pick):
     """What a trusted key has signed may be used, and must break nothing, whatever it says."""
-    document = _signed_anew(ALICE, with_odd_value(world, pick, world.genuine))
+    document = odd_and_signed(world, pick)
     for place in world.places.values():
         path = place.manifest_path(world.key)
         write(path, document)

@@ -14,7 +14,7 @@ from emberkeep.keys.fingerprint import branch, fingerprint_mapping
 from emberkeep.light import final, frozen
 from emberkeep.store.directory import Directory
 from emberkeep.store.layers import Later, Layered, Memory
-from emberkeep.store.manifest import copy_layout
+from emberkeep.store.manifest import LONGEST_TEXT, copy_layout
 from emberkeep.store.protocol import ABSENT, DISABLED, UNREADABLE, Key, Miss
 from emberkeep.store.tally import Tally
 from emberkeep.trust.seals import OwnKeep, Sealer
@@ -444,6 +444,11 @@ def _require_text(value: object, label: str) -> None:
 
         kind = type(value).__qualname__
         raise Unkeyable(label, f"is {value!r}, a {kind}", "Pass text; it becomes a folder's name")
+    if len(value) > LONGEST_TEXT:
+        from emberkeep.errors import Unkeyable
+
+        problem = f"has {len(value)} characters, and names have at most {LONGEST_TEXT}"
+        raise Unkeyable(label, problem, "Call it something shorter; what tells it apart is its key")
 
 
 def artifact_of(kept: Kept, *, hit: bool, reason: str) -> Artifact:

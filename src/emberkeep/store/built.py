@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emberkeep.errors import InvalidBuild
 from emberkeep.light import final, frozen
+from emberkeep.store.manifest import DEEPEST, LONGEST_TEXT, MOST_BLOBS, measured
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from emberkeep.store.protocol import Layout
 
 LAYOUT, SOURCE = "layout", "source"
-DEEPEST = 64  # levels of a layout: whoever reads it, in whatever depth, can recurse over it
 CONTENTS = (bytes, bytearray, memoryview)
 
 
@@ -47,8 +47,11 @@ def read_build(returned: object, name: str) -> Built:
     source = ""
     pairs: Iterable[tuple[object, Any]] = items()
     for role, content in pairs:
-        if not isinstance(role, str):
-            raise InvalidBuild(f"The build of {name} returned the role {role!r}; roles are text.")
+        if not isinstance(role, str) or len(role) > LONGEST_TEXT:
+            raise InvalidBuild(
+                f"The build of {name} returned the role {role!r:.80}; roles are text of at most "
+                f"{LONGEST_TEXT} characters."
+            )
         if role == LAYOUT:
             layout = _through_json(content, name)
         elif role == SOURCE and isinstance(content, str):
@@ -60,6 +63,11 @@ def read_build(returned: object, name: str) -> Built:
                 f"The build of {name} returned a {type(content).__qualname__} for {role!r}. "
                 "Contents are bytes; what JSON can hold belongs under 'layout'."
             )
+    if len(blobs) > MOST_BLOBS:
+        raise InvalidBuild(
+            f"The build of {name} returned {len(blobs)} contents; at most {MOST_BLOBS} are kept "
+            "together. Join them."
+        )
     return Built(blobs, layout, source)
 
 
@@ -69,7 +77,7 @@ def _through_json(layout: object, name: str) -> Layout:
     try:
         text = json.dumps(layout, allow_nan=False)
         value: Layout = json.loads(text)
-        depth = _depth(value)
+        depth, _ = measured(value)
     except (TypeError, ValueError, RecursionError) as problem:
         raise InvalidBuild(
             f"The layout that the build of {name} returned is not JSON: {problem}. Use text, "
@@ -81,11 +89,3 @@ def _through_json(layout: object, name: str) -> Layout:
             f"{DEEPEST} are kept. Flatten it, or keep it as bytes."
         )
     return value
-
-
-def _depth(value: Layout) -> int:
-    if value.__class__ is dict:
-        return 1 + max((_depth(item) for item in value.values()), default=0)
-    if value.__class__ is list:
-        return 1 + max((_depth(item) for item in value), default=0)
-    return 0

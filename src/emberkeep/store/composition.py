@@ -6,6 +6,7 @@ from emberkeep.errors import StoreProblem
 from emberkeep.light import as_dict, parse_json, sha256
 from emberkeep.store.manifest import (
     FORMAT,
+    MISREAD,
     NO_SEAL,
     SIGNATURE,
     TRAILER,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from emberkeep.store.protocol import Manifest
 
 RECORDED_NODES = 4096  # of a tree of ingredients; what is below is there as digests
+RECORDED_LEVELS = 128  # of it: whoever reads it, in whatever depth, can recurse over it
 
 
 def compose(
@@ -83,28 +85,45 @@ def canonical(value: object) -> str:
 
 
 def read_ingredients(document: bytes) -> dict[str, Fingerprint]:
-    """The trees of ingredients in a document that was checked before."""
+    """The trees of ingredients in a document that was checked before.
+
+    Raises:
+        StoreProblem: they are none: who vouches for a document may have written anything there.
+    """
     lines = document.split(b"\n")
     try:
         recorded: Any = parse_json("{" + lines[1].decode("ascii")[:-1] + "}")["ingredients"]
-        return {half: _tree(node) for half, node in recorded.items()}
-    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreProblem(f"The ingredients in a manifest cannot be read: {error!r}") from error
+        return {_text(half): _tree(node, 1) for half, node in recorded.items()}
+    except MISREAD as error:
+        raise StoreProblem(
+            f"The ingredients in a manifest cannot be read: {error!r:.200}"
+        ) from error
 
 
-def record_tree(node: Fingerprint, budget: list[int]) -> list[object]:
-    """A tree of ingredients as JSON; past the budget, children are left out."""
+def record_tree(node: Fingerprint, budget: list[int], level: int = 1) -> list[object]:
+    """A tree of ingredients as JSON; past the budget, and too deep, children are left out."""
     budget[0] -= 1
     children: list[object] = []
-    if len(node.children) <= budget[0]:
-        children = [[label, *record_tree(child, budget)] for label, child in node.children]
+    if level < RECORDED_LEVELS and len(node.children) <= budget[0]:
+        children = [[name, *record_tree(child, budget, level + 1)] for name, child in node.children]
     return [node.kind, node.digest, node.text, children]
 
 
-def _tree(node: Any) -> Fingerprint:
+def _tree(node: Any, level: int) -> Fingerprint:
     from emberkeep.keys import Fingerprint
 
     kind, digest, text, children = node
+    if level == RECORDED_LEVELS:
+        children = ()
     return Fingerprint(
-        kind, digest, text, tuple((child[0], _tree(child[1:])) for child in children)
+        _text(kind),
+        _text(digest),
+        _text(text),
+        tuple((_text(child[0]), _tree(child[1:], level + 1)) for child in children),
     )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"{value!r:.40} is no text")

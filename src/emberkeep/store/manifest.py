@@ -35,6 +35,20 @@ if TYPE_CHECKING:
 FORMAT = 1
 SIZE_LIMIT = 16 << 20  # bytes; a manifest is some kilobytes, a crafted one must not fill memory
 HEX_DIGITS = 64
+# What is written keeps to these, and what is read has to: a trusted key may sign anything.
+DEEPEST = 64  # levels of a layout: whoever reads it, in whatever depth, can recurse over it
+LONGEST_TEXT = 4096  # of a kind, a name, a role: longer than what anybody calls a thing
+MOST_BLOBS = 4096
+LARGEST_BLOB = 1 << 63  # bytes; no file system has more
+# What reading JSON of another form than ours ends with.
+MISREAD = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 # The only form that any reader of any format has to know.
 TRAILER: bytes = b'"digest":"%b","seal":"%b"}\n'
 TRAILER_BYTES = len(TRAILER % (b"0" * HEX_DIGITS, b"0" * HEX_DIGITS))
@@ -59,15 +73,17 @@ def read_document(document: bytes, key: Key | None, verify: Verify) -> Manifest 
     first_line = document.partition(b"\n")[0]
     try:
         fields: Any = parse_json(first_line[:-1].decode("ascii") + "}")["manifest"]
-        if not isinstance(fields["format"], int) or fields["format"] < FORMAT:
-            return Miss(DAMAGED, f"the manifest has format {fields['format']!r}, which is none")
-        if fields["format"] > FORMAT:
-            detail = f"the manifest has format {fields['format']}; this emberkeep reads {FORMAT}"
+        version = fields["format"]
+        if version.__class__ is not int or version < FORMAT:
+            return Miss(DAMAGED, f"the manifest has format {version!r:.40}, which is none")
+        if version > FORMAT:
+            detail = f"the manifest has format {version!r:.40}; this emberkeep reads {FORMAT}"
             return Miss(NEWER_FORMAT, detail)
         found = _manifest(fields)
         problem = verify(found, stamps)
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        return Miss(DAMAGED, f"the manifest cannot be read: {error!r}")
+    except MISREAD as error:
+        # In a line: a value that somebody made up may be as long as they like.
+        return Miss(DAMAGED, f"the manifest cannot be read: {error!r:.200}")
     if problem is not None:
         return Miss(UNTRUSTED, problem)
     if key is not None and found.key != key:
@@ -94,23 +110,74 @@ def read_stamps(document: bytes) -> Stamps | None:
 
 def _manifest(fields: Any) -> Manifest:
     blobs = tuple(
-        BlobRef(str(blob["role"]), _digest(blob["digest"]), _size(blob["size_bytes"]))
+        BlobRef(_text(blob["role"]), _digest(blob["digest"]), _size(blob["size_bytes"]))
         for blob in fields["blobs"]
     )
+    if len({blob.role for blob in blobs}) != len(blobs) or len(blobs) > MOST_BLOBS:
+        raise ValueError(f"{len(blobs)} blobs are too many, or two have one role")
     return Manifest(
-        Key(*[_text(fields[half]) for half in ("kind", "name", "plan", "build")]),
+        Key(
+            _text(fields["kind"]),
+            _text(fields["name"]),
+            _digest(fields["plan"]),
+            _digest(fields["build"]),
+        ),
         blobs,
-        fields["layout"],
-        float(fields["cost_s"]),
-        float(fields["made_at"]),
-        dict(fields["made_by"]),
+        _layout(fields["layout"]),
+        _seconds(fields["cost_s"]),
+        _seconds(fields["made_at"]),
+        {_text(what): _text(version) for what, version in fields["made_by"].items()},
     )
 
 
-def _text(value: object) -> str:
-    if isinstance(value, str):
+def _text(value: Any) -> str:
+    if isinstance(value, str) and len(value) <= LONGEST_TEXT:
         return value
-    raise ValueError(f"{value!r} is no text")
+    raise ValueError(f"{value!r:.40} is no text of at most {LONGEST_TEXT} characters")
+
+
+def _layout(value: Layout) -> Layout:
+    depth, finite = measured(value)
+    if depth > DEEPEST:
+        raise ValueError(f"the layout is nested {depth} levels deep, and {DEEPEST} are read")
+    if not finite:
+        raise ValueError("a number in the layout is larger than any that is written")
+    return value
+
+
+def measured(layout: Layout) -> tuple[int, bool]:
+    """How deep a layout is nested, and whether its numbers are finite.
+
+    Level by level: there may be more of them than Python's stack allows.
+    """
+    depth, finite = 0, True
+    level: list[Any] = [layout]
+    while level:
+        inner: list[Any] = []
+        nested = False
+        for value in level:
+            kind = value.__class__
+            if kind is dict:
+                nested = True
+                inner.extend(value.values())
+            elif kind is list:
+                nested = True
+                inner.extend(value)
+            elif kind is float:
+                finite &= _is_finite(value)
+        depth += nested
+        level = inner
+    return depth, finite
+
+
+def _is_finite(value: float) -> bool:
+    return value - value == 0.0  # `math` would be one module more
+
+
+def _seconds(value: Any) -> float:
+    if value.__class__ in (int, float) and _is_finite(seconds := float(value)):
+        return seconds
+    raise ValueError(f"{value!r:.40} is no number of seconds")
 
 
 def _digest(value: object) -> str:
@@ -121,13 +188,13 @@ def _digest(value: object) -> str:
         and value.strip("0123456789abcdef") == ""
     ):
         return value
-    raise ValueError(f"{value!r} is no SHA-256 digest")
+    raise ValueError(f"{value!r:.40} is no SHA-256 digest")
 
 
-def _size(value: object) -> int:
-    if isinstance(value, int) and value >= 0:
+def _size(value: Any) -> int:
+    if value.__class__ is int and 0 <= value <= LARGEST_BLOB:
         return value
-    raise ValueError(f"{value!r} is no size")
+    raise ValueError(f"{value!r:.40} is no size")
 
 
 def copy_layout(value: Layout) -> Layout:
