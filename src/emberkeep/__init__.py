@@ -37,8 +37,8 @@ if TYPE_CHECKING:
         Untrusted,
     )
     from emberkeep.keys import Fingerprint, fingerprint
-    from emberkeep.keys.declared import ingredient
     from emberkeep.keys.explain import Difference, explain
+    from emberkeep.keys.refusal import ingredient
     from emberkeep.keys.toolchain import Toolchain, toolchain
     from emberkeep.phasetype.kept_traces import (
         clear_trace_cache,
@@ -120,7 +120,7 @@ _HOMES = {
     "Fingerprint": "keys",
     "explain": "keys.explain",
     "fingerprint": "keys",
-    "ingredient": "keys.declared",
+    "ingredient": "keys.refusal",
     "Toolchain": "keys.toolchain",
     "toolchain": "keys.toolchain",
     "DeviceArray": "targets.cuda.memory",

@@ -26,8 +26,8 @@ import numpy as np
 import pytest
 
 from emberkeep.errors import EmberkeepError, Unkeyable
-from emberkeep.keys import declared, fingerprint, fingerprint_mapping
-from emberkeep.keys.declared import ingredient
+from emberkeep.keys import fingerprint, fingerprint_mapping, refusal
+from emberkeep.keys.refusal import ingredient
 
 
 @dataclass
@@ -298,7 +298,7 @@ def test_names_of_ingredients_are_texts() -> None:
 @pytest.fixture(autouse=True)
 def only_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Declarations that end with the test."""
-    monkeypatch.setattr(declared, "_declared", list(declared._declared))
+    monkeypatch.setattr(refusal, "_declared", list(refusal._declared))
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -18,8 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emberkeep.errors import Unkeyable
-from emberkeep.keys import fingerprint
-from emberkeep.keys.fingerprint import fingerprint_mapping
+from emberkeep.keys import fingerprint, fingerprint_mapping
 from emberkeep.keys.watch import Watch
 
 UTC, NAMED = dt.UTC, dt.timezone(dt.timedelta(0), "here")

@@ -10,7 +10,8 @@ import time
 
 from emberkeep import settings as settings_module
 from emberkeep.errors import InvalidSetting, StoreWarning
-from emberkeep.keys.fingerprint import branch, fingerprint_mapping
+from emberkeep.keys import fingerprint_mapping
+from emberkeep.keys.fingerprint import branch
 from emberkeep.light import final, frozen
 from emberkeep.store.directory import Directory
 from emberkeep.store.layers import Later, Layered, Memory

@@ -251,7 +251,7 @@ def describe_instance(value: Any, path: str, walk: Visitor) -> Fingerprint | Non
     cls: type = type(value)
     if not (walk.compiled or callable(value)) or not state_is_visible(cls):
         return None
-    state = known_state(value)
+    state = known_state(value, walk)
     if state and not is_of_user(cls):
         return None  # a library's object may hold more than it shows
     again = walk.met(value) if state else None
@@ -267,7 +267,7 @@ def describe_instance(value: Any, path: str, walk: Visitor) -> Fingerprint | Non
 _asked: set[tuple[int, int, str]] = set()  # by thread: properties that are being calculated
 
 
-def known_state(value: Any) -> dict[str, object]:
+def known_state(value: Any, visitor: Visitor) -> dict[str, object]:
     """The attributes that an instance holds, without those that follow from the others.
 
     What a cached property has stored is left out where calculating it anew gives the same: then it
@@ -275,14 +275,12 @@ def known_state(value: Any) -> dict[str, object]:
     """
     state = state_of(value)
     for name in state.keys() & cached_names(type(value)):
-        if _follows(value, name, state[name]):
+        if _follows(value, name, state[name], visitor):
             del state[name]
     return state
 
 
-def _follows(value: Any, name: str, stored: Any) -> bool:
-    from emberkeep.keys.walk import Walk
-
+def _follows(value: Any, name: str, stored: Any, visitor: Visitor) -> bool:
     asked = (get_ident(), id(value), name)
     if asked in _asked:  # what it calculates has a key that this value is part of
         return False
@@ -291,7 +289,7 @@ def _follows(value: Any, name: str, stored: Any) -> bool:
     try:
         again = definition.func(value)
         # Walks of their own: what they meet must not count for the one that goes on.
-        both = [Walk(literal=True).compile_time(item, name).digest for item in (again, stored)]
+        both = [visitor.afresh().compile_time(item, name).digest for item in (again, stored)]
     except Exception:  # noqa: BLE001 - a user's function: what it stored remains a part of the key
         return False
     finally:

@@ -24,7 +24,7 @@ from emberkeep.keys.origin import (
     library_object,
     library_of_import,
 )
-from emberkeep.keys.walk import GlobalsChange
+from emberkeep.keys.refusal import GlobalsChange
 from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False

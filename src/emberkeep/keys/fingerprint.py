@@ -1,4 +1,4 @@
-"""Any value that a plan can hold → its fingerprint, a tree of digests.
+"""Fingerprints: trees of digests, and those of plain values.
 
 A leaf's digest is SHA-256 over its kind and its canonical bytes; a branch's, over its kind and
 the labels and digests of its children. Plain values are encoded here, injectively on each type:
@@ -13,15 +13,12 @@ Values that have parts are walked (`walk`); two trees are compared by `explain`.
 
 from __future__ import annotations
 
-from emberkeep.errors import Unkeyable
 from emberkeep.light import final, frozen, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from typing import Any
-
-    from emberkeep.keys.watch import Watch
 
 TEXT_LIMIT = 200  # characters of a value that are shown and recorded
 
@@ -71,9 +68,6 @@ def shorten(text: str) -> str:
     return f"{text[: TEXT_LIMIT - 20]}… ({len(text)} characters)"
 
 
-# Plain values -----------------------------------------------------------------------------------
-
-
 def encode_float(value: float) -> bytes:
     """Sign, exponent and significand, the same on every machine."""
     if value == value:  # noqa: PLR0124 - not a NaN; all others have one exact hexadecimal form
@@ -121,66 +115,3 @@ def atom(value: object) -> Fingerprint | None:
         return None
     kind, encode, show = found
     return leaf(kind, encode(value), show(value))
-
-
-# All values -------------------------------------------------------------------------------------
-
-
-def fingerprint(value: object, *, label: str = "ingredients") -> Fingerprint:
-    """The fingerprint of one value; equal values have equal fingerprints, in every process.
-
-    Raises:
-        Unkeyable: where something in it has no exact key; the message names the path to it.
-    """
-    return _visit(value, label)
-
-
-def fingerprint_mapping(
-    values: Mapping[str, object], *, label: str, watch: Watch | None = None
-) -> Fingerprint:
-    """The fingerprint of named ingredients; their order does not count.
-
-    Args:
-        values: the ingredients; a fingerprint among them stands for what it was made from.
-        label: what they are called in errors.
-        watch: what notes what is read, to tell later whether it has moved.
-    """
-    if not hasattr(values, "keys"):
-        raise Unkeyable(
-            label,
-            f"is a {type(values).__qualname__}, no mapping",
-            "Pass a mapping from the name of each ingredient to its value",
-        )
-    for name in values:
-        if type(name) is not str:
-            raise Unkeyable(
-                label,
-                f"has the name {name!r}, which is no text",
-                "Names of ingredients are of type str",
-            )
-    # A walk each: a change in one ingredient leaves the digests of the others alone.
-    children = [
-        (name, _plain(values[name]) or _visit(values[name], f"{label}[{name!r}]", watch))
-        for name in sorted(values)
-    ]
-    return branch("ingredients", children)
-
-
-def _plain(value: object) -> Fingerprint | None:
-    """What needs no walk: values that cannot change, and what is a fingerprint already."""
-    if type(value) is Fingerprint:
-        return value
-    return None if type(value) is bytearray else atom(value)
-
-
-def _visit(value: object, label: str, watch: Watch | None = None) -> Fingerprint:
-    from emberkeep.keys.walk import walked  # plain values, the most of a plan, need none
-
-    try:
-        return walked(value, label, watch)
-    except RecursionError:
-        raise Unkeyable(
-            label,
-            "is nested too deeply to be walked",
-            "Flatten what is nested, or raise Python's limit (sys.setrecursionlimit)",
-        ) from None

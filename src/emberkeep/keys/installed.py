@@ -70,6 +70,10 @@ class Lenient:
         """The fingerprint of a value that code captures, or of nothing."""
         return self._try(self._walk.compile_time, value, path)
 
+    def afresh(self) -> Visitor:
+        """As the walk's own."""
+        return self._walk.afresh()
+
     def met(self, value: object, aspect: str = "itself") -> Fingerprint | None:
         """As the walk's own."""
         return self._walk.met(value, aspect)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.errors import Unkeyable
-from emberkeep.keys.fingerprint import Fingerprint, fingerprint_mapping
+from emberkeep.keys import Fingerprint, fingerprint_mapping
 from emberkeep.keys.walk import Walk
 from emberkeep.keys.watch import Watch
 from emberkeep.light import final, frozen

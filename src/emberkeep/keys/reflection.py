@@ -17,7 +17,7 @@ from emberkeep.errors import Unkeyable
 from emberkeep.keys.code import ATTRIBUTE_LOADS, GLOBAL_LOADS, nested, written_texts
 from emberkeep.keys.fingerprint import branch, leaf
 from emberkeep.keys.instructions import NAME, instructions
-from emberkeep.keys.walk import GlobalsChange
+from emberkeep.keys.refusal import GlobalsChange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

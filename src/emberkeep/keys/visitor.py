@@ -1,4 +1,4 @@
-"""What the parts of a walk ask of it: the type that `ingredients.Walk` has, for those below it."""
+"""What the parts of a walk ask of it: the type that `walk.Walk` has, for those below it."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
         def met(self, value: object, aspect: str = "itself") -> Fingerprint | None:
             """A reference to something met before in this walk; else remembers it."""
+            ...
+
+        def afresh(self) -> Visitor:
+            """A walk of its own, which nothing that was met so far counts for."""
             ...
 
         def mark(self) -> int:

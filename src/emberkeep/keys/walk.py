@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 
 from emberkeep.errors import Unkeyable
-from emberkeep.keys.declared import DECLARE, declared_leaf
 from emberkeep.keys.fingerprint import Fingerprint, atom, branch, leaf
+from emberkeep.keys.refusal import GlobalsChange, declared_leaf, refusal
 from emberkeep.light import final
 
 TYPE_CHECKING = False
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 CONTAINERS = (tuple, list)
 MOST_FOLLOWED = 32  # functions and classes of installed libraries, in one walk
 BUILT_IN_VIEWS = (memoryview, type(vars(object)))
-
-
-class GlobalsChange(Exception):  # noqa: N818 - reads as what it says
-    """Code assigns to globals, so that it matters by which name other code reads them."""
 
 
 @final
@@ -146,6 +142,10 @@ class Walk:
                 return leaf("again", b"%d" % index, f"(the same as #{index})")
         self._met.append((value, aspect))
         return None
+
+    def afresh(self) -> Walk:
+        """A walk of its own, which nothing that was met so far counts for."""
+        return Walk(literal=True)
 
     def mark(self) -> int:
         """How much was met so far."""
@@ -272,7 +272,7 @@ class Walk:
                 "Declare it @dataclass(frozen=True)",
             )
         children = [("class", self.visit(cls, f"{path}.__class__"))]
-        state = known_state(value)
+        state = known_state(value, self)
         for name, field in cls.__dataclass_fields__.items():
             if field._field_type.name != "_FIELD":  # noqa: SLF001 - leaves ClassVar and InitVar out
                 continue
@@ -315,39 +315,3 @@ def _is_numpy(value: object) -> bool:
 def _is_enum(value: object) -> bool:
     enum = sys.modules.get("enum")
     return enum is not None and isinstance(value, enum.Enum)
-
-
-def refusal(value: object, path: str) -> Unkeyable:
-    """The error for a value of a type that has no exact key."""
-    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
-    if any(base.__name__ == "PurePath" for base in type(value).__mro__):
-        return Unkeyable(
-            path,
-            f"is the path {str(value)!r}; a path names a place, and what lies there can change",
-            "Pass the contents (path.read_bytes()), or str(path) if only the name matters",
-        )
-    if any(base.__module__ == "_ctypes" for base in type(value).__mro__):
-        return Unkeyable(
-            path, f"is a {kind}, an address that means something else in every process", DECLARE
-        )
-    from emberkeep.keys.standard import remedy_for
-
-    remedy = remedy_for(value)
-    if remedy is not None:
-        return Unkeyable(
-            path,
-            f"is a {kind}, which holds more than values: indices, references, a device",
-            remedy,
-        )
-    for plain in (bool, int, float, complex, str, bytes, tuple, list, dict, set):
-        if isinstance(value, plain):
-            return Unkeyable(
-                path,
-                f"is a {kind}, a subclass of {plain.__name__} that may behave differently",
-                f"Pass {plain.__name__}(value)",
-            )
-    return Unkeyable(
-        path,
-        f"is a {kind}, whose state cannot be read exactly",
-        f"Pass what matters of it as plain values, arrays or frozen dataclasses. {DECLARE}",
-    )

@@ -1,4 +1,4 @@
-"""What users vouch for by a version of their own, because it has no exact key."""
+"""What has no exact key: refused, or vouched for by its user with a version."""
 
 from __future__ import annotations
 
@@ -59,3 +59,43 @@ def declared_leaf(value: object) -> Fingerprint | None:
             payload = f"{len(name)}:{name}{version}".encode()
             return leaf("declared", payload, f"{name} {version}")
     return None
+
+
+def refusal(value: object, path: str) -> Unkeyable:
+    """The error for a value of a type that has no exact key."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    if any(base.__name__ == "PurePath" for base in type(value).__mro__):
+        return Unkeyable(
+            path,
+            f"is the path {str(value)!r}; a path names a place, and what lies there can change",
+            "Pass the contents (path.read_bytes()), or str(path) if only the name matters",
+        )
+    if any(base.__module__ == "_ctypes" for base in type(value).__mro__):
+        return Unkeyable(
+            path, f"is a {kind}, an address that means something else in every process", DECLARE
+        )
+    from emberkeep.keys.standard import remedy_for
+
+    remedy = remedy_for(value)
+    if remedy is not None:
+        return Unkeyable(
+            path,
+            f"is a {kind}, which holds more than values: indices, references, a device",
+            remedy,
+        )
+    for plain in (bool, int, float, complex, str, bytes, tuple, list, dict, set):
+        if isinstance(value, plain):
+            return Unkeyable(
+                path,
+                f"is a {kind}, a subclass of {plain.__name__} that may behave differently",
+                f"Pass {plain.__name__}(value)",
+            )
+    return Unkeyable(
+        path,
+        f"is a {kind}, whose state cannot be read exactly",
+        f"Pass what matters of it as plain values, arrays or frozen dataclasses. {DECLARE}",
+    )
+
+
+class GlobalsChange(Exception):  # noqa: N818 - reads as what it says
+    """Code assigns to globals, so that it matters by which name other code reads them."""
