@@ -229,9 +229,8 @@ class TestSymPy:
         x, y = sympy.symbols("x y")
         text = self.read({"x": write(sympy, x, y), "y": "1"})["x"]
         from emberkeep.ode.codegen.printing import TARGETS_OWN, Literals, Names, Printer
-        from emberkeep.ode.system.reading import read_system
 
-        read = read_system(two({"x": text, "y": "1"}))
+        read = two({"x": text, "y": "1"}).read()
         names = {name: name for name in ("t", "x", "y", "a", "b")}
         printer = Printer(read.program, names, Literals("float64"), Names(names))
         printer.write([("result", read.derivatives[0])])

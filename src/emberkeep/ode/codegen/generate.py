@@ -15,7 +15,6 @@ from emberkeep.ode.codegen.wrapping import wrapped
 from emberkeep.ode.control import controller_source
 from emberkeep.ode.control.pi import CONSTANTS as CONTROLLER_CONSTANTS
 from emberkeep.ode.plan import SETTINGS, compiled
-from emberkeep.ode.system.reading import read_system
 
 if TYPE_CHECKING:
     from emberkeep.ode.plan import Plan
@@ -60,7 +59,7 @@ def generate(plan: Plan, *, on_device: bool) -> Generated:
     """
     plan = compiled(plan)
     system, tableau = plan.system, plan.tableau
-    read = None if system.function is not None else read_system(system)
+    read = None if system.function is not None else system.read()
     states, inputs = len(system.states), len(system.parameters) + len(system.constants)
     large = states > MOST_STATES or _instructions(read) > MOST_INSTRUCTIONS
     shape = Shape(

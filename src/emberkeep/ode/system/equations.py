@@ -200,21 +200,6 @@ def names_in(equation: Equation) -> set[str]:
     return {token for token in set(equation.tokens) if _NAME.fullmatch(token)} - WORDS
 
 
-def require_ascii(equation: Equation) -> None:
-    """Refuse letters of other alphabets, which look like names and are none here.
-
-    Raises:
-        InvalidSystem: points at the first one.
-    """
-    if equation.text.isascii():
-        return
-    for token in equation.tokens:
-        if not token.isascii():
-            from emberkeep.ode.system.mistakes import strange_letter
-
-            raise strange_letter(equation, token)
-
-
 def pointed(problem: str, text: str, column: int, width: int, remedy: str) -> InvalidSystem:
     """An error that points into an equation."""
     mark = " " * column + "^" * max(1, width)

@@ -46,8 +46,11 @@ DECLARE = (
 )
 
 
-def strange_letter(equation: Equation, token: str) -> InvalidSystem:
-    """An error about a letter that is none of an equation's."""
+def strange_letter(equation: Equation) -> InvalidSystem | None:
+    """An error about the first letter of another alphabet, which looks like a name and is none."""
+    token = next((token for token in equation.tokens if not token.isascii()), None)
+    if token is None:
+        return None
     found = re.search(re.escape(token), equation.text)
     meant = _MEANT.get(token)
     remedy = f"Write {meant} instead" if meant else "Write it in letters, as alpha or rate_2"

@@ -10,9 +10,9 @@ from emberkeep.ode.system.parsing import parse_equation
 from emberkeep.ode.system.program import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from emberkeep.ode.system.system import System
+    from emberkeep.ode.system.equations import Equation
 
 
 @final
@@ -31,21 +31,31 @@ class Read:
     definitions: Mapping[str, int]
 
 
-def read_system(system: System) -> Read:
+def read_equations(
+    equations: Sequence[Equation],
+    names: Sequence[str],
+    functions: Mapping[str, Callable[..., float]],
+) -> Read:
     """Parse all equations.
+
+    Args:
+        equations: derivatives in the order of states; definitions after those that they need.
+        names: of states, parameters and constants.
+        functions: what users call by a name of their own.
 
     Raises:
         InvalidSystem: points at what cannot be read.
     """
     program = Program()
-    names = (TIME, *system.states, *system.parameters, *system.constants)
-    values = {name: program.name(name) for name in names}
+    values = {name: program.name(name) for name in (TIME, *names)}
     definitions: dict[str, int] = {}
-    for equation in system.equations[len(system.states) :]:
-        value = parse_equation(equation, program, values, system.functions)
-        values[equation.target] = definitions[equation.target] = value
+    for equation in equations:
+        if not equation.is_derivative:
+            value = parse_equation(equation, program, values, functions)
+            values[equation.target] = definitions[equation.target] = value
     derivatives = tuple(
-        parse_equation(equation, program, values, system.functions)
-        for equation in system.equations[: len(system.states)]
+        parse_equation(equation, program, values, functions)
+        for equation in equations
+        if equation.is_derivative
     )
     return Read(program, derivatives, definitions)

@@ -20,7 +20,6 @@ from emberkeep.ode.system.equations import (
     looks_right,
     names_in,
     read_equation,
-    require_ascii,
     split_equations,
 )
 
@@ -28,6 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
+
+    from emberkeep.ode.system.reading import Read
 
     Values = Mapping[str, float]
 
@@ -169,6 +170,17 @@ class System:
             require_reference(function, f"The system {self.name}")
         return _restored, ({name: getattr(self, name) for name in System.__slots__},)
 
+    def read(self) -> Read:
+        """All equations as one program.
+
+        Raises:
+            InvalidSystem: points at what cannot be read.
+        """
+        from emberkeep.ode.system.reading import read_equations
+
+        names = (*self.states, *self.parameters, *self.constants)
+        return read_equations(self.equations, names, self.functions)
+
     def check(self) -> None:
         """Parse every equation; large systems are parsed only when they are compiled.
 
@@ -176,9 +188,7 @@ class System:
             InvalidSystem: points at what cannot be read.
         """
         if self.function is None:
-            from emberkeep.ode.system.reading import read_system
-
-            read_system(self)
+            self.read()
 
     def ingredients(self) -> dict[str, object]:
         """All of it that can change compiled code: names and equations, and no number."""
@@ -390,7 +400,8 @@ def _require_known_names(
 ) -> None:
     names = {*known, *definitions, TIME, *CONSTANTS, *FUNCTIONS, *SPELLINGS}
     for equation in equations:
-        require_ascii(equation)
+        if not equation.text.isascii():
+            _require_ascii(equation)
         unknown = names_in(equation) - names
         if unknown:
             from emberkeep.ode.system.mistakes import unknown_name
@@ -399,6 +410,14 @@ def _require_known_names(
             raise unknown_name(equation, first, {*known, *definitions})
         if not looks_right(equation):
             _explain(equation, definitions, known)
+
+
+def _require_ascii(equation: Equation) -> None:
+    from emberkeep.ode.system.mistakes import strange_letter
+
+    problem = strange_letter(equation)
+    if problem is not None:
+        raise problem
 
 
 def _explain(
