@@ -26,6 +26,9 @@ class Anybody:
     def learn_revocations(self):
         pass
 
+    def standing(self):
+        pass
+
 
 def folder(path, **options):
     return SharedFolder(Place(str(path), **options), Anybody())

@@ -128,7 +128,7 @@ def test_threads_keep_the_books_right():
     for thread in threads:
         thread.join()
     assert len(held(store)) <= 5
-    assert store._size_bytes == sum(size_of(each) for each, _ in store._held.values())
+    assert store._size_bytes == sum(size_of(each) for each, *_ in store._held.values())
 
 
 @pytest.mark.timeout(60)

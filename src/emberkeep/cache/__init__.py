@@ -148,6 +148,7 @@ class Keep:
         self._has_layers = bool(layers)
         self._trouble = Trouble()
         self._sealer = Sealer(settings.config_dir, self._without_lasting_key)
+        self._own = OwnKeep(self._sealer, settings.config_dir, self._judge)
         self._judges: list[Judge] = []
         self._builders: list[Builder] = []
         if settings.strategy == "shared" and not settings.shared:
@@ -207,15 +208,15 @@ class Keep:
         return not self._builders or self._builders[0].flush(patience_s)
 
     def _open_local(self, root: str) -> Directory:
-        own = OwnKeep(self._sealer, self.settings.config_dir, self._judge)
+        own = self._own
         heals = not self.settings.read_only
-        return Directory(root, own.verify, endorse=own.endorse, heals=heals)
+        return Directory(root, own.verify, endorse=own.endorse, heals=heals, standing=own.standing)
 
     def _open_places(self, layers: Sequence[Store]) -> Places:
         settings = self.settings
         near: list[Store] = []
         if settings.memory_size_bytes:
-            near.append(Memory(settings.memory_size_bytes))
+            near.append(Memory(settings.memory_size_bytes, self._own.standing))
         if self._local is not None:
             near.append(_read_only(self._local) if settings.read_only else self._local)
         # What a shared place needs is loaded when it is asked for the first time.

@@ -106,6 +106,7 @@ class SharedFolder:
             heals=False,
             notes_use=self.writable,
             access=as_of,
+            standing=others.standing,
         )
 
     def read(self, key: Key) -> Kept | Miss:

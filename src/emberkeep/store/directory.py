@@ -68,9 +68,10 @@ class Directory:
             or is only read.
         notes_use: whether the use of an entry may be noted in the folder; as `heals` by default.
         access: asked, at the first write, who else may read and write what is made.
+        standing: what is said of others at the moment; judgements stand while it is the same.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each given by its name
         self,
         root: str,
         verify: Verify,
@@ -80,6 +81,7 @@ class Directory:
         heals: bool = True,
         notes_use: bool | None = None,
         access: Callable[[str], Access] | None = None,
+        standing: Callable[[], object] | None = None,
     ) -> None:
         self.root = root
         self.label = label
@@ -90,7 +92,8 @@ class Directory:
         self._notes_use = heals if notes_use is None else notes_use
         self._access = access
         self._layout_known = False
-        self._judged: dict[Key, tuple[bytes, Manifest]] = {}
+        self._standing = standing
+        self._judged: dict[Key, tuple[bytes, Manifest, object]] = {}
 
     # Reading ------------------------------------------------------------------------------------
 
@@ -138,15 +141,16 @@ class Directory:
 
     def _judge(self, document: bytes, key: Key) -> Manifest | Miss:
         """The manifest in a document; what was good before, byte for byte, is not parsed again."""
+        said = None if self._standing is None else self._standing()
         known = self._judged.get(key)
-        if known is not None and known[0] == document:
+        if known is not None and known[0] == document and known[2] == said:
             return known[1]
         found = read_document(document, key, self._verify)
         # Those whom others have signed are judged each time: trust ends when it is withdrawn.
         if not isinstance(found, Miss) and document[SIGNED_AT] != SIGNED:
             if len(self._judged) >= JUDGED:
                 self._judged.clear()
-            self._judged[key] = (document, found)
+            self._judged[key] = (document, found, said)
         return found
 
     def _read_blob(self, ref: BlobRef) -> bytes | Miss:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 
 from emberkeep.errors import StoreProblem, Untrusted
 from emberkeep.light import final
@@ -26,39 +26,61 @@ if hasattr(os, "register_at_fork"):
     )
 
 
+def unchanging() -> None:
+    """For stores whose judgements depend on nothing that is said meanwhile."""
+
+
+THREADS = 1024  # of which it is remembered what was said when they asked last
+
+
 @final
 class Memory:
-    """Artifacts of this process. Nothing is checked again: what is here was checked on its way in.
+    """Artifacts of this process. No byte is checked again: that was done on its way in.
+
+    Who vouches for it is another matter: trust can be withdrawn. What was judged by what was said
+    before is let go of, and read anew from where it came from.
 
     Args:
         limit_bytes: how much it holds; an artifact larger than that is not taken.
+        standing: what is said of others at the moment; judgements stand while it is the same.
     """
 
     label = "memory"
     writable = True
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, standing: Callable[[], object] = unchanging) -> None:
         self._limit_bytes = limit_bytes
+        self._standing = standing
         self._size_bytes = 0
-        self._held: dict[Key, tuple[Kept, float]] = {}
+        self._held: dict[Key, tuple[Kept, float, object]] = {}
+        self._asked: dict[int, object] = {}
 
     def read(self, key: Key) -> Kept | Miss:
         """The artifact of this key."""
+        said = self._standing()
         with _lock:
             held = self._held.pop(key, None)
-            if held is None:
-                return Miss(ABSENT, "it was not used in this process yet")
-            self._held[key] = (held[0], time.time())  # last in the order of use
-            return held[0]
+            if held is not None and held[2] == said:
+                self._held[key] = (held[0], time.time(), said)  # last in the order of use
+                return held[0]
+            if held is not None:
+                self._size_bytes -= size_of(held[0])
+            # What this thread writes next was judged after this, at the earliest.
+            if len(self._asked) >= THREADS:
+                self._asked.clear()
+            self._asked[get_ident()] = said
+        return Miss(ABSENT, "this process has not used it yet")
 
     def write(self, kept: Kept) -> None:
         """Hold an artifact, and let go of what was not used for longest."""
         size = size_of(kept)
+        now = self._standing()
         with _lock:
             self._drop(kept.manifest.key)
             if size > self._limit_bytes:
                 return
-            self._held[kept.manifest.key] = (kept, time.time())
+            said = self._asked.get(get_ident(), now)
+            self._held[kept.manifest.key] = (kept, time.time(), said)
             self._size_bytes += size
             while self._size_bytes > self._limit_bytes:
                 self._drop(next(iter(self._held)))
@@ -78,7 +100,7 @@ class Memory:
         """Everything that is held."""
         with _lock:
             held = list(self._held.items())
-        for key, (kept, used) in held:
+        for key, (kept, used, _said) in held:
             kind, name = folder_name(key.kind), folder_name(key.name)
             yield Entry(kind, name, str(key), used, len(kept.document))
 

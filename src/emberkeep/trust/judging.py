@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from emberkeep.errors import StoreProblem, Untrusted
 from emberkeep.light import final
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from emberkeep.store.protocol import Manifest, Stamps
     from emberkeep.trust.seals import Sealer
     from emberkeep.trust.signing import SigningKey
-    from emberkeep.trust.trusted import Trust
 
 REVOKED = "revoked"  # the folder of a shared place in which owners revoke their keys
 STATEMENT_LIMIT = 4096
+LOOK_AGAIN_S = 60.0  # after this, owners' statements in a place are looked for again
 REVOKED_BY_OWNER = "the key that signed it was revoked by its owner"
 
 
@@ -97,6 +98,12 @@ class Judge:
         self.trust = trust
         self.own = own
         self.taken_back: set[str] = set()
+
+    def standing(self) -> object:
+        """All that judgements depend on; while it is the same, they stand."""
+        trust = self.trust.current()
+        is_unknown = trust is UNREADABLE  # which is equal to that of somebody who said nothing
+        return trust, is_unknown, trust.expired(time.time()), len(self.taken_back)
 
     def revocation(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """Why an artifact may not be used any more, whoever vouches for it; None where it may."""
@@ -189,8 +196,11 @@ class Others:
         self._revocations = revocations
         self._details = details
         self._on_problem = on_problem
-        self._looked_up: set[str] = set()
-        self._learned_for: Trust | None = None
+        self._looked_up: dict[str, float] = {}
+
+    def standing(self) -> object:
+        """What is said of others at the moment; what was judged stands while it is the same."""
+        return self._judge.standing()
 
     def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """None where it may be used here; what was revoked never may, whatever the policy is."""
@@ -263,23 +273,23 @@ class Others:
     def learn_revocations(self, signer: str = "") -> None:
         """Look whether the place holds statements by which owners have revoked their keys.
 
-        For each key that is trusted, once in each process. What is found is remembered in the
+        For each key that is trusted, once a minute at most. What is found is remembered in the
         user's own list: it holds for what was fetched before, and removing it from the place
         later helps nobody. Of strangers nothing is written down: anybody can make and revoke
         keys without end.
         """
         trust = self._judge.trust.current()
-        if trust is self._learned_for and signer in self._looked_up:
-            return
-        for public in {signer, *trust.keys} - self._looked_up:
-            self._looked_up.add(public)
+        now = time.monotonic()
+        for public in (signer, *trust.keys):
+            if now < self._looked_up.get(public, now):
+                continue
+            self._looked_up[public] = now + LOOK_AGAIN_S
             if public not in trust.revoked_keys and self._read_statement(public):
                 self._judge.taken_back.add(public)
                 if public in trust.keys or public in self._judge.own:
                     from emberkeep.trust.editing import remember_revocation
 
                     remember_revocation(self._judge.trust.config_dir, public, self._on_problem)
-        self._learned_for = trust
 
     def _read_statement(self, signer: str) -> bool:
         from emberkeep.trust.signing import is_public_key, is_revoked_by

@@ -7,6 +7,7 @@ the user's configuration, outside every keep: whoever can write into a keep cann
 from __future__ import annotations
 
 import os
+import time
 
 from emberkeep.errors import Untrusted
 from emberkeep.light import final, sha256
@@ -24,6 +25,7 @@ KEY_BYTES = 32
 BLOCK_BYTES = 64  # of SHA-256
 DOMAIN = b"emberkeep seal 1\0"
 TRUST_FILE = "trust.json"  # beside the key: whom else the user trusts; read by `trusted`
+LOOK_EVERY_S = 0.1  # after this at the latest, a running process knows what was revoked
 NOT_OURS = "the manifest was not sealed by this user on this machine"
 
 
@@ -102,6 +104,8 @@ class OwnKeep:
         self._sealer = sealer
         self._trust_file = None if config_dir is None else os.path.join(config_dir, TRUST_FILE)
         self._judge = judge
+        self._said: object = None
+        self._look_at = 0.0
 
     def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """None where this user vouches for it, and nobody has taken that back."""
@@ -110,6 +114,18 @@ class OwnKeep:
         if not stamps.signer and not (self._trust_file and os.path.exists(self._trust_file)):
             return None
         return self._judge().objection(manifest, stamps)
+
+    def standing(self) -> object:
+        """What is said of others at the moment; what was judged stands while it is the same.
+
+        Looked up now and then: what is in memory comes faster than the answer of a file system.
+        """
+        now = time.monotonic()
+        if now >= self._look_at:
+            is_said = self._trust_file is not None and os.path.exists(self._trust_file)
+            self._said = self._judge().standing() if is_said else None
+            self._look_at = now + LOOK_EVERY_S
+        return self._said
 
     def endorse(self, document: bytes) -> bytes:
         """The document with the user's seal, if it is the user's own or a trusted key signed it.

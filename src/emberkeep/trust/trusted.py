@@ -42,9 +42,13 @@ class TrustedKey:
     expires: float | None
     added: float
 
+    def has_expired(self, now: float) -> bool:
+        """Whether trust in it has ended by itself."""
+        return self.expires is not None and not now < self.expires  # NaN has expired, too
+
     def objection(self, key: Key | None, now: float) -> str | None:
         """Why a signature by this key does not count (for an artifact); None where it does."""
-        if self.expires is not None and not now < self.expires:  # NaN has expired, too
+        if self.has_expired(now):
             return f"the trust in {self.name!r} has expired; renew it by `emberkeep trust add`"
         if (
             key is not None
@@ -95,6 +99,10 @@ class Trust:
             if name in revoked:
                 return f"{what} was revoked ({revoked[name] or 'no reason given'})"
         return None
+
+    def expired(self, now: float) -> int:
+        """In how many keys trust has ended by itself."""
+        return sum([key.has_expired(now) for key in self.keys.values()])
 
 
 NOBODY = Trust()

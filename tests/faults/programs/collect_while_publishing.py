@@ -39,6 +39,9 @@ class Anybody:
     def learn_revocations(self):
         pass
 
+    def standing(self):
+        pass
+
 
 def artifact(number):
     blobs = {role: content(number, role) for role in ("code", "source")}
