@@ -198,7 +198,7 @@ def test_a_failure_that_cannot_be_written_lets_others_build(folder, monkeypatch,
     def refuse(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files, "write_file", refuse)
+    monkeypatch.setattr(local, "write_within", refuse)
     lease.fail(ValueError("untold"))
     lease.release(succeeded=False)
     theirs = waiter.join()

@@ -110,7 +110,9 @@ def refuse(monkeypatch, folder):
         counts[operation] = 0
 
         def refusing(place, *arguments, **options):
-            concerned = not isinstance(place, str) or place.startswith(os.path.dirname(folder))
+            concerned = not (isinstance(place, str) and os.path.isabs(place)) or (
+                place.startswith(os.path.dirname(folder))
+            )
             if not concerned or counts[operation] >= times:
                 return real(place, *arguments, **options)
             counts[operation] += 1
@@ -803,10 +805,10 @@ def test_who_is_stopped_in_the_midst_of_its_release_removes_nothing_of_the_other
     others = record.compose(DEAD, digest("other"), 3)
     rename = os.rename
 
-    def stop_before(source, target):
+    def stop_before(source, target, **folders):
         monkeypatch.setattr(os, "rename", rename)
         record.replace(lease.path, others.content)
-        rename(source, target)
+        rename(source, target, **folders)
 
     monkeypatch.setattr(os, "rename", stop_before)
     lease.release(succeeded=True)
@@ -821,8 +823,8 @@ def test_nothing_is_put_back_over_a_third_ones_lease(folder, monkeypatch, refuse
     third = record.compose("3" * 32, digest("third"), 0)
     rename = os.rename
 
-    def rename_and_lose(source, target):
-        rename(source, target)
+    def rename_and_lose(source, target, **folders):
+        rename(source, target, **folders)
         monkeypatch.setattr(os, "rename", rename)
         if not links:
             refuse("link", errno.EPERM)
@@ -904,11 +906,11 @@ def test_a_folder_that_another_host_made_is_waited_for_until_it_is_seen(folder, 
     os.makedirs(folder)
     real, unseen = os.open, []
 
-    def overlook(path, flags, *arguments):
+    def overlook(path, flags, *arguments, **options):
         if flags & os.O_CREAT and len(unseen) < 3:
             unseen.append(path)
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
-        return real(path, flags, *arguments)
+        return real(path, flags, *arguments, **options)
 
     monkeypatch.setattr(os, "open", overlook)
     take(folder).release(succeeded=True)
@@ -949,8 +951,10 @@ def test_a_disk_that_says_only_at_closing_that_it_is_full_is_heard(folder, monke
     close = os.close
 
     def complain_after(descriptor):
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
         close(descriptor)
-        raise OSError(errno.ENOSPC, "No space left on device")
+        if not is_folder:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "close", complain_after)
     told = []
@@ -1039,8 +1043,8 @@ def test_a_file_that_was_made_though_the_answer_was_lost_is_written(folder, monk
     os.makedirs(folder)
     real, lost = os.open, []
 
-    def lose(path, flags, *arguments):
-        descriptor = real(path, flags, *arguments)
+    def lose(path, flags, *arguments, **options):
+        descriptor = real(path, flags, *arguments, **options)
         if flags & os.O_CREAT and not lost:
             lost.append(path)
             os.close(descriptor)

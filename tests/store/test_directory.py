@@ -641,7 +641,7 @@ def test_last_use_of_a_past_time_is_that_time(path):
 
 
 def test_a_use_that_cannot_be_noted_is_no_trouble(store, artifact, path, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise PermissionError("read-only file system")
 
     os.utime(path, (1, 1))

@@ -176,14 +176,6 @@ def test_removing(tmp_path):
     assert not files.remove_file(str(tmp_path))
 
 
-def test_removing_folders(tmp_path):
-    (tmp_path / "full" / "empty").mkdir(parents=True)
-    assert not files.remove_folder(str(tmp_path / "full"))
-    assert files.remove_folder(str(tmp_path / "full" / "empty"))
-    assert files.remove_folder(str(tmp_path / "full"))
-    assert not files.remove_folder(str(tmp_path / "full"))
-
-
 def test_names_are_unique_and_say_who():
     names = [files.unique_name() for _ in range(1000)]
     assert len(set(names)) == 1000

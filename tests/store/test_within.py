@@ -8,7 +8,13 @@ import threading
 import pytest
 
 from emberkeep.store.files import Access, read_file
-from emberkeep.store.within import move_within, remove_within, write_within
+from emberkeep.store.within import (
+    move_within,
+    remove_folder_within,
+    remove_within,
+    touch_within,
+    write_within,
+)
 
 
 @pytest.fixture
@@ -71,6 +77,35 @@ def test_no_link_leads_out_while_removing(root, outside):
     os.symlink(outside, f"{root}/temporary")
     assert not remove_within(root, f"{root}/temporary/thesis")
     assert (outside / "thesis").exists()
+
+
+def test_only_empty_folders_are_removed(root):
+    os.makedirs(f"{root}/full/empty")
+    assert not remove_folder_within(root, f"{root}/full")
+    assert remove_folder_within(root, f"{root}/full/empty")
+    assert remove_folder_within(root, f"{root}/full")
+    assert not remove_folder_within(root, f"{root}/full")
+
+
+def test_no_link_leads_out_while_removing_folders(root, outside):
+    (outside / "empty").mkdir()
+    os.symlink(outside, f"{root}/kind")
+    assert not remove_folder_within(root, f"{root}/kind/empty")
+    assert not remove_folder_within(root, f"{root}/kind")
+    assert (outside / "empty").is_dir()
+
+
+def test_no_link_leads_out_while_touching(root, outside):
+    os.utime(outside / "thesis", (1, 1))
+    os.symlink(outside, f"{root}/link")
+    assert not touch_within(root, f"{root}/link/thesis")
+    os.symlink(outside / "thesis", f"{root}/f")
+    assert touch_within(root, f"{root}/f")  # the link itself
+    assert os.stat(outside / "thesis").st_mtime == 1
+    write_within(root, f"{root}/g", b"1")
+    os.utime(f"{root}/g", (1, 1))
+    assert touch_within(root, f"{root}/g")
+    assert os.stat(f"{root}/g").st_mtime > 1
 
 
 def test_no_link_leads_out_while_moving(root, outside):

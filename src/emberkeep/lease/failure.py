@@ -12,7 +12,7 @@ Who waited knows the token, and raises the error; who comes later does not, and 
 from __future__ import annotations
 
 from emberkeep.errors import BuildFailed
-from emberkeep.store import files
+from emberkeep.lease.record import read
 
 MESSAGE_LIMIT = 1 << 16
 
@@ -33,7 +33,7 @@ def heard(lease_path: str, seen: set[str]) -> BuildFailed | None:
     if not seen:
         return None
     try:
-        content = files.read_file(path_for(lease_path), MESSAGE_LIMIT)
+        content = read(path_for(lease_path), MESSAGE_LIMIT)
     except (OSError, ValueError):
         return None
     token, _, told = content.decode("utf-8", "replace").partition("\n")

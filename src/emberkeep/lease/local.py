@@ -13,6 +13,8 @@ from emberkeep.lease import failure
 from emberkeep.lease.waiting import FOR_ONESELF, Wait
 from emberkeep.light import final
 from emberkeep.store import files
+from emberkeep.store.files import ALONE
+from emberkeep.store.within import in_folder, remove_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class Lease:
             return
         content = failure.compose(self._token, f"Process {self._process}", problem)
         try:
-            files.write_file(failure.path_for(self.path), content, os.path.dirname(self.path))
+            write_within(_root(self.path), failure.path_for(self.path), content)
         except OSError:
             return  # those who wait build for themselves, as if the builder had died
 
@@ -60,8 +62,8 @@ class Lease:
             return
         _held.remove(self)
         if succeeded:
-            files.remove_file(failure.path_for(self.path))
-        files.remove_file(self.path)  # before unlocking, so that nobody gets a lock on its remains
+            _remove(failure.path_for(self.path))
+        _remove(self.path)  # before unlocking, so that nobody gets a lock on its remains
         _close(self._descriptor)
 
     def _is_held(self) -> bool:
@@ -127,11 +129,18 @@ def acquire(folder: str, name: str, on_problem: Callable[[str], None]) -> Lease 
 
 def _open(path: str) -> int:
     flags = os.O_RDWR | os.O_CREAT | files.NO_FOLLOW
-    try:
-        return os.open(path, flags, 0o600)
-    except FileNotFoundError:
-        files.make_folder(os.path.dirname(path))
-        return os.open(path, flags, 0o600)
+    return in_folder(
+        _root(path), path, lambda folder, name: os.open(name, flags, 0o600, dir_fd=folder), ALONE
+    )
+
+
+def _root(path: str) -> str:
+    """The keep, in which the folder of leases is."""
+    return os.path.dirname(os.path.dirname(path))
+
+
+def _remove(path: str) -> None:
+    remove_within(_root(path), path)
 
 
 def _lock(descriptor: int, path: str) -> str | None:
@@ -149,7 +158,7 @@ def _lock(descriptor: int, path: str) -> str | None:
     except BlockingIOError:
         return os.read(descriptor, TOKEN_LIMIT).decode("ascii", "replace")
     except OSError:
-        files.remove_file(path)  # no locks here: don't leave a file for every key
+        _remove(path)  # no locks here: don't leave a file for every key
         raise
     finally:
         if not ours:
@@ -173,7 +182,7 @@ def _raise_failure(path: str, seen: set[str], descriptor: int | None) -> None:
     if problem is None:
         return
     if descriptor is not None:
-        files.remove_file(path)
+        _remove(path)
         _close(descriptor)
     raise problem
 

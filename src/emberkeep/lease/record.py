@@ -8,6 +8,10 @@ A network file system shows one host late what another did, unless a file is ope
 reading; so each look opens it afresh. The token says whose it is, and answers also when the
 answer of the server was lost: who finds their own token has made the file.
 
+Whoever shares the folder may put a link in the place of a part of it, at any moment. So each step
+is done to a name in the folder of leases, which is opened anew from the shared root, and not by way
+of a link.
+
 Beside it lie, for moments, files of the same name and an ending of chance. Who dies in such a
 moment leaves one, which nobody looks at.
 """
@@ -20,6 +24,8 @@ import time
 
 from emberkeep.light import final, frozen
 from emberkeep.store import files
+from emberkeep.store.files import Access, allow
+from emberkeep.store.within import in_folder, open_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +42,7 @@ LIMIT = 4096  # a longer line is from the future, or nobody's; it is waited for 
 
 # For heartbeats: never makes the file, and a pipe in its place makes nobody wait.
 BEATING = os.O_RDWR | files.READING
+WRITING = os.O_WRONLY | os.O_CREAT | files.NO_FOLLOW
 
 # What a server that was restarted, or is at work on the same file, answers for a moment.
 PASSING = frozenset([errno.ESTALE, errno.EBUSY])
@@ -91,10 +98,15 @@ def _digits(heartbeats: int) -> str:
 # What is done to the file -------------------------------------------------------------------------
 
 
+def read(path: str, limit: int = LIMIT) -> bytes:
+    """A file's content; ValueError where it is larger than the limit, or no file."""
+    return _at(path, lambda folder, name: files.read_file(name, limit, folder))
+
+
 def look(path: str) -> Record | None:
     """What the file says now; None where there is none."""
     try:
-        return parse(_patiently(lambda: files.read_file(path, LIMIT)))
+        return parse(read(path))
     except FileNotFoundError:
         return None
 
@@ -106,9 +118,9 @@ def create(path: str, record: Record) -> bool:
         try:
             _write(temporary, record.content)
         except FileNotFoundError:
-            _make_folder(os.path.dirname(path))
+            _make_folder(path)
             # If it is another host's, this one may not see it yet.
-            _patiently(lambda: _write(temporary, record.content), UNSEEN)
+            _write(temporary, record.content, passing=UNSEEN)
         return _name(temporary, path, record)
     finally:
         discard(temporary)
@@ -122,9 +134,10 @@ def take_away(path: str, judged: Record) -> None:
 def beat(path: str, token: str, heartbeats: int) -> None:
     """Write how often the heart has beaten, if the file is still the token's.
 
-    Both through one descriptor: a file that takes its place in between is not touched.
+    Both through one descriptor: a file that takes its place in between is not touched. Not tried
+    again: the next beat comes soon.
     """
-    descriptor = os.open(path, BEATING)
+    descriptor = in_folder(_root(path), path, lambda folder, name: _open(name, BEATING, folder))
     try:
         if os.read(descriptor, TOKEN_DIGITS) == token.encode():
             os.pwrite(descriptor, _digits(heartbeats).encode(), HEARTBEAT_AT)
@@ -145,7 +158,7 @@ def give_back(path: str, token: str) -> None:
 def discard(path: str) -> None:
     """Remove a file that is nobody's lease; if that cannot be, it is litter."""
     try:
-        _patiently(lambda: os.unlink(path))
+        _at(path, lambda folder, name: os.unlink(name, dir_fd=folder))
     except OSError:
         return
 
@@ -155,7 +168,8 @@ def replace(path: str, content: bytes) -> None:
     temporary = _beside(path)
     try:
         _write(temporary, content)
-        _patiently(lambda: os.replace(temporary, path))
+        new = os.path.basename(path)
+        _at(temporary, lambda folder, name: os.replace(name, new, **_both(folder)))
     except BaseException:
         discard(temporary)
         raise
@@ -176,8 +190,9 @@ def _remove(path: str, is_it: Callable[[Record], bool]) -> None:
     then both build, which is harmless.
     """
     aside = _beside(path)
+    new = os.path.basename(aside)
     try:
-        _patiently(lambda: os.rename(path, aside))
+        _at(path, lambda folder, name: os.rename(name, new, **_both(folder)))
         found = look(aside)
         if found is not None and not is_it(found):
             _name(aside, path, found)
@@ -189,9 +204,10 @@ def _remove(path: str, is_it: Callable[[Record], bool]) -> None:
 
 def _name(source: str, path: str, record: Record) -> bool:
     """Give a file its name unless that is taken; where links are not, by writing it again."""
+    new = os.path.basename(path)
     try:
         try:
-            _patiently(lambda: os.link(source, path))
+            _at(source, lambda folder, name: _link(name, new, folder))
         except OSError as problem:
             if problem.errno not in NO_LINKS:
                 raise
@@ -201,19 +217,18 @@ def _name(source: str, path: str, record: Record) -> bool:
     return True
 
 
-def _write(path: str, content: bytes, only: int = 0) -> None:
+def _write(path: str, content: bytes, only: int = 0, *, passing: frozenset[int] = PASSING) -> None:
     """Write a file, with O_EXCL a new one only; what cannot be written whole is removed.
 
     Names of chance need no O_EXCL: tried again where an answer was lost, it would find the file.
     """
-    bits = _bits_of_root(path) & FILE_BITS | OWN_FILE_BITS
-    flags = os.O_WRONLY | os.O_CREAT | files.NO_FOLLOW | only
+    bits = _access(path).file
 
-    def write() -> None:
-        descriptor = os.open(path, flags, bits)
+    def write(folder: int, name: str) -> None:
+        descriptor = _open(name, WRITING | only, folder, bits)
         try:
             try:
-                _permit(descriptor, bits)
+                allow(descriptor, bits)  # where that cannot be, others build for themselves
                 rest = memoryview(content)
                 while rest:
                     rest = rest[os.write(descriptor, rest) :]
@@ -223,30 +238,43 @@ def _write(path: str, content: bytes, only: int = 0) -> None:
             discard(path)
             raise
 
-    _patiently(write)
+    _at(path, write, passing)
 
 
-def _make_folder(folder: str) -> None:
-    bits = _bits_of_root(os.path.join(folder, "")) & FOLDER_BITS
-    try:
-        _patiently(lambda: os.mkdir(folder, bits))
-    except FileExistsError:  # somebody else was faster
-        return
-    _permit(folder, bits)
+def _link(name: str, new: str, folder: int) -> None:
+    """Give a file a second name; what somebody has put a link in its place for gets none."""
+    os.link(name, new, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
 
 
-def _bits_of_root(path: str) -> int:
-    """What the shared root, which is the parent of the folder of leases, permits to whom."""
-    root = os.path.dirname(os.path.dirname(path))
-    return _patiently(lambda: os.stat(root).st_mode)
+def _both(folder: int) -> dict[str, int]:
+    """That both the old name and the new one are in this folder."""
+    return {"src_dir_fd": folder, "dst_dir_fd": folder}
 
 
-def _permit(file: int | str, bits: int) -> None:
-    """Permit to others what the root does, whatever this process would grant by default."""
-    try:
-        os.chmod(file, bits)
-    except OSError:  # not ours to decide here; others then build for themselves
-        return
+def _open(name: str, flags: int, folder: int, bits: int = OWN_FILE_BITS) -> int:
+    return os.open(name, flags, bits, dir_fd=folder)
+
+
+def _make_folder(path: str) -> None:
+    """Make the folder of leases, for those whom the shared root permits to write there."""
+    root, folder = _root(path), os.path.basename(os.path.dirname(path))
+    os.close(_patiently(lambda: open_folder(root, (folder,), _access(path))))
+
+
+def _access(path: str) -> Access:
+    """What the shared root permits to whom, whatever this process would grant by default."""
+    mode = _patiently(lambda: os.stat(_root(path)).st_mode)
+    return Access(mode & FILE_BITS | OWN_FILE_BITS, mode & FOLDER_BITS)
+
+
+def _root(path: str) -> str:
+    """The shared root, which is the parent of the folder of leases; it may itself be a link."""
+    return os.path.dirname(os.path.dirname(path))
+
+
+def _at(path: str, work: Callable[[int, str], T], passing: frozenset[int] = PASSING) -> T:
+    """Do something to a name in the folder of leases, patiently."""
+    return _patiently(lambda: in_folder(_root(path), path, work), passing)
 
 
 def _patiently(work: Callable[[], T], passing: frozenset[int] = PASSING) -> T:

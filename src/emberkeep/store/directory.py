@@ -170,10 +170,9 @@ class Directory:
         """Note the use of an entry, at most hourly; a folder that forbids it is no trouble."""
         if not self._notes_use or 0 <= time.time() - used < TOUCH_AFTER_S:
             return
-        try:
-            os.utime(path)
-        except OSError:
-            return
+        from emberkeep.store.within import touch_within  # a hit needs none, but once an hour
+
+        touch_within(self.root, path)
 
     def change_nothing(self) -> None:
         """Only read from now on, for a process that cannot tell good seals from bad ones."""

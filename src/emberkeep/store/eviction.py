@@ -26,7 +26,12 @@ from emberkeep.store.inspection import (
 )
 from emberkeep.store.manifest import SIZE_LIMIT
 from emberkeep.store.pins import pinned, unpin
-from emberkeep.store.within import move_within, remove_within
+from emberkeep.store.within import (
+    move_within,
+    remove_folder_within,
+    remove_within,
+    touch_within,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -208,10 +213,11 @@ def _clock_of(directory: Directory) -> float:
     """
     now = time.time()
     path = os.path.join(directory.root, "format")
+    if not touch_within(directory.root, path):
+        return now  # whoever may not touch that file can hardly remove others
     try:
-        os.utime(path)
-        there = os.stat(path).st_mtime
-    except OSError:  # whoever may not touch that file can hardly remove others
+        there = os.stat(path, follow_symlinks=False).st_mtime
+    except OSError:
         return now
     return now if abs(there - now) < CLOCKS_AGREE_S else there
 
@@ -368,10 +374,10 @@ def _remove_empty_folders(directory: Directory) -> None:
             if kind.name in RESERVED or not kind.is_dir(follow_symlinks=False):
                 continue
             for name in list(files.scan(kind.path)):
-                files.remove_folder(name.path)
-            files.remove_folder(kind.path)
+                remove_folder_within(directory.root, name.path)
+            remove_folder_within(directory.root, kind.path)
         for shelf in list(files.scan(os.path.join(directory.root, "blobs"))):
-            files.remove_folder(shelf.path)
+            remove_folder_within(directory.root, shelf.path)
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
 

@@ -15,18 +15,26 @@ PRIVATE = 0o700
 FOLDER_TRIES = 5  # each can only fail if a collection empties the keep within microseconds
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
+FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+
 # A pipe in the place of a file must not make its reader wait.
 READING = os.O_RDONLY | NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)
 
 
-def read_file(path: str, limit: int) -> bytes:
-    """A file's bytes, read once; ValueError where it is larger than the limit, or no file."""
-    return read_dated(path, limit)[0]
+def read_file(path: str, limit: int, folder: int | None = None) -> bytes:
+    """A file's bytes, read once; ValueError where it is larger than the limit, or no file.
+
+    Args:
+        path: of the file; within the folder, where one is given.
+        limit: how many bytes it can have.
+        folder: the descriptor of an open one.
+    """
+    return read_dated(path, limit, folder)[0]
 
 
-def read_dated(path: str, limit: int) -> tuple[bytes, float]:
+def read_dated(path: str, limit: int, folder: int | None = None) -> tuple[bytes, float]:
     """As `read_file`, with the time of the file's last modification."""
-    descriptor = os.open(path, READING)
+    descriptor = os.open(path, READING, dir_fd=folder)
     try:
         facts = os.fstat(descriptor)
         if not S_ISREG(facts.st_mode):
@@ -80,10 +88,13 @@ def write_file(path: str, content: bytes, temporary: str) -> None:
         raise
 
 
-def allow(target: int | str, mode: int) -> None:
-    """Set permissions, whatever the umask is; a file system that knows none is no trouble."""
+def allow(descriptor: int, mode: int) -> None:
+    """Set permissions, whatever the umask is; a file system that knows none is no trouble.
+
+    By a descriptor, since a path may lead elsewhere by now.
+    """
     try:
-        os.chmod(target, mode)
+        os.chmod(descriptor, mode)
     except OSError:
         return
 
@@ -137,22 +148,17 @@ def make_folder(path: str, access: Access = ALONE) -> None:
 def _make_one(path: str, access: Access) -> None:
     os.mkdir(path, access.folder & 0o777)
     if access is not ALONE:
-        allow(path, access.folder)
+        folder = os.open(path, FOLDER | NO_FOLLOW)
+        try:
+            allow(folder, access.folder)
+        finally:
+            os.close(folder)
 
 
 def remove_file(path: str) -> bool:
     """Remove a file; whether it was there and could be removed."""
     try:
         os.unlink(path)
-    except OSError:
-        return False
-    return True
-
-
-def remove_folder(path: str) -> bool:
-    """Remove a folder if it is empty; whether it was there, empty and could be removed."""
-    try:
-        os.rmdir(path)
     except OSError:
         return False
     return True

@@ -19,7 +19,7 @@ from emberkeep.store.manifest import (
 )
 from emberkeep.store.pins import pinned
 from emberkeep.store.protocol import DAMAGED, UNREADABLE, UNTRUSTED, Miss
-from emberkeep.store.within import move_within, remove_within
+from emberkeep.store.within import in_folder, move_within, remove_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -410,7 +410,11 @@ def _remove_lease(root: str, path: str, before: float, *, dry_run: bool) -> bool
     import fcntl
 
     try:
-        descriptor = os.open(path, os.O_RDWR | files.NO_FOLLOW)
+        descriptor = in_folder(
+            root,
+            path,
+            lambda folder, name: os.open(name, os.O_RDWR | files.READING, dir_fd=folder),
+        )
     except OSError:
         return False
     try:

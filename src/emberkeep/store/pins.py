@@ -9,7 +9,7 @@ import os
 
 from emberkeep.errors import StoreProblem
 from emberkeep.store import files
-from emberkeep.store.within import remove_within, write_within
+from emberkeep.store.within import remove_folder_within, remove_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def unpin(directory: Directory, entry: Entry) -> bool:
             f"{entry.kind}/{entry.name} cannot be unpinned: {path} cannot be removed"
         )
     for folder in (os.path.dirname(path), os.path.dirname(os.path.dirname(path))):
-        files.remove_folder(folder)
+        remove_folder_within(directory.root, folder)
     return True
 
 

@@ -12,7 +12,7 @@ from emberkeep.store import files
 from emberkeep.store.directory import LAYOUT, source_path
 from emberkeep.store.manifest import SIZE_LIMIT, read_document
 from emberkeep.store.protocol import NEWER_FORMAT, Miss
-from emberkeep.store.within import write_within
+from emberkeep.store.within import touch_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,13 +96,13 @@ class Writer:
         try:
             # Compared, not only measured: a power cut leaves files of the right length and of
             # zeros, and one build has to heal them all.
-            if files.read_file(path, len(content)) == content:
-                # Touched, so that a collection that runs at this moment sees it is needed.
-                os.utime(path)
-                return
-        except (OSError, ValueError):  # not there, not ours to touch, too long: writing tells
-            pass
-        write_within(self._directory.root, path, content, self._access)
+            is_there = files.read_file(path, len(content)) == content
+        except (OSError, ValueError):  # not there, or too long: writing tells
+            is_there = False
+        # Touched, so that a collection that runs at this moment sees that it is needed; what is
+        # not ours to touch is written.
+        if not (is_there and touch_within(self._directory.root, path)):
+            write_within(self._directory.root, path, content, self._access)
 
     def manifest(self, key: Key, document: bytes, source: str) -> None:
         """Write an endorsed document, after all its blobs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from emberkeep.store.within import write_within
+from emberkeep.store.within import touch_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def collect_if_due(directory: Directory, max_size_bytes: int, max_age_s: float) 
         write_within(directory.root, path, b"", directory.access)
     if 0 <= age < EVERY_S:
         return False
-    os.utime(path)
+    touch_within(directory.root, path)
     from emberkeep.store.eviction import Policy, collect
 
     collect(directory, Policy(max_size_bytes=max_size_bytes, max_age_s=max_age_s))

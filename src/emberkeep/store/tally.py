@@ -66,7 +66,7 @@ class Tally:
         if self._started and not os.path.exists(os.path.join(folder, self._file)):
             self._begin()  # folded while this process idled: what has that name is counted already
         self._started = True
-        _append(os.path.join(folder, self._file), content)
+        _append(root, os.path.join(folder, self._file), content)
 
     def _count_anew(self) -> None:
         """A forked child counts for itself."""
@@ -92,16 +92,15 @@ def _merge(totals: dict[tuple[str, str, str], tuple[int, float]], counts: Totals
         totals[place] = (known[0] + count, known[1] + seconds)
 
 
-def _append(path: str, content: bytes) -> None:
+def _append(root: str, path: str, content: bytes) -> None:
+    if not os.path.isdir(root):  # nothing was ever kept: leave no trace
+        return
+    from emberkeep.store.within import in_folder  # at the end, or after a while: no hit needs it
+
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | files.NO_FOLLOW
-    try:
-        descriptor = os.open(path, flags, 0o600)
-    except FileNotFoundError:
-        root = os.path.dirname(os.path.dirname(path))
-        if not os.path.isdir(root):  # nothing was ever kept: leave no trace
-            return
-        os.makedirs(os.path.dirname(path), files.PRIVATE, exist_ok=True)
-        descriptor = os.open(path, flags, 0o600)
+    descriptor = in_folder(
+        root, path, lambda folder, name: os.open(name, flags, 0o600, dir_fd=folder), files.ALONE
+    )
     try:
         os.write(descriptor, b"\n" + content)  # what a full disk tore stays a line of its own
     finally:

@@ -1,4 +1,4 @@
-"""Writing, moving and removing files within a root, by way of no link.
+"""Opening, writing, moving and removing files within a root, by way of no link.
 
 Others may be able to write into a keep: into a shared folder by design. Whoever puts a link in the
 place of a folder there must not lead its readers, publishers and collectors out of it. So every
@@ -10,15 +10,25 @@ from __future__ import annotations
 import errno
 import os
 
-from emberkeep.store.files import ALONE, FOLDER_TRIES, NO_FOLLOW, allow, make_folder, unique_name
+from emberkeep.store.files import (
+    ALONE,
+    FOLDER,
+    FOLDER_TRIES,
+    NO_FOLLOW,
+    allow,
+    make_folder,
+    unique_name,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
 
     from emberkeep.store.files import Access
 
-FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+    T = TypeVar("T")
+
 TEMPORARY = "temporary"
 
 
@@ -41,7 +51,7 @@ def write_within(
         OSError: it cannot be written, or a link stands in the place of a folder.
     """
     draft = unique_name()
-    drafts = _open_folder(root, (TEMPORARY,), access)
+    drafts = open_folder(root, (TEMPORARY,), access)
     try:
         try:
             _write_new(draft, content, drafts, access)
@@ -58,13 +68,47 @@ def write_within(
 
 def remove_within(root: str, path: str) -> bool:
     """Remove a file; whether it was there and could be removed."""
-    *above, name = _parts(root, path)
+    return _done(root, path, lambda folder, name: os.unlink(name, dir_fd=folder))
+
+
+def remove_folder_within(root: str, path: str) -> bool:
+    """Remove a folder if it is empty; whether it was there, empty and could be removed."""
+    return _done(root, path, lambda folder, name: os.rmdir(name, dir_fd=folder))
+
+
+def touch_within(root: str, path: str) -> bool:
+    """Set a file's times to now; whether it was there and could be touched."""
+    return _done(
+        root, path, lambda folder, name: os.utime(name, dir_fd=folder, follow_symlinks=False)
+    )
+
+
+def _done(root: str, path: str, work: Callable[[int, str], None]) -> bool:
     try:
-        folder = _open_folder(root, above)
+        in_folder(root, path, work)
     except OSError:
         return False
+    return True
+
+
+def in_folder(
+    root: str, path: str, work: Callable[[int, str], T], access: Access | None = None
+) -> T:
+    """What some work gives that is done to a name in its folder, which stays open meanwhile.
+
+    Args:
+        root: what must not be left.
+        path: of the file, within the root.
+        work: is given the descriptor of the folder, and the file's name.
+        access: where the folder may be missing, who else may read and write it once it is made.
+
+    Raises:
+        OSError: there is no such folder, or a link stands in the place of one; or of the work.
+    """
+    *above, name = _parts(root, path)
+    folder = open_folder(root, above, access)
     try:
-        return _unlink(name, folder)
+        return work(folder, name)
     finally:
         os.close(folder)
 
@@ -75,12 +119,7 @@ def move_within(root: str, path: str, target: str, access: Access = ALONE) -> No
     Raises:
         OSError: it cannot be moved, or a link stands in the place of a folder.
     """
-    *above, name = _parts(root, path)
-    folder = _open_folder(root, above)
-    try:
-        _put(name, folder, root, target, access)
-    finally:
-        os.close(folder)
+    in_folder(root, path, lambda folder, name: _put(name, folder, root, target, access))
 
 
 def _parts(root: str, path: str) -> list[str]:
@@ -90,10 +129,13 @@ def _parts(root: str, path: str) -> list[str]:
     return parts[1:]
 
 
-def _open_folder(root: str, names: Sequence[str], access: Access | None = None) -> int:
-    """The descriptor of a folder within a root; missing ones are made if it is said how."""
-    if access is not None and not os.path.isdir(root):
-        make_folder(root, access)
+def open_folder(root: str, names: Sequence[str], access: Access | None = None) -> int:
+    """The descriptor of a folder within a root; missing ones are made if it is said how.
+
+    Only who keeps things alone has the root made, too: a shared one that is missing is not mounted.
+    """
+    if access is ALONE and not os.path.isdir(root):
+        make_folder(root)
     folder = os.open(root, FOLDER)
     for depth, name in enumerate(names, 1):
         try:
@@ -146,7 +188,7 @@ def _put(name: str, folder: int, root: str, path: str, access: Access) -> None:
     *above, target = _parts(root, path)
     for attempt in range(FOLDER_TRIES):
         try:
-            into = _open_folder(root, above, access)
+            into = open_folder(root, above, access)
             try:
                 os.replace(name, target, src_dir_fd=folder, dst_dir_fd=into)
             finally:
@@ -161,9 +203,9 @@ def _put(name: str, folder: int, root: str, path: str, access: Access) -> None:
 def _add(name: str, folder: int, root: str, path: str, access: Access) -> None:
     """Give a file a name that nobody has; a link tells of one, whatever a client sees of it."""
     *above, target = _parts(root, path)
-    into = _open_folder(root, above, access)
+    into = open_folder(root, above, access)
     try:
-        os.link(name, target, src_dir_fd=folder, dst_dir_fd=into)
+        os.link(name, target, src_dir_fd=folder, dst_dir_fd=into, follow_symlinks=False)
         _unlink(name, folder)
     except FileExistsError:
         raise
