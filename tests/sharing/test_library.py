@@ -14,11 +14,14 @@ import time
 
 import pytest
 
+from emberkeep import cache
 from emberkeep.cli import main
+from emberkeep.errors import Unkeyable
 from emberkeep.light import replace, sha256
 from emberkeep.sharing.bundle.index import BundleEntry, BundleIndex, Member, arrange, canonical
 from emberkeep.sharing.bundle.reading import BundleReader
 from emberkeep.sharing.bundle.writing import write_bundle
+from emberkeep.sharing.library import _Outgoing
 from emberkeep.store.composition import compose, signed
 from emberkeep.store.protocol import BlobRef
 from emberkeep.testing.samples import kept, tree, unsealed
@@ -35,7 +38,7 @@ NAMED = ("--name", "library", "--version", "1.0")
 
 
 def content_of(kind, name, number, size=3000):
-    return random.Random(f"{kind} {name} {number}").randbytes(size)
+    return random.Random(ascii(f"{kind} {name} {number}")).randbytes(size)
 
 
 def fill(user, numbers, kind="tables", name="lorenz", size=3000):
@@ -325,20 +328,58 @@ def contents_of(bundle):
     return reader.index, dict(reader.contents(attacks.Everything()))
 
 
-def test_a_file_that_is_there_is_replaced_once_the_new_one_is_whole(alice, library, say, tmp_path):
+def test_a_file_that_is_there_is_replaced_once_the_new_one_is_whole(
+    alice, library, say, tmp_path, monkeypatch
+):
     before = read(library)
     path = blobs(alice.root)[3]
     content = read(path)
     write(path, b"wrong" + content[5:])
-    code, _, said = say(alice, "export", library, *NAMED)
+    code, answer, _ = say(alice, "export", library + "2", *NAMED)
+    assert (code, answer["entries"]) == (1, 5)
+    (refused,) = answer["refused"]
+    assert refused["reason"].startswith("damaged: the blob 'code'")
+    os.unlink(library + "2")
+    write(path, content)
+    fill(alice, [100])
+    with monkeypatch.context() as patch:  # gone between being looked at and being written
+        patch.setattr(_Outgoing, "_is_good", lambda *_: True)
+        write(path, b"wrong" + content[5:])
+        code, _, said = say(alice, "export", library, *NAMED)
     assert code == 4
     assert "emberkeep verify" in said
     assert read(library) == before
     write(path, content)
-    fill(alice, [100])
     assert say(alice, "export", library, *NAMED)[0] == 0
     assert len(members_of(library)[0].entries) == 7
     assert sorted(os.listdir(tmp_path)) == ["alice", "library.ek", "shared"]
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "\ud800"])
+@pytest.mark.parametrize("what", ["kind", "name"])
+def test_what_no_bundle_can_name_is_refused_where_it_is_named(alice, what, name):
+    named = {"kind": "tables", "name": "sample", what: name}
+    for ask in (
+        lambda keep: keep.get_or_build(**named, ingredients={}, build=refuse),
+        lambda keep: keep.ask(**named, ingredients={}),
+    ):
+        with pytest.raises(Unkeyable, match=f"(?s)^{what}: .*Give it another"):
+            ask(alice.keep())
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "\ud800"])
+@pytest.mark.parametrize("what", ["kind", "name"])
+def test_what_was_kept_under_such_a_name_stops_nobody_else(
+    alice, say, tmp_path, monkeypatch, what, name
+):
+    fill(alice, range(2))
+    with monkeypatch.context() as patch:  # as emberkeep did before
+        patch.setattr(cache, "objection", lambda _: None)
+        fill(alice, [3], **{what: name})
+    code, answer, _ = say(alice, "export", str(tmp_path / "library.ek"), *NAMED)
+    assert (code, answer["entries"]) == (1, 2)
+    (refused,) = answer["refused"]
+    assert refused["reason"].startswith("damaged" if len(name) > 4096 else f"its {what} has")
 
 
 def test_what_is_not_whole_is_left_out_and_the_rest_goes(alice, say, library, tmp_path):

@@ -18,10 +18,10 @@ from emberkeep.store.composition import (
     compose,
     read_ingredients,
 )
+from emberkeep.store.files import LONGEST_TEXT
 from emberkeep.store.manifest import (
     DEEPEST,
     FORMAT,
-    LONGEST_TEXT,
     MOST_BLOBS,
     TRAILER,
     TRAILER_BYTES,

@@ -14,8 +14,9 @@ from emberkeep.keys import fingerprint_mapping
 from emberkeep.keys.fingerprint import branch
 from emberkeep.light import final, frozen
 from emberkeep.store.directory import Directory
+from emberkeep.store.files import objection
 from emberkeep.store.layers import Later, Layered, Memory
-from emberkeep.store.manifest import LONGEST_TEXT, copy_layout
+from emberkeep.store.manifest import copy_layout
 from emberkeep.store.protocol import ABSENT, DISABLED, UNREADABLE, Key, Miss
 from emberkeep.store.tally import Tally
 from emberkeep.trust.seals import OwnKeep, Sealer
@@ -446,11 +447,12 @@ def _require_text(value: object, label: str) -> None:
 
         kind = type(value).__qualname__
         raise Unkeyable(label, f"is {value!r}, a {kind}", "Pass text; it becomes a folder's name")
-    if len(value) > LONGEST_TEXT:
+    problem = objection(value)
+    if problem is not None:
         from emberkeep.errors import Unkeyable
 
-        problem = f"has {len(value)} characters, and names have at most {LONGEST_TEXT}"
-        raise Unkeyable(label, problem, "Call it something shorter; what tells it apart is its key")
+        remedy = "Give it another: it is shown, becomes a folder's name, and goes into bundles"
+        raise Unkeyable(label, f"{value[:40]!r} {problem}", remedy)
 
 
 def artifact_of(kept: Kept, *, hit: bool, reason: str) -> Artifact:

@@ -6,8 +6,10 @@ import os
 
 from emberkeep.errors import BundleRejected, StoreProblem, Untrusted
 from emberkeep.light import final, frozen, sha256
+from emberkeep.sharing.bundle.framing import MEMBER_LIMIT
 from emberkeep.sharing.bundle.index import BundleEntry, BundleIndex, Member
 from emberkeep.store import files
+from emberkeep.store.files import objection
 from emberkeep.store.manifest import read_document
 from emberkeep.store.protocol import NEWER_FORMAT, Key, Manifest, Miss
 from emberkeep.store.publication import writing
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from emberkeep.sharing.bundle.reading import BundleReader
     from emberkeep.store.directory import Directory
-    from emberkeep.store.protocol import Entry, Stamps
+    from emberkeep.store.protocol import BlobRef, Entry, Stamps
     from emberkeep.store.publication import Writer
     from emberkeep.trust.judging import Others
 
@@ -112,8 +114,9 @@ class _Outgoing:
             self.refused.append((entry, found))
             return
         manifest, document = found
-        if not self._has_contents(manifest):
-            self.refused.append((entry, "damaged: not all of its contents are there"))
+        problem = self._objection(manifest)
+        if problem is not None:
+            self.refused.append((entry, problem))
             return
         digest = sha256(document).hexdigest()
         self._entries[digest] = entry
@@ -135,13 +138,25 @@ class _Outgoing:
         except Untrusted as problem:
             return str(problem)
 
-    def _has_contents(self, manifest: Manifest) -> bool:
-        """Whether they are there, as far as sizes tell."""
-        places = [(self._directory.blob_path(blob.digest), blob) for blob in manifest.blobs]
+    def _objection(self, manifest: Manifest) -> str | None:
+        """Why no reader would take an entry: one that cannot go must not keep all others here."""
+        for what, text in (("kind", manifest.key.kind), ("name", manifest.key.name)):
+            problem = objection(text)
+            if problem is not None:
+                return f"its {what} {problem}, and goes into no bundle; build it under another"
+        for blob in manifest.blobs:
+            if blob.size_bytes > MEMBER_LIMIT:
+                return f"the blob {blob.role!r} is larger than the {MEMBER_LIMIT} bytes of a bundle"
+            if blob.digest not in self._sizes and not self._is_good(blob):
+                return f"damaged: the blob {blob.role!r} is not there, or not what it was"
+        return None
+
+    def _is_good(self, blob: BlobRef) -> bool:
         try:
-            return all(os.stat(path).st_size == blob.size_bytes for path, blob in places)
-        except FileNotFoundError:
+            content = files.read_file(self._directory.blob_path(blob.digest), blob.size_bytes)
+        except (OSError, ValueError):
             return False
+        return len(content) == blob.size_bytes and sha256(content).hexdigest() == blob.digest
 
     def index(self, about: About) -> BundleIndex:
         """The index of all that was taken in."""

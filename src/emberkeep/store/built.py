@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from emberkeep.errors import InvalidBuild
 from emberkeep.light import final, frozen
-from emberkeep.store.manifest import DEEPEST, LONGEST_TEXT, MOST_BLOBS, measured
+from emberkeep.store.files import LONGEST_TEXT
+from emberkeep.store.manifest import DEEPEST, MOST_BLOBS, measured
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -182,6 +182,7 @@ def scan(folder: str) -> Iterator[os.DirEntry[str]]:
 
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 LONGEST = 64
+LONGEST_TEXT = 4096  # of a kind, a name, a role: longer than what anybody calls a thing
 REMEMBERED = 1024
 MARK = 16  # hexadecimal digits that tell names apart which become the same folder
 # Windows opens a device under these names, whatever the extension.
@@ -202,6 +203,20 @@ RESERVED = frozenset(
         "revoked",
     ]
 )
+
+
+def objection(text: str) -> str | None:
+    """Why a text can be no kind and no name, here and in bundles alike; None where it can."""
+    if len(text) > LONGEST_TEXT:
+        return f"has {len(text)} characters, more than the {LONGEST_TEXT} that it may have"
+    if "\0" in text:  # it ends a text for everything written in C
+        return "has a NUL in it"
+    try:
+        if not text.isascii():
+            text.encode()
+    except UnicodeEncodeError:  # it cannot be printed
+        return "has half of a character (a surrogate) in it"
+    return None
 
 
 # Asked at every lookup, for the same few names.

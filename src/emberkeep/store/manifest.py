@@ -15,6 +15,7 @@ for every future format, so that an old reader can tell a newer document from a 
 from __future__ import annotations
 
 from emberkeep.light import parse_json, sha256
+from emberkeep.store.files import LONGEST_TEXT
 from emberkeep.store.protocol import (
     DAMAGED,
     NEWER_FORMAT,
@@ -37,7 +38,6 @@ SIZE_LIMIT = 16 << 20  # bytes; a manifest is some kilobytes, a crafted one must
 HEX_DIGITS = 64
 # What is written keeps to these, and what is read has to: a trusted key may sign anything.
 DEEPEST = 64  # levels of a layout: whoever reads it, in whatever depth, can recurse over it
-LONGEST_TEXT = 4096  # of a kind, a name, a role: longer than what anybody calls a thing
 MOST_BLOBS = 4096
 LARGEST_BLOB = 1 << 63  # bytes; no file system has more
 # What reading JSON of another form than ours ends with.

@@ -8,6 +8,7 @@ from itertools import pairwise
 from emberkeep.errors import BundleRejected
 from emberkeep.light import as_dict, final, frozen, parse_json, replace, values
 from emberkeep.sharing.bundle.framing import MEMBER_LIMIT
+from emberkeep.store.files import objection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,12 +17,8 @@ if TYPE_CHECKING:
 
 # A manifest is some kilobytes; readers take the whole of one before they judge it.
 DOCUMENT_LIMIT = 16 << 20
-# Longer than anything that a person calls a thing.
-TEXT_LIMIT = 4096
 
 _is_digest = re.compile("[0-9a-f]{64}").fullmatch
-# Halves of surrogate pairs cannot be printed, and NUL ends a text for everything written in C.
-_is_odd = re.compile("[\\0\ud800-\udfff]").search
 
 
 @final
@@ -201,12 +198,10 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    if value.__class__ is str and len(value) <= TEXT_LIMIT and not _is_odd(value):
+    problem = "is no text" if value.__class__ is not str else objection(value)
+    if problem is None:
         return value
-    raise ValueError(
-        f"{_shown(value)} stands where a text was expected, of at most {TEXT_LIMIT} characters "
-        "and without NUL or halves of characters"
-    )
+    raise ValueError(f"{_shown(value)} stands where a text was expected, and {problem}")
 
 
 def _digest(value: Any) -> str:
