@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from _thread import get_ident
 
 from emberkeep import settings as settings_module
 from emberkeep.errors import InvalidSetting, StoreWarning
@@ -283,6 +284,22 @@ class Keep:
             InvalidBuild: what `build` returned cannot be kept.
             BuildFailed: the build in another process that this call was waiting for has raised.
         """
+        self._trouble.begin()
+        try:
+            return self._obtain(kind, name, ingredients, build, toolchain, disabled=disabled)
+        finally:
+            self._trouble.end()
+
+    def _obtain(
+        self,
+        kind: str,
+        name: str,
+        ingredients: Mapping[str, object],
+        build: Callable[[], Mapping[str, object]],
+        toolchain: BuildHalf | None,
+        *,
+        disabled: bool,
+    ) -> Artifact:
         if disabled or self.settings.disabled:
             built = self._builder().build(kind, name, build)
             self._tally.add("miss", kind, DISABLED, 0.0)
@@ -398,10 +415,26 @@ def _keep(given: Mapping[str, Any]) -> Keep:
 
 @final
 class Trouble:
-    """Warns once about each topic; everything goes to the log."""
+    """Warns once about each topic, and of one in each call; everything goes to the log.
+
+    What is wrong with a folder shows in many ways at once. What is still wrong at the next call is
+    told then.
+    """
 
     def __init__(self) -> None:
         self.topics: set[str] = set()
+        self._within: set[int] = set()  # threads whose calls are under way
+        self._told = False  # whether one of them has warned: for its shared places' threads, too
+
+    def begin(self) -> None:
+        """A call of this thread begins."""
+        self._within.add(get_ident())
+        self._told = False
+
+    def end(self) -> None:
+        """It is over."""
+        self._within.discard(get_ident())
+        self._told = False
 
     def __call__(self, topic: str, text: str, category: type[UserWarning] = StoreWarning) -> None:
         """Tell the user."""
@@ -409,8 +442,10 @@ class Trouble:
         import warnings
 
         logging.getLogger("emberkeep.keep").debug("%s: %s", topic, text)
-        if topic not in self.topics:
+        follows = self._told and bool(self._within) and category is StoreWarning
+        if topic not in self.topics and not follows:
             self.topics.add(topic)
+            self._told = True
             warnings.warn(
                 f"{text} (said once; results are right, builds may be repeated)",
                 category,

@@ -142,10 +142,16 @@ class Builder:
         return _open(self._shared[0]).acquire(name, self._owner() if leases else "", self._no_lease)
 
     def _owner(self) -> str:
-        """This host's keep: whoever holds its lease knows that nobody else of it can."""
+        """This host's keep: whoever holds its lease knows that nobody else of it can.
+
+        Empty where nobody can tell: its folder may go at any moment.
+        """
         if self._local is None:
             return ""
-        facts = os.stat(self._local.root)
+        try:
+            facts = os.stat(self._local.root)
+        except OSError:
+            return ""
         try:
             with open("/proc/sys/kernel/random/boot_id") as file:
                 host = file.read().strip()
