@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from emberkeep.store.directory import Directory
 from emberkeep.store.layers import Later, Layered, Memory, ReadOnly
 from emberkeep.store.protocol import ABSENT, Miss
-from emberkeep.testing import StoreContract, accept, store_machine
+from emberkeep.testing import Dictionary, StoreContract, accept, store_machine
 from emberkeep.trust.seals import OwnKeep, Sealer
 
 PLENTY = 1 << 30
@@ -46,6 +46,16 @@ class TestDirectory(InFolder):
 
     def reopen(self, store):
         return Directory(self.root, accept)
+
+
+class TestDirectoryInADictionary(StoreContract):
+    """A keep in a place that is no folder."""
+
+    def make_store(self):
+        return Directory(Dictionary(), accept)
+
+    def reopen(self, store):
+        return Directory(store.objects, accept)
 
 
 class TestSealedDirectory(InFolder):
@@ -147,6 +157,13 @@ def test_a_directory_is_a_dictionary(fresh):
         return Directory(store.root, accept)
 
     run(store_machine(lambda: Directory(fresh(), accept), reopen=reopen))
+
+
+def test_a_directory_in_another_place_is_a_dictionary():
+    def reopen(store):
+        return Directory(store.objects, accept)
+
+    run(store_machine(lambda: Directory(Dictionary(), accept), reopen=reopen))
 
 
 def test_memory_over_a_directory_is_a_dictionary(fresh):

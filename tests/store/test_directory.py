@@ -11,10 +11,11 @@ import pytest
 
 from emberkeep.errors import StoreProblem
 from emberkeep.store import directory as directory_module
-from emberkeep.store import files, inspection, publication
+from emberkeep.store import files, inspection, within
 from emberkeep.store.directory import LAYOUT, Directory, last_use
 from emberkeep.store.files import folder_name
 from emberkeep.store.manifest import SIZE_LIMIT, TRAILER, TRAILER_BYTES
+from emberkeep.store.object_store import facts_of
 from emberkeep.store.protocol import (
     ABSENT,
     DAMAGED,
@@ -110,12 +111,12 @@ def test_the_layout_is_as_documented(store, artifact, path):
         expected[f"blobs/{digest[:2]}/{digest[2:]}"] = content
     found = {os.path.relpath(name, store.root): each[-1] for name, each in tree(store.root).items()}
     assert {name: content for name, content in found.items() if content is not None} == expected
-    assert os.listdir(store.temporary) == []
+    assert os.listdir(store.folder.temporary) == []
 
 
 def test_only_the_user_can_look(store, artifact, path):
     for folder, _, names in os.walk(store.root):
-        if folder in (store.root, store.temporary, os.path.dirname(path)):
+        if folder in (store.root, store.folder.temporary, os.path.dirname(path)):
             assert os.stat(folder).st_mode & 0o777 == 0o700, folder
         for name in names:
             assert os.stat(os.path.join(folder, name)).st_mode & 0o777 == 0o600, name
@@ -141,7 +142,7 @@ def test_no_name_leads_out(store, name, tmp_path, sealer):
 
 
 def test_a_crash_before_the_manifest_leaves_nothing_to_see(store, artifact, monkeypatch):
-    write_within, written = publication.write_within, []
+    write_within, written = within.write_within, []
 
     def crash(root, path, content, access, *, replaces=True):
         written.append(path)
@@ -149,7 +150,7 @@ def test_a_crash_before_the_manifest_leaves_nothing_to_see(store, artifact, monk
             raise OSError("the power went")
         write_within(root, path, content, access, replaces=replaces)
 
-    monkeypatch.setattr(publication, "write_within", crash)
+    monkeypatch.setattr(within, "write_within", crash)
     with pytest.raises(StoreProblem, match="the power went"):
         store.write(artifact)
     blobs = {blob_path(store, role) for role in BLOBS}
@@ -576,9 +577,15 @@ def when_moving(monkeypatch, meanwhile):
     monkeypatch.setattr(Directory, "move_away", slow)
 
 
+def put(store, path, content):
+    files.write_file(path, content, store.folder.temporary)
+
+
 def test_a_manifest_that_was_healed_meanwhile_is_put_back(store, artifact, path, monkeypatch):
     overwrite(path, b"damaged")
-    when_moving(monkeypatch, lambda _: files.write_file(path, artifact.document, store.temporary))
+    when_moving(
+        monkeypatch, lambda _: files.write_file(path, artifact.document, store.folder.temporary)
+    )
     assert store.read(artifact.manifest.key) == artifact
     assert content_of(path) == artifact.document
     assert quarantined(store) == []
@@ -587,7 +594,9 @@ def test_a_manifest_that_was_healed_meanwhile_is_put_back(store, artifact, path,
 def test_a_blob_that_was_healed_meanwhile_is_put_back(store, artifact, path, monkeypatch):
     blob = blob_path(store, "table")
     overwrite(blob, b"damaged")
-    when_moving(monkeypatch, lambda _: files.write_file(blob, BLOBS["table"], store.temporary))
+    when_moving(
+        monkeypatch, lambda _: files.write_file(blob, BLOBS["table"], store.folder.temporary)
+    )
     assert store.read(artifact.manifest.key) == artifact
     assert content_of(blob) == BLOBS["table"]
     assert quarantined(store) == []
@@ -596,7 +605,7 @@ def test_a_blob_that_was_healed_meanwhile_is_put_back(store, artifact, path, mon
 def test_a_newer_format_that_came_meanwhile_is_put_back(store, artifact, path, monkeypatch):
     newer = forge(artifact.document, b'"format":1', b'"format":2')
     overwrite(path, b"damaged")
-    when_moving(monkeypatch, lambda _: files.write_file(path, newer, store.temporary))
+    when_moving(monkeypatch, lambda _: put(store, path, newer))
     assert reason(store.read(artifact.manifest.key)) == NEWER_FORMAT
     assert content_of(path) == newer
     assert quarantined(store) == []
@@ -637,7 +646,7 @@ def test_times_that_cannot_be_are_set_right(store, artifact, path, when):
 
 def test_last_use_of_a_past_time_is_that_time(path):
     os.utime(path, (1e9, 1e9))
-    assert last_use(os.stat(path)) == 1e9
+    assert last_use(facts_of(os.stat(path))) == 1e9
 
 
 def test_a_use_that_cannot_be_noted_is_no_trouble(store, artifact, path, monkeypatch):
@@ -720,7 +729,8 @@ def test_the_listing_skips_what_is_no_entry(store, artifact, path):
     (entry,) = store.entries()
     facts = os.stat(path)
     key = str(artifact.manifest.key)
-    assert entry == Entry("tables", "sample", key, facts.st_mtime, len(artifact.document))
+    version = facts_of(facts).version
+    assert entry == Entry("tables", "sample", key, facts.st_mtime, len(artifact.document), version)
     assert store.entry_path(entry) == path
 
 

@@ -369,14 +369,14 @@ def test_a_newer_format_in_another_kind_keeps_every_blob(keep):
 def test_a_manifest_that_cannot_be_read_keeps_every_blob(keep, monkeypatch):
     broken = keep.add("1", b"needed")
     keep.directory.remove(keep.add("2", b"orphan"))
-    path, read = keep.directory.manifest_path(broken), files.read_file
+    path, read = keep.directory.manifest_path(broken), files.read_with_facts
 
     def fail(name, limit):
         if name == path:
             raise PermissionError(13, "no")
         return read(name, limit)
 
-    monkeypatch.setattr(files, "read_file", fail)
+    monkeypatch.setattr(files, "read_with_facts", fail)
     done = keep.collect(max_size_bytes=0)
     assert (done.foreign, done.entries, done.blobs) == (True, 0, 0)
     assert keep.has_blob(b"orphan")
@@ -467,7 +467,7 @@ def test_a_dry_run_counts_the_same_and_changes_nothing(keep):
 # Others at work ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moment", ["blob_sizes", "_read_records", "pinned", "_choose", "_sweep"])
+@pytest.mark.parametrize("moment", ["list_blobs", "_read_records", "pinned", "_choose", "_sweep"])
 def test_a_root_that_vanishes_is_no_error(keep, monkeypatch, moment):
     from emberkeep.store import eviction
 
@@ -487,14 +487,14 @@ def test_a_root_that_vanishes_is_no_error(keep, monkeypatch, moment):
 def test_a_manifest_that_vanishes_is_no_error(keep, monkeypatch):
     gone = keep.add("gone", b"gone")
     keep.add("there", b"there")
-    read = files.read_file
+    read = files.read_with_facts
 
     def vanish(name, limit):
         if name == keep.directory.manifest_path(gone) and os.path.exists(name):
             os.unlink(name)
         return read(name, limit)
 
-    monkeypatch.setattr(files, "read_file", vanish)
+    monkeypatch.setattr(files, "read_with_facts", vanish)
     done = keep.collect()
     assert (done.kept_entries, done.foreign) == (1, False)
 

@@ -18,6 +18,7 @@ from emberkeep.store.composition import resealed, signed
 from emberkeep.store.directory import LAYOUT, Directory
 from emberkeep.store.layers import Layered
 from emberkeep.store.manifest import SIGNATURE_BYTES, TRAILER_BYTES, read_stamps
+from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import ABSENT, DAMAGED, NEWER_FORMAT, UNTRUSTED, Kept, Miss
 from emberkeep.testing import kept
 from emberkeep.trust.editing import change_trust, with_entry
@@ -98,7 +99,7 @@ class World:
 
     def _open_shared(self, policy):
         root = os.path.join(self.folder, "place", policy)
-        revocations = os.path.join(root, "revoked")
+        revocations = Folder(root)
         others = Others(
             self.judge, self.sealer, policy=policy, revocations=revocations, on_problem=str
         )

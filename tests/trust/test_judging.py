@@ -15,9 +15,10 @@ from emberkeep import StoreWarning
 from emberkeep.errors import StoreProblem, Untrusted
 from emberkeep.store.composition import resealed
 from emberkeep.store.manifest import read_document, read_stamps
+from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import DAMAGED, UNTRUSTED, Manifest, Miss
 from emberkeep.testing import kept
-from emberkeep.trust import judging, trusted
+from emberkeep.trust import trusted
 from emberkeep.trust.judging import Judge, Others, OwnKeys
 from emberkeep.trust.seals import OwnKeep, Sealer
 from emberkeep.trust.signing import public_half, revocation_statement
@@ -50,7 +51,7 @@ class Bob:
         return Judge(TrustList(self.user.config, self.told.append), keys)
 
     def others(self, policy="require", **options):
-        revocations = os.path.join(self.shared, "revoked")
+        revocations = Folder(self.shared)
         return Others(
             self.judge,
             self.sealer,
@@ -345,7 +346,7 @@ def test_an_own_key_that_somebody_revoked_elsewhere_is_remembered(bob):
 @pytest.mark.parametrize("signer", ["..", "../../etc/passwd", "A" * 64, "\0" * 64, "/" * 64])
 def test_a_signer_that_is_no_key_names_no_file(bob, monkeypatch, signer):
     read = []
-    monkeypatch.setattr(judging.files, "read_file", lambda path, _: read.append(path) or b"")
+    monkeypatch.setattr(Folder, "read", lambda _, name, limit: read.append(name) or (b"", None))
     assert not bob.others()._read_statement(signer)
     assert read == []
 

@@ -16,10 +16,10 @@ from emberkeep.light import final, replace
 from emberkeep.sharing.deadline import Guarded
 from emberkeep.store.directory import Directory
 from emberkeep.store.files import as_of, folder_name
-from emberkeep.store.inspection import is_whole
 from emberkeep.store.layers import size_of
+from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import ABSENT, DAMAGED, UNREADABLE, Miss
-from emberkeep.trust.judging import REVOKED, Others
+from emberkeep.trust.judging import Others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from emberkeep.lease.shared import SharedLease
     from emberkeep.settings import Place
     from emberkeep.sharing.deadline import Deadline
+    from emberkeep.store.object_store import ObjectStore
     from emberkeep.store.protocol import Entry, Kept, Key, Manifest
     from emberkeep.trust.judging import Judge
     from emberkeep.trust.seals import Sealer
@@ -40,6 +41,11 @@ PAUSES_S = (0.0, 0.005, 0.05)
 
 # What a server says that lives: one may not write there, or nothing fits in. It can be read.
 REFUSALS = frozenset([errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT])
+
+
+def open_objects(place: Place) -> ObjectStore:
+    """The place itself, by its address: here, other kinds of places will be told apart."""
+    return Folder(place.path, as_of)
 
 
 def open_place(
@@ -56,15 +62,16 @@ def open_place(
     threading.main_thread()  # by which it is this thread that has loaded it
     judge.trust.current()  # what is wrong with it is told here
     said: list[str] = []
+    objects = open_objects(place)
     others = Others(
         judge,
         sealer,
         policy=place.policy,
-        revocations=os.path.join(place.path, REVOKED),
+        revocations=objects,
         details=place.details,
         on_problem=said.append,
     )
-    return SharedFolder(place, others, lambda: _tell(said, on_problem))
+    return SharedFolder(place, others, lambda: _tell(said, on_problem), objects)
 
 
 def _tell(said: list[str], on_problem: Callable[[str], None]) -> None:
@@ -83,13 +90,18 @@ class SharedFolder:
         place: its path and options.
         others: who is believed there.
         tell: called after each call to the place, on the caller's thread.
+        objects: the place itself; by default that which its address names.
 
     Attributes:
         directory: the folder itself, for those who look at it without a deadline.
     """
 
     def __init__(
-        self, place: Place, others: Others, tell: Callable[[], None] = _nothing_to_tell
+        self,
+        place: Place,
+        others: Others,
+        tell: Callable[[], None] = _nothing_to_tell,
+        objects: ObjectStore | None = None,
     ) -> None:
         self._tell = tell
         self.label = f"shared {place.path}"
@@ -98,14 +110,14 @@ class SharedFolder:
         self._details = place.details
         self._others = others
         self._guarded = Guarded(f"the shared folder {place.path}", place.deadline_s)
+        self._objects = open_objects(place) if objects is None else objects
         self.directory = Directory(
-            place.path,
+            self._objects,
             others.verify,
             endorse=others.endorse,
             label=self.label,
             heals=False,
             notes_use=self.writable,
-            access=as_of,
             standing=others.standing,
         )
 
@@ -133,7 +145,7 @@ class SharedFolder:
                 break
             if found.reason != UNREADABLE and (attempt or not self._refresh(key)):
                 break
-        if isinstance(found, Miss) and found.reason == ABSENT and not os.path.isdir(self._root):
+        if isinstance(found, Miss) and found.reason == ABSENT and not self._objects.is_there():
             found = Miss(UNREADABLE, self._not_there())
         return found
 
@@ -143,6 +155,8 @@ class SharedFolder:
         Opening a folder makes a client of NFS ask the server whether it has changed; then it
         forgets what it knew to be missing. Whether there is such a folder.
         """
+        if self.directory.folder is None:
+            return False
         folder = os.path.join(self._root, folder_name(key.kind), folder_name(key.name))
         try:
             descriptor = os.open(folder, os.O_RDONLY)
@@ -215,7 +229,7 @@ class SharedFolder:
         raise StoreProblem(str(last)) from last
 
     def _require_folder(self) -> None:
-        if not os.path.isdir(self._root):
+        if not self._objects.is_there():
             raise StoreProblem(self._not_there())
 
     def _require_ours(self) -> None:
@@ -232,7 +246,7 @@ class SharedFolder:
 
     def has(self, entry: Entry) -> bool:
         """Whether an entry is there, vouched for, with contents of the right sizes."""
-        return self._change(lambda _deadline: is_whole(self.directory, entry))
+        return self._change(lambda _deadline: self.directory.has(entry))
 
     def entries(self) -> Iterator[Entry]:
         """Everything that is there."""
@@ -265,6 +279,8 @@ class SharedFolder:
 
         if not self._others.can_endorse():
             return None  # nothing will be published: others would wait in vain
+        if self.directory.folder is None:
+            return None  # leases are files so far; elsewhere everybody builds
         try:
             self._call(lambda _deadline: self._require_ours())
         except (OSError, StoreProblem) as problem:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from emberkeep.errors import BundleRejected, StoreProblem, Untrusted
 from emberkeep.light import final, frozen, sha256
 from emberkeep.sharing.bundle.framing import MEMBER_LIMIT
 from emberkeep.sharing.bundle.index import BundleEntry, BundleIndex, Member
-from emberkeep.store import files
+from emberkeep.store.directory import blob_name
 from emberkeep.store.files import objection
 from emberkeep.store.manifest import read_document
 from emberkeep.store.protocol import NEWER_FORMAT, Key, Manifest, Miss
@@ -153,7 +151,7 @@ class _Outgoing:
 
     def _is_good(self, blob: BlobRef) -> bool:
         try:
-            content = files.read_file(self._directory.blob_path(blob.digest), blob.size_bytes)
+            content, _ = self._directory.objects.read(blob_name(blob.digest), blob.size_bytes)
         except (OSError, ValueError):
             return False
         return len(content) == blob.size_bytes and sha256(content).hexdigest() == blob.digest
@@ -177,9 +175,8 @@ class _Outgoing:
             return held
         entry = self._entries.get(digest)
         if entry is None:
-            path = self._directory.blob_path(digest)
             try:
-                return files.read_file(path, self._sizes[digest])
+                return self._directory.objects.read(blob_name(digest), self._sizes[digest])[0]
             except ValueError:  # longer than it should be, which its digest will tell
                 return b""
             except OSError as problem:
@@ -289,9 +286,9 @@ class _Incoming:
     def _has_blob(self, digest: str) -> bool:
         known = self._there.get(digest)
         if known is None:
-            path = self._directory.blob_path(digest)
+            objects, name = self._directory.objects, blob_name(digest)
             try:
-                content = files.read_file(path, os.stat(path).st_size)
+                content, _ = objects.read(name, objects.facts(name).size_bytes)
                 known = sha256(content).hexdigest() == digest
             except (OSError, ValueError):
                 known = False

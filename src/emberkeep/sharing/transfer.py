@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from emberkeep.errors import Untrusted
 from emberkeep.light import final, frozen
-from emberkeep.store.inspection import is_whole
 from emberkeep.store.protocol import Miss
 
 TYPE_CHECKING = False
@@ -62,7 +61,7 @@ def transfer(
     refused: list[tuple[Entry, str]] = []
     size_bytes = present = 0
     for done, entry in enumerate(entries, 1):
-        if _has(target, entry):
+        if target.has(entry):
             present += 1
         else:
             outcome = _bring(source, target, entry, dry_run=dry_run)
@@ -88,7 +87,7 @@ def _bring(
     if isinstance(manifest, Miss):
         return f"{manifest.reason}: {manifest.detail}"
     if dry_run:
-        if not _has(source, entry):
+        if not source.has(entry):
             return "damaged: not all of its contents are there"
         return sum(blob.size_bytes for blob in manifest.blobs)
     kept = source.read(manifest.key)
@@ -98,7 +97,7 @@ def _bring(
         target.write(kept)
     except Untrusted as problem:
         return str(problem)
-    if not _has(target, entry):
+    if not target.has(entry):
         return _why_not(target, entry)
     return sum(map(len, kept.blobs.values()))
 
@@ -109,9 +108,3 @@ def _why_not(target: Directory | SharedFolder, entry: Entry) -> str:
     if isinstance(there, Miss):
         return f"{there.reason} where it goes: {there.detail}"
     return "its contents were written and are not there afterwards"
-
-
-def _has(place: Directory | SharedFolder, entry: Entry) -> bool:
-    from emberkeep.store.directory import Directory
-
-    return is_whole(place, entry) if isinstance(place, Directory) else place.has(entry)

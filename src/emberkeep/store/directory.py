@@ -1,4 +1,4 @@
-"""A keep in a folder.
+"""A keep, as it is laid out in a folder or another place.
 
 ::
 
@@ -10,12 +10,13 @@
     <root>/pins/<kind>/<name>/<key>        entries that eviction leaves alone
     <root>/statistics/…                    append-only counts, one file a process
     <root>/leases/…                        who builds what at the moment
-    <root>/quarantine/…                    what was found damaged
-    <root>/temporary/…                     what is being written
+    <root>/quarantine/…                    what was found damaged, in a folder of the user's own
+    <root>/temporary/…                     what is being written, in a folder
     <root>/revoked/<public key>            in a folder that others write too: statements by which
                                            owners revoke their keys
 
 Files are the only truth: an entry's last use is its manifest's time of modification.
+An object store as root holds the same names.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from errno import ELOOP
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, sha256
 from emberkeep.store import files
-from emberkeep.store.files import ALONE, RESERVED, folder_name
+from emberkeep.store.files import RESERVED, folder_name
 from emberkeep.store.manifest import SIGNATURE_BYTES, SIZE_LIMIT, TRAILER_BYTES, read_document
+from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import (
     ABSENT,
     DAMAGED,
@@ -44,7 +46,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from emberkeep.store.files import Access
+    from emberkeep.store.object_store import Facts, ObjectStore
     from emberkeep.store.protocol import BlobRef, Endorse, Key, Manifest, Verify
 
 LAYOUT = b"emberkeep 1\n"
@@ -57,40 +59,44 @@ SIGNED = b'"signature":'
 
 @final
 class Directory:
-    """A folder as a store.
+    """A folder, or another place, as a store.
 
     Args:
-        root: the folder; made at the first write.
+        place: the path of a folder, which is made at the first write; or another place.
         verify: judges who vouches for each manifest.
         endorse: gives a document as it is to be written here; as it is, by default.
         label: what reports call this layer.
-        heals: whether it may move damaged files away; not so for a folder that belongs to others
-            or is only read.
-        notes_use: whether the use of an entry may be noted in the folder; as `heals` by default.
-        access: asked, at the first write, who else may read and write what is made.
+        heals: whether it may move damaged files away; not so where it belongs to others or is
+            only read, nor in any place but a folder: there, the next builder replaces them.
+        notes_use: whether the use of an entry may be noted there; as `heals` by default.
         standing: what is said of others at the moment; judgements stand while it is the same.
+
+    Attributes:
+        objects: the place.
+        folder: the same, where it is a folder.
+        root: what messages call it: of a folder, the path.
     """
 
-    def __init__(  # noqa: PLR0913 - each given by its name
+    def __init__(
         self,
-        root: str,
+        place: str | ObjectStore,
         verify: Verify,
         *,
         endorse: Endorse | None = None,
         label: str = "local",
         heals: bool = True,
         notes_use: bool | None = None,
-        access: Callable[[str], Access] | None = None,
         standing: Callable[[], object] | None = None,
     ) -> None:
-        self.root = root
+        self.objects: ObjectStore = Folder(place) if isinstance(place, str) else place
+        self.folder = self.objects if isinstance(self.objects, Folder) else None
+        self.root = self.objects.label
         self.label = label
         self.endorse = endorse
         self._verify = verify
         self.writable = True
-        self._heals = heals
+        self._heals = heals and self.folder is not None
         self._notes_use = heals if notes_use is None else notes_use
-        self._access = access
         self._layout_known = False
         self._standing = standing
         self._judged: dict[Key, tuple[bytes, Manifest, object]] = {}
@@ -105,7 +111,7 @@ class Directory:
             expect: told how many bytes of contents will be read, once its manifest was.
         """
         try:
-            return self._read(key, self.manifest_path(key), expect)
+            return self._read(key, manifest_name(key), expect)
         except FileNotFoundError:
             return Miss(ABSENT, f"it was never kept in {self.root}, or has been evicted")
         except (OSError, StoreProblem) as problem:
@@ -114,20 +120,20 @@ class Directory:
             return Miss(reason, f"{self.root} cannot be read: {problem}")
 
     def _read(
-        self, key: Key, path: str, expect: Callable[[int], None] | None = None
+        self, key: Key, name: str, expect: Callable[[int], None] | None = None
     ) -> Kept | Miss:
         self.check_layout(mends=True)
         try:
-            document, used = files.read_dated(path, SIZE_LIMIT)
+            document, facts = self.objects.read(name, SIZE_LIMIT)
         except ValueError as problem:
-            return self._quarantine(key, path, Miss(DAMAGED, str(problem)))
+            return self._quarantine(key, name, Miss(DAMAGED, str(problem)))
         manifest = self._judge(document, key)
         if isinstance(manifest, Miss):
             # Who signed it may be trusted again; and what is newer is not ours to judge.
             withdrawn = manifest.reason == UNTRUSTED and document[SIGNED_AT] == SIGNED
             if withdrawn or manifest.reason == NEWER_FORMAT:
                 return manifest
-            return self._quarantine(key, path, manifest)
+            return self._quarantine(key, name, manifest)
         if expect is not None:
             expect(sum([ref.size_bytes for ref in manifest.blobs]))
         blobs: dict[str, bytes] = {}
@@ -136,7 +142,7 @@ class Directory:
             if isinstance(content, Miss):
                 return content
             blobs[ref.role] = content
-        self._touch(path, used)
+        self._touch(name, facts.modified)
         return Kept(manifest, document, blobs)
 
     def _judge(self, document: bytes, key: Key) -> Manifest | Miss:
@@ -154,25 +160,22 @@ class Directory:
         return found
 
     def _read_blob(self, ref: BlobRef) -> bytes | Miss:
-        path = self.blob_path(ref.digest)
         try:
-            content = files.read_file(path, ref.size_bytes)
+            content, _ = self.objects.read(blob_name(ref.digest), ref.size_bytes)
         except FileNotFoundError:
             return Miss(DAMAGED, f"the blob {ref.role!r} is missing")
         except ValueError as problem:
-            return self._quarantine_blob(path, ref, str(problem))
+            return self._quarantine_blob(ref, str(problem))
         if len(content) == ref.size_bytes and sha256(content).hexdigest() == ref.digest:
             return content
         problem = f"the blob {ref.role!r} does not have the digest that is its name"
-        return self._quarantine_blob(path, ref, problem)
+        return self._quarantine_blob(ref, problem)
 
-    def _touch(self, path: str, used: float) -> None:
-        """Note the use of an entry, at most hourly; a folder that forbids it is no trouble."""
+    def _touch(self, name: str, used: float) -> None:
+        """Note the use of an entry, at most hourly; a place that forbids it is no trouble."""
         if not self._notes_use or 0 <= time.time() - used < TOUCH_AFTER_S:
             return
-        from emberkeep.store.within import touch_within  # a hit needs none, but once an hour
-
-        touch_within(self.root, path)
+        self.objects.touch(name)
 
     def change_nothing(self) -> None:
         """Only read from now on, for a process that cannot tell good seals from bad ones."""
@@ -181,8 +184,9 @@ class Directory:
 
     # Healing ------------------------------------------------------------------------------------
 
-    def _quarantine(self, key: Key, path: str, found: Miss) -> Kept | Miss:
+    def _quarantine(self, key: Key, name: str, found: Miss) -> Kept | Miss:
         """Move a bad manifest away, unless a healer was faster; then read again."""
+        path = self.objects.address(name)
         moved = self.move_away(path)
         if moved is None:
             return found
@@ -193,9 +197,10 @@ class Directory:
         if isinstance(again, Miss) and again.reason != NEWER_FORMAT:
             return found
         self._move(moved, path)
-        return self._read(key, path)
+        return self._read(key, name)
 
-    def _quarantine_blob(self, path: str, ref: BlobRef, problem: str) -> bytes | Miss:
+    def _quarantine_blob(self, ref: BlobRef, problem: str) -> bytes | Miss:
+        path = self.blob_path(ref.digest)
         moved = self.move_away(path)
         if moved is not None:
             try:
@@ -237,11 +242,25 @@ class Directory:
     def remove(self, key: Key) -> bool:
         """Forget an artifact; its blobs stay until a collection finds that nothing needs them."""
         self.require_layout()
-        path = self.manifest_path(key)
-        if not os.path.lexists(path):
+        name = manifest_name(key)
+        try:
+            if not self.has_object(name):
+                return False
+            if not remove_entry(self.objects, name) and self.has_object(name):
+                path = self.objects.address(name)
+                raise StoreProblem(
+                    f"{key.kind}/{key.name} cannot be removed: {path} stays where it is"
+                )
+        except OSError as problem:
+            raise StoreProblem(f"{self.root} cannot be read: {problem}") from problem
+        return True
+
+    def has_object(self, name: str) -> bool:
+        """Whether there is an object of this name, whatever it is."""
+        try:
+            self.objects.facts(name)
+        except (FileNotFoundError, NotADirectoryError):
             return False
-        if not remove_entry(self.root, path) and os.path.lexists(path):
-            raise StoreProblem(f"{key.kind}/{key.name} cannot be removed: {path} stays where it is")
         return True
 
     # The layout ---------------------------------------------------------------------------------
@@ -255,9 +274,8 @@ class Directory:
         """
         if self._layout_known:
             return
-        path = os.path.join(self.root, "format")
         try:
-            found = files.read_file(path, 4096)
+            found, _ = self.objects.read("format", 4096)
         except FileNotFoundError:
             return
         except NotADirectoryError:
@@ -268,7 +286,7 @@ class Directory:
         except ValueError:
             found = b"no small file"
         if found != LAYOUT:
-            self._refuse_layout(path, found, mends=mends)
+            self._refuse_layout(self.objects.address("format"), found, mends=mends)
         self._layout_known = True
 
     def _refuse_layout(self, path: str, found: bytes, *, mends: bool) -> None:
@@ -312,99 +330,124 @@ class Directory:
         """Whether damage here may be moved away: not in a folder that belongs to others."""
         return self._heals
 
-    @property
-    def temporary(self) -> str:
-        """Where files are written before they get their names."""
-        return os.path.join(self.root, "temporary")
-
     def manifest_path(self, key: Key) -> str:
-        """The file of a key's manifest; inside the root, whatever the names are."""
-        folders = (self.root, folder_name(key.kind), folder_name(key.name))
-        return f"{os.sep.join(folders)}{os.sep}{key.plan}-{key.build}{SUFFIX}"
+        """Where people find the manifest of a key."""
+        return self.objects.address(manifest_name(key))
+
+    def entry_path(self, entry: Entry) -> str:
+        """Where people find the manifest of an entry."""
+        return self.objects.address(entry_name(entry))
 
     def blob_path(self, digest: str) -> str:
-        """The file of a blob."""
-        return os.sep.join((self.root, "blobs", digest[:2], digest[2:]))
-
-    @property
-    def access(self) -> Access:
-        """Who may read and write what is made here; a shared folder has an opinion of its own."""
-        return ALONE if self._access is None else self._access(self.root)
+        """Where people find a blob."""
+        return self.objects.address(blob_name(digest))
 
     def builds(self, kind: str, name: str, plan: str) -> Iterator[str]:
         """The build halves of the entries with this plan, by listing alone."""
-        folder = os.path.join(self.root, folder_name(kind), folder_name(name))
         try:
             self.check_layout()
-            for file in files.scan(folder):
-                if file.name.startswith(f"{plan}-") and file.name.endswith(SUFFIX):
-                    yield file.name[len(plan) + 1 : -len(SUFFIX)]
-        except OSError as problem:
-            raise StoreProblem(f"{folder} cannot be listed: {problem}") from problem
-
-    def entries(self) -> Iterator[Entry]:
-        """Everything that is kept here, by listing alone."""
-        self.require_layout()
-        try:
-            for kind in files.scan(self.root):
-                if kind.name in RESERVED or not kind.is_dir(follow_symlinks=False):
-                    continue
-                for name in files.scan(kind.path):
-                    yield from _entries_of(kind.name, name)
+            for key in self._keys(f"{folder_name(kind)}/{folder_name(name)}/"):
+                if key.startswith(f"{plan}-"):
+                    yield key[len(plan) + 1 :]
         except OSError as problem:
             raise StoreProblem(f"{self.root} cannot be listed: {problem}") from problem
 
+    def _keys(self, folder: str) -> Iterator[str]:
+        for name, _ in self.objects.list(folder):
+            key, suffix, rest = name[len(folder) :].partition(SUFFIX)
+            if suffix and not rest and "/" not in key:
+                yield key
+
+    def entries(self, kind: str | None = None, name: str | None = None) -> Iterator[Entry]:
+        """What is kept here, by listing alone.
+
+        Args:
+            kind: the folder of a kind, to see no other.
+            name: the folder of a name, to see no other.
+        """
+        self.require_layout()
+        try:
+            for each in self.kinds() if kind is None else [kind]:
+                yield from self._entries(each, f"{each}/" if name is None else f"{each}/{name}/")
+        except OSError as problem:
+            raise StoreProblem(f"{self.root} cannot be listed: {problem}") from problem
+
+    def kinds(self) -> list[str]:
+        """The folders of kinds."""
+        return [kind for kind in self.objects.groups("") if kind not in RESERVED]
+
+    def _entries(self, kind: str, prefix: str) -> Iterator[Entry]:
+        begin, end = len(kind) + 1, -len(SUFFIX)
+        for path, facts in self.objects.list(prefix):
+            if path.endswith(SUFFIX):
+                name, _, key = path[begin:end].partition("/")
+                if key and "/" not in key:
+                    used = last_use(facts)
+                    yield Entry(kind, name, key, used, facts.size_bytes, facts.version)
+
     def read_entry(self, entry: Entry) -> tuple[Manifest | Miss, bytes]:
         """An entry's manifest and document, checked, its blobs not; nothing is moved away."""
-        path = self.entry_path(entry)
+        name = entry_name(entry)
         try:
-            document = files.read_file(path, SIZE_LIMIT)
+            document, _ = self.objects.read(name, SIZE_LIMIT)
         except (OSError, ValueError) as problem:
-            return Miss(UNREADABLE, f"{path} cannot be read: {problem}"), b""
+            address = self.objects.address(name)
+            return Miss(UNREADABLE, f"{address} cannot be read: {problem}"), b""
         found = read_document(document, None, self._verify)
-        if not isinstance(found, Miss) and self.manifest_path(found.key) != path:
+        if not isinstance(found, Miss) and manifest_name(found.key) != name:
             return Miss(DAMAGED, f"the manifest is that of {found.key.name}, moved"), document
         return found, document
 
-    def entry_path(self, entry: Entry) -> str:
-        """The file of an entry's manifest."""
-        return os.path.join(self.root, entry.kind, entry.name, f"{entry.key}{SUFFIX}")
+    def has(self, entry: Entry) -> bool:
+        """Whether an entry is vouched for and its blobs are there, as far as sizes tell."""
+        manifest, _ = self.read_entry(entry)
+        return not isinstance(manifest, Miss) and self.has_blobs(manifest)
+
+    def has_blobs(self, manifest: Manifest) -> bool:
+        """Whether the blobs of a manifest are there, as far as sizes tell."""
+        try:
+            return all(
+                self.objects.facts(blob_name(blob.digest)).size_bytes == blob.size_bytes
+                for blob in manifest.blobs
+            )
+        except FileNotFoundError:
+            return False
 
 
-def _entries_of(kind: str, name: os.DirEntry[str]) -> Iterator[Entry]:
-    if not name.is_dir(follow_symlinks=False):
-        return
-    for file in files.scan(name.path):
-        if file.name.endswith(SUFFIX):
-            try:
-                facts = file.stat(follow_symlinks=False)
-            except FileNotFoundError:  # removed meanwhile
-                continue
-            used = last_use(facts)
-            yield Entry(kind, name.name, file.name[: -len(SUFFIX)], used, facts.st_size)
+def manifest_name(key: Key) -> str:
+    """The object that is a key's manifest; inside the place, whatever the names are."""
+    return f"{folder_name(key.kind)}/{folder_name(key.name)}/{key.plan}-{key.build}{SUFFIX}"
 
 
-def remove_entry(root: str, manifest: str) -> bool:
+def entry_name(entry: Entry) -> str:
+    """The object that is an entry's manifest."""
+    return f"{entry.kind}/{entry.name}/{entry.key}{SUFFIX}"
+
+
+def blob_name(digest: str) -> str:
+    """The object that is a blob."""
+    return f"blobs/{digest[:2]}/{digest[2:]}"
+
+
+def remove_entry(objects: ObjectStore, name: str, version: str = "") -> bool:
     """Remove a manifest and what is beside it for reading; whether it was there and could be."""
-    from emberkeep.store.within import remove_within  # a hit needs none
-
-    removed = remove_within(root, manifest)
+    removed = objects.remove(name, version)
     if removed:
-        remove_within(root, source_path(manifest))
+        objects.remove(source_name(name))
     return removed
 
 
-def source_path(manifest: str) -> str:
-    """The file beside a manifest that shows the source."""
+def source_name(manifest: str) -> str:
+    """The object beside a manifest that shows the source."""
     return f"{manifest.removesuffix(SUFFIX)}.py"
 
 
-def last_use(facts: os.stat_result) -> float:
-    """When a file was last used; a time from the future counts as when it was really put there.
+def last_use(facts: Facts) -> float:
+    """When an object was last used; a time from the future counts as when it was really put there.
 
     Clocks go wrong, and archives restore times: an entry from the year 2100 must not outlive all
     others.
     """
-    if facts.st_mtime <= time.time() + TOUCH_AFTER_S:
-        return facts.st_mtime
-    return min(facts.st_mtime, facts.st_ctime)
+    if facts.modified <= time.time() + TOUCH_AFTER_S:
+        return facts.modified
+    return min(facts.modified, facts.changed)

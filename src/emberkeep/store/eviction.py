@@ -8,36 +8,29 @@ it may be the one that needs it.
 
 from __future__ import annotations
 
-import os
 import time
 
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, frozen
-from emberkeep.store import files, statistics
-from emberkeep.store.directory import last_use, remove_entry
-from emberkeep.store.files import RESERVED
+from emberkeep.store import statistics
+from emberkeep.store.directory import blob_name, entry_name, remove_entry
 from emberkeep.store.inspection import (
-    blob_sizes,
     is_key,
     is_named,
     last_change,
+    list_blobs,
     named_blobs,
     reap,
 )
 from emberkeep.store.manifest import SIZE_LIMIT
 from emberkeep.store.pins import pinned, unpin
-from emberkeep.store.within import (
-    move_within,
-    remove_folder_within,
-    remove_within,
-    touch_within,
-)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from emberkeep.store.directory import Directory
+    from emberkeep.store.object_store import Facts
     from emberkeep.store.protocol import Entry
 
 QUARANTINE_S = 7 * 86_400.0
@@ -123,20 +116,21 @@ def collect(directory: Directory, policy: Policy, *, now: float | None = None) -
     if not directory.is_keep():
         return Collected()
     now = _clock_of(directory) if now is None else now
-    sizes = blob_sizes(directory)
+    blobs = list_blobs(directory)
     records = _read_records(directory)
     pins = pinned(directory)
     scope = [record for record in records if _is_meant(record.entry, policy.kind, policy.name)]
     young = [record for record in scope if now - record.entry.last_used < policy.grace_s]
     protected = pins | {record.place for record in young}
-    doomed = _choose(scope, protected, sizes, policy, now)
+    doomed = _choose(scope, protected, blobs, policy, now)
     gone = [
         record
         for record in doomed
+        # Used or written anew since it was listed, it stays.
         if policy.dry_run
-        or _remove_unused(directory.root, directory.entry_path(record.entry), record.entry)
+        or remove_entry(directory.objects, entry_name(record.entry), record.entry.version)
     ]
-    swept = _sweep(directory, records, gone, sizes, now - policy.grace_s, dry_run=policy.dry_run)
+    swept = _sweep(directory, records, gone, blobs, now - policy.grace_s, dry_run=policy.dry_run)
     temporaries = reap(directory, now - policy.grace_s, dry_run=policy.dry_run)
     quarantined = _empty_quarantine(directory, now - QUARANTINE_S, dry_run=policy.dry_run)
     if not policy.dry_run:
@@ -145,9 +139,8 @@ def collect(directory: Directory, policy: Policy, *, now: float | None = None) -
     return _count(
         scope,
         gone,
-        sizes,
-        blobs=len(swept),
-        blobs_size_bytes=sum(sizes[digest] for digest in swept),
+        blobs,
+        swept=swept,
         temporaries=temporaries,
         quarantined=quarantined,
         pinned=sum(record.place in pins for record in scope),
@@ -173,7 +166,7 @@ def clear(
     if not directory.is_keep():
         return Collected()
     now = _clock_of(directory)
-    sizes = blob_sizes(directory)
+    blobs = list_blobs(directory)
     records = _read_records(directory)
     pins = _pins(directory)
     scope = [record for record in records if _is_meant(record.entry, kind, name)]
@@ -185,38 +178,34 @@ def clear(
         if record.blobs is not None and (pinned or record.place not in pins)
     ]
     gone = [
-        record
-        for record in doomed
-        if remove_entry(directory.root, directory.entry_path(record.entry))
+        record for record in doomed if remove_entry(directory.objects, entry_name(record.entry))
     ]
     if pinned:
         for record in gone:
             unpin(directory, record.entry)
-    swept = _sweep(directory, records, gone, sizes, now - CLEAR_GRACE_S, dry_run=False)
+    swept = _sweep(directory, records, gone, blobs, now - CLEAR_GRACE_S, dry_run=False)
     _remove_empty_folders(directory)
     kept = {record.place for record in scope} - {record.place for record in gone}
     return _count(
         scope,
         gone,
-        sizes,
-        blobs=len(swept),
-        blobs_size_bytes=sum(sizes[digest] for digest in swept),
+        blobs,
+        swept=swept,
         pinned=len(kept & pins),
         foreign=any(record.blobs is None for record in _without(records, gone)),
     )
 
 
 def _clock_of(directory: Directory) -> float:
-    """The time by the clock that dates the files; of a shared folder, that is a server's.
+    """The time by the clock that dates the objects; of a shared folder, that is a server's.
 
     To a host whose own clock is ahead, all that others are publishing would look old.
     """
     now = time.time()
-    path = os.path.join(directory.root, "format")
-    if not touch_within(directory.root, path):
-        return now  # whoever may not touch that file can hardly remove others
+    if not directory.objects.touch("format"):
+        return now  # whoever may not touch that can hardly remove others
     try:
-        there = os.stat(path, follow_symlinks=False).st_mtime
+        there = directory.objects.facts("format").modified
     except OSError:
         return now
     return now if abs(there - now) < CLOCKS_AGREE_S else there
@@ -229,7 +218,7 @@ def _read_records(directory: Directory) -> list[_Record]:
     records: list[_Record] = []
     for entry in list(directory.entries()):
         try:
-            document = files.read_file(directory.entry_path(entry), SIZE_LIMIT)
+            document, _ = directory.objects.read(entry_name(entry), SIZE_LIMIT)
         except FileNotFoundError:  # evicted by somebody else
             continue
         except (OSError, ValueError):
@@ -246,7 +235,7 @@ def _is_meant(entry: Entry, kind: str | None, name: str | None) -> bool:
 def _choose(
     scope: list[_Record],
     protected: set[tuple[str, str, str]],
-    sizes: dict[str, int],
+    blobs: dict[str, Facts],
     policy: Policy,
     now: float,
 ) -> list[_Record]:
@@ -259,7 +248,7 @@ def _choose(
     ]
     removable.sort(key=lambda record: (record.entry.last_used, record.place))
     doomed: list[_Record] = []
-    uses, total = _weigh(scope, sizes)
+    uses, total = _weigh(scope, blobs)
     for record in removable:
         age = now - record.entry.last_used
         too_old = policy.max_age_s is not None and age > policy.max_age_s
@@ -271,11 +260,11 @@ def _choose(
         for digest in record.blobs or ():
             uses[digest] -= 1
             if not uses[digest]:
-                total -= sizes.get(digest, 0)
+                total -= _size(blobs, digest)
     return doomed
 
 
-def _weigh(records: Iterable[_Record], sizes: dict[str, int]) -> tuple[dict[str, int], int]:
+def _weigh(records: Iterable[_Record], blobs: dict[str, Facts]) -> tuple[dict[str, int], int]:
     """How many entries name each blob, and the size of all together; a shared blob counts once."""
     uses: dict[str, int] = {}
     total = 0
@@ -283,24 +272,18 @@ def _weigh(records: Iterable[_Record], sizes: dict[str, int]) -> tuple[dict[str,
         total += record.entry.size_bytes
         for digest in record.blobs or ():
             uses[digest] = uses.get(digest, 0) + 1
-    return uses, total + sum(sizes.get(digest, 0) for digest in uses)
+    return uses, total + sum(_size(blobs, digest) for digest in uses)
 
 
-def _remove_unused(root: str, path: str, entry: Entry) -> bool:
-    """Remove a manifest, unless it was used or written anew since it was listed."""
-    try:
-        if last_use(os.stat(path, follow_symlinks=False)) != entry.last_used:
-            return False
-    except OSError:
-        return False
-    return remove_entry(root, path)
+def _size(blobs: dict[str, Facts], digest: str) -> int:
+    return blobs[digest].size_bytes if digest in blobs else 0
 
 
 def _sweep(
     directory: Directory,
     records: list[_Record],
     gone: list[_Record],
-    sizes: dict[str, int],
+    blobs: dict[str, Facts],
     before: float,
     *,
     dry_run: bool,
@@ -310,35 +293,14 @@ def _sweep(
     if any(record.blobs is None for record in staying):
         return []
     named = {digest for record in staying for digest in record.blobs or ()}
-    swept: list[str] = []
-    for digest in sizes:
-        if digest in named:
-            continue
-        path = directory.blob_path(digest)
-        try:
-            # Whoever publishes touches the blobs first: looked at now, not when it was listed.
-            facts = os.stat(path, follow_symlinks=False)
-        except OSError:
-            continue
-        if last_change(facts) < before and (dry_run or _remove_untouched(directory, path, facts)):
-            swept.append(digest)
-    return swept
-
-
-def _remove_untouched(directory: Directory, path: str, seen: os.stat_result) -> bool:
-    """Remove a blob, unless somebody touches it at this very moment, to publish it again.
-
-    It is moved aside first: who comes after that does not find it, and writes it anew.
-    """
-    root, aside = directory.root, os.path.join(directory.temporary, files.unique_name())
-    try:
-        move_within(root, path, aside, directory.access)
-        if os.stat(aside, follow_symlinks=False).st_mtime_ns == seen.st_mtime_ns:
-            return remove_within(root, aside)
-        move_within(root, aside, path, directory.access)
-    except OSError:  # gone, or not ours to move
-        return False
-    return False
+    return [
+        digest
+        for digest, facts in blobs.items()
+        # Whoever publishes touches the blobs first: they have another version then, and stay.
+        if digest not in named
+        and last_change(facts) < before
+        and (dry_run or directory.objects.remove(blob_name(digest), facts.version))
+    ]
 
 
 def _without(records: list[_Record], gone: list[_Record]) -> list[_Record]:
@@ -347,20 +309,17 @@ def _without(records: list[_Record], gone: list[_Record]) -> list[_Record]:
 
 
 def _empty_quarantine(directory: Directory, before: float, *, dry_run: bool) -> int:
-    removed = 0
+    objects = directory.objects
     try:
-        for file in list(files.scan(os.path.join(directory.root, "quarantine"))):
-            try:
-                old = last_change(file.stat(follow_symlinks=False)) < before
-            except FileNotFoundError:
-                continue
-            removed += old and (dry_run or remove_within(directory.root, file.path))
+        old = [name for name, facts in objects.list("quarantine/") if last_change(facts) < before]
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
-    return removed
+    return len(old) if dry_run else sum(map(objects.remove, old))
 
 
 def _fold(directory: Directory) -> None:
+    if directory.folder is None:
+        return
     try:
         statistics.fold(directory.root)
     except OSError:  # counts are a courtesy; a full disk is what brought us here
@@ -369,15 +328,16 @@ def _fold(directory: Directory) -> None:
 
 def _remove_empty_folders(directory: Directory) -> None:
     """Tidy up; a publisher that wants a folder at this moment makes it again."""
+    if directory.folder is None:
+        return
+    objects = directory.folder
     try:
-        for kind in list(files.scan(directory.root)):
-            if kind.name in RESERVED or not kind.is_dir(follow_symlinks=False):
-                continue
-            for name in list(files.scan(kind.path)):
-                remove_folder_within(directory.root, name.path)
-            remove_folder_within(directory.root, kind.path)
-        for shelf in list(files.scan(os.path.join(directory.root, "blobs"))):
-            remove_folder_within(directory.root, shelf.path)
+        for kind in directory.kinds():
+            for name in objects.groups(f"{kind}/"):
+                objects.remove_group(f"{kind}/{name}")
+            objects.remove_group(kind)
+        for shelf in objects.groups("blobs/"):
+            objects.remove_group(f"blobs/{shelf}")
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
 
@@ -385,8 +345,9 @@ def _remove_empty_folders(directory: Directory) -> None:
 def _count(
     scope: list[_Record],
     gone: list[_Record],
-    sizes: dict[str, int],
+    blobs: dict[str, Facts],
     *,
+    swept: list[str],
     foreign: bool,
     **counts: int,
 ) -> Collected:
@@ -394,8 +355,10 @@ def _count(
     return Collected(
         entries=len(gone),
         entries_size_bytes=sum(record.entry.size_bytes for record in gone),
+        blobs=len(swept),
+        blobs_size_bytes=sum(_size(blobs, digest) for digest in swept),
         kept_entries=len(kept),
-        kept_size_bytes=_weigh(kept, sizes)[1],
+        kept_size_bytes=_weigh(kept, blobs)[1],
         foreign=foreign,
         **counts,
     )

@@ -29,11 +29,13 @@ def read_file(path: str, limit: int, folder: int | None = None) -> bytes:
         limit: how many bytes it can have.
         folder: the descriptor of an open one.
     """
-    return read_dated(path, limit, folder)[0]
+    return read_with_facts(path, limit, folder)[0]
 
 
-def read_dated(path: str, limit: int, folder: int | None = None) -> tuple[bytes, float]:
-    """As `read_file`, with the time of the file's last modification."""
+def read_with_facts(
+    path: str, limit: int, folder: int | None = None
+) -> tuple[bytes, os.stat_result]:
+    """As `read_file`, with what is known of the file."""
     descriptor = os.open(path, READING, dir_fd=folder)
     try:
         facts = os.fstat(descriptor)
@@ -50,7 +52,7 @@ def read_dated(path: str, limit: int, folder: int | None = None) -> tuple[bytes,
         os.close(descriptor)
     if total > limit:
         raise ValueError(f"{path} is larger than the {limit} bytes it can have")
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks), facts.st_mtime
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks), facts
 
 
 @final

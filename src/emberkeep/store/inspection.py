@@ -8,7 +8,13 @@ import time
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, frozen, sha256
 from emberkeep.store import files
-from emberkeep.store.directory import LAYOUT
+from emberkeep.store.directory import (
+    LAYOUT,
+    blob_name,
+    entry_name,
+    manifest_name,
+    remove_entry,
+)
 from emberkeep.store.files import folder_name
 from emberkeep.store.layout import is_of_a_version, mend
 from emberkeep.store.manifest import (
@@ -19,13 +25,14 @@ from emberkeep.store.manifest import (
 )
 from emberkeep.store.pins import pinned
 from emberkeep.store.protocol import DAMAGED, UNREADABLE, UNTRUSTED, Miss
-from emberkeep.store.within import in_folder, move_within, remove_within
+from emberkeep.store.within import in_folder, move_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from emberkeep.store.directory import Directory
+    from emberkeep.store.object_store import Facts
     from emberkeep.store.protocol import BlobRef, Entry, Manifest, Stamps
 
 OK = "ok"
@@ -33,7 +40,6 @@ OTHER = "other"
 MANIFEST = "manifest"  # the role of a finding about a manifest itself
 STRAY_AFTER_S = 3600.0  # what is being written is younger than this
 HEX = frozenset("0123456789abcdef")
-SHELF_DIGITS = 2  # of a blob's digest name the folder it lies in
 
 # What is there ---------------------------------------------------------------------------------
 
@@ -89,46 +95,27 @@ def usage(directory: Directory) -> Usage:
         count = counts.setdefault(entry.kind, [0, 0])
         count[0] += 1
         count[1] += entry.size_bytes
-    sizes = blob_sizes(directory).values()
+    sizes = [facts.size_bytes for facts in list_blobs(directory).values()]
     kinds = {kind: KindUsage(*counts[kind]) for kind in sorted(counts)}
     return Usage(kinds, len(sizes), sum(sizes), len(pinned(directory)))
 
 
-def blob_sizes(directory: Directory) -> dict[str, int]:
-    """The blobs in a keep: digest → size. What has no digest for a name is not ours.
+def list_blobs(directory: Directory) -> dict[str, Facts]:
+    """The blobs in a keep, by digest. What has no digest for a name is not ours.
 
     Raises:
         StoreProblem: they cannot be listed.
     """
-    sizes: dict[str, int] = {}
+    blobs: dict[str, Facts] = {}
+    begin = len("blobs/")
     try:
-        for shelf in files.scan(os.path.join(directory.root, "blobs")):
-            if len(shelf.name) != SHELF_DIGITS or not HEX.issuperset(shelf.name):
-                continue
-            for blob in files.scan(shelf.path):
-                digest = shelf.name + blob.name
-                if len(digest) == HEX_DIGITS and HEX.issuperset(digest):
-                    try:
-                        sizes[digest] = blob.stat(follow_symlinks=False).st_size
-                    except FileNotFoundError:  # removed meanwhile
-                        continue
+        for name, facts in directory.objects.list("blobs/"):
+            digest = name[begin:].replace("/", "", 1)
+            if len(digest) == HEX_DIGITS and HEX.issuperset(digest) and name == blob_name(digest):
+                blobs[digest] = facts
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
-    return sizes
-
-
-def is_whole(directory: Directory, entry: Entry) -> bool:
-    """Whether an entry is vouched for and its blobs are there, as far as sizes tell."""
-    manifest, _ = directory.read_entry(entry)
-    if isinstance(manifest, Miss):
-        return False
-    try:
-        return all(
-            os.stat(directory.blob_path(blob.digest)).st_size == blob.size_bytes
-            for blob in manifest.blobs
-        )
-    except FileNotFoundError:
-        return False
+    return blobs
 
 
 def is_key(text: str) -> bool:
@@ -163,11 +150,11 @@ def _is_whole(document: bytes) -> bool:
     return trailer.startswith(b'"digest":"%b"' % sha256(body).hexdigest().encode())
 
 
-def last_change(facts: os.stat_result) -> float:
-    """When a file was written, renamed or touched, whatever its time of modification says."""
-    if facts.st_mtime <= time.time() + STRAY_AFTER_S:
-        return max(facts.st_mtime, facts.st_ctime)
-    return facts.st_ctime  # a time from the future says nothing
+def last_change(facts: Facts) -> float:
+    """When an object was written, renamed or touched, whatever its time of modification says."""
+    if facts.modified <= time.time() + STRAY_AFTER_S:
+        return max(facts.modified, facts.changed)
+    return facts.changed  # a time from the future says nothing
 
 
 # What is wrong ----------------------------------------------------------------------------------
@@ -214,7 +201,7 @@ def inspect(directory: Directory) -> Iterator[Finding]:
             problems = list(_blob_problems(directory, entry, manifest, checked))
         else:
             problems = [_manifest_problem(entry, path, manifest)]
-        if problems and not os.path.lexists(path):
+        if problems and not directory.has_object(entry_name(entry)):
             continue  # evicted meanwhile, its blobs with it
         yield from problems or [Finding(OK, path, entry=entry)]
         blobs = named_blobs(document) if document else None
@@ -225,7 +212,7 @@ def inspect(directory: Directory) -> Iterator[Finding]:
     stray = reap(directory, time.time() - STRAY_AFTER_S, dry_run=True)
     if stray:
         detail = f"{stray} files that a process which died was writing; `emberkeep gc` removes them"
-        yield Finding(OTHER, directory.temporary, detail, role="temporary")
+        yield Finding(OTHER, directory.objects.address("temporary"), detail, role="temporary")
 
 
 def _manifest_problem(entry: Entry, path: str, miss: Miss) -> Finding:
@@ -240,7 +227,7 @@ def _blob_problems(
 ) -> Iterator[Finding]:
     for ref in manifest.blobs:
         if ref.digest not in checked:
-            checked[ref.digest] = _blob_problem(directory.blob_path(ref.digest), ref)
+            checked[ref.digest] = _blob_problem(directory, ref)
         problem = checked[ref.digest]
         if problem is not None:
             state = OTHER if problem.startswith(UNREADABLE) else DAMAGED
@@ -248,9 +235,9 @@ def _blob_problems(
             yield Finding(state, path, f"the blob {ref.role!r} {problem}", ref.role, entry)
 
 
-def _blob_problem(path: str, ref: BlobRef) -> str | None:
+def _blob_problem(directory: Directory, ref: BlobRef) -> str | None:
     try:
-        content = files.read_file(path, ref.size_bytes)
+        content, _ = directory.objects.read(blob_name(ref.digest), ref.size_bytes)
     except FileNotFoundError:
         return "is missing"
     except ValueError:
@@ -267,16 +254,13 @@ def _blob_problem(path: str, ref: BlobRef) -> str | None:
 def _orphans(directory: Directory, named: set[str]) -> Iterator[Finding]:
     """Blobs that no manifest names."""
     count, size = 0, 0
-    for digest in blob_sizes(directory).keys() - named:
-        try:
-            facts = os.stat(directory.blob_path(digest), follow_symlinks=False)
-        except OSError:
-            continue
-        if last_change(facts) < time.time() - STRAY_AFTER_S:  # else its manifest may be on the way
-            count, size = count + 1, size + facts.st_size
+    before = time.time() - STRAY_AFTER_S
+    for digest, facts in list_blobs(directory).items():
+        if digest not in named and last_change(facts) < before:  # else its manifest may come yet
+            count, size = count + 1, size + facts.size_bytes
     if count:
         detail = f"{count} blobs ({size} bytes) that no manifest names; `emberkeep gc` removes them"
-        yield Finding(OTHER, os.path.join(directory.root, "blobs"), detail, role="orphans")
+        yield Finding(OTHER, directory.objects.address("blobs"), detail, role="orphans")
 
 
 # Repair -----------------------------------------------------------------------------------------
@@ -306,7 +290,7 @@ def repair(directory: Directory) -> tuple[Repaired, ...]:
         StoreProblem: the layout is unknown, or something cannot be listed.
     """
     done: list[Repaired] = []
-    layout = os.path.join(directory.root, "format")
+    layout = directory.objects.address("format")
     if not _is_known(directory) and mend(directory, layout, LAYOUT):
         done.append(Repaired(QUARANTINED, layout, "it was damaged, and is written anew"))
     for finding in list(inspect(directory)):
@@ -318,14 +302,14 @@ def repair(directory: Directory) -> tuple[Repaired, ...]:
     reaped = reap(directory, time.time() - STRAY_AFTER_S)
     if reaped:
         detail = f"{reaped} files that a process which died was writing"
-        done.append(Repaired(REMOVED, directory.temporary, detail))
+        done.append(Repaired(REMOVED, directory.objects.address("temporary"), detail))
     return tuple(done)
 
 
 def _is_known(directory: Directory) -> bool:
     """Whether the layout is one that a version of emberkeep has written down, or none."""
     try:
-        return is_of_a_version(files.read_file(os.path.join(directory.root, "format"), 4096))
+        return is_of_a_version(directory.objects.read("format", 4096)[0])
     except (FileNotFoundError, NotADirectoryError):
         return True
     except ValueError:
@@ -335,25 +319,25 @@ def _is_known(directory: Directory) -> bool:
 def _quarantine_manifest(directory: Directory, entry: Entry, finding: Finding) -> list[Repaired]:
     moved = directory.move_away(finding.path)
     if moved is None:
-        return _left(finding)
+        return _left(directory, entry, finding)
     try:
         found = read_document(files.read_file(moved, SIZE_LIMIT), None, _accept)
     except (OSError, ValueError):
         found = None
-    if found is not None and not isinstance(found, Miss) and _is_at_home(directory, entry, found):
+    if found is not None and not isinstance(found, Miss) and _is_at_home(entry, found):
         move_within(directory.root, moved, finding.path)  # a healer was faster: this one is good
         return []
     return [Repaired(QUARANTINED, finding.path, finding.detail)]
 
 
-def _is_at_home(directory: Directory, entry: Entry, manifest: Manifest) -> bool:
-    return directory.manifest_path(manifest.key) == directory.entry_path(entry)
+def _is_at_home(entry: Entry, manifest: Manifest) -> bool:
+    return manifest_name(manifest.key) == entry_name(entry)
 
 
 def _drop_incomplete(directory: Directory, entry: Entry, finding: Finding) -> list[Repaired]:
     """Take a bad blob away, and then the manifest that cannot be used without it."""
     done: list[Repaired] = []
-    digest = os.path.basename(os.path.dirname(finding.path)) + os.path.basename(finding.path)
+    digest = _digest_in(finding.path)
     moved = directory.move_away(finding.path)
     if moved is not None:
         try:
@@ -365,61 +349,64 @@ def _drop_incomplete(directory: Directory, entry: Entry, finding: Finding) -> li
             move_within(directory.root, moved, finding.path)
             return []
         done.append(Repaired(QUARANTINED, finding.path, finding.detail))
-    if os.path.lexists(finding.path):  # not ours to move, or written anew a moment ago
-        return done or _left(finding)
+    if directory.has_object(blob_name(digest)):  # not ours to move, or written anew a moment ago
+        return done or _left(directory, entry, finding)
     path = directory.entry_path(entry)
     if not directory.heals:  # another host may see the blob that is missing here
         return [Repaired(LEFT, path, f"{finding.detail}; the next builder replaces it")]
-    if remove_within(directory.root, path):
+    if remove_entry(directory.objects, entry_name(entry)):
         done.append(Repaired(REMOVED, path, finding.detail))
     return done
 
 
-def _left(finding: Finding) -> list[Repaired]:
-    if not os.path.lexists(finding.path):
+def _left(directory: Directory, entry: Entry, finding: Finding) -> list[Repaired]:
+    is_manifest = finding.role == MANIFEST
+    name = entry_name(entry) if is_manifest else blob_name(_digest_in(finding.path))
+    if not directory.has_object(name):
         return []
     return [Repaired(LEFT, finding.path, f"{finding.detail}; it could not be moved")]
 
 
+def _digest_in(path: str) -> str:
+    return "".join(path.split("/")[-2:])
+
+
 def reap(directory: Directory, before: float, *, dry_run: bool = False) -> int:
-    """Remove what dead writers and builders left before some time; how many files.
+    """Remove what dead writers and builders left before some time; how many objects.
 
     Raises:
-        StoreProblem: the folders cannot be listed.
+        StoreProblem: they cannot be listed.
     """
     reaped = 0
     try:
-        for folder, remove in (("temporary", _remove_old), ("leases", _remove_lease)):
-            for file in list(files.scan(os.path.join(directory.root, folder))):
-                reaped += remove(directory.root, file.path, before, dry_run=dry_run)
+        for group in ("temporary/", "leases/"):
+            for name, facts in list(directory.objects.list(group)):
+                if last_change(facts) < before:
+                    reaped += dry_run or _remove_left_over(directory, name, facts)
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
     return reaped
 
 
-def _remove_old(root: str, path: str, before: float, *, dry_run: bool) -> bool:
-    try:
-        old = last_change(os.stat(path, follow_symlinks=False)) < before
-    except OSError:
-        return False
-    return old and (dry_run or remove_within(root, path))
-
-
-def _remove_lease(root: str, path: str, before: float, *, dry_run: bool) -> bool:
-    """As `_remove_old`, if nobody holds it: a build may take days and not touch its lease."""
+def _remove_left_over(directory: Directory, name: str, facts: Facts) -> bool:
+    """Remove what nobody touches, nor holds: a build may take days and not touch its lease."""
+    if directory.folder is None:
+        return directory.objects.remove(name, facts.version)
+    if not name.startswith("leases/"):
+        return directory.objects.remove(name)
     import fcntl
 
     try:
         descriptor = in_folder(
-            root,
-            path,
-            lambda folder, name: os.open(name, os.O_RDWR | files.READING, dir_fd=folder),
+            directory.root,
+            directory.objects.address(name),
+            lambda folder, file: os.open(file, os.O_RDWR | files.READING, dir_fd=folder),
         )
     except OSError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return _remove_old(root, path, before, dry_run=dry_run)
+        return directory.objects.remove(name)
     except OSError:  # held
         return False
     finally:

@@ -27,12 +27,15 @@ def mend(directory: Directory, path: str, layout: bytes) -> bool:
 
     Only where the folder is this user's own, and holds nothing that another version has written.
     """
-    if not directory.heals or not _is_mine(directory.root) or _holds_others(directory):
+    folder = directory.folder
+    if folder is None or not directory.heals:
+        return False
+    if not _is_mine(folder.root) or _holds_others(directory):
         return False
     moved = directory.move_away(path)
     if moved is None:
         return False
-    from emberkeep.store.within import move_within, write_within
+    from emberkeep.store.within import move_within
 
     try:
         if is_of_a_version(files.read_file(moved, 4096)):  # a healer was faster
@@ -41,7 +44,7 @@ def mend(directory: Directory, path: str, layout: bytes) -> bool:
     except (OSError, ValueError):
         pass  # it is what was found before: no small file
     try:
-        write_within(directory.root, path, layout, directory.access, replaces=False)
+        folder.write("format", layout, replaces=False)
     except FileExistsError:
         return False
     return True

@@ -1,15 +1,11 @@
-"""Pins: empty files ``<root>/pins/<kind>/<name>/<key>`` that keep entries from eviction.
+"""Pins: empty objects ``<root>/pins/<kind>/<name>/<key>`` that keep entries from eviction.
 
 A pin outlives its entry: when a damaged or cleared artifact is built again, it is still pinned.
 """
 
 from __future__ import annotations
 
-import os
-
 from emberkeep.errors import StoreProblem
-from emberkeep.store import files
-from emberkeep.store.within import remove_folder_within, remove_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +21,7 @@ def pin(directory: Directory, entry: Entry) -> None:
     """
     directory.require_layout()
     try:
-        write_within(directory.root, _path(directory, entry), b"", directory.access)
+        directory.objects.write(_name(entry), b"")
     except OSError as problem:
         raise StoreProblem(f"{entry.kind}/{entry.name} cannot be pinned: {problem}") from problem
 
@@ -37,20 +33,33 @@ def unpin(directory: Directory, entry: Entry) -> bool:
         StoreProblem: the pin cannot be removed.
     """
     directory.require_layout()
-    path = _path(directory, entry)
     try:
-        os.lstat(path)
+        directory.objects.facts(_name(entry))
     except FileNotFoundError:
         return False
     except OSError as problem:
         raise StoreProblem(f"{entry.kind}/{entry.name} cannot be unpinned: {problem}") from problem
-    if not remove_within(directory.root, path):
+    if not directory.objects.remove(_name(entry)):
+        path = directory.objects.address(_name(entry))
         raise StoreProblem(
             f"{entry.kind}/{entry.name} cannot be unpinned: {path} cannot be removed"
         )
-    for folder in (os.path.dirname(path), os.path.dirname(os.path.dirname(path))):
-        remove_folder_within(directory.root, folder)
+    if directory.folder is not None:
+        directory.folder.remove_group(f"pins/{entry.kind}/{entry.name}")
+        directory.folder.remove_group(f"pins/{entry.kind}")
     return True
+
+
+def is_pinned(directory: Directory, entry: Entry) -> bool:
+    """Whether an entry is pinned; of a whole listing, `pinned` tells at once.
+
+    Raises:
+        StoreProblem: the pins cannot be read.
+    """
+    try:
+        return directory.has_object(_name(entry))
+    except OSError as problem:
+        raise StoreProblem(f"The pins in {directory.root} cannot be read: {problem}") from problem
 
 
 def pinned(directory: Directory) -> set[tuple[str, str, str]]:
@@ -60,16 +69,16 @@ def pinned(directory: Directory) -> set[tuple[str, str, str]]:
         StoreProblem: the pins cannot be listed, so nobody knows what may go.
     """
     directory.require_layout()
+    found: set[tuple[str, str, str]] = set()
     try:
-        return {
-            (kind.name, name.name, key.name)
-            for kind in files.scan(os.path.join(directory.root, "pins"))
-            for name in files.scan(kind.path)
-            for key in files.scan(name.path)
-        }
+        for path, _ in directory.objects.list("pins/"):
+            kind, _, rest = path[len("pins/") :].partition("/")
+            name, _, key = rest.partition("/")
+            found.add((kind, name, key))
     except OSError as problem:
         raise StoreProblem(f"The pins in {directory.root} cannot be listed: {problem}") from problem
+    return found
 
 
-def _path(directory: Directory, entry: Entry) -> str:
-    return os.path.join(directory.root, "pins", entry.kind, entry.name, entry.key)
+def _name(entry: Entry) -> str:
+    return f"pins/{entry.kind}/{entry.name}/{entry.key}"

@@ -134,6 +134,7 @@ class Entry:
         key: plan and build digests.
         last_used: seconds since the epoch.
         size_bytes: of the manifest alone.
+        version: of the manifest, in the place that it was found in; empty where there are none.
     """
 
     kind: str
@@ -141,6 +142,7 @@ class Entry:
     key: str
     last_used: float
     size_bytes: int
+    version: str = ""
 
 
 if TYPE_CHECKING:

@@ -1,25 +1,23 @@
-"""Putting an artifact into a folder: blobs first, manifest last, each whole or not at all."""
+"""Putting an artifact into a place: blobs first, manifest last, each whole or not at all."""
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from errno import EBUSY, EIO, ESTALE
 
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final
 from emberkeep.store import files
-from emberkeep.store.directory import LAYOUT, source_path
+from emberkeep.store.directory import LAYOUT, blob_name, manifest_name, source_name
 from emberkeep.store.manifest import SIZE_LIMIT, read_document
 from emberkeep.store.protocol import NEWER_FORMAT, Miss
-from emberkeep.store.within import touch_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from emberkeep.store.directory import Directory
-    from emberkeep.store.files import Access
+    from emberkeep.store.object_store import ObjectStore
     from emberkeep.store.protocol import Kept, Key, Manifest, Stamps
 
 
@@ -30,7 +28,7 @@ def publish(directory: Directory, kept: Kept) -> None:
     """Whoever sees the manifest finds all of it.
 
     Raises:
-        StoreProblem: the folder is laid out by another version, or cannot be written.
+        StoreProblem: the place is laid out by another version, or cannot be written.
     """
     with writing(directory) as write:
         document = write.endorsed(kept.document, kept.manifest.key)
@@ -41,27 +39,26 @@ def publish(directory: Directory, kept: Kept) -> None:
 
 @contextmanager
 def writing(directory: Directory) -> Generator[Writer]:
-    """The folder, ready to be written.
+    """The place, ready to be written.
 
     Raises:
-        StoreProblem: the folder is laid out by another version, or cannot be written.
+        StoreProblem: it is laid out by another version, or cannot be written.
     """
     try:
         directory.check_layout(mends=True)
-        access = directory.access
-        path = os.path.join(directory.root, "format")
-        if not os.path.exists(path):
-            _lay_out(directory, path, access)
-        yield Writer(directory, access)
+        if not directory.has_object("format"):
+            _lay_out(directory)
+        yield Writer(directory)
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be written: {problem}") from problem
 
 
-def _lay_out(directory: Directory, path: str, access: Access) -> None:
+def _lay_out(directory: Directory) -> None:
     """Write down the layout's version, unless somebody did: what is there may be a newer one."""
-    files.make_folder(directory.root, access)
+    if directory.folder is not None:
+        files.make_folder(directory.folder.root, directory.folder.access)
     try:
-        write_within(directory.root, path, LAYOUT, access, replaces=False)
+        directory.objects.write("format", LAYOUT, replaces=False)
     except FileExistsError:
         if not directory.is_keep():  # a client that remembers that there was none
             raise StoreProblem(
@@ -72,11 +69,11 @@ def _lay_out(directory: Directory, path: str, access: Access) -> None:
 
 @final
 class Writer:
-    """What writes into a folder; use it for blobs first, for their manifest last."""
+    """What writes into a place; use it for blobs first, for their manifest last."""
 
-    def __init__(self, directory: Directory, access: Access) -> None:
+    def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._access = access
+        self._objects = directory.objects
 
     def endorsed(self, document: bytes, key: Key) -> bytes:
         """A document as it is to be written here.
@@ -92,27 +89,26 @@ class Writer:
 
     def blob(self, digest: str, content: bytes) -> None:
         """Write a blob, unless it is there; a damaged one is replaced."""
-        path = self._directory.blob_path(digest)
+        name = blob_name(digest)
         try:
             # Compared, not only measured: a power cut leaves files of the right length and of
             # zeros, and one build has to heal them all.
-            is_there = files.read_file(path, len(content)) == content
+            is_there = self._objects.read(name, len(content))[0] == content
         except (OSError, ValueError):  # not there, or too long: writing tells
             is_there = False
         # Touched, so that a collection that runs at this moment sees that it is needed; what is
         # not ours to touch is written.
-        if not (is_there and touch_within(self._directory.root, path)):
-            write_within(self._directory.root, path, content, self._access)
+        if not (is_there and self._objects.touch(name)):
+            self._objects.write(name, content)
 
     def manifest(self, key: Key, document: bytes, source: str) -> None:
         """Write an endorsed document, after all its blobs."""
-        path = self._directory.manifest_path(key)
-        if _is_newer(path, key):
+        name = manifest_name(key)
+        if _is_newer(self._objects, name, key):
             return
-        root = self._directory.root
         if source:
-            write_within(root, source_path(path), source.encode(), self._access)
-        write_within(root, path, document, self._access)
+            self._objects.write(source_name(name), source.encode())
+        self._objects.write(name, document)
 
 
 def _check_size(document: bytes, key: Key) -> None:
@@ -125,10 +121,10 @@ def _check_size(document: bytes, key: Key) -> None:
         )
 
 
-def _is_newer(path: str, key: Key) -> bool:
+def _is_newer(objects: ObjectStore, name: str, key: Key) -> bool:
     """Whether a newer emberkeep holds this name: what we don't know we don't replace."""
     try:
-        found = read_document(files.read_file(path, SIZE_LIMIT), key, _accept)
+        found = read_document(objects.read(name, SIZE_LIMIT)[0], key, _accept)
     except ValueError:
         return False
     except OSError as problem:

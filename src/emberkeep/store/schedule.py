@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-
-from emberkeep.store.within import touch_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,15 +17,15 @@ def collect_if_due(directory: Directory, max_size_bytes: int, max_age_s: float) 
 
     The stamp is set first: of several processes that come at once, one does the work.
     """
-    path = os.path.join(directory.root, STAMP)
+    objects = directory.objects
     try:
-        age = time.time() - os.stat(path).st_mtime
+        age = time.time() - objects.facts(STAMP).modified
     except FileNotFoundError:  # a new keep: there is nothing to collect yet
         age = 0.0
-        write_within(directory.root, path, b"", directory.access)
+        objects.write(STAMP, b"")
     if 0 <= age < EVERY_S:
         return False
-    touch_within(directory.root, path)
+    objects.touch(STAMP)
     from emberkeep.store.eviction import Policy, collect
 
     collect(directory, Policy(max_size_bytes=max_size_bytes, max_age_s=max_age_s))

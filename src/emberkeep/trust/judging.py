@@ -8,7 +8,6 @@ import time
 from emberkeep.errors import StoreProblem, Untrusted
 from emberkeep.light import final
 from emberkeep.settings import OFF, REQUIRE, private_key
-from emberkeep.store import files
 from emberkeep.store.manifest import read_document, read_stamps
 from emberkeep.store.protocol import Miss
 from emberkeep.trust.seals import NOT_OURS, OwnKeep
@@ -19,14 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emberkeep.settings import Settings
+    from emberkeep.store.object_store import ObjectStore
     from emberkeep.store.protocol import Manifest, Stamps
     from emberkeep.trust.seals import Sealer
     from emberkeep.trust.signing import SigningKey
 
-REVOKED = "revoked"  # the folder of a shared place in which owners revoke their keys
 STATEMENT_LIMIT = 4096
 LOOK_AGAIN_S = 60.0  # after this, owners' statements in a place are looked for again
 REVOKED_BY_OWNER = "the key that signed it was revoked by its owner"
+
+
+def statement_name(public: str) -> str:
+    """The object of a shared place by which the owner of a key revokes it."""
+    return f"revoked/{public}"
 
 
 @final
@@ -175,7 +179,7 @@ class Others:
         judge: whose signatures count.
         sealer: tells what the user has built, which is signed on its way out.
         policy: ``require``, ``warn`` or ``off``.
-        revocations: the folder in which owners revoke their keys.
+        revocations: the place in which owners revoke their keys, if there is one.
         details: whether ingredients go out with what the user has built.
         on_problem: told what is used though nobody vouches for it.
     """
@@ -186,7 +190,7 @@ class Others:
         sealer: Sealer,
         *,
         policy: str = REQUIRE,
-        revocations: str | None = None,
+        revocations: ObjectStore | None = None,
         details: bool = True,
         on_problem: Callable[[str], None],
     ) -> None:
@@ -296,9 +300,8 @@ class Others:
 
         if self._revocations is None or not is_public_key(signer):
             return False
-        path = os.path.join(self._revocations, signer)
         try:
-            statement = files.read_file(path, STATEMENT_LIMIT)
+            statement, _ = self._revocations.read(statement_name(signer), STATEMENT_LIMIT)
         except (OSError, ValueError):
             return False  # there is none, or none that can be one
         return is_revoked_by(statement, signer)

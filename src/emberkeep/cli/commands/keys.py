@@ -10,10 +10,8 @@ from emberkeep.cli.session import warn
 from emberkeep.cli.text import moment, table
 from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.settings import private_key
-from emberkeep.store.files import as_of
-from emberkeep.store.within import write_within
 from emberkeep.trust.editing import change_trust, with_entry
-from emberkeep.trust.judging import REVOKED
+from emberkeep.trust.judging import statement_name
 from emberkeep.trust.signing import (
     RETIRED,
     SUFFIX,
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from emberkeep.cli.session import Session
-    from emberkeep.settings import Place
     from emberkeep.trust.signing import SigningKey
 
 EXAMPLES = """\
@@ -153,16 +150,11 @@ def _revoke(session: Session) -> int:
 def _tell(session: Session, public: str, statement: bytes) -> Iterator[str]:
     for place in session.settings.shared:
         try:
-            _write_statement(place, public, statement)
+            session.open_shared(place).directory.objects.write(statement_name(public), statement)
         except OSError as problem:
             warn(f"{place.path} was not told: {problem}")
         else:
             yield place.path
-
-
-def _write_statement(place: Place, public: str, statement: bytes) -> None:
-    path = os.path.join(place.path, REVOKED, public)
-    write_within(place.path, path, statement, as_of(place.path))
 
 
 COMMANDS = {"key": Command(_configure, _key, EXAMPLES)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from emberkeep.cli.belonging import count_own
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
@@ -47,7 +45,7 @@ def _status(session: Session) -> int:
     counts = _sum_up(statistics.read_totals(session.root))
     values = {
         "root": session.root,
-        "exists": os.path.isdir(session.root),
+        "exists": session.directory.objects.is_there(),
         "entries": used.entries,
         "own": own,
         "pinned": used.pinned,
@@ -86,7 +84,8 @@ def _sum_up(totals: Totals) -> _Counts:
 
 
 def _lines(session: Session, used: Usage, counts: _Counts) -> Iterator[str]:
-    where = session.root if os.path.isdir(session.root) else f"{session.root} (nothing kept yet)"
+    is_there = session.directory.objects.is_there()
+    where = session.root if is_there else f"{session.root} (nothing kept yet)"
     yield f"keep           {where}"
     rate = counts.hit_rate
     yield f"hit rate       {'-' if rate is None else f'{rate:.1%}'}"

@@ -33,12 +33,15 @@ def check_sharing(session: Session) -> Iterator[Check]:
 def _check_place(session: Session, place: Place) -> Check:
     name = f"shared {place.path}"
     started = time.perf_counter()
+    shared = session.open_shared(place)
     try:
-        count = sum(1 for _ in session.open_shared(place).entries())
+        count = sum(1 for _ in shared.entries())
     except StoreProblem as problem:
         return Check(name, BAD, str(problem), "Mount it, make it, or take it out of 'shared'.")
     took = time.perf_counter() - started
-    if not place.read_only and not os.access(place.path, os.W_OK | os.X_OK):
+    folder = shared.directory.folder
+    may_write = folder is None or os.access(folder.root, os.W_OK | os.X_OK)
+    if not place.read_only and not may_write:
         remedy = "Have its permissions changed, or add ?read_only=true to the place."
         return Check(name, WARN, "it cannot be written, so nothing is published there", remedy)
     detail = f"{count} entries, listed in {duration(took)}, policy {place.policy}"
