@@ -37,6 +37,7 @@ WARM = [
     "emberkeep.store.files",
     "emberkeep.store.layers",
     "emberkeep.store.manifest",
+    "emberkeep.store.object_store",
     "emberkeep.store.protocol",
     "emberkeep.store.tally",
     "emberkeep.trust",

@@ -157,8 +157,7 @@ class Folder:
     def list(self, prefix: str) -> Iterator[tuple[str, Facts]]:
         """All files below a folder, by way of no link."""
         folders = [prefix]
-        while folders:
-            folder = folders.pop()
+        for folder in folders:  # which grows on the way
             for file in files.scan(self.address(folder)):
                 if file.is_dir(follow_symlinks=False):
                     folders.append(f"{folder}{file.name}/")
