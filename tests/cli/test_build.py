@@ -1,6 +1,7 @@
 """`emberkeep build`: kernels for machines that are elsewhere."""
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -166,3 +167,43 @@ def test_what_cannot_be_built_is_said_in_one_line(capsys, tmp_path, model, text,
     assert kernels is None
     assert said in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import sys\nsys.exit(0)",
+        "quit()",
+        "raise BaseException('odd')",
+        "import os\nos._exit(0)",
+        "import os\nos.execvp('true', ['true'])",
+        "import os\nos.execle('/bin/true', 'true', {})",
+    ],
+)
+def test_a_file_that_ends_the_process_is_no_success(tmp_path, text):
+    """By `os._exit` and by becoming another program, its exit code would have been ours."""
+    path = tmp_path / "wrong.py"
+    path.write_text(text)
+    command = [sys.executable, "-m", "emberkeep", "build", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "wrong.py cannot be run: " in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_children_of_a_file_end_as_they_like(tmp_path, capsys):
+    path = tmp_path / "model.py"
+    path.write_text(
+        "import os\n"
+        "if not os.fork():\n"
+        "    os._exit(7)\n"
+        "assert os.waitstatus_to_exitcode(os.wait()[1]) == 7\n"
+    )
+    assert main(["build", str(path)]) == 2
+    assert "declares nothing to compile" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--name", "x"], ["--version", "1"], ["--export", ""]])
+def test_what_only_an_export_has_is_not_passed_over(tmp_path, capsys, words):
+    assert main(["build", str(tmp_path / "model.py"), *words]) == 2
+    assert "--export" in capsys.readouterr().err

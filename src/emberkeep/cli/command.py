@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from emberkeep.errors import InvalidSetting
 from emberkeep.light import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from emberkeep.cli.session import Session
 
@@ -26,6 +27,26 @@ class Command:
     configure: Callable[[ArgumentParser], None]
     run: Callable[[Session], int]
     examples: str
+
+
+def require_fitting(session: Session, command: str, goes_with: Mapping[str, Sequence[str]]) -> None:
+    """Refuse options that the action does not have, in place of passing over them.
+
+    Args:
+        session: the run.
+        command: for the message.
+        goes_with: actions by the option's name; an option that was not given is None, or empty.
+
+    Raises:
+        InvalidSetting: one was given.
+    """
+    action = session.options.action
+    for option, actions in goes_with.items():
+        if action not in actions and getattr(session.options, option) not in (None, False, []):
+            flag = "--for" if option == "namespaces" else f"--{option}"
+            raise InvalidSetting(
+                f"{flag} goes with `emberkeep {command} {' or '.join(actions)}`, not with {action}"
+            )
 
 
 def no_arguments(_parser: ArgumentParser) -> None:

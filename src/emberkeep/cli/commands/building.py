@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import contextmanager
 
 from emberkeep.cache import Keep
 from emberkeep.cli.command import Command
@@ -16,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import types
     from argparse import ArgumentParser
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from typing import Any
 
     from emberkeep.cache import Artifact
@@ -110,6 +111,10 @@ class _Declared:
 
 def _build(session: Session) -> int:
     options = session.options
+    if options.export is None and (options.name or options.version):
+        raise InvalidSetting("--name and --version go with --export BUNDLE: they are the library's")
+    if options.export == "":
+        raise InvalidSetting("--export needs the name of a file")
     if options.export and not (options.name and options.version):
         raise InvalidSetting("--export needs --name and --version, for those who import it")
     if options.export == "-":
@@ -376,14 +381,42 @@ def _load(path: str) -> tuple[types.ModuleType, Sequence[tuple[Any, tuple[Any, .
     sys.path.insert(0, os.path.dirname(full))
     sys.modules[name] = module
     try:
-        with declaring() as noted:
+        with declaring() as noted, _staying():
             spec.loader.exec_module(module)
-    except (Exception, SystemExit) as problem:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as problem:
+        what = f"{type(problem).__name__}: {problem}"
+        if isinstance(problem, SystemExit):
+            what = f"it ends the process by itself (exit code {problem.code})"
         raise InvalidKernel(
-            f"{path} cannot be run: {type(problem).__name__}: {problem}. Everything at its top "
-            "level is executed; put what runs the model under if __name__ == '__main__':"
+            f"{path} cannot be run: {what}. Everything at its top level is executed; put what "
+            "runs the model under if __name__ == '__main__':"
         ) from problem
     return module, noted
+
+
+@contextmanager
+def _staying() -> Generator[None]:
+    """Have what ends a process without a word raise in its place: its exit code would be ours."""
+    process = os.getpid()
+
+    def held(name: str, end: Callable[..., Any]) -> Callable[..., Any]:
+        def leave(*arguments: Any) -> Any:
+            if os.getpid() == process:  # a child that was forked ends as it likes
+                raise SystemExit(f"os.{name}")
+            return end(*arguments)
+
+        return leave
+
+    ends: dict[str, Any] = {name: getattr(os, name) for name in ("_exit", "execv", "execve")}
+    for name, end in ends.items():
+        setattr(os, name, held(name, end))
+    try:
+        yield
+    finally:
+        for name, end in ends.items():
+            setattr(os, name, end)
 
 
 COMMANDS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from emberkeep.cli.command import Command
+from emberkeep.cli.command import Command, require_fitting
 from emberkeep.cli.session import warn
 from emberkeep.cli.text import moment, table
 from emberkeep.errors import InvalidSetting, StoreProblem
@@ -53,10 +53,15 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--private", action="store_true", help="with show: the private half, for another machine"
     )
-    parser.add_argument("--reason", metavar="TEXT", default="", help="with revoke: why")
+    parser.add_argument("--reason", metavar="TEXT", help="with revoke: why")
 
 
 def _key(session: Session) -> int:
+    require_fitting(session, "key", {"private": ("show",), "reason": ("revoke",)})
+    if session.options.action == "list" and session.options.name is not None:
+        raise InvalidSetting("`emberkeep key list` lists all; it takes no name")
+    if session.options.name is not None and not session.options.name.strip():
+        raise InvalidSetting("A key needs a name; without one, it is the setting signing_key")
     return {"generate": _generate, "show": _show, "list": _list, "revoke": _revoke}[
         session.options.action
     ](session)

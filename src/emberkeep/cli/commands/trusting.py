@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 
-from emberkeep.cli.command import Command
+from emberkeep.cli.command import Command, require_fitting
 from emberkeep.cli.text import moment, table
 from emberkeep.errors import InvalidSetting
 from emberkeep.settings import parse_duration
@@ -15,20 +16,31 @@ from emberkeep.trust.trusted import TrustedKey, TrustList
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from emberkeep.cli.session import Session
     from emberkeep.trust.trusted import Trust
 
 EXAMPLES = """\
-  emberkeep trust add 3f9a…c1 --name alice
-  emberkeep trust add 77de…02 --name cluster --for generated --for traces/coalescent --expires 90d
+  KEY=8f40c5adb68f25624ae5b214ea767a6ec94d829d3d7b5e1ad1ba6f3e2138285f
+  emberkeep trust add $KEY --name alice
+  emberkeep trust add $KEY --name alice --for generated --for 'traces/coal*' --expires 90d
   emberkeep trust list
   emberkeep trust remove alice
-  emberkeep trust revoke 3f9a…c1 --reason "key leaked"
-  emberkeep trust revoke 12ab…9e --what toolchain --reason "miscompiles sin"
-  emberkeep trust pin 12ab…9e
+  emberkeep trust revoke $KEY --reason "key leaked"
+  BUILD=5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9
+  emberkeep trust revoke $BUILD --what toolchain --reason "miscompiles sin"
+  emberkeep trust pin $BUILD
 """
+LONGEST_S = 100 * 365.25 * 86_400  # longer than anybody can mean
+# What each option goes with; with another action, it would be passed over in silence.
+GOES_WITH = {
+    "name": ("add",),
+    "namespaces": ("add",),
+    "expires": ("add",),
+    "what": ("revoke", "restore"),
+    "reason": ("revoke",),
+}
 WHAT = {"key": "revoked_keys", "manifest": "revoked_manifests", "toolchain": "revoked_toolchains"}
 DIGITS = 64
 
@@ -56,14 +68,17 @@ def _configure(parser: ArgumentParser) -> None:
         "--expires", metavar="WHEN", help="with add: a duration such as 90d, or a date 2027-01-31"
     )
     parser.add_argument(
-        "--what", choices=tuple(WHAT), default="key", help="with revoke and restore (default: key)"
+        "--what", choices=tuple(WHAT), help="with revoke and restore (default: key)"
     )
-    parser.add_argument("--reason", metavar="TEXT", default="", help="with revoke: why")
+    parser.add_argument("--reason", metavar="TEXT", help="with revoke: why")
 
 
 def _trust(session: Session) -> int:
     action = session.options.action
+    require_fitting(session, "trust", GOES_WITH)
     if action == "list":
+        if session.options.value is not None:
+            raise InvalidSetting("`emberkeep trust list` lists all; it takes no value")
         return _list(session)
     if not session.options.value:
         raise InvalidSetting(f"`emberkeep trust {action}` needs a key, a name or a digest")
@@ -95,8 +110,10 @@ def _add(session: Session, trust: Trust) -> tuple[Trust, str]:
             f"{options.value!r} is no public key; 64 hexadecimal digits were expected, as "
             "`emberkeep key show` prints them"
         )
-    if not options.name:
+    if not (options.name or "").strip():
         raise InvalidSetting("Say whose key it is: --name WHOSE")
+    for namespace in options.namespaces:
+        _require_effect(namespace)
     if public in trust.revoked_keys:
         raise InvalidSetting(
             f"{public} was revoked ({trust.revoked_keys[public]}). If that was a mistake: "
@@ -109,18 +126,46 @@ def _add(session: Session, trust: Trust) -> tuple[Trust, str]:
     return with_entry(trust, "keys", public, key), f"{options.name} is trusted for {what}{until}."
 
 
+def _require_effect(namespace: str) -> None:
+    """Refuse what would cover nothing, or more than it looks like.
+
+    Raises:
+        InvalidSetting: says how it is written.
+    """
+    kind, slash, name = namespace.partition("/")
+    problem = None
+    if not namespace.strip():
+        problem = "says nothing; without --for, a key is trusted for everything"
+    elif namespace == "*":
+        return
+    elif "*" in kind or "*" in name[:-1]:
+        problem = "covers nothing: a * stands alone, or at the end of a name"
+    elif "?" in namespace:
+        problem = "covers nothing: a ? stands for itself alone; for names that begin alike, use *"
+    elif not kind.strip() or (slash and not name.strip()) or namespace != namespace.strip():
+        problem = "names no kind, or no name after the slash"
+    if problem is not None:
+        raise InvalidSetting(f"--for {namespace!r} {problem}. Write KIND, KIND/NAME or KIND/NAM*")
+
+
 def _moment(text: str) -> float:
     """When trust ends: a duration from now, or the beginning of a day."""
+    now = time.time()
     try:
-        return time.time() + parse_duration(text)
-    except (ValueError, KeyError):
-        pass  # no duration; perhaps a date
-    try:
-        return time.mktime(time.strptime(text, "%Y-%m-%d"))
-    except (ValueError, OverflowError) as problem:
+        ends = time.mktime(time.strptime(text, "%Y-%m-%d"))
+    except (ValueError, OverflowError):  # no date; perhaps a duration
+        try:
+            ends = now + parse_duration(text)
+        except (ValueError, KeyError):
+            ends = math.inf
+    if ends - now > LONGEST_S:
         raise InvalidSetting(
-            f"{text!r} is neither a duration such as 90d nor a date such as 2027-01-31"
-        ) from problem
+            f"{text!r} is neither a duration such as 90d nor a date such as 2027-01-31, within a "
+            "hundred years. For ever is what it is without --expires"
+        )
+    if ends <= now:
+        raise InvalidSetting(f"{text!r} is over already, so the key would never be trusted")
+    return ends
 
 
 def _find(trust: Trust, value: str) -> str:
@@ -153,15 +198,28 @@ def _digest(text: str) -> str:
 
 def _revoke(session: Session, trust: Trust) -> tuple[Trust, str]:
     options = session.options
-    digest = _digest(options.value)
-    after = with_entry(trust, WHAT[options.what], digest, options.reason)
-    return after, f"Nothing of the {options.what} {digest} is used any more."
+    digest, what = _digest(options.value), options.what or "key"
+    after = with_entry(trust, WHAT[what], digest, options.reason or "")
+    return after, f"Nothing of the {what} {digest} is used any more."
 
 
 def _restore(session: Session, trust: Trust) -> tuple[Trust, str]:
     options = session.options
-    digest = _digest(options.value)
-    return without_entry(trust, WHAT[options.what], digest), f"{digest} is revoked no more."
+    digest, what = _digest(options.value), options.what or "key"
+    _require_there(digest, getattr(trust, WHAT[what]), f"revoked as a {what}")
+    return without_entry(trust, WHAT[what], digest), f"{digest} is revoked no more."
+
+
+def _require_there(digest: str, known: Mapping[str, str], state: str) -> None:
+    """Refuse to take back what was never said: it may have been said of something else.
+
+    Raises:
+        InvalidSetting: it was not.
+    """
+    if digest not in known:
+        raise InvalidSetting(
+            f"{digest} is not {state}, so nothing was changed. `emberkeep trust list` shows what is"
+        )
 
 
 def _pin(session: Session, trust: Trust) -> tuple[Trust, str]:
@@ -171,6 +229,7 @@ def _pin(session: Session, trust: Trust) -> tuple[Trust, str]:
 
 def _unpin(session: Session, trust: Trust) -> tuple[Trust, str]:
     digest = _digest(session.options.value)
+    _require_there(digest, trust.pinned, "pinned")
     after = without_entry(trust, "pinned", digest)
     return after, f"Builds of {digest} run here no more, unless this machine makes them itself."
 
