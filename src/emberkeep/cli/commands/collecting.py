@@ -167,10 +167,10 @@ COMMANDS = {
         _configure_gc,
         _collect,
         """\
-  emberkeep gc                              by the limits of the settings
+  emberkeep gc                              # by the limits of the settings
   emberkeep gc --max-size 2GB --dry-run
   emberkeep gc --kind xla --max-age 30d
-  emberkeep gc --max-size 0 --grace 0       all but what is pinned
+  emberkeep gc --max-size 0 --grace 0       # all but what is pinned
 
 The least recently used entries go first. Pinned entries and what is younger than the grace period
 always stay.
