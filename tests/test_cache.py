@@ -1108,3 +1108,28 @@ def test_a_keep_whose_format_is_torn_is_warm_again(tmp_path, recwarn):
     (tmp_path / "keep" / "format").write_bytes(b"emberkeep 2\n")
     assert not ask()
     assert "Upgrade emberkeep" in str(recwarn.list[-1].message)
+
+
+# What was given and cannot be used ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("memory_size", [0, None])
+def test_what_was_refused_is_built_again_and_replaced(root, memory_size):
+    keep = Keep(root, memory_size=memory_size)
+    ask(keep, Builder(code=b"useless"))
+    refused = ask(keep, pytest.fail)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = ask(keep, Builder(code=b"useful"), refused=refused)
+    assert not again.hit
+    assert again.reason.startswith("damaged: what is kept in ")
+    for other in (keep, Keep(root, memory_size=0)):
+        found = ask(other, pytest.fail)
+        assert found.blobs == {"code": b"useful"}
+
+
+def test_what_another_has_replaced_meanwhile_is_used(root):
+    keep, other = Keep(root, memory_size=0), Keep(root, memory_size=0)
+    refused = ask(keep, Builder(code=b"useless"))
+    ask(other, Builder(code=b"useful"), refused=refused)
+    assert ask(keep, pytest.fail, refused=refused).blobs == {"code": b"useful"}

@@ -34,3 +34,9 @@ def test_a_file_system_without_locks_builds_uncoordinated(run_program, report):
 def test_a_file_system_that_lies_costs_builds(run_program, report):
     facts = run_program("lying")
     report(**facts)
+
+
+@pytest.mark.parametrize("threads", [40, pytest.param(200, marks=pytest.mark.soak)])
+def test_where_few_files_can_be_opened_threads_wait_for_one_another(run_program, report, threads):
+    facts = run_program("few_descriptors", threads)
+    report(**facts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from _thread import get_ident
+from errno import EMFILE, ENFILE
 
 from emberkeep import settings as settings_module
 from emberkeep.errors import InvalidSetting, StoreWarning
@@ -18,7 +19,7 @@ from emberkeep.store.directory import Directory
 from emberkeep.store.files import objection
 from emberkeep.store.layers import Later, Layered, Memory
 from emberkeep.store.manifest import copy_layout
-from emberkeep.store.protocol import ABSENT, DISABLED, UNREADABLE, Key, Miss
+from emberkeep.store.protocol import ABSENT, DAMAGED, DISABLED, UNREADABLE, Key, Miss
 from emberkeep.store.tally import Tally
 from emberkeep.trust.seals import OwnKeep, Sealer
 
@@ -26,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import Any, Protocol
+    from typing import Any, Protocol, TypeVar
 
     from emberkeep.cache.miss import Builder
     from emberkeep.keys import Fingerprint
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from emberkeep.store.tally import Totals
     from emberkeep.telemetry.spans import OpenSpan
     from emberkeep.trust.judging import Judge
+
+    T = TypeVar("T")
 
     class BuildHalf(Protocol):
         """How something is compiled: ingredients of the build key, checked after the build."""
@@ -267,6 +270,7 @@ class Keep:
         *,
         toolchain: BuildHalf | None = None,
         disabled: bool = False,
+        refused: Artifact | None = None,
     ) -> Artifact:
         """The artifact that these ingredients make: kept, or built now and kept.
 
@@ -278,6 +282,8 @@ class Keep:
             build: called on a miss; gives bytes by role, and anything JSON under ``"layout"``.
             toolchain: what compiles it; see `emberkeep.toolchain`.
             disabled: build this time, and neither look nor keep.
+            refused: what an earlier call has given, and what cannot be used, whoever vouches for
+                it: it is built again and replaced, unless somebody has done so meanwhile.
 
         Raises:
             Unkeyable: an ingredient has no exact key, or kind or name is no text.
@@ -286,38 +292,27 @@ class Keep:
         """
         self._trouble.begin()
         try:
-            return self._obtain(kind, name, ingredients, build, toolchain, disabled=disabled)
+            if disabled or self.settings.disabled:
+                built = self._builder().build(kind, name, build)
+                self._tally.add("miss", kind, DISABLED, 0.0)
+                return Artifact("", built.blobs, built.layout, hit=False, reason="caching is off")
+            key, trees = make_key(kind, name, ingredients, toolchain)
+            found = self._look_up(key, refused)
+            if isinstance(found, Artifact):
+                return found
+            return self._builder().obtain(key, trees, build, found, toolchain, refused)
         finally:
             self._trouble.end()
 
-    def _obtain(
-        self,
-        kind: str,
-        name: str,
-        ingredients: Mapping[str, object],
-        build: Callable[[], Mapping[str, object]],
-        toolchain: BuildHalf | None,
-        *,
-        disabled: bool,
-    ) -> Artifact:
-        if disabled or self.settings.disabled:
-            built = self._builder().build(kind, name, build)
-            self._tally.add("miss", kind, DISABLED, 0.0)
-            return Artifact("", built.blobs, built.layout, hit=False, reason="caching is off")
-        key, trees = make_key(kind, name, ingredients, toolchain)
-        found = self._look_up(key)
-        if isinstance(found, Artifact):
-            return found
-        return self._builder().obtain(key, trees, build, found, toolchain)
-
     def _builder(self) -> Builder:
         if not self._builders:
-            from emberkeep.cache.miss import Builder  # a hit needs none
-
-            self._builders.append(
-                Builder(self.settings, self._places, self._tally, self._sealer.seal, self._trouble)
-            )
+            self._builders.append(patiently(self._make_builder))
         return self._builders[0]
+
+    def _make_builder(self) -> Builder:
+        from emberkeep.cache.miss import Builder  # a hit needs none
+
+        return Builder(self.settings, self._places, self._tally, self._sealer.seal, self._trouble)
 
     def ask(
         self,
@@ -380,7 +375,7 @@ class Keep:
             if isinstance(found, Artifact):
                 yield found
 
-    def _look_up(self, key: Key) -> Artifact | Miss:
+    def _look_up(self, key: Key, refused: Artifact | None = None) -> Artifact | Miss:
         started = time.perf_counter()
         with span(f"load {key.kind}/{key.name}", "load"):
             found, layer = self._layers.locate(key)
@@ -388,11 +383,11 @@ class Keep:
             if found.reason != ABSENT:
                 topic, text = found.reason, f"{key.kind}/{key.name} is built again: {found.detail}."
                 if found.reason == UNREADABLE:
-                    from emberkeep.cache.miss import remedy
-
-                    topic, text = "place", f"{text} {remedy(self.settings)}"
+                    topic, text = "place", f"{text} {self._builder().remedy()}"
                 self._trouble(topic, text)
             return found
+        if refused is not None and is_refused(found, refused):
+            return Miss(DAMAGED, f"what is kept in {layer} cannot be used")
         saved = 0.0
         if layer != Memory.label:  # within a process, the caller would have had it anyway
             saved = found.manifest.cost_s - (time.perf_counter() - started)
@@ -438,14 +433,16 @@ class Trouble:
 
     def __call__(self, topic: str, text: str, category: type[UserWarning] = StoreWarning) -> None:
         """Tell the user."""
-        import logging
-        import warnings
+        if "logging" in sys.modules:  # else nobody can be listening
+            import logging
 
-        logging.getLogger("emberkeep.keep").debug("%s: %s", topic, text)
+            logging.getLogger("emberkeep.keep").debug("%s: %s", topic, text)
         follows = self._told and bool(self._within) and category is StoreWarning
         if topic not in self.topics and not follows:
             self.topics.add(topic)
             self._told = True
+            import warnings
+
             warnings.warn(
                 f"{text} (said once; results are right, builds may be repeated)",
                 category,
@@ -494,6 +491,40 @@ def artifact_of(kept: Kept, *, hit: bool, reason: str) -> Artifact:
     """A kept artifact for its user."""
     layout = copy_layout(kept.manifest.layout)  # what a caller changes must not change what is kept
     return Artifact(str(kept.manifest.key), dict(kept.blobs), layout, hit, reason)
+
+
+def is_refused(found: Kept, refused: Artifact) -> bool:
+    """Whether this is what somebody was given before, and could not use."""
+    return found.blobs == refused.blobs and found.manifest.layout == refused.layout
+
+
+# Of 200 threads with 64 descriptors, some find none for our own code; others give theirs back.
+SCARCE = frozenset([EMFILE, ENFILE])
+PAUSES_S = (0.001, 0.004, 0.016, 0.064, 0.256, 1.024, 2.048)
+
+
+def patiently(load: Callable[[], T]) -> T:
+    """What needs modules that are not there yet, tried again while files cannot be opened.
+
+    Raises:
+        StoreProblem: there are no descriptors for long; nothing can be built without any.
+    """
+    for pause_s in PAUSES_S:
+        try:
+            return load()
+        except OSError as problem:
+            if problem.errno not in SCARCE:
+                raise
+        time.sleep(pause_s)
+    try:
+        return load()
+    except OSError as problem:
+        from emberkeep.errors import StoreProblem
+
+        raise StoreProblem(
+            f"No file can be opened to build anything: {problem}. Raise the limit (`ulimit -n`), "
+            "or close files"
+        ) from problem
 
 
 def _flush_at_exit(tally: Tally) -> None:
@@ -548,9 +579,8 @@ def log(text: str, what: str, key: Key) -> None:
 
 def depth_of_caller() -> int:
     """The stack level of the first caller outside emberkeep: that is who should be warned."""
-    import inspect
-
-    depth, frame = 1, inspect.currentframe()
+    system: Any = sys  # as `inspect` does, which would have to be loaded
+    depth, frame = 1, system._getframe()  # noqa: SLF001
     while frame is not None and frame.f_globals.get("__name__", "").startswith("emberkeep."):
         depth, frame = depth + 1, frame.f_back
     return depth - 1

@@ -6,9 +6,10 @@ import os
 import sys
 import time
 
-from emberkeep.cache import Artifact, artifact_of, log, span
+from emberkeep.cache import Artifact, artifact_of, is_refused, log, span
 from emberkeep.cache.notices import Notice
 from emberkeep.errors import InvalidBuild, StoreProblem, ToolchainWarning, Untrusted
+from emberkeep.lease import acquire
 from emberkeep.light import final, sha256
 from emberkeep.store.built import read_build
 from emberkeep.store.composition import compose
@@ -68,7 +69,11 @@ class Builder:
         self._publishers: list[Publisher] = []
 
     def _tell(self, problem: Exception) -> None:
-        self._trouble("place", f"{problem}. {remedy(self._settings)}")
+        self._trouble("place", f"{problem}. {self.remedy()}")
+
+    def remedy(self) -> str:
+        """What to do where nothing can be kept."""
+        return remedy(self._settings)
 
     def obtain(
         self,
@@ -77,12 +82,13 @@ class Builder:
         build: Callable[[], Mapping[str, object]],
         miss: Miss,
         toolchain: BuildHalf | None,
+        refused: Artifact | None = None,
     ) -> Artifact:
         """Build under leases, unless somebody else has built it while we waited for those."""
         leases: Leases = []
         succeeded = False
         try:
-            found = self._wait(key, leases)
+            found = self._wait(key, leases, refused)
             if found is not None:
                 succeeded = True
                 self._tally.add("hit", key.kind, "waited", found.manifest.cost_s)
@@ -108,26 +114,25 @@ class Builder:
             for lease in reversed(leases):
                 lease.release(succeeded=succeeded)
 
-    def _wait(self, key: Key, leases: Leases) -> Kept | None:
+    def _wait(self, key: Key, leases: Leases, refused: Artifact | None) -> Kept | None:
         """Take the lease of this host, then that of all hosts; what another has built meanwhile.
 
         Whoever waits for other hosts holds the lease here, so that one process of a host asks.
         """
         name = sha256(f"{key.kind}\0{key.name}\0{key}".encode("utf-8", "surrogatepass")).hexdigest()
-        for acquire in (self._acquire_here, self._acquire_among_hosts):
-            lease = acquire(name, leases)
+        for take in (self._acquire_here, self._acquire_among_hosts):
+            lease = take(name, leases)
             if lease is not None:
                 leases.append(lease)
                 again = self._all.read(key)
-                if not isinstance(again, Miss):
-                    return again
+                if isinstance(again, Miss) or (refused and is_refused(again, refused)):
+                    continue
+                return again
         return None
 
     def _acquire_here(self, name: str, _leases: Leases) -> Lease | None:
         if self._local is None:
             return None
-        from emberkeep.lease import acquire
-
         return acquire(os.path.join(self._local.root, "leases"), name, self._no_lease_here)
 
     def _no_lease_here(self, text: str) -> None:
@@ -194,6 +199,22 @@ class Builder:
 
         Leases of other hosts go along with what is published for them, and leave the list.
         """
+        try:
+            self._publish(key, trees, built, cost_s, toolchain, leases)
+        except Exception as problem:  # the build is good, and its caller waits for it
+            if isinstance(problem, Warning):  # the user wants to have them as errors
+                raise
+            self._tell(problem)
+
+    def _publish(
+        self,
+        key: Key,
+        trees: Trees,
+        built: Built,
+        cost_s: float,
+        toolchain: BuildHalf | None,
+        leases: Leases | None,
+    ) -> None:
         drift = () if toolchain is None else toolchain.drift()
         if drift:
             self._trouble(

@@ -9,6 +9,7 @@ from emberkeep.errors import StoreWarning, TargetUnavailable, Unkeyable, Unloada
 from emberkeep.keys.keyed import key_of
 from emberkeep.keys.toolchain import ABSENT
 from emberkeep.light import final, frozen, replace
+from emberkeep.store.manifest import MISREAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,8 +77,7 @@ def _keep_or_compile(
     request: Request,
     keyed: Keyed,
     half: BuildHalf,
-    *,
-    disabled: bool = False,
+    refused: Artifact | None = None,
 ) -> Artifact:
     half = replace(half, {"has_changed": lambda: keyed.has_changed(request.ingredients)})
 
@@ -91,7 +91,7 @@ def _keep_or_compile(
             keyed.ingredients(),
             build,
             toolchain=half,
-            disabled=disabled,
+            refused=refused,
         )
     except Unkeyable as problem:
         _warn(f"The kernel {request.name!r} is compiled in each process, not kept. {problem}")
@@ -160,7 +160,7 @@ def _load(keep: Keep, target: Target, request: Request, keyed: Keyed) -> Runnabl
     if elsewhere is not None:
         return elsewhere[1]
     try:
-        return target.load(_keep_or_compile(keep, target, request, keyed, half))
+        return _load_or_replace(keep, target, request, keyed, half, MISREAD)
     except Unloadable as problem:
         _warn(
             f"The kernel {request.name!r} that was built for {target.architecture} cannot be "
@@ -168,15 +168,39 @@ def _load(keep: Keep, target: Target, request: Request, keyed: Keyed) -> Runnabl
         )
     here = target.for_this_machine()
     half = build_half(here, request.own)
-    for disabled in (False, True):
-        try:
-            return here.load(_keep_or_compile(keep, here, request, keyed, half, disabled=disabled))
-        except Unloadable as problem:
-            last = problem
-    raise TargetUnavailable(
-        f"The kernel {request.name!r} was compiled on this machine and still cannot be loaded: "
-        f"{last}. Run 'emberkeep doctor'"
-    ) from last
+    try:
+        return _load_or_replace(keep, here, request, keyed, half, (Unloadable, *MISREAD))
+    except Unloadable as problem:
+        raise TargetUnavailable(
+            f"The kernel {request.name!r} was compiled on this machine and still cannot be loaded: "
+            f"{problem}. Run 'emberkeep doctor'"
+        ) from problem
+
+
+def _load_or_replace(
+    keep: Keep,
+    target: Target,
+    request: Request,
+    keyed: Keyed,
+    half: BuildHalf,
+    problems: tuple[type[Exception], ...],
+) -> Runnable:
+    """What is kept, ready to run; where that ends with one of these problems, it is replaced.
+
+    Whoever signed it may have signed anything: what has not the form that the target gives it is
+    no reason to fail, nor to be found again.
+    """
+    artifact = _keep_or_compile(keep, target, request, keyed, half)
+    try:
+        return target.load(artifact)
+    except problems as problem:
+        if not artifact.hit:
+            raise
+        _warn(
+            f"The kernel {request.name!r} that was kept cannot be used, and is compiled again: "
+            f"{type(problem).__name__}: {problem}"
+        )
+    return target.load(_keep_or_compile(keep, target, request, keyed, half, artifact))
 
 
 def obtain_own(keep: Keep, target: Target, request: Request) -> Artifact:
@@ -224,7 +248,7 @@ def _built_elsewhere(
     for artifact in sorted(found, key=lambda artifact: _preference(artifact, wanted)):
         try:
             return artifact, target.load(artifact)
-        except (Unloadable, TargetUnavailable) as problem:
+        except (Unloadable, TargetUnavailable, *MISREAD) as problem:
             _log(f"{request.name} of {artifact.key} is passed over: {problem}")
     return None
 
@@ -233,7 +257,11 @@ def _preference(artifact: Artifact, wanted: str | None) -> tuple[bool, int]:
     """What the user named comes first; who needs most of a machine makes most of it."""
     build = artifact.key.partition("-")[2]
     is_wanted = wanted is not None and build.startswith(wanted.lower())
-    return not is_wanted, -len(artifact.layout.get("features", ()))
+    layout: Any = artifact.layout
+    try:
+        return not is_wanted, -len(layout["features"])
+    except MISREAD:  # none of ours, as loading it will tell
+        return not is_wanted, 0
 
 
 def _lacks_compiler(half: BuildHalf) -> bool:
