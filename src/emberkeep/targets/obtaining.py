@@ -162,14 +162,15 @@ def _load(keep: Keep, target: Target, request: Request, keyed: Keyed) -> Runnabl
     try:
         return _load_or_replace(keep, target, request, keyed, half, MISREAD)
     except Unloadable as problem:
-        _warn(
-            f"The kernel {request.name!r} that was built for {target.architecture} cannot be "
-            f"loaded here and is compiled for this machine instead: {problem}"
-        )
-    here = target.for_this_machine()
-    half = build_half(here, request.own)
+        here = target.for_this_machine()
+        here_half = build_half(here, request.own)
+        if here_half.ingredients != half.ingredients:  # else there is nothing else to be said
+            _warn(
+                f"The kernel {request.name!r} that was built for {target.architecture} cannot be "
+                f"loaded here and is compiled for this machine instead: {problem}"
+            )
     try:
-        return _load_or_replace(keep, here, request, keyed, half, (Unloadable, *MISREAD))
+        return _load_or_replace(keep, here, request, keyed, here_half, (Unloadable, *MISREAD))
     except Unloadable as problem:
         raise TargetUnavailable(
             f"The kernel {request.name!r} was compiled on this machine and still cannot be loaded: "
