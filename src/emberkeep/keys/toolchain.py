@@ -110,8 +110,19 @@ def toolchain(
         own: subpackages or modules of emberkeep that generate code (``"ode.codegen"``): the bytes
             of their files count, so an edited checkout does.
         cuda: whether CUDA's compiler libraries count.
+
+    Raises:
+        Unkeyable: something of it cannot be told for certain.
     """
-    return _toolchain(_Request(_names(packages), _names(own), cuda))
+    try:
+        return _toolchain(_Request(_names(packages), _names(own), cuda))
+    except OSError as problem:
+        raise Unkeyable(
+            "toolchain",
+            f"cannot be read: {problem}",
+            "See that the folders of Python and of its packages can be read, and that the process "
+            "may open more files",
+        ) from problem
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...]:

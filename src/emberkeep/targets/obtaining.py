@@ -64,7 +64,10 @@ def obtain_artifact(keep: Keep, target: Target, request: Request) -> Artifact:
         TargetUnavailable: it is not kept, and there is no compiler.
     """
     keyed = key_of(request.ingredients)
-    half = build_half(target, request.own)
+    try:
+        half = build_half(target, request.own)
+    except Unkeyable as problem:  # of the compiler or the machine, not of the kernel
+        return _compile_alone(keep, target, request, problem)
     elsewhere = _built_elsewhere(keep, target, request, keyed, half)
     if elsewhere is not None:
         return elsewhere[0]
@@ -94,8 +97,17 @@ def _keep_or_compile(
             refused=refused,
         )
     except Unkeyable as problem:
-        _warn(f"The kernel {request.name!r} is compiled in each process, not kept. {problem}")
-        return keep.get_or_build(KIND, request.name, {}, build, disabled=True)
+        return _compile_alone(keep, target, request, problem)
+
+
+def _compile_alone(keep: Keep, target: Target, request: Request, problem: Unkeyable) -> Artifact:
+    """The kernel, for this process alone."""
+    _warn(f"The kernel {request.name!r} is compiled in each process, not kept. {problem}")
+
+    def build() -> Mapping[str, object]:
+        return target.compile(request.source(target))
+
+    return keep.get_or_build(KIND, request.name, {}, build, disabled=True)
 
 
 @final
@@ -155,7 +167,10 @@ def _load(keep: Keep, target: Target, request: Request, keyed: Keyed) -> Runnabl
     came = _came_with_us(target, request, keyed)
     if came is not None:
         return came[1]
-    half = build_half(target, request.own)
+    try:
+        half = build_half(target, request.own)
+    except Unkeyable as problem:  # of the compiler or the machine, not of the kernel
+        return target.load(_compile_alone(keep, target, request, problem))
     elsewhere = _built_elsewhere(keep, target, request, keyed, half)
     if elsewhere is not None:
         return elsewhere[1]
