@@ -440,3 +440,21 @@ def test_it_costs_next_to_nothing_until_it_is_asked() -> None:
     assert watch.unchanged == watch._first
     assert watch.unchanged()
     assert isinstance(watch.unchanged, types.FunctionType)
+
+
+SCALE = 2.0
+
+
+def test_what_has_no_key_is_watched_without_the_libraries_that_it_calls():
+    """A lock among its names leaves a function without a key; NumPy is still NumPy."""
+    lock = threading.Lock()
+
+    def function(x):
+        with lock:
+            return np.linalg.norm(np.pad(x, 1)) * SCALE
+
+    keyed = key_of(lambda: {"function": function})
+    assert keyed.refusal is not None
+    noted = {value.__name__ for value in keyed.watch._known.values() if callable(value)}
+    assert noted == {"function", "norm", "pad"}
+    assert keyed.watch.unchanged()

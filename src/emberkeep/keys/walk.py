@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CONTAINERS = (tuple, list)
 MOST_FOLLOWED = 32  # functions and classes of installed libraries, in one walk
+OF_LIBRARIES = frozenset({"library", "library method", "module"})  # kinds of what goes by version
 BUILT_IN_VIEWS = (memoryview, type(vars(object)))
 
 
@@ -51,6 +52,7 @@ class Walk:
         self.compiled = False
         self.literal = literal
         self._met: list[tuple[object, str]] = []  # callables, classes…, in the order of the walk
+        self._numbers: dict[tuple[int, str], int] = {}  # where in it, by identity
         self._open: list[object] = []  # containers that are being walked
         self._followed = 0
         self._contents: Contents | None = None
@@ -69,13 +71,16 @@ class Walk:
             self._watch.note_names(function)
 
     def _visit_leniently(self, value: object, path: str) -> Fingerprint:
-        """What is refused is passed over; whatever a function's names mean is visited."""
+        """What is refused is passed over; whatever a user's function's names mean is visited.
+
+        What a library's mean is no more watched than where all has a key.
+        """
         assert self._watch is not None
         try:
             found = self._visit(value, path)
         except Unkeyable:
             found = leaf("refused", b"", "(has no exact key)")
-        if self.met(value, "leniently") is None:
+        if found.kind not in OF_LIBRARIES and self.met(value, "leniently") is None:
             for reached in self._watch.meanings(value):
                 self.visit(reached, path)
         return found
@@ -137,10 +142,11 @@ class Walk:
 
         The number counts in the order of the walk, which is the same in every process.
         """
-        for index, (known, known_aspect) in enumerate(self._met):
-            if known is value and known_aspect == aspect:
-                return leaf("again", b"%d" % index, f"(the same as #{index})")
-        self._met.append((value, aspect))
+        number = len(self._met)
+        known = self._numbers.setdefault((id(value), aspect), number)
+        if known != number:
+            return leaf("again", b"%d" % known, f"(the same as #{known})")
+        self._met.append((value, aspect))  # held, so that no id is used again
         return None
 
     def afresh(self) -> Walk:
@@ -153,6 +159,8 @@ class Walk:
 
     def forget(self, mark: int) -> None:
         """Take back what was met since: nothing of it is in the key."""
+        for value, aspect in self._met[mark:]:
+            del self._numbers[id(value), aspect]
         del self._met[mark:]
 
     def may_follow(self) -> bool:
@@ -197,12 +205,12 @@ class Walk:
             )
         items: list[tuple[str, Fingerprint]] = []
         for name, item in value.items():
-            met = list(self._met)
+            mark = self.mark()
             key = self.visit(name, f"{path} key {name!r}")
             pair = [("key", key), ("value", self.visit(item, f"{path}[{name!r}]"))]
             items.append((key.text or key.digest[:12], branch("item", pair)))
             if not self.compiled:
-                self._met = met  # what one item has met does not count for the next
+                self.forget(mark)  # what one item has met does not count for the next
         if not self.compiled:
             items.sort(key=lambda labelled: [part.digest for _, part in labelled[1].children])
         return branch("ordered items" if self.compiled else "items", items)
@@ -210,9 +218,9 @@ class Walk:
     def _set(self, value: set[object] | frozenset[object], path: str) -> Fingerprint:
         members: list[Fingerprint] = []
         for member in value:
-            met = list(self._met)
+            mark = self.mark()
             members.append(self.visit(member, f"{path} member {member!r}"))
-            self._met = met  # members come in any order: none counts for the next
+            self.forget(mark)  # members come in any order: none counts for the next
         members.sort(key=lambda member: member.digest)
         return branch(type(value).__name__, [(m.text or m.digest[:12], m) for m in members])
 
