@@ -3,8 +3,7 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emberkeep.phasetype import inference, models
-    from emberkeep.phasetype.building import GraphBuilder
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.graph import Graph, GraphBuilder
     from emberkeep.phasetype.inference import SVGD, mcmc, method_of_moments, svgd
     from emberkeep.phasetype.kept_traces import (
         clear_trace_cache,
@@ -33,7 +32,7 @@ __all__ = [
 _HOMES = {
     "SVGD": ("inference.descent", "SVGD"),
     "Graph": ("graph", "Graph"),
-    "GraphBuilder": ("building", "GraphBuilder"),
+    "GraphBuilder": ("graph", "GraphBuilder"),
     "Trace": ("trace", "Trace"),
     "clear_trace_cache": ("kept_traces", "clear_trace_cache"),
     "get_trace_cache_stats": ("kept_traces", "trace_cache_stats"),

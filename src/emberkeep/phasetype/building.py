@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from math import fsum
 
@@ -10,8 +11,8 @@ import numpy as np
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final
 from emberkeep.phasetype.assembly import assemble, check_ways, pruned, read_initial
-from emberkeep.phasetype.graph import Graph
 from emberkeep.phasetype.states import TUPLE, States, read_states
+from emberkeep.phasetype.structure import Definition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 
-@final
-class GraphBuilder:
-    """A graph that is made by hand; `build` gives the frozen one.
+class Draft(ABC):
+    """Vertices and edges on their way to a graph.
 
     Args:
         theta_length: how many parameters weights depend on.
@@ -87,15 +87,12 @@ class GraphBuilder:
                 "add_vertex() gives the number of a new one"
             )
 
-    def build(self, *, prune: bool = False) -> Graph:
-        """The graph, checked and frozen.
+    @abstractmethod
+    def build(self) -> object:
+        """What is made of them."""
 
-        Args:
-            prune: whether states that nothing leads to are left out; else they are refused.
-
-        Raises:
-            InvalidGraph: names the state with which something is wrong.
-        """
+    def drawn(self, *, prune: bool) -> Definition:
+        """What the graph is made of, checked."""
         if not self._states:
             raise InvalidGraph(
                 "A graph needs a vertex to begin in and one to end in; there is none"
@@ -103,7 +100,7 @@ class GraphBuilder:
         pairs = np.array(self._edges, np.int64).reshape(-1, 2)
         base = np.array([weight for weight, _ in self._weights], float)
         coefficients = np.array([more for _, more in self._weights], float)
-        return make_graph(
+        return define(
             read_states(self._states),
             pairs[:, 0],
             pairs[:, 1],
@@ -139,7 +136,7 @@ def _weight(
     return base, given
 
 
-def make_graph(  # noqa: PLR0913 - what a graph is made of
+def define(  # noqa: PLR0913 - what a graph is made of
     states: States,
     sources: Values,
     targets: Values,
@@ -150,14 +147,23 @@ def make_graph(  # noqa: PLR0913 - what a graph is made of
     discrete: bool,
     name: str | None,
     prune: bool = False,
-) -> Graph:
-    """A graph from arrays, checked."""
+) -> Definition:
+    """What a graph is made of, checked."""
     edges = assemble(states, sources, targets, base, coefficients, discrete=discrete)
     begins = read_initial(states, initial)
     if prune:
         states, edges, begins = pruned(states, edges, begins)
     check_ways(states, edges, begins)
-    return Graph(states, edges, begins, is_discrete=discrete, name=name or "graph")
+    return Definition(states, edges, begins, discrete, name or "graph")
+
+
+@final
+class _Explored(Draft):
+    """What a callback tells."""
+
+    def build(self) -> Definition:
+        """What a graph is made of."""
+        return self.drawn(prune=False)
 
 
 def from_callback(
@@ -168,7 +174,7 @@ def from_callback(
     discrete: bool,
     name: str | None,
     most_states: int,
-) -> Graph:
+) -> Definition:
     """Explore what can be reached from where the chain begins, a state at a time."""
     given: object = callback
     if not callable(given):
@@ -176,14 +182,14 @@ def from_callback(
             f"The callback is {given!r}; expected a function of a state that gives a list of "
             "(next_state, weight)"
         )
-    builder = GraphBuilder(theta_length=theta_length, discrete=discrete, name=name)
+    draft = _Explored(theta_length=theta_length, discrete=discrete, name=name)
     waiting: list[Any] = []
     for state, probability in _pairs(initial):
         before = len(waiting)
-        vertex = builder.find_or_add_vertex(state)
+        vertex = draft.find_or_add_vertex(state)
         if vertex == before:
             waiting.append(state)
-        builder.add_initial(vertex, probability)
+        draft.add_initial(vertex, probability)
     done = 0
     while done < len(waiting):
         state = waiting[done]
@@ -191,7 +197,7 @@ def from_callback(
             following, weight, coefficients = _read_edge(answer, state)
             if coefficients is None and np.ndim(weight) == 0 and weight == 0:
                 continue  # what never has weight leads nowhere
-            vertex = builder.find_or_add_vertex(following)
+            vertex = draft.find_or_add_vertex(following)
             if vertex == len(waiting):
                 waiting.append(following)
                 if vertex >= most_states:
@@ -199,9 +205,9 @@ def from_callback(
                         f"More than {most_states:,} states were found, the last of them "
                         f"{following!r}. If there are meant to be so many, pass most_states="
                     )
-            builder.add_edge(done, vertex, weight, coefficients)
+            draft.add_edge(done, vertex, weight, coefficients)
         done += 1
-    return builder.build()
+    return draft.build()
 
 
 def _answers(given: Any, state: object) -> Iterable[Any]:
@@ -254,7 +260,7 @@ def from_frontier(
     name: str | None,
     most_states: int,
     known: Any,
-) -> Graph:
+) -> Definition:
     """Explore what can be reached, a frontier of states at a time."""
     from emberkeep.phasetype.frontier import explore
 
@@ -270,6 +276,6 @@ def from_frontier(
     probabilities = np.zeros(len(rows))
     for number, row in enumerate(rows[: len(begins)].tolist()):
         probabilities[number] = fsum(parts.get(tuple(row), []))
-    return make_graph(
+    return define(
         states, sources, targets, base, coefficients, probabilities, discrete=discrete, name=name
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Definition
 
 MOST_STATES = 20_000_000
 NUMBERS: Any = (int, float, np.integer, np.floating)
@@ -26,7 +26,7 @@ def explore(
     *,
     is_discrete: bool,
     parameterized: bool,
-) -> Graph:
+) -> Definition:
     """The graph of a callback that takes a state as an array of whole numbers.
 
     Args:

@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
     from emberkeep.phasetype.states import States
+    from emberkeep.phasetype.structure import Structure
 
     Values = np.ndarray[Any, Any]
 
@@ -36,22 +36,34 @@ class Canonical:
     edges: Edges
 
 
-def canonical(graph: Graph) -> Canonical:
+def canonical(graph: Structure) -> Canonical:
     """The form that is the same for all graphs of a structure; weights do not decide about it."""
+    return graph.once("canonical", lambda: _canonical(graph))
+
+
+def _canonical(graph: Structure) -> Canonical:
     order = _order(graph, _usage(graph.edges), (graph.initial > 0)[:, None])
     return Canonical(order, _renumbered(graph.edges, order))
 
 
-def structure_hash(graph: Graph) -> str:
+def structure_hash(graph: Structure) -> str:
     """The digest of states, edges and the parameters they use; not of weights."""
-    form = graph.canonical
+    return graph.once("structure", lambda: _structure_hash(graph))
+
+
+def _structure_hash(graph: Structure) -> str:
+    form = canonical(graph)
     return _digest(b"structure", graph, form, _usage(form.edges), (graph.initial > 0)[form.order])
 
 
-def content_hash(graph: Graph) -> str:
+def content_hash(graph: Structure) -> str:
     """The digest of all that there is."""
+    return graph.once("content", lambda: _content_hash(graph))
+
+
+def _content_hash(graph: Structure) -> str:
     weights = _weights(graph.edges)
-    order = graph.canonical.order
+    order = canonical(graph).order
     if graph.states.order() is None:
         # Weights tell apart what structure leaves alike, or the other way round.
         order = _order(graph, weights, graph.initial[:, None] + 0.0)
@@ -69,7 +81,7 @@ def _weights(edges: Edges) -> Values:
     return np.concatenate([edges.base[:, None], edges.coefficients], axis=1) + 0.0
 
 
-def _order(graph: Graph, marks: Values, begins: Values) -> Values:
+def _order(graph: Structure, marks: Values, begins: Values) -> Values:
     by_label = graph.states.order()
     if by_label is not None:
         return by_label
@@ -107,7 +119,7 @@ def _renumbered(edges: Edges, order: Values) -> Edges:
     )
 
 
-def _digest(what: bytes, graph: Graph, form: Canonical, marks: Values, begins: Values) -> str:
+def _digest(what: bytes, graph: Structure, form: Canonical, marks: Values, begins: Values) -> str:
     states: States = graph.states
     facts = (
         f"{what.decode()} {'discrete' if graph.is_discrete else 'continuous'} "

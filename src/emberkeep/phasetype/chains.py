@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Structure
 
     Values = np.ndarray[Any, Any]
 
@@ -60,7 +60,7 @@ class Chain:
         return ldexp(1.0, frexp(float(self.leaving.max()))[1])
 
 
-def make_chain(graph: Graph, weights: Values, gathered: Values) -> Chain:
+def make_chain(graph: Structure, weights: Values, gathered: Values) -> Chain:
     """The chain of a graph.
 
     Args:

@@ -10,16 +10,18 @@ import numpy as np
 from emberkeep.errors import InvalidGraph, TooStiff
 from emberkeep.phasetype import stiff
 from emberkeep.phasetype.assembly import check_weights
+from emberkeep.phasetype.moments import expectation
 from emberkeep.phasetype.numeric import as_numbers
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.series import Series
 from emberkeep.phasetype.solving import Elimination, read_theta
+from emberkeep.phasetype.trace import rows_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Structure
 
     Values = np.ndarray[Any, Any]
 
@@ -30,7 +32,7 @@ FASTEST = 2.0**1023
 HALVINGS, PRECISE, PAST = 200, 4e-16, 2.5e-4
 
 
-def weights_of(graph: Graph, theta: Values) -> Values:
+def weights_of(graph: Structure, theta: Values) -> Values:
     """By parameter vector and edge, checked."""
     found = [
         check_weights(graph.states, graph.edges, vector, discrete=graph.is_discrete)
@@ -50,7 +52,7 @@ def weights_of(graph: Graph, theta: Values) -> Values:
     return np.stack(found)
 
 
-def series(graph: Graph, theta: Values, watched: Values | None = None) -> Series:
+def series(graph: Structure, theta: Values, watched: Values | None = None) -> Series:
     """Steps of the chain; how fast it ends is observed first, then what is asked for, by vertex."""
     key = theta.tobytes()
     last = graph.remembered.get("series")
@@ -94,7 +96,7 @@ def _shaped(found: Values, shape: tuple[int, ...], *, single: bool) -> Any:
     return float(shaped) if shaped.ndim == 0 else shaped
 
 
-def density(graph: Graph, times: Any, theta: Any) -> Any:
+def density(graph: Structure, times: Any, theta: Any) -> Any:
     """The density at times; in discrete time the probability of ending with a step."""
     vectors, single = read_theta(graph, theta)
     flat, shape = read_times(times, whole=graph.is_discrete)
@@ -122,7 +124,7 @@ def _late(known: Series, times: Values) -> Values:
     return (known.rates.max() * times > MOST_STEPS) & np.isfinite(times)
 
 
-def _observed(graph: Graph, vectors: Values, known: Series, times: Values, kind: int) -> Values:
+def _observed(graph: Structure, vectors: Values, known: Series, times: Values, kind: int) -> Values:
     """By parameter vector and time: an observation of a chain in continuous time."""
     late = _late(known, times)
     found = np.empty((len(vectors), len(times)))
@@ -135,7 +137,7 @@ def _observed(graph: Graph, vectors: Values, known: Series, times: Values, kind:
     return found
 
 
-def _summed(graph: Graph, vectors: Values, known: Series, times: Values, kind: int) -> Values:
+def _summed(graph: Structure, vectors: Values, known: Series, times: Values, kind: int) -> Values:
     """By parameter vector and time: the integral of an observation, or its sum over steps."""
     late = _late(known, times)
     found = np.empty((len(vectors), len(times)))
@@ -171,7 +173,7 @@ def _after(known: Series, times: Values, kind: int) -> Values:
     return found
 
 
-def survival(graph: Graph, times: Any, theta: Any) -> Any:
+def survival(graph: Structure, times: Any, theta: Any) -> Any:
     """The probability that it takes longer."""
     vectors, single = read_theta(graph, theta)
     flat, shape = read_times(times, whole=False)
@@ -186,7 +188,7 @@ def survival(graph: Graph, times: Any, theta: Any) -> Any:
     return _shaped(found, shape, single=single)
 
 
-def cumulative(graph: Graph, times: Any, theta: Any) -> Any:
+def cumulative(graph: Structure, times: Any, theta: Any) -> Any:
     """The probability that it takes no longer; small ones are as precise as large ones."""
     vectors, single = read_theta(graph, theta)
     flat, shape = read_times(times, whole=False)
@@ -201,7 +203,7 @@ def cumulative(graph: Graph, times: Any, theta: Any) -> Any:
     return _shaped(found, shape, single=single)
 
 
-def quantile(graph: Graph, probabilities: Any, theta: Any) -> Any:
+def quantile(graph: Structure, probabilities: Any, theta: Any) -> Any:
     """The least times that are not exceeded with given probabilities.
 
     Raises:
@@ -216,7 +218,7 @@ def quantile(graph: Graph, probabilities: Any, theta: Any) -> Any:
     return _shaped(np.stack(rows), wanted.shape, single=single)
 
 
-def _quantiles(graph: Graph, vector: Values, wanted: Values) -> Values:
+def _quantiles(graph: Structure, vector: Values, wanted: Values) -> Values:
     """By bisection between a time that is too early and one that is not, sped up by the density."""
     theta = vector if vector.size else None
 
@@ -233,7 +235,7 @@ def _quantiles(graph: Graph, vector: Values, wanted: Values) -> Values:
     found = np.where(wanted >= 1, np.inf, 0.0)
     active = np.flatnonzero((wanted > graph.defect) & (wanted < 1))
     low = np.zeros(len(active))
-    high = np.full(len(active), float(graph.expectation(theta)))
+    high = np.full(len(active), float(expectation(graph, theta, None)))
     high = np.maximum(high, 1.0) if graph.is_discrete else high
     while (behind := excess(high) < 0).any():
         low[behind], high[behind] = high[behind], 2 * high[behind]
@@ -261,7 +263,7 @@ def _quantiles(graph: Graph, vector: Values, wanted: Values) -> Values:
     return found
 
 
-def state_probabilities(graph: Graph, times: Any, theta: Any) -> Any:
+def state_probabilities(graph: Structure, times: Any, theta: Any) -> Any:
     """By time and vertex: the probability of being there; where the chain has ended it stays."""
     vectors, single = read_theta(graph, theta)
     flat, shape = read_times(times, whole=graph.is_discrete)
@@ -284,7 +286,7 @@ def state_probabilities(graph: Graph, times: Any, theta: Any) -> Any:
     return found[0].reshape(*shape, -1) if single else found.reshape(len(found), *shape, -1)
 
 
-def _ways_out(graph: Graph, vectors: Values, ends: Values) -> Values:
+def _ways_out(graph: Structure, vectors: Values, ends: Values) -> Values:
     """By parameter vector, end and vertex: how fast the vertex leads there."""
     sources, targets = graph.edges.sources, graph.edges.targets
     found = np.zeros((len(vectors), len(ends), len(graph)))
@@ -295,7 +297,7 @@ def _ways_out(graph: Graph, vectors: Values, ends: Values) -> Values:
     return found
 
 
-def accumulated(graph: Graph, times: Any, rewards: Any, theta: Any) -> Any:
+def accumulated(graph: Structure, times: Any, rewards: Any, theta: Any) -> Any:
     """By time, and by kind of reward where there are several: what was earned until then."""
     vectors, single = read_theta(graph, theta)
     values = read_rewards(graph, rewards)
@@ -313,9 +315,7 @@ def accumulated(graph: Graph, times: Any, rewards: Any, theta: Any) -> Any:
         if finite.any():
             found[:, finite] = _summed(graph, vectors, known, flat[finite], kind + 1)
         if not finite.all():
-            found[:, ~finite] = np.atleast_1d(graph.expectation(theta, rewards=columns[kind]))[
-                :, None
-            ]
+            found[:, ~finite] = np.atleast_1d(expectation(graph, theta, columns[kind]))[:, None]
         parts.append(found)
     if values.ndim == 1:
         return _shaped(parts[0], shape, single=single)
@@ -324,7 +324,7 @@ def accumulated(graph: Graph, times: Any, rewards: Any, theta: Any) -> Any:
     return stacked[0].reshape(whole) if single else stacked.reshape(len(stacked), *whole)
 
 
-def laplace(graph: Graph, arguments: Any, theta: Any, rewards: Any) -> Any:
+def laplace(graph: Structure, arguments: Any, theta: Any, rewards: Any) -> Any:
     """E[exp(-s Y)] for real s, not negative: that nothing happens which comes at rate s."""
     vectors, single = read_theta(graph, theta)
     given = as_numbers("The arguments", arguments)
@@ -346,15 +346,15 @@ def laplace(graph: Graph, arguments: Any, theta: Any, rewards: Any) -> Any:
     else:
         killing = flat
     pairs = np.repeat(vectors, len(flat), axis=0)
-    system = Elimination(graph, len(pairs), values[graph.rows.vertices])
+    system = Elimination(graph, len(pairs), values[rows_of(graph).vertices])
     system.update(pairs, np.tile(killing, len(vectors)))
-    out = graph.rows.program.column == graph.rows.program.rows
+    out = rows_of(graph).program.column == rows_of(graph).program.rows
     ending = system.sums(np.where(out[None, :, None], system.factors.weights, 0.0))
     found = system.begun(system.solve(ending)) + graph.defect
     return _shaped(found.reshape(len(vectors), len(flat)), given.shape, single=single)
 
 
-def joint_probabilities(graph: Graph, counts: Any, rewards: Any, rate: Any, theta: Any) -> Any:
+def joint_probabilities(graph: Structure, counts: Any, rewards: Any, rate: Any, theta: Any) -> Any:
     """Probabilities of how often events happen, whose rate is that of rewards earned.
 
     By parameter vector, and by how many of each kind: 0, 1, …, up to `counts`.
@@ -370,10 +370,10 @@ def joint_probabilities(graph: Graph, counts: Any, rewards: Any, rate: Any, thet
     limits = np.broadcast_to(np.asarray(counts), (columns.shape[1],))
     if not np.issubdtype(limits.dtype, np.integer) or (limits < 0).any():
         raise InvalidGraph(f"counts must be whole numbers, not negative; here is {counts!r}")
-    by_row = columns[graph.rows.vertices]
+    by_row = columns[rows_of(graph).vertices]
     system = Elimination(graph, len(vectors), by_row.sum(axis=1))
     system.update(vectors, np.ones(len(vectors)))
-    out = graph.rows.program.column == graph.rows.program.rows
+    out = rows_of(graph).program.column == rows_of(graph).program.rows
     ending = system.sums(np.where(out[None, :, None], system.factors.weights, 0.0))
     found = np.zeros((len(vectors), *(limits + 1)))
     known: dict[tuple[int, ...], Values] = {}

@@ -8,13 +8,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Structure
 
 MOST_DRAWN = 200  # vertices; nobody can read more
 SECONDS = 10.0  # that a drawing may take
 
 
-def to_networkx(graph: Graph) -> Any:
+def to_networkx(graph: Structure) -> Any:
     """See `Graph.to_networkx`."""
     try:
         import networkx as nx
@@ -37,7 +37,7 @@ def to_networkx(graph: Graph) -> Any:
     return made
 
 
-def to_graphviz(graph: Graph) -> str:
+def to_graphviz(graph: Structure) -> str:
     """See `Graph.to_graphviz`."""
     lines = [f"digraph {_quoted(graph.name)} {{", "  rankdir=LR; node [shape=ellipse];"]
     for vertex in graph:
@@ -52,7 +52,7 @@ def to_graphviz(graph: Graph) -> str:
     return "\n".join([*lines, "}\n"])
 
 
-def as_svg(graph: Graph) -> str | None:
+def as_svg(graph: Structure) -> str | None:
     """A drawing, where Graphviz is installed and the graph is small; else None."""
     import shutil
     import subprocess

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import fsum
 
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.light import final, frozen
-from emberkeep.phasetype.views import Rows, Vertex
+from emberkeep.light import final
+from emberkeep.phasetype.building import Draft
+from emberkeep.phasetype.structure import Definition, Structure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from emberkeep.cache import Keep
     from emberkeep.phasetype.assembly import Edges
-    from emberkeep.phasetype.building import GraphBuilder
     from emberkeep.phasetype.canonical import Canonical
     from emberkeep.phasetype.differentiable.model import Model
     from emberkeep.phasetype.states import States
@@ -30,23 +29,40 @@ MOST_STATES = 20_000_000
 
 
 @final
-@frozen
-class Definition:
-    """All that a graph was given."""
+class GraphBuilder(Draft):
+    """A graph that is made by hand; `build` gives the frozen one.
 
-    states: States
-    edges: Edges
-    initial: Values
-    is_discrete: bool
-    name: str
+    Args:
+        theta_length: how many parameters weights depend on.
+        discrete: whether time goes in steps.
+        name: what traces are called in the keep.
+    """
+
+    def build(self, *, prune: bool = False) -> Graph:
+        """The graph, checked and frozen.
+
+        Args:
+            prune: whether states that nothing leads to are left out; else they are refused.
+
+        Raises:
+            InvalidGraph: names the state with which something is wrong.
+        """
+        return graph_of(self.drawn(prune=prune))
 
 
-def _graph(of: Definition) -> Graph:
-    return Graph(of.states, of.edges, of.initial, is_discrete=of.is_discrete, name=of.name)
+def graph_of(definition: Definition) -> Graph:
+    """The graph of what it is given."""
+    return Graph(
+        definition.states,
+        definition.edges,
+        definition.initial,
+        is_discrete=definition.is_discrete,
+        name=definition.name,
+    )
 
 
 @final
-class Graph:
+class Graph(Structure):
     """A Markov chain that ends: how long that takes, and what it gathers until then, is phase-type.
 
     Frozen. It is made by `from_callback`, `from_frontier`, `from_matrix` or `builder`; or, as other
@@ -54,24 +70,9 @@ class Graph:
     states to begin in and their probabilities. Weights are rates in continuous time, and
     probabilities in discrete time, where what is left is staying. They may depend on parameters:
     base + coefficients · theta. The chain ends in the states that have no edges.
-
-    Attributes:
-        states: labels, as rows of numbers.
-        edges: in the order of vertices.
-        initial: probabilities of beginning, by vertex; what is missing to one ends at once.
-        is_discrete: whether time goes in steps.
-        name: what its trace is called in the keep.
-        remembered: what has been found out about it; for this package alone.
     """
 
-    __slots__ = ("edges", "initial", "is_discrete", "name", "remembered", "states")
-
-    states: States
-    edges: Edges
-    initial: Values
-    is_discrete: bool
-    name: str
-    remembered: dict[str, Any]
+    __slots__ = ()
 
     def __init__(  # noqa: PLR0913 - what other libraries' graphs are given, by name
         self,
@@ -100,18 +101,7 @@ class Graph:
                 "A graph is made by Graph.from_callback, from_frontier, from_matrix or builder; or "
                 "by Graph(callback, ipv=…, parameterized=True), with what it takes by name"
             )
-        for array in (states.rows, edges.starts, edges.targets, edges.base, initial):
-            array.flags.writeable = False
-        edges.coefficients.flags.writeable = False
-        values: dict[str, Any] = {"states": states, "edges": edges, "initial": initial}
-        values |= {"is_discrete": is_discrete, "name": name, "remembered": {}}
-        for attribute, value in values.items():
-            object.__setattr__(self, attribute, value)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(
-            f"A graph is frozen: {name!r} cannot change. Make a new one, or use instantiate()"
-        )
+        self._define(Definition(states, edges, initial, is_discrete, name))
 
     # Making ---------------------------------------------------------------------------------------
 
@@ -141,7 +131,7 @@ class Graph:
         """
         from emberkeep.phasetype.building import from_callback
 
-        return from_callback(
+        found = from_callback(
             callback,
             initial,
             theta_length=theta_length,
@@ -149,6 +139,7 @@ class Graph:
             name=name or getattr(callback, "__name__", None),
             most_states=most_states,
         )
+        return graph_of(found)
 
     @staticmethod
     def from_frontier(
@@ -176,7 +167,7 @@ class Graph:
         """
         from emberkeep.phasetype.building import from_frontier
 
-        return from_frontier(
+        found = from_frontier(
             callback,
             initial,
             theta_length=theta_length,
@@ -185,6 +176,7 @@ class Graph:
             most_states=most_states,
             known=known,
         )
+        return graph_of(found)
 
     @staticmethod
     def from_matrix(
@@ -211,17 +203,16 @@ class Graph:
         """
         from emberkeep.phasetype.matrices import from_matrix
 
-        return from_matrix(
+        found = from_matrix(
             matrix, alpha, states, exits=exits, discrete=discrete, name=name, prune=prune
         )
+        return graph_of(found)
 
     @staticmethod
     def builder(
         *, theta_length: int = 0, discrete: bool = False, name: str | None = None
     ) -> GraphBuilder:
         """What makes a graph by hand, with `add_vertex` and `add_edge`."""
-        from emberkeep.phasetype.building import GraphBuilder
-
         return GraphBuilder(theta_length=theta_length, discrete=discrete, name=name)
 
     def instantiate(self, theta: Any) -> Graph:
@@ -240,124 +231,36 @@ class Graph:
 
     # Looking --------------------------------------------------------------------------------------
 
-    def __len__(self) -> int:
-        """How many vertices there are, those included where the chain ends."""
-        return len(self.states)
-
-    def __iter__(self) -> Iterator[Vertex]:
-        return map(self.vertex, range(len(self)))
-
-    def __repr__(self) -> str:
-        kind = "discrete" if self.is_discrete else "continuous"
-        more = f", {self.theta_length} parameters" if self.theta_length else ""
-        return (
-            f"<Graph {self.name}: {kind}, {len(self):,} vertices ({len(self.absorbing):,} "
-            f"absorbing), {len(self.edges.targets):,} edges{more}>"
-        )
-
-    def __eq__(self, other: object) -> bool:
-        """Whether all is the same in the same order; `content_hash` knows no order."""
-        if not isinstance(other, Graph):
-            return NotImplemented
-        return self is other or self._definition() == other._definition()
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.is_discrete, len(self), len(self.edges.targets)))
-
-    def _definition(self) -> Definition:
-        return Definition(self.states, self.edges, self.initial, self.is_discrete, self.name)
-
-    def __copy__(self) -> Graph:
-        return self
-
-    def __deepcopy__(self, _: object) -> Graph:
-        return self
-
     def __reduce__(self) -> tuple[Any, ...]:
         """Arrays and labels; what has been found out about it is found again, or kept."""
-        return _graph, (self._definition(),)
-
-    def vertex(self, number: int) -> Vertex:
-        """One vertex."""
-        begin, end = map(int, self.edges.starts[number : number + 2])
-        edges = tuple(
-            (
-                int(self.edges.targets[edge]),
-                float(self.edges.base[edge]),
-                tuple(map(float, self.edges.coefficients[edge])),
-            )
-            for edge in range(begin, end)
-        )
-        return Vertex(number, self.states.label(number), float(self.initial[number]), edges)
-
-    @property
-    def theta_length(self) -> int:
-        """How many parameters weights depend on."""
-        return self.edges.coefficients.shape[1]
-
-    @property
-    def defect(self) -> float:
-        """The probability that it has ended before it begins."""
-        return self._once("defect", self._find_defect)
-
-    def _find_defect(self) -> float:
-        begins = self.initial[self.initial > 0]
-        missing = fsum([1.0, *(-begins).tolist()])
-        # What may be missing by rounding alone is not: small probabilities would be lost in it.
-        is_rounding = missing <= len(begins) * 2.0**-53
-        ended = fsum(self.initial[self.absorbing].tolist())
-        return ended if is_rounding else missing + ended
-
-    @property
-    def absorbing(self) -> Values:
-        """Numbers of the vertices where the chain ends."""
-        return np.flatnonzero(np.diff(self.edges.starts) == 0)
-
-    def _once(self, what: str, make: Callable[[], Any]) -> Any:
-        if what not in self.remembered:
-            self.remembered[what] = make()
-        return self.remembered[what]
+        return graph_of, (self.definition(),)
 
     @property
     def canonical(self) -> Canonical:
         """The form that does not depend on the numbering of vertices."""
         from emberkeep.phasetype.canonical import canonical
 
-        return self._once("canonical", lambda: canonical(self))
+        return canonical(self)
 
     @property
     def structure_hash(self) -> str:
         """Of states, edges and the parameters they use; the same for all weights and numberings."""
         from emberkeep.phasetype.canonical import structure_hash
 
-        return self._once("structure", lambda: structure_hash(self))
+        return structure_hash(self)
 
     @property
     def content_hash(self) -> str:
         """Of everything; the same for all numberings."""
         from emberkeep.phasetype.canonical import content_hash
 
-        return self._once("content", lambda: content_hash(self))
+        return content_hash(self)
 
     def record(self, keep: Keep | None = None) -> Trace:
         """The elimination trace: kept for this structure, or recorded now and kept."""
-        from emberkeep.phasetype.trace import obtain_trace
+        from emberkeep.phasetype.trace import obtain_trace, trace_of
 
-        if keep is not None:
-            return obtain_trace(self, keep)
-        return self._once("trace", lambda: obtain_trace(self))
-
-    @property
-    def rows(self) -> Rows:
-        """The vertices that can be left, in the order of elimination."""
-        return self._once("rows", self._find_rows)
-
-    def _find_rows(self) -> Rows:
-        form, program = self.canonical, self.record().program
-        vertices = form.order[program.vertex]
-        row = np.empty(len(self), np.int64)
-        row[program.vertex] = np.arange(program.rows)
-        return Rows(program, vertices, form.edges, row[form.edges.sources], self.initial[vertices])
+        return trace_of(self) if keep is None else obtain_trace(self, keep)
 
     def to_networkx(self) -> Any:
         """A directed graph of networkx: vertices by number, with their state and what is known."""
@@ -500,8 +403,6 @@ class Graph:
         Raises:
             InvalidGraph: the graph is continuous.
         """
-        from emberkeep.errors import InvalidGraph
-
         if not self.is_discrete:
             raise InvalidGraph(f"{self.name} is continuous: it has a density, pdf(times)")
         return self.pdf(steps, theta)
@@ -583,4 +484,4 @@ class Graph:
         """
         from emberkeep.phasetype.transforming import reward_transform
 
-        return reward_transform(self, rewards, theta)
+        return graph_of(reward_transform(self, rewards, theta))

@@ -6,7 +6,7 @@ import numpy as np
 
 from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.assembly import exact_sums
-from emberkeep.phasetype.building import make_graph
+from emberkeep.phasetype.building import define
 from emberkeep.phasetype.numeric import as_numbers
 from emberkeep.phasetype.states import NONE, WORD, States, read_states
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Definition
 
     Values = np.ndarray[Any, Any]
 
@@ -32,7 +32,7 @@ def from_matrix(
     discrete: bool,
     name: str | None,
     prune: bool,
-) -> Graph:
+) -> Definition:
     """A graph from rates or probabilities among transient states; the rest of a row ends."""
     sources, targets, weights, count = _entries(matrix)
     begins = as_numbers("The probabilities alpha", alpha).reshape(-1)
@@ -51,7 +51,7 @@ def from_matrix(
             "pass it as exits=[…]"
         )
     leaving, off = np.flatnonzero(ending > 0), sources != targets
-    return make_graph(
+    return define(
         _with_an_end(labels),
         np.concatenate([sources[off], leaving]),
         np.concatenate([targets[off], np.full(len(leaving), count)]),

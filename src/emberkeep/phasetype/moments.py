@@ -15,12 +15,13 @@ from emberkeep.errors import InvalidGraph
 from emberkeep.light import final
 from emberkeep.phasetype.rewards import one_kind, read_rewards
 from emberkeep.phasetype.solving import Elimination, read_theta
+from emberkeep.phasetype.trace import rows_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Structure
 
     Values = np.ndarray[Any, Any]
 
@@ -33,7 +34,7 @@ class Eliminated:
     threads do not use it at once.
     """
 
-    def __init__(self, graph: Graph, theta: Values) -> None:
+    def __init__(self, graph: Structure, theta: Values) -> None:
         self._graph, self._theta = graph, theta
         self._system: Elimination | None = None
 
@@ -51,7 +52,7 @@ class Eliminated:
         self._graph.remembered["elimination"] = self._system
 
 
-def expectation(graph: Graph, theta: Any, rewards: Any) -> Any:
+def expectation(graph: Structure, theta: Any, rewards: Any) -> Any:
     """The mean; by kind of reward where there are several, by parameter vector where there are."""
     vectors, single = read_theta(graph, theta)
     if rewards is None:
@@ -75,7 +76,7 @@ def waiting(system: Elimination, values: Values) -> Values:
     return system.solve(system.rows(values))
 
 
-def moments(graph: Graph, order: int, theta: Any, rewards: Any) -> Any:
+def moments(graph: Structure, order: int, theta: Any, rewards: Any) -> Any:
     """The raw moments E[Y], E[Y²], … up to an order."""
     _require_order(order)
     vectors, single = read_theta(graph, theta)
@@ -107,7 +108,7 @@ def powers(system: Elimination, values: Values, order: int) -> list[Values]:
     return known
 
 
-def variance(graph: Graph, theta: Any, rewards: Any) -> Any:
+def variance(graph: Structure, theta: Any, rewards: Any) -> Any:
     """The variance; by kind of reward where there are several."""
     values = read_rewards(graph, rewards)
     if values.ndim == 1:
@@ -118,7 +119,7 @@ def variance(graph: Graph, theta: Any, rewards: Any) -> Any:
     return _shaped(np.stack(found, axis=-1), single=read_theta(graph, theta)[1])
 
 
-def covariance(graph: Graph, theta: Any, rewards: Any, others: Any) -> Any:
+def covariance(graph: Structure, theta: Any, rewards: Any, others: Any) -> Any:
     """The covariance of two rewards, or the matrix of those of several kinds."""
     single = read_theta(graph, theta)[1]
     if others is not None:
@@ -137,7 +138,7 @@ def covariance(graph: Graph, theta: Any, rewards: Any, others: Any) -> Any:
 
 
 def _covariances(
-    graph: Graph, theta: Any, kinds: list[Values], pairs: list[tuple[int, int]]
+    graph: Structure, theta: Any, kinds: list[Values], pairs: list[tuple[int, int]]
 ) -> list[Values]:
     """By parameter vector, covariances of pairs of rewards."""
     vectors, _ = read_theta(graph, theta)
@@ -147,7 +148,7 @@ def _covariances(
         for kind, mean in zip(kinds, means, strict=True):
             change = system.changes(mean)
             if graph.is_discrete:
-                change += kind[system.vertices][graph.rows.edge_rows][None, :, None]
+                change += kind[system.vertices][rows_of(graph).edge_rows][None, :, None]
             changes.append(change)
         weights = system.factors.weights
         found: list[Values] = []
@@ -167,7 +168,7 @@ def _between(
 ) -> Values:
     """The covariance that comes from where the chain begins."""
     first, second = system.factors.one_by_one(one), system.factors.one_by_one(other)
-    weights = system.graph.rows.initial
+    weights = rows_of(system.graph).initial
     apart = (first - mean[:, None]) * (second - other_mean[:, None])
     ended = max(0.0, 1 - float(weights.sum()))
     return apart @ weights + ended * mean * other_mean
@@ -179,7 +180,7 @@ def _shaped(values: Values, *, single: bool) -> Any:
     return float(found) if found.ndim == 0 else found
 
 
-def gradient(graph: Graph, theta: Any, order: int, rewards: Any) -> tuple[Any, Any]:
+def gradient(graph: Structure, theta: Any, order: int, rewards: Any) -> tuple[Any, Any]:
     """The moment of an order, and its derivatives by parameter, exact: one solution for each order.
 
     Raises:
@@ -194,7 +195,7 @@ def gradient(graph: Graph, theta: Any, order: int, rewards: Any) -> tuple[Any, A
         known = powers(system, values, order)
         by_edge = _by_weight(system, values, known)
         value = system.begun(known[-1])
-    lanes = np.einsum("bml,mp->blp", by_edge, graph.rows.edges.coefficients)
+    lanes = np.einsum("bml,mp->blp", by_edge, rows_of(graph).edges.coefficients)
     found = lanes.reshape(-1, graph.theta_length)[: len(vectors)]
     return (float(value[0]), found[0]) if single else (value, found)
 
@@ -202,7 +203,7 @@ def gradient(graph: Graph, theta: Any, order: int, rewards: Any) -> tuple[Any, A
 def _by_weight(system: Elimination, values: Values, known: list[Values]) -> Values:
     """Derivatives of the last moment by the weight of each edge: by block, edge and lane."""
     order, rewards = len(known), system.rows(values)
-    edge_rows = system.graph.rows.edge_rows
+    edge_rows = rows_of(system.graph).edge_rows
     seeds = [np.zeros_like(power) for power in known]
     seeds[-1] += system.rows(system.graph.initial)
     found: Values = np.zeros_like(system.factors.weights)
@@ -226,7 +227,7 @@ def _by_weight(system: Elimination, values: Values, known: list[Values]) -> Valu
 def _left(system: Elimination, share: Values) -> Values:
     """What M takes from each row, transposed: the share that leaves less the share that arrives."""
     weights = system.factors.weights
-    edge_rows, columns = system.graph.rows.edge_rows, system.program.column.astype(np.int64)
+    edge_rows, columns = rows_of(system.graph).edge_rows, system.program.column.astype(np.int64)
     flow = share[:, edge_rows] * weights
     found = share * system.sums(weights)
     for lane in range(share.shape[2]):

@@ -13,12 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Structure
 
     Values = np.ndarray[Any, Any]
 
 
-def read_rewards(graph: Graph, rewards: Any) -> Values:
+def read_rewards(graph: Structure, rewards: Any) -> Values:
     """Rewards by vertex and kind; zero where the chain ends.
 
     Args:
@@ -59,7 +59,7 @@ def read_rewards(graph: Graph, rewards: Any) -> Values:
     return values
 
 
-def one_kind(graph: Graph, rewards: Any) -> Values:
+def one_kind(graph: Structure, rewards: Any) -> Values:
     """Rewards of one kind, by vertex.
 
     Raises:

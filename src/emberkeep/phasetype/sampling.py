@@ -6,6 +6,7 @@ import numpy as np
 
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.kernels.running import run_chain
+from emberkeep.phasetype.moments import expectation
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.solving import read_single
 
@@ -13,12 +14,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Structure
 
     Values = np.ndarray[Any, Any]
 
 
-def sample(graph: Graph, size: int, theta: Any, rewards: Any, seed: int | None) -> Any:
+def sample(graph: Structure, size: int, theta: Any, rewards: Any, seed: int | None) -> Any:
     """Independent draws.
 
     Raises:
@@ -26,7 +27,9 @@ def sample(graph: Graph, size: int, theta: Any, rewards: Any, seed: int | None) 
     """
     vector = read_single(graph, theta)
     weights = check_weights(graph.states, graph.edges, vector, discrete=graph.is_discrete)
-    graph.expectation(theta)  # every state must have a way out, or a chain would run for ever
+    expectation(
+        graph, theta, None
+    )  # every state must have a way out, or a chain would run for ever
     values = read_rewards(graph, rewards)
     edges = graph.edges
     sums = _within(weights, edges.starts)

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Structure
 
     Values = np.ndarray[Any, Any]
 
@@ -58,7 +58,7 @@ class Series:
             chain has not ended is always observed.
     """
 
-    def __init__(self, graph: Graph, weights: Values, watched: Values) -> None:
+    def __init__(self, graph: Structure, weights: Values, watched: Values) -> None:
         edges = graph.edges
         leaving = np.flatnonzero(np.diff(edges.starts) > 0)
         number = np.full(len(graph), -1, np.int64)

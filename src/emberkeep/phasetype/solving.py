@@ -11,17 +11,18 @@ from emberkeep.light import final
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.numeric import as_numbers
 from emberkeep.phasetype.reaching import closure
+from emberkeep.phasetype.trace import rows_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Structure
 
     Values = np.ndarray[Any, Any]
 
 
-def read_theta(graph: Graph, theta: Any) -> tuple[Values, bool]:
+def read_theta(graph: Structure, theta: Any) -> tuple[Values, bool]:
     """Parameter vectors as rows, and whether there was but one.
 
     Raises:
@@ -49,7 +50,7 @@ def read_theta(graph: Graph, theta: Any) -> tuple[Values, bool]:
     return rows, single
 
 
-def read_single(graph: Graph, theta: Any) -> Values:
+def read_single(graph: Structure, theta: Any) -> Values:
     """One parameter vector.
 
     Raises:
@@ -71,9 +72,9 @@ class Elimination:
         killed: by row: how fast the chain ends besides, times what `update` is given.
     """
 
-    def __init__(self, graph: Graph, count: int, killed: Values | None = None) -> None:
+    def __init__(self, graph: Structure, count: int, killed: Values | None = None) -> None:
         self.graph = graph
-        known = graph.rows
+        known = rows_of(graph)
         self.program, self.vertices, self._initial = known.program, known.vertices, known.initial
         edges = known.edges
         self.factors = Factors(self.program, edges.base, edges.coefficients, count, killed)
@@ -135,7 +136,7 @@ class Elimination:
         """By block, edge and lane: how much a value differs where the edge leads."""
         ended = np.zeros((self.factors.blocks, 1, self.factors.lanes))
         padded = np.concatenate([by_row, ended], axis=1)
-        return padded[:, self.program.column] - by_row[:, self.graph.rows.edge_rows]
+        return padded[:, self.program.column] - by_row[:, rows_of(self.graph).edge_rows]
 
     def sums(self, by_edge: Values) -> Values:
         """By block, row and lane: sums over the edges that leave."""

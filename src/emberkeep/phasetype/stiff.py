@@ -13,12 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Structure
 
     Values = np.ndarray[Any, Any]
 
 
-def states(graph: Graph, theta: Values, times: Values) -> Values:
+def states(graph: Structure, theta: Values, times: Values) -> Values:
     """By time and vertex: the probability of being there; zero where the chain has ended."""
     vertices, found = _probabilities(graph, theta, np.zeros((0, len(graph))), times)
     by_vertex = np.zeros((len(times), len(graph)))
@@ -26,7 +26,7 @@ def states(graph: Graph, theta: Values, times: Values) -> Values:
     return by_vertex
 
 
-def gathered(graph: Graph, theta: Values, watched: Values, times: Values) -> Values:
+def gathered(graph: Structure, theta: Values, watched: Values, times: Values) -> Values:
     """By time and kind: what has been gathered until then, at rates by kind and vertex."""
     most = watched.max(axis=1, initial=0.0, keepdims=True)
     scale = np.where(most > 0, most, 1.0)
@@ -35,7 +35,7 @@ def gathered(graph: Graph, theta: Values, watched: Values, times: Values) -> Val
 
 
 def _probabilities(
-    graph: Graph, theta: Values, watched: Values, times: Values
+    graph: Structure, theta: Values, watched: Values, times: Values
 ) -> tuple[Values, Values]:
     from emberkeep.phasetype.assembly import check_weights
     from emberkeep.phasetype.chains import make_chain

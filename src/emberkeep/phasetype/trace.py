@@ -7,6 +7,7 @@ import numpy as np
 from emberkeep.elimination.layout import VERSION
 from emberkeep.elimination.program import Program, record
 from emberkeep.light import final, frozen
+from emberkeep.phasetype.canonical import canonical, structure_hash
 from emberkeep.targets.obtaining import default_keep
 
 TYPE_CHECKING = False
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.cache import Keep
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.assembly import Edges
+    from emberkeep.phasetype.structure import Structure
+
+    Values = np.ndarray[Any, Any]
 
 KIND = "traces"
 ROLE = "program"
@@ -36,7 +40,7 @@ class Trace:
         reason: where it was kept, or why it had to be recorded.
     """
 
-    graph: Graph
+    graph: Structure
     program: Program
     key: str
     hit: bool
@@ -45,7 +49,7 @@ class Trace:
     @property
     def structure_hash(self) -> str:
         """Of the graphs that it is good for."""
-        return self.graph.structure_hash
+        return structure_hash(self.graph)
 
     @property
     def operations(self) -> int:
@@ -57,7 +61,7 @@ class Trace:
         """Of the array."""
         return self.program.array.nbytes
 
-    def instantiate(self, theta: Any) -> Graph:
+    def instantiate(self, theta: Any) -> Any:
         """The graph with fixed weights."""
         return self.graph.instantiate(theta)
 
@@ -71,12 +75,32 @@ class Trace:
         )
 
 
-def obtain_trace(graph: Graph, keep: Keep | None = None) -> Trace:
+@final
+@frozen
+class Rows:
+    """The vertices that can be left, in the order of elimination.
+
+    Attributes:
+        program: the elimination.
+        vertices: the graph's vertex of each row.
+        edges: as the program numbers them.
+        edge_rows: the row that each edge begins at.
+        initial: probabilities of beginning.
+    """
+
+    program: Program
+    vertices: Values
+    edges: Edges
+    edge_rows: Values
+    initial: Values
+
+
+def obtain_trace(graph: Structure, keep: Keep | None = None) -> Trace:
     """The graph's trace: kept, or recorded now and kept.
 
     What is kept is compared with the graph, edge by edge: a hash is not relied upon.
     """
-    edges = graph.canonical.edges
+    edges = canonical(graph).edges
 
     def build() -> Mapping[str, object]:
         program = record(edges.starts, edges.targets)
@@ -85,7 +109,7 @@ def obtain_trace(graph: Graph, keep: Keep | None = None) -> Trace:
     artifact = (keep or default_keep()).get_or_build(
         KIND,
         graph.name,
-        {"structure": graph.structure_hash, "version": VERSION},
+        {"structure": structure_hash(graph), "version": VERSION},
         build,
         toolchain=_toolchain(),
     )
@@ -94,6 +118,24 @@ def obtain_trace(graph: Graph, keep: Keep | None = None) -> Trace:
         program = record(edges.starts, edges.targets)
         return Trace(graph, program, "", hit=False, reason="what was kept is for another graph")
     return Trace(graph, program, artifact.key, hit=artifact.hit, reason=artifact.reason)
+
+
+def trace_of(graph: Structure) -> Trace:
+    """The graph's trace, once for each graph."""
+    return graph.once("trace", lambda: obtain_trace(graph))
+
+
+def rows_of(graph: Structure) -> Rows:
+    """The graph as elimination sees it, once for each graph."""
+    return graph.once("rows", lambda: _find_rows(graph))
+
+
+def _find_rows(graph: Structure) -> Rows:
+    form, program = canonical(graph), trace_of(graph).program
+    vertices = form.order[program.vertex]
+    row = np.empty(len(graph), np.int64)
+    row[program.vertex] = np.arange(program.rows)
+    return Rows(program, vertices, form.edges, row[form.edges.sources], graph.initial[vertices])
 
 
 def _toolchain() -> Any:

@@ -9,7 +9,7 @@ from emberkeep.elimination.program import Program, record
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final, frozen
 from emberkeep.phasetype.assembly import check_weights
-from emberkeep.phasetype.building import make_graph
+from emberkeep.phasetype.building import define
 from emberkeep.phasetype.rewards import one_kind
 from emberkeep.phasetype.states import NONE, WORD, States, read_states
 
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Definition, Structure
 
     Values = np.ndarray[Any, Any]
 
@@ -42,7 +42,7 @@ class _Draft:
     initial: Values
 
 
-def reward_transform(graph: Graph, rewards: Any, theta: Any) -> Graph:
+def reward_transform(graph: Structure, rewards: Any, theta: Any) -> Definition:
     """See `Graph.reward_transform`."""
     values = one_kind(graph, rewards)
     if theta is not None:
@@ -68,7 +68,7 @@ def reward_transform(graph: Graph, rewards: Any, theta: Any) -> Graph:
     if graph.is_discrete:
         return _lengthened(graph, draft, earned.astype(np.int64))
     scale = earned[draft.sources]
-    return make_graph(
+    return define(
         States(graph.states.kind, graph.states.rows[draft.vertices]),
         draft.sources,
         draft.targets,
@@ -80,7 +80,7 @@ def reward_transform(graph: Graph, rewards: Any, theta: Any) -> Graph:
     )
 
 
-def _whole(graph: Graph) -> _Draft:
+def _whole(graph: Structure) -> _Draft:
     edges = graph.edges
     return _Draft(
         np.arange(len(graph)),
@@ -116,7 +116,7 @@ class Shortened:
     targets: Values
 
 
-def shorten(graph: Graph, nothing: Values) -> Shortened:
+def shorten(graph: Structure, nothing: Values) -> Shortened:
     """Record the elimination of vertices."""
     count = len(graph)
     begins = np.flatnonzero(graph.initial > 0)
@@ -151,7 +151,7 @@ def shorten(graph: Graph, nothing: Values) -> Shortened:
     )
 
 
-def _without(graph: Graph, nothing: Values) -> _Draft:
+def _without(graph: Structure, nothing: Values) -> _Draft:
     """Eliminate vertices: what led to them leads to where they lead, in proportion."""
     check_weights(graph.states, graph.edges, np.empty(0), discrete=graph.is_discrete)
     found = shorten(graph, nothing)
@@ -177,7 +177,7 @@ def _without(graph: Graph, nothing: Values) -> _Draft:
     )
 
 
-def _lengthened(graph: Graph, draft: _Draft, earned: Values) -> Graph:
+def _lengthened(graph: Structure, draft: _Draft, earned: Values) -> Definition:
     """In discrete time, a state that earns k in a step becomes k states that follow each other."""
     copies = np.maximum(earned, 1)
     ends = np.bincount(draft.sources, minlength=len(copies)) == 0
@@ -203,7 +203,7 @@ def _lengthened(graph: Graph, draft: _Draft, earned: Values) -> Graph:
     )
     initial = np.zeros(total)
     initial[first] = draft.initial
-    return make_graph(
+    return define(
         _labels(graph, draft.vertices[original], number, any_copied=bool(several.size)),
         np.concatenate([last[draft.sources], inner, last[several]]),
         np.concatenate([first[draft.targets], inner + 1, first[several]]),
@@ -215,7 +215,7 @@ def _lengthened(graph: Graph, draft: _Draft, earned: Values) -> Graph:
     )
 
 
-def _labels(graph: Graph, vertices: Values, number: Values, *, any_copied: bool) -> States:
+def _labels(graph: Structure, vertices: Values, number: Values, *, any_copied: bool) -> States:
     """Labels of copies: with their number behind, so that they stay different."""
     states = graph.states
     rows = states.rows[vertices]

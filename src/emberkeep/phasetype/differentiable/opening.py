@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidGraph, TargetUnavailable
+from emberkeep.phasetype.structure import Structure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.phasetype.differentiable.model import Model
-    from emberkeep.phasetype.graph import Graph
 
 
-def open_model(graph: Graph, rewards: Any, moments: int) -> Model:
+def open_model(graph: Structure, rewards: Any, moments: int) -> Model:
     """See `Graph.model`.
 
     Raises:
@@ -35,16 +35,14 @@ def require_graph(graph: object) -> None:
     Raises:
         InvalidGraph: says what it is.
     """
-    from emberkeep.phasetype.graph import Graph
-
-    if not isinstance(graph, Graph):
+    if not isinstance(graph, Structure):
         raise InvalidGraph(
             f"A Graph is expected, and a {type(graph).__qualname__} was passed: make one by "
             "Graph.from_callback, from_frontier, from_matrix or builder"
         )
 
 
-def check_call(graph: Graph, discrete: object, param_length: int | None) -> None:
+def check_call(graph: Structure, discrete: object, param_length: int | None) -> None:
     """Compare what a caller believes of a graph with what it is.
 
     Raises:

@@ -15,13 +15,14 @@ from emberkeep.errors import InvalidGraph
 from emberkeep.light import final, frozen
 from emberkeep.phasetype.kernels.stepping import TAIL
 from emberkeep.phasetype.rewards import read_rewards
+from emberkeep.phasetype.trace import rows_of
 from emberkeep.phasetype.transforming import shorten
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.graph import Graph
+    from emberkeep.phasetype.structure import Structure
 
     Values = np.ndarray[Any, Any]
 
@@ -81,7 +82,7 @@ class Chain:
     ends: Values
 
 
-def record_chain(graph: Graph, rewards: Values | None) -> Chain:
+def record_chain(graph: Structure, rewards: Values | None) -> Chain:
     """The chain whose time until the end is the graph's, or what it earns.
 
     Args:
@@ -151,7 +152,7 @@ class _Draft:
     initial: Values
 
 
-def _draft(graph: Graph, recorder: Recorder, rewards: Values | None) -> _Draft:
+def _draft(graph: Structure, recorder: Recorder, rewards: Values | None) -> _Draft:
     edges = graph.edges
     plain = rewards is None or bool((rewards[np.diff(edges.starts) > 0] == 1).all())
     if plain or rewards is None:
@@ -161,7 +162,7 @@ def _draft(graph: Graph, recorder: Recorder, rewards: Values | None) -> _Draft:
     return _rewarded(graph, recorder, rewards)
 
 
-def _rewarded(graph: Graph, recorder: Recorder, rewards: Values) -> _Draft:
+def _rewarded(graph: Structure, recorder: Recorder, rewards: Values) -> _Draft:
     leaving = np.diff(graph.edges.starts) > 0
     if not rewards[leaving].any():
         raise InvalidGraph("All rewards are zero: what is earned is always zero")
@@ -254,7 +255,7 @@ def _shortest_way(draft: _Draft, leaving: Values) -> int:
     return 0
 
 
-def record_moments(graph: Graph, rewards: Values, order: int) -> Tape:
+def record_moments(graph: Structure, rewards: Values, order: int) -> Tape:
     """A tape of raw moments of orders 1 to `order`, by kind of reward.
 
     Args:
@@ -262,7 +263,7 @@ def record_moments(graph: Graph, rewards: Values, order: int) -> Tape:
         rewards: by vertex and kind.
         order: of the last.
     """
-    rows = graph.rows
+    rows = rows_of(graph)
     recorder = Recorder(graph.theta_length)
     weights = recorder.linear(rows.edges.base, rows.edges.coefficients)
     factored = recorder.factors(rows.program, weights)
@@ -305,7 +306,7 @@ def _discrete_powers(recorder: Recorder, factored: Any, earned: Values, order: i
     return found
 
 
-def kinds_of(graph: Graph, rewards: Any) -> tuple[Values | None, bool]:
+def kinds_of(graph: Structure, rewards: Any) -> tuple[Values | None, bool]:
     """Rewards by vertex and kind, and whether there are kinds; None for time itself."""
     if rewards is None:
         return None, False

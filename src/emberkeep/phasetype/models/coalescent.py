@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.phasetype.building import make_graph
-from emberkeep.phasetype.graph import Graph
+from emberkeep.phasetype.building import define
+from emberkeep.phasetype.graph import Graph, graph_of
 from emberkeep.phasetype.models.rates import frontier_edges, parameters, read_count, split
 from emberkeep.phasetype.states import NUMBER, States
 
@@ -42,15 +42,17 @@ def lineages(n: int, *, theta: float | None = None) -> Graph:
     ancestors = np.arange(1, count + 1)
     pairs = (ancestors[1:] * ancestors[:-1] / 2.0).reshape(-1, 1)
     base, coefficients = split(pairs, {"theta": theta})
-    return make_graph(
-        States(NUMBER, ancestors.reshape(-1, 1)),
-        ancestors[1:] - 1,
-        ancestors[:-1] - 1,
-        base,
-        coefficients,
-        (ancestors == count).astype(float),
-        discrete=False,
-        name="lineages",
+    return graph_of(
+        define(
+            States(NUMBER, ancestors.reshape(-1, 1)),
+            ancestors[1:] - 1,
+            ancestors[:-1] - 1,
+            base,
+            coefficients,
+            (ancestors == count).astype(float),
+            discrete=False,
+            name="lineages",
+        )
     )
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.phasetype.building import make_graph
+from emberkeep.phasetype.building import define
+from emberkeep.phasetype.graph import Graph, graph_of
 from emberkeep.phasetype.models.rates import read_count, split
 from emberkeep.phasetype.states import NUMBER, States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from emberkeep.phasetype.graph import Graph
 
     Values = np.ndarray[Any, Any]
 
@@ -81,13 +80,15 @@ def _sizes(count: int, base: Values, coefficients: Values, start: int | None, na
     sizes = np.arange(1, count + 1)
     initial = np.zeros(count + 1)
     initial[begin] = 1
-    return make_graph(
-        States(NUMBER, np.arange(count + 1).reshape(-1, 1)),
-        np.concatenate([sizes[:-1], sizes]),
-        np.concatenate([sizes[1:], sizes - 1]),
-        base,
-        coefficients,
-        initial,
-        discrete=False,
-        name=name,
+    return graph_of(
+        define(
+            States(NUMBER, np.arange(count + 1).reshape(-1, 1)),
+            np.concatenate([sizes[:-1], sizes]),
+            np.concatenate([sizes[1:], sizes - 1]),
+            base,
+            coefficients,
+            initial,
+            discrete=False,
+            name=name,
+        )
     )

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.phasetype.building import make_graph
+from emberkeep.phasetype.building import define
+from emberkeep.phasetype.graph import Graph, graph_of
 from emberkeep.phasetype.models.rates import read_count, read_positive, split
 from emberkeep.phasetype.states import NUMBER, States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from emberkeep.phasetype.graph import Graph
 
     Values = np.ndarray[Any, Any]
 
@@ -124,13 +123,15 @@ def _phases(
     coefficients: Values | None = None,
 ) -> Graph:
     """A graph of phases, and the end before them; a vertex's number is its phase."""
-    return make_graph(
-        States(NUMBER, np.arange(len(initial) + 1).reshape(-1, 1)),
-        sources,
-        targets,
-        base,
-        np.zeros((len(base), 0)) if coefficients is None else coefficients,
-        np.append(0.0, initial),
-        discrete=False,
-        name=name,
+    return graph_of(
+        define(
+            States(NUMBER, np.arange(len(initial) + 1).reshape(-1, 1)),
+            sources,
+            targets,
+            base,
+            np.zeros((len(base), 0)) if coefficients is None else coefficients,
+            np.append(0.0, initial),
+            discrete=False,
+            name=name,
+        )
     )
