@@ -23,6 +23,7 @@
     └── Unloadable         machine code that does not run here or is not what it should be
 
     EmberkeepWarning (UserWarning)
+    ├── InferenceWarning   what samples say is not what the data say
     ├── SolveWarning       trajectories failed; their values are NaN from there on
     ├── StoreWarning       the keep is degraded: a compile is paid, the result is right
     └── ToolchainWarning   what was really imported differs from what the key said
@@ -130,6 +131,10 @@ class TooStiff(EmberkeepError, ValueError):  # noqa: N818 - reads as what it say
 
 class EmberkeepWarning(UserWarning):
     """Base of all warnings of emberkeep."""
+
+
+class InferenceWarning(EmberkeepWarning):
+    """A posterior is not what the data alone would make it; says of what, and what to do."""
 
 
 class SolveWarning(EmberkeepWarning):

@@ -10,13 +10,16 @@ import numpy as np
 
 from emberkeep.errors import InvalidPlan
 from emberkeep.light import final
-from emberkeep.phasetype.inference.modes import SMALLEST_BATCH, batched
+from emberkeep.phasetype.inference.information import measure
+from emberkeep.phasetype.inference.modes import SMALLEST_BATCH, Mode, batched
 from emberkeep.phasetype.inference.particles import Design, Frame
 from emberkeep.phasetype.inference.posing import pose
 from emberkeep.phasetype.inference.posterior import History, Posterior
 from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.running import Course, begin, call, run_all
 from emberkeep.phasetype.inference.transforms import forward
+from emberkeep.phasetype.inference.unclear import unclear, warn_of
+from emberkeep.phasetype.inference.walks import Places, walk
 from emberkeep.xla.precision import as_set_now
 
 TYPE_CHECKING = False
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.phasetype.inference.checkpoints import Run
+    from emberkeep.phasetype.inference.information import Information
 
     Values = np.ndarray[Any, Any]
 
@@ -147,7 +151,9 @@ class SVGD:
         began_s = monotonic()
         with _compiling(self._jit), _showing(self._course, drawn=self._progress) as advanced:
             runs = run_all(self._course, advanced)
-            return _gathered(self._course, runs, began_s)
+            found = _gathered(self._course, runs, began_s)
+        warn_of(found.unclear)
+        return found
 
 
 def svgd(  # noqa: PLR0913 - what can be chosen
@@ -257,24 +263,39 @@ def _showing(course: Course, *, drawn: bool) -> Generator[Callable[[int], None]]
 def _gathered(course: Course, runs: list[Run], began_s: float) -> Posterior:
     """What particles say, with their log densities from all observations."""
     problem = course.posed.problem
+    batch = max(course.particles, SMALLEST_BATCH)
     frames = tuple(Frame(run.center, run.scale) for run in runs)
-    points = np.stack(
-        [frame.outside(run.standard) for frame, run in zip(frames, runs, strict=True)]
-    )
-    flat = points.reshape(-1, problem.size)
-    heights, slopes = batched(problem, flat, max(course.particles, SMALLEST_BATCH))
-    thetas = np.asarray(forward(problem.transforms, flat.T)).T
+    known = [measure(problem, Mode(run.center, run.scale), batch) for run in runs]
+    ends = [
+        _ended(course, np.asarray(frame.outside(run.standard)), each, number)
+        for number, (frame, run, each) in enumerate(zip(frames, runs, known, strict=True))
+    ]
+    points = np.stack([end.points for end in ends])
+    heights = np.stack([end.heights for end in ends])
+    thetas = np.asarray(forward(problem.transforms, points.reshape(-1, problem.size).T)).T
+    best = int(np.argmax(heights.max(axis=1)))
     return Posterior(
         method="svgd",
         chains=thetas.reshape(points.shape),
         points=points,
-        heights=heights.reshape(points.shape[:2]),
-        slopes=slopes.reshape(points.shape),
+        heights=heights,
+        slopes=np.stack([end.slopes for end in ends]),
         frames=frames,
         histories=tuple(History(run.mean, run.std, run.level) for run in runs),
         iterations=tuple(run.steps for run in runs),
         settled=all(bool(run.settled) for run in runs),
         divergences=0,
         posed=course.posed,
+        information=known[best],
+        unclear=unclear(course.posed, known[best], points, batch),
         seconds=monotonic() - began_s,
     )
+
+
+def _ended(course: Course, points: Values, information: Information, number: int) -> Places:
+    """Particles at rest; where the data leave a direction open, they go on as chains."""
+    problem, batch = course.posed.problem, max(course.particles, SMALLEST_BATCH)
+    if information.undetermined:
+        generator = np.random.default_rng([course.seed, number, 1])
+        return walk(problem, points, generator, batch)
+    return Places(points, *batched(problem, points, batch))

@@ -51,6 +51,8 @@ class Diagnostics:
         p_value: how often chance alone gives as large a one with as many independent samples.
         distinct: how many particles are apart from all others, or the least effective sample size.
         impossible: how many samples have density zero.
+        determined: the share of the data in what is known along the direction that they tell least
+            of; zero where a likelihood is flat, and the prior alone decides.
         spread_against_nuts: standard deviations over those of NUTS, by parameter; None unless run.
     """
 
@@ -59,6 +61,7 @@ class Diagnostics:
     p_value: float
     distinct: float
     impossible: int
+    determined: float
     spread_against_nuts: Values | None
 
     @property
@@ -93,7 +96,7 @@ def diagnose(posterior: Posterior, *, against_nuts: bool, seed: int) -> Diagnost
         )
     if impossible:
         flags.append(f"{impossible} samples have density zero or none that is a number")
-    flags += _piled(posterior)
+    flags += [*posterior.unclear, *_piled(posterior)]
     if posterior.method == "svgd":
         distinct, further = _of_particles(posterior)
     else:
@@ -102,7 +105,9 @@ def diagnose(posterior: Posterior, *, against_nuts: bool, seed: int) -> Diagnost
     if against_nuts:
         ratio, collapse = compare_spread(posterior, seed)
         further = [*further, *collapse]
-    return Diagnostics((*flags, *further), discrepancy, p_value, distinct, impossible, ratio)
+    share = float(posterior.information.shares.min())
+    found = (*flags, *further)
+    return Diagnostics(found, discrepancy, p_value, distinct, impossible, share, ratio)
 
 
 def stein_discrepancy(posterior: Posterior, generator: Any) -> tuple[float, float]:

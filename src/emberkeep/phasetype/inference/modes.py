@@ -37,7 +37,6 @@ class Mode:
     """A mode, and a square root of the covariance of the normal distribution that fits there."""
 
     point: Values
-    height: float
     scale: Values
 
 
@@ -93,7 +92,7 @@ def find_mode(problem: Problem, start: Values, batch: int) -> Mode:
     """Climb from a start, and measure the curvature where it ends."""
     batch = max(batch, SMALLEST_BATCH)
     point = np.asarray(start, dtype=float)
-    height, slope, curvature = _look(problem, point, batch)
+    height, slope, curvature = look(problem, point, batch)
     for _ in range(MOST_STEPS):
         candidates = point + _steps(slope, curvature)
         heights, _ = batched(problem, candidates, batch)
@@ -102,13 +101,13 @@ def find_mode(problem: Problem, start: Values, batch: int) -> Mode:
         if not gained > 0:
             break
         point = candidates[best]
-        height, slope, curvature = _look(problem, point, batch)
+        height, slope, curvature = look(problem, point, batch)
         if gained < STILL * max(1.0, abs(height)) and np.abs(slope).max() < np.sqrt(STILL):
             break
-    return Mode(point, height, _root_of_inverse(curvature))
+    return Mode(point, _root_of_inverse(curvature))
 
 
-def _look(problem: Problem, point: Values, batch: int) -> tuple[float, Values, Values]:
+def look(problem: Problem, point: Values, batch: int) -> tuple[float, Values, Values]:
     """The log density, its gradient, and minus its second derivatives."""
     shifts = STEP * np.eye(len(point))
     heights, slopes = batched(

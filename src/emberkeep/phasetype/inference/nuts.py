@@ -8,6 +8,7 @@ import numpy as np
 
 from emberkeep.errors import InvalidPlan
 from emberkeep.light import final, frozen
+from emberkeep.phasetype.inference.information import measure
 from emberkeep.phasetype.inference.modes import SMALLEST_BATCH, batched, find_mode
 from emberkeep.phasetype.inference.particles import Frame
 from emberkeep.phasetype.inference.posing import pose
@@ -16,6 +17,7 @@ from emberkeep.phasetype.inference.problem import log_posterior
 from emberkeep.phasetype.inference.programs import program
 from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.transforms import forward
+from emberkeep.phasetype.inference.unclear import unclear, warn_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,7 +141,9 @@ def mcmc(  # noqa: PLR0913 - what can be chosen
         moment_count=moment_count,
         batch=BATCH,
     )
-    return run_chains(posed, Chains(draws, warmup, acceptance), count=chains, seed=seed)
+    found = run_chains(posed, Chains(draws, warmup, acceptance), count=chains, seed=seed)
+    warn_of(found.unclear)
+    return found
 
 
 def run_chains(posed: Posed, chains: Chains, *, count: int, seed: int) -> Posterior:
@@ -155,6 +159,7 @@ def run_chains(posed: Posed, chains: Chains, *, count: int, seed: int) -> Poster
     flat = points.reshape(-1, problem.size)
     heights, slopes = batched(problem, flat, max(BATCH, SMALLEST_BATCH))
     thetas = np.asarray(forward(problem.transforms, flat.T)).T
+    information = measure(problem, mode, BATCH)
     return Posterior(
         method="nuts",
         chains=thetas.reshape(points.shape),
@@ -167,5 +172,7 @@ def run_chains(posed: Posed, chains: Chains, *, count: int, seed: int) -> Poster
         settled=True,
         divergences=int(np.sum(np.asarray(divergent))),
         posed=posed,
+        information=information,
+        unclear=unclear(posed, information, points, BATCH),
         seconds=monotonic() - began_s,
     )

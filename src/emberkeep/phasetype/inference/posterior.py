@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.phasetype.inference.diagnostics import Diagnostics
+    from emberkeep.phasetype.inference.information import Information
     from emberkeep.phasetype.inference.particles import Frame
     from emberkeep.phasetype.inference.posing import Posed
 
@@ -92,6 +93,8 @@ class Posterior:
         settled: whether runs that were to end early did.
         divergences: of chains.
         posed: what it is the posterior of.
+        information: how much of what is known comes from the data, and along which directions.
+        unclear: what the data do not determine, in words; empty where they determine everything.
         seconds: how long it took.
     """
 
@@ -106,6 +109,8 @@ class Posterior:
     settled: bool
     divergences: int
     posed: Posed
+    information: Information
+    unclear: tuple[str, ...]
     seconds: float
 
     @property
