@@ -130,8 +130,9 @@ class Likelihood:
 def _is_open(likelihood: Likelihood, start: Values, stride: Values, held: Values) -> bool:
     """Whether one can go some way along a ridge, to both sides, and the likelihood stays.
 
-    To one side it does at every bound, which the data may well tell of. A curvature of zero does not tell: between two parameters that can be exchanged it may be zero
-    by chance, and the likelihood falls with a higher power.
+    To one side it does at every bound, which the data may well tell of. A curvature of zero does
+    not tell: between two parameters that can be exchanged it may be zero by chance, and the
+    likelihood falls with a higher power.
 
     Args:
         likelihood: of the data.

@@ -60,7 +60,9 @@ def walk(problem: Problem, points: Values, generator: Any, batch: int) -> Places
         else:
             draws.append(at)
     chosen = _representative(np.stack([draw.points for draw in draws]), generator)
-    picked = [(draws[number], walker) for walker, number in enumerate(chosen.tolist())]
+    picked: list[tuple[Places, int]] = [
+        (draws[number], walker) for walker, number in enumerate(chosen.tolist())
+    ]
     return Places(
         np.stack([draw.points[walker] for draw, walker in picked]),
         np.array([draw.heights[walker] for draw, walker in picked]),
