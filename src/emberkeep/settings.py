@@ -150,7 +150,7 @@ def parse_folder(value: object) -> str:
     """
     path: Any = value
     text = os.fsdecode(path)  # raises TypeError for what is no path
-    if not text or "\0" in text:
+    if not text.strip() or "\0" in text or not text.strip("/"):  # a whole machine is no keep
         raise ValueError(value)
     scheme, colon, _ = text.partition(":/")
     if colon and len(scheme) > 1 and scheme.replace("+", "").isalnum():  # one letter is a drive

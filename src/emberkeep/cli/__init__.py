@@ -44,6 +44,10 @@ def _run(argv: Sequence[str]) -> int:
     from emberkeep.cli.session import Session
 
     parser = build_parser()
+    for word in argv:
+        # argparse takes such an option for one without any value, which it then is not.
+        if word.startswith("--") and word.endswith("=--"):
+            return _fail(f"{word[:-3]} needs a value", USAGE_ERROR)
     try:
         options = parser.parse_args(argv)
     except SystemExit as stop:  # argparse has said what there is to say

@@ -32,6 +32,7 @@ COMMANDS = {
     "clear": ("collecting", "remove all entries, or those of a kind or name"),
     "pin": ("pinning", "keep an entry from being collected"),
     "unpin": ("pinning", "let an entry be collected again"),
+    "init": ("founding", "make a folder a keep that several hosts or users share"),
     "key": ("keys", "make, show, list or revoke the keys that sign what you share"),
     "trust": ("trusting", "say whose artifacts are used here, and which are not any more"),
     "push": ("transferring", "bring what is kept here to a shared place"),

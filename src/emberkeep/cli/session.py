@@ -74,7 +74,9 @@ class Session:
             if self.place is None:
                 self._directory = self.own_directory()
             else:
-                self._directory = self.open_shared(self.place).directory
+                shared = self.open_shared(self.place)
+                shared.require_keep()
+                self._directory = shared.directory
         return self._directory
 
     def own_directory(self) -> Directory:
@@ -135,7 +137,14 @@ def _find_place(settings: Settings, layer: str) -> Place | None:
             "There is no shared place. Set EMBERKEEP_SHARED, or 'shared' in the config file, to a "
             "folder, or name the folder: --layer DIR"
         )
-    path = settings_module.parse_folder(layer)
+    try:
+        path = settings_module.parse_folder(layer)
+    except InvalidSetting:
+        raise  # the address of something else
+    except ValueError as problem:
+        raise InvalidSetting(
+            f"--layer {layer!r} is no folder, and not local or shared"
+        ) from problem
     return next((place for place in settings.shared if place.path == path), Place(path))
 
 

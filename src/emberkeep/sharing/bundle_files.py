@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager
 
 from emberkeep.errors import StoreProblem
+from emberkeep.sharing.bundle.framing import BEGINNING
 from emberkeep.store import files
 
 TYPE_CHECKING = False
@@ -24,8 +25,15 @@ def written_whole(path: str) -> Generator[BinaryIO]:
     Raises:
         StoreProblem: it cannot be written.
     """
+    if "\0" in path:
+        raise StoreProblem(f"{path!r} is no name that a file can have")
     target = os.path.realpath(path)  # a link stays one
     is_device = os.path.exists(target) and not os.path.isfile(target)
+    if not is_device and not _may_go(target):
+        raise StoreProblem(
+            f"{path} is there already, and is no bundle, so it is not replaced. Remove it, or give "
+            "the bundle another name"
+        )
     draft = target if is_device else f"{target}.{files.unique_name()}"
     try:
         with open(draft, "wb" if is_device else "xb") as out:
@@ -37,6 +45,17 @@ def written_whole(path: str) -> Generator[BinaryIO]:
     finally:
         if not is_device:
             files.remove_file(draft)
+
+
+def _may_go(path: str) -> bool:
+    """Whether a bundle may take the place of what is there: of nothing, or of another bundle."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(BEGINNING)) in (b"", BEGINNING)
+    except FileNotFoundError:
+        return True
+    except OSError as problem:
+        raise StoreProblem(f"{path} cannot be looked at: {problem}") from problem
 
 
 def pin_builds(config_dir: str | None, index: BundleIndex, builds: Iterable[str]) -> None:

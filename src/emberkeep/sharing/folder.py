@@ -14,8 +14,9 @@ import time
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, replace
 from emberkeep.sharing.deadline import Guarded
+from emberkeep.sharing.seen import Seen
 from emberkeep.store.directory import Directory
-from emberkeep.store.files import as_of, folder_name
+from emberkeep.store.files import RESERVED, as_of, folder_name
 from emberkeep.store.layers import size_of
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import ABSENT, DAMAGED, UNREADABLE, Miss
@@ -71,7 +72,8 @@ def open_place(
         details=place.details,
         on_problem=said.append,
     )
-    return SharedFolder(place, others, lambda: _tell(said, on_problem), objects)
+    seen = Seen(judge.trust.config_dir, place.path)
+    return SharedFolder(place, others, lambda: _tell(said, on_problem), objects, seen)
 
 
 def _tell(said: list[str], on_problem: Callable[[str], None]) -> None:
@@ -91,6 +93,7 @@ class SharedFolder:
         others: who is believed there.
         tell: called after each call to the place, on the caller's thread.
         objects: the place itself; by default that which its address names.
+        seen: whether there was a keep at this address before; by default nobody knows.
 
     Attributes:
         directory: the folder itself, for those who look at it without a deadline.
@@ -102,7 +105,9 @@ class SharedFolder:
         others: Others,
         tell: Callable[[], None] = _nothing_to_tell,
         objects: ObjectStore | None = None,
+        seen: Seen | None = None,
     ) -> None:
+        self._seen = Seen(None, place.path) if seen is None else seen
         self._tell = tell
         self.label = f"shared {place.path}"
         self.writable = not place.read_only
@@ -145,8 +150,11 @@ class SharedFolder:
                 break
             if found.reason != UNREADABLE and (attempt or not self._refresh(key)):
                 break
-        if isinstance(found, Miss) and found.reason == ABSENT and not self._objects.is_there():
-            found = Miss(UNREADABLE, self._not_there())
+        if not isinstance(found, Miss):
+            self._seen.note()
+        elif found.reason == ABSENT:
+            problem = self._absence()
+            return found if problem is None else Miss(UNREADABLE, problem)
         return found
 
     def _refresh(self, key: Key) -> bool:
@@ -196,8 +204,9 @@ class SharedFolder:
 
         def work(deadline: Deadline) -> None:
             deadline.extend(2 * size_of(kept))  # what is there already is read, and compared
-            self._require_folder()
+            self._require_place()
             self.directory.write(kept)
+            self._seen.note()
 
         self._change(work)
 
@@ -228,16 +237,63 @@ class SharedFolder:
             self._guarded.failed(cause)  # once: three that fail are another matter than one
         raise StoreProblem(str(last)) from last
 
-    def _require_folder(self) -> None:
+    def _absence(self) -> str | None:
+        """Why the place is not there to be used; None where it is."""
         if not self._objects.is_there():
-            raise StoreProblem(self._not_there())
+            return self._not_there()
+        if self.directory.has_object("format") or not self._seen.is_known():
+            return None
+        return (
+            f"the shared folder {self._root} was a keep, and has none in it now. Mount it; if it "
+            f"was emptied on purpose, say so: emberkeep init {self._root}"
+        )
+
+    def _require_place(self) -> None:
+        problem = self._absence()
+        if problem is not None:
+            raise StoreProblem(problem)
+
+    def require_keep(self, *, strangers: bool = False) -> None:
+        """Refuse to look at what is no keep, as if it were one in which nothing is kept.
+
+        Args:
+            strangers: whether other things may lie where there is no keep yet.
+
+        Raises:
+            StoreProblem: there is no such place, or it holds something else.
+        """
+
+        def work(_deadline: Deadline) -> None:
+            self._require_place()
+            is_none = not self.directory.has_object("format")
+            if is_none and not (strangers or RESERVED.issuperset(self._objects.groups(""))):
+                raise StoreProblem(
+                    f"{self._root} is no keep: it has no file 'format', and holds other things. "
+                    "Was another folder meant?"
+                )
+
+        self._change(work)
+
+    def lay_out(self) -> bool:
+        """Make a keep of the place, whatever it was before; whether it was none.
+
+        Raises:
+            StoreProblem: it cannot be written, or is of another version.
+        """
+        from emberkeep.store.publication import writing
+
+        self._seen.forget()
+        is_new = self._change(lambda _deadline: not self.directory.is_keep())
+        with writing(self.directory):
+            self._seen.note()
+        return is_new
 
     def _require_ours(self) -> None:
         """A newer emberkeep may keep something else where leases are put."""
         leases = os.path.join(self._root, "leases")
         if os.path.islink(leases):
             raise StoreProblem(f"{leases} is a link, which leads who knows where. Remove it")
-        self._require_folder()
+        self._require_place()
         self.directory.check_layout()
 
     def read_entry(self, entry: Entry) -> tuple[Manifest | Miss, bytes]:
@@ -252,7 +308,7 @@ class SharedFolder:
         """Everything that is there."""
 
         def work(deadline: Deadline) -> list[Entry]:
-            self._require_folder()
+            self._require_place()
             found: list[Entry] = []
             for entry in self.directory.entries():
                 found.append(entry)

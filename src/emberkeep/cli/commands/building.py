@@ -122,6 +122,10 @@ def _build(session: Session) -> int:
             "--export needs a file, since standard output has the answer; `emberkeep export -` "
             "writes a bundle to it"
         )
+    if options.export:
+        from emberkeep.cli.commands.bundling import require_named
+
+        require_named(options.name, options.version)
     results = _have_all(session, _targets(options.cpu, options.arch))
     all_went = _export(session, results) if options.export else True
     return 0 if all_went and all(result["kept"] for result in results) else SOME_FAILED

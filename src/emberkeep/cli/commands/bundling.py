@@ -11,9 +11,10 @@ from emberkeep.cli.naming import NoSuchEntry, is_within, split_namespace
 from emberkeep.cli.progress import showing
 from emberkeep.cli.session import warn
 from emberkeep.cli.text import short_key, size, table
-from emberkeep.errors import StoreProblem
+from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.sharing.bundle_files import pin_builds, written_whole
 from emberkeep.sharing.library import About, export_library, import_library
+from emberkeep.store.files import objection
 from emberkeep.store.inspection import is_named
 from emberkeep.trust.judging import Others, judge_of
 
@@ -75,6 +76,7 @@ def _configure_export(parser: ArgumentParser) -> None:
 
 def _export(session: Session) -> int:
     options = session.options
+    require_named(options.name, options.version)
     entries = _chosen(session, options.namespaces)
     done = export_to(
         session,
@@ -87,6 +89,20 @@ def _export(session: Session) -> int:
     )
     _answer_export(session, options.file, done)
     return SOME_REFUSED if done.refused else 0
+
+
+def require_named(*given: str) -> None:
+    """Refuse a name or version by which nobody could tell a library from others.
+
+    Raises:
+        InvalidSetting: one is empty, or no bundle could hold it.
+    """
+    for text in given:
+        problem = objection(text) if text.strip() else "says nothing"
+        if problem is not None:
+            raise InvalidSetting(
+                f"{text[:40]!r} is no name and no version of a library: it {problem}"
+            )
 
 
 def export_to(

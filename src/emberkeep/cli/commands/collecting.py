@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError
 
 from emberkeep.cli import USAGE_ERROR
 from emberkeep.cli.command import Command
-from emberkeep.cli.naming import NoSuchEntry, add_namespace, split_namespace
+from emberkeep.cli.naming import NoSuchEntry, add_namespace, did_you_mean, split_namespace
 from emberkeep.cli.session import warn
 from emberkeep.cli.text import printable, size
 from emberkeep.light import as_dict
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from emberkeep.cli.session import Session
+    from emberkeep.store.directory import Directory
 
 DECLINED = 1
 # What users call the kinds; None is all of them.
@@ -74,10 +75,24 @@ def _collect(session: Session) -> int:
         dry_run=options.dry_run,
     )
     directory = session.directory if policy.dry_run else session.writable_directory()
+    _tell_unknown(directory, policy)
     done = collect(directory, policy)
     values = {"root": session.root, "dry_run": policy.dry_run, **as_dict(done)}
     session.answer(values, _lines(done, dry_run=policy.dry_run))
     return 0
+
+
+def _tell_unknown(directory: Directory, policy: Policy) -> None:
+    """Say where a kind or name was mistyped, perhaps; that there is nothing of it is no failure."""
+    if policy.kind is None and policy.name is None:
+        return
+    known = list(directory.entries())
+    for what, text, names in (
+        ("kind", policy.kind, {entry.kind for entry in known}),
+        ("name", policy.name, {entry.name for entry in known}),
+    ):
+        if not any(is_named(name, text) for name in names):
+            warn(f"nothing here has the {what} {text!r}.{did_you_mean(text or '', names)}")
 
 
 def _lines(done: Collected, *, dry_run: bool) -> Iterator[str]:

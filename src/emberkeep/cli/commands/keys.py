@@ -10,6 +10,7 @@ from emberkeep.cli.session import warn
 from emberkeep.cli.text import moment, table
 from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.settings import private_key
+from emberkeep.store.files import LONGEST
 from emberkeep.trust.editing import change_trust, with_entry
 from emberkeep.trust.judging import statement_name
 from emberkeep.trust.signing import (
@@ -60,8 +61,12 @@ def _key(session: Session) -> int:
     require_fitting(session, "key", {"private": ("show",), "reason": ("revoke",)})
     if session.options.action == "list" and session.options.name is not None:
         raise InvalidSetting("`emberkeep key list` lists all; it takes no name")
-    if session.options.name is not None and not session.options.name.strip():
-        raise InvalidSetting("A key needs a name; without one, it is the setting signing_key")
+    name = session.options.name
+    if name is not None and not (name.strip() and name.isprintable() and len(name) <= LONGEST):
+        raise InvalidSetting(
+            f"{name[:LONGEST]!r} is no name for a key: up to {LONGEST} characters that can be "
+            "shown were expected; without any, it is the setting signing_key"
+        )
     return {"generate": _generate, "show": _show, "list": _list, "revoke": _revoke}[
         session.options.action
     ](session)

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from emberkeep.cli.command import Command
-from emberkeep.cli.naming import add_namespace, split_namespace
+from emberkeep.cli.naming import (
+    NoSuchEntry,
+    add_namespace,
+    did_you_mean,
+    split_namespace,
+    words_of,
+)
 from emberkeep.cli.progress import showing
 from emberkeep.cli.text import size
 from emberkeep.errors import InvalidSetting, StoreProblem
@@ -13,7 +19,7 @@ from emberkeep.store.inspection import is_named
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from emberkeep.cli.session import Session
     from emberkeep.settings import Place
@@ -49,6 +55,9 @@ def _run(session: Session, directions: tuple[str, ...]) -> int:
     if not session.options.dry_run:
         _require_writable(session, place, directions)
     own, shared = session.own_directory(), session.open_shared(place)
+    # A disk may hold other things beside a keep that is about to be laid out.
+    shared.require_keep(strangers="pull" not in directions)
+    _require_named(session, [{"push": own, "pull": shared}[each] for each in directions])
     done = {
         direction: _transfer(
             session, direction, *((own, shared)[:: 1 if direction == "push" else -1])
@@ -59,6 +68,22 @@ def _run(session: Session, directions: tuple[str, ...]) -> int:
     lines = [line for direction, each in done.items() for line in _lines(direction, each)]
     session.answer({"dry_run": session.options.dry_run, **values}, lines)
     return SOME_REFUSED if any(each.refused for each in done.values()) else 0
+
+
+def _require_named(session: Session, sources: Sequence[Directory | SharedFolder]) -> None:
+    """Refuse to bring what is called so by nobody, in place of bringing nothing.
+
+    Raises:
+        NoSuchEntry: nothing is, in any of the sources.
+    """
+    text = session.options.namespace
+    if text is None:
+        return
+    known = [entry for source in sources for entry in source.entries()]
+    kind, name = split_namespace(text, known)
+    if not any(is_named(entry.kind, kind) and is_named(entry.name, name) for entry in known):
+        hint = did_you_mean(text, words_of(known))
+        raise NoSuchEntry(f"Nothing is kept under {text!r} where it would come from.{hint}")
 
 
 def _place(session: Session) -> Place:

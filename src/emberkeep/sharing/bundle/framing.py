@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
 FORMAT = 1
-FIRST_LINE: bytes = b"emberkeep bundle %d\n"
+BEGINNING: bytes = b"emberkeep bundle "
+FIRST_LINE: bytes = BEGINNING + b"%d\n"
 SIZES_LINE: bytes = b"%010d %010d %b\n"
 SIGNATURE_LINE: bytes = b"%b %b\n"
 DOMAIN = b"emberkeep bundle signature 1\0"  # a signature of anything else is none of a bundle
