@@ -91,8 +91,9 @@ def _tell_unknown(directory: Directory, policy: Policy) -> None:
         ("kind", policy.kind, {entry.kind for entry in known}),
         ("name", policy.name, {entry.name for entry in known}),
     ):
-        if not any(is_named(name, text) for name in names):
-            warn(f"nothing here has the {what} {text!r}.{did_you_mean(text or '', names)}")
+        hint = did_you_mean(text or "", names)
+        if hint and not any(is_named(name, text) for name in names):
+            warn(f"nothing here has the {what} {text!r}.{hint}")
 
 
 def _lines(done: Collected, *, dry_run: bool) -> Iterator[str]:
