@@ -241,8 +241,9 @@ class Keep:
 
         if self.settings.read_only:
             place = replace(place, {"read_only": True})
+        local = None if self._local is None or self.settings.read_only else self.settings.root
         return open_place(
-            place, self._judge(), self._sealer, lambda text: self._trouble("trust", text)
+            place, self._judge(), self._sealer, lambda text: self._trouble("trust", text), local
         )
 
     def _judge(self) -> Judge:

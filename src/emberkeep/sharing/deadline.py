@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
+    from emberkeep.sharing.outage import Outage, Outages
+
     T = TypeVar("T")
 
 RATE = 4_000_000  # bytes a second: a place that is slower than this is as good as dead
@@ -69,14 +71,16 @@ class Guarded:
     comes back at last; then one more failure opens it again.
 
     Calls come from any thread, `MOST_CALLS` at once; more of them take turns. A forked child
-    remembers whether the breaker is open, and has no calls under way.
+    remembers whether the breaker is open, and has no calls under way. Other processes of the user
+    are told of calls that hang.
 
     Args:
         label: the place, for messages: ``the shared folder /mnt/keep``.
         deadline_s: how long a call is waited for.
+        outages: what processes tell each other of it.
     """
 
-    def __init__(self, label: str, deadline_s: float = 5.0) -> None:
+    def __init__(self, label: str, deadline_s: float = 5.0, outages: Outages | None = None) -> None:
         self._label = label
         self._deadline_s = deadline_s
         self._process = _pool.process
@@ -86,6 +90,16 @@ class Guarded:
         self._problem = ""
         self._open_since = self._next_trial = 0.0
         self._reprieved = -COOL_DOWN_S
+        self._outages = outages
+        self._learn(None if outages is None else outages.known())
+
+    def _learn(self, outage: Outage | None) -> None:
+        """Begin as another process has ended."""
+        if outage is None or (outage.failures < FAILURES and outage.age_s > COOL_DOWN_S):
+            return
+        self._failures, self._problem = min(outage.failures, FAILURES), outage.problem
+        self._open_since = monotonic() - outage.age_s
+        self._next_trial = self._open_since + COOL_DOWN_S
 
     def call(self, work: Callable[[Deadline], T]) -> T:
         """Do the work on another thread, and wait for it until the deadline is over.
@@ -125,6 +139,8 @@ class Guarded:
         if self._failures:
             with _pool.lock:
                 self._failures = 0
+            if self._outages is not None:
+                self._outages.forget()
 
     def failed(self, problem: OSError) -> None:
         """Report an error of the place; that a file is not there is none."""
@@ -133,6 +149,10 @@ class Guarded:
         elif not isinstance(problem, PlaceHangs | PlaceShunned):  # counted already
             with _pool.lock:
                 self._count(f"{type(problem).__name__}: {problem}")
+
+    def is_stuck(self) -> bool:
+        """Whether a call that nobody waits for any more has not come back."""
+        return any(call.left for call in tuple(self._running))
 
     def finish(self, call: _Call) -> _Call | None:
         """Take note, under the lock, that a call has come back; the next one that waits."""
@@ -166,6 +186,8 @@ class Guarded:
         now = monotonic()
         if not stuck and now >= self._next_trial:
             self._next_trial = now + COOL_DOWN_S  # this one is the trial
+            if self._outages is not None and self._outages.known() is not None:
+                self._outages.note(self._failures, self._problem)  # not each process's own
             return
         again = f"in {self._next_trial - now:.0f} s"
         if stuck:
@@ -196,6 +218,8 @@ class Guarded:
             problem = f"no answer within {call.deadline.allowed_s:.3g} s"
             if not waited:  # else the calls before it are to blame, and counted
                 self._count(problem)
+        if not waited and self._outages is not None:
+            self._outages.note(self._failures, problem)
         raise PlaceHangs(
             f"{self._label} has given {problem}. "
             "Check that it can be reached; until then, go on without it."
@@ -221,6 +245,31 @@ class Guarded:
         if late:
             self._reprieved = now
         self._failures = FAILURES - 1
+
+
+_guards: dict[tuple[str, float, str | None], Guarded] = {}
+
+
+def guard(label: str, deadline_s: float, root: str | None) -> Guarded:
+    """The calls to a place, of all keeps of this process.
+
+    Args:
+        label: the place, for messages.
+        deadline_s: how long a call is waited for.
+        root: the user's own keep, where processes tell each other of places that hang; None for
+            who asks in any case.
+    """
+    name = (label, deadline_s, root)
+    if name not in _guards:
+        from emberkeep.sharing.outage import Outages
+
+        _guards.setdefault(name, Guarded(label, deadline_s, Outages(root, label)))
+    return _guards[name]
+
+
+def is_stuck() -> bool:
+    """Whether a call that nobody waits for any more has not come back from a place."""
+    return any(guarded.is_stuck() for guarded in tuple(_guards.values()))
 
 
 @final

@@ -13,7 +13,7 @@ import time
 
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, replace
-from emberkeep.sharing.deadline import Guarded
+from emberkeep.sharing.deadline import guard
 from emberkeep.sharing.seen import Seen
 from emberkeep.store.directory import Directory
 from emberkeep.store.files import RESERVED, as_of, folder_name
@@ -49,8 +49,17 @@ def open_objects(place: Place) -> ObjectStore:
     return Folder(place.path, as_of)
 
 
+def label_of(place: Place) -> str:
+    """What messages call a place."""
+    return f"the shared folder {place.path}"
+
+
 def open_place(
-    place: Place, judge: Judge, sealer: Sealer, on_problem: Callable[[str], None]
+    place: Place,
+    judge: Judge,
+    sealer: Sealer,
+    on_problem: Callable[[str], None],
+    outages: str | None = None,
 ) -> SharedFolder:
     """The store of a shared place, with the policy that the user has for it.
 
@@ -73,7 +82,7 @@ def open_place(
         on_problem=said.append,
     )
     seen = Seen(judge.trust.config_dir, place.path)
-    return SharedFolder(place, others, lambda: _tell(said, on_problem), objects, seen)
+    return SharedFolder(place, others, lambda: _tell(said, on_problem), objects, seen, outages)
 
 
 def _tell(said: list[str], on_problem: Callable[[str], None]) -> None:
@@ -94,6 +103,8 @@ class SharedFolder:
         tell: called after each call to the place, on the caller's thread.
         objects: the place itself; by default that which its address names.
         seen: whether there was a keep at this address before; by default nobody knows.
+        outages: the user's own keep, in which processes tell each other of places that hang; by
+            default this one is asked whatever they say.
 
     Attributes:
         directory: the folder itself, for those who look at it without a deadline.
@@ -106,6 +117,7 @@ class SharedFolder:
         tell: Callable[[], None] = _nothing_to_tell,
         objects: ObjectStore | None = None,
         seen: Seen | None = None,
+        outages: str | None = None,
     ) -> None:
         self._seen = Seen(None, place.path) if seen is None else seen
         self._tell = tell
@@ -114,7 +126,7 @@ class SharedFolder:
         self._root = place.path
         self._details = place.details
         self._others = others
-        self._guarded = Guarded(f"the shared folder {place.path}", place.deadline_s)
+        self._guarded = guard(label_of(place), place.deadline_s, outages)
         self._objects = open_objects(place) if objects is None else objects
         self.directory = Directory(
             self._objects,

@@ -14,6 +14,7 @@ import time
 from _thread import allocate_lock, start_new_thread
 
 from emberkeep.light import final
+from emberkeep.sharing.deadline import is_stuck
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ MOST_JOBS = 256
 MOST_BYTES = 512 << 20
 EXIT_PATIENCE_S = 20.0
 POLL_S = 0.002
+LOOK_S = 0.02
 REMEDY = "`emberkeep push` brings what is missing."
 
 
@@ -120,6 +122,14 @@ class Publisher:
         return True
 
     def _flush_at_exit(self) -> None:
-        if not self.flush(EXIT_PATIENCE_S):
+        if not self._flush_unless_stuck(EXIT_PATIENCE_S):
             left = len(self._jobs)
             self._tell(f"{left} artifacts were not shared before this process ended. {REMEDY}")
+
+    def _flush_unless_stuck(self, patience_s: float) -> bool:
+        """As `flush`; but where a call to a place hangs already, what comes after it would too."""
+        until = time.monotonic() + patience_s
+        while not self.flush(LOOK_S):
+            if is_stuck() or time.monotonic() > until:
+                return False
+        return True

@@ -11,6 +11,7 @@
     <root>/statistics/…                    append-only counts, one file a process
     <root>/leases/…                        who builds what at the moment
     <root>/quarantine/…                    what was found damaged, in a folder of the user's own
+    <root>/outages/…                       shared places that hang, for the next process to know
     <root>/temporary/…                     what is being written, in a folder
     <root>/revoked/<public key>            in a folder that others write too: statements by which
                                            owners revoke their keys

@@ -202,6 +202,7 @@ RESERVED = frozenset(
         "quarantine",
         "temporary",
         "collected",
+        "outages",
         "revoked",
     ]
 )

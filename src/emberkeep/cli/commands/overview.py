@@ -6,6 +6,7 @@ from emberkeep.cli.belonging import count_own
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
 from emberkeep.light import as_dict, final, frozen
+from emberkeep.sharing.outage import all_outages
 from emberkeep.store import statistics
 from emberkeep.store.inspection import usage
 from emberkeep.store.protocol import DISABLED
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from emberkeep.cli.session import Session
+    from emberkeep.sharing.outage import Outage
     from emberkeep.store.inspection import Usage
     from emberkeep.store.tally import Totals
 
@@ -43,8 +45,10 @@ def _status(session: Session) -> int:
     used = usage(session.directory)
     own = count_own(session.directory) if used.entries else 0
     counts = _sum_up(statistics.read_totals(session.root))
+    outages = list(all_outages(session.root))
     values = {
         "root": session.root,
+        "outages": [as_dict(outage) for outage in outages],
         "exists": session.directory.objects.is_there(),
         "entries": used.entries,
         "own": own,
@@ -64,8 +68,15 @@ def _status(session: Session) -> int:
         "builds": counts.builds,
         "build_seconds": counts.build_s,
     }
-    session.answer(values, [*_lines(session, used, counts), *_of_own(own)])
+    session.answer(values, [*_lines(session, used, counts), *_of_own(own), *map(_left, outages)])
     return 0
+
+
+def _left(outage: Outage) -> str:
+    return (
+        f"{outage.place} hung {duration(outage.age_s)} ago ({outage.problem}), and is asked once a "
+        "minute; `emberkeep doctor` asks now"
+    )
 
 
 def _of_own(own: int) -> list[str]:

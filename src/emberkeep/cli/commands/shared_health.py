@@ -8,6 +8,8 @@ import time
 from emberkeep.cli.commands.findings import BAD, OK, WARN, Check
 from emberkeep.cli.text import duration
 from emberkeep.errors import StoreProblem
+from emberkeep.sharing.folder import label_of
+from emberkeep.sharing.outage import Outages
 from emberkeep.trust.judging import judge_of
 
 TYPE_CHECKING = False
@@ -24,7 +26,9 @@ SOON_S = 14 * 86_400.0
 def check_sharing(session: Session) -> Iterator[Check]:
     """Each shared place, the key to sign with, and whose keys are trusted."""
     for place in session.settings.shared:
-        yield _check_place(session, place)
+        check = _check_place(session, place)
+        yield check
+        yield from _check_outage(session, place, is_there=check.state != BAD)
     if any(not place.read_only for place in session.settings.shared):
         yield _check_key(session)
     yield _check_trust(session)
@@ -48,6 +52,27 @@ def _check_place(session: Session, place: Place) -> Check:
     if took > SLOW_S * max(1, count / 1000):
         return Check(name, WARN, detail, "It answers slowly: is it the right one to share by?")
     return Check(name, OK, detail)
+
+
+def _check_outage(session: Session, place: Place, *, is_there: bool) -> Iterator[Check]:
+    """Whether processes leave the place alone, because calls of others hung in it."""
+    root = session.settings.root
+    if root is None:
+        return
+    name = f"outage of {place.path}"
+    outages = Outages(root, label_of(place))
+    found = outages.known()
+    if found is None:
+        return
+    told = (
+        f"{found.failures} calls in a row hung, the last {duration(found.age_s)} ago: "
+        f"{found.problem}"
+    )
+    if is_there and not session.settings.read_only and outages.forget():
+        yield Check(name, OK, f"{told}. It answers now, and that is forgotten")
+        return
+    remedy = f"Processes ask again after a minute; to have it asked at once, remove {found.path}"
+    yield Check(name, WARN, told, remedy)
 
 
 def _check_key(session: Session) -> Check:
