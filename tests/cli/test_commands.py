@@ -568,7 +568,7 @@ def test_a_setting_that_cannot_be_is_wrong_usage(shop, monkeypatch):
     ("problem", "code"), [(OSError(5, "I/O error"), 4), (KeyboardInterrupt(), 130)]
 )
 def test_trouble_is_one_line(shop, monkeypatch, problem, code):
-    def fail(directory):
+    def fail(*_):
         raise problem
 
     monkeypatch.setattr("emberkeep.cli.commands.overview.usage", fail)

@@ -15,7 +15,7 @@ from emberkeep.errors import InvalidSetting, StoreWarning
 from emberkeep.keys import fingerprint_mapping
 from emberkeep.keys.fingerprint import branch
 from emberkeep.light import final, frozen
-from emberkeep.store.directory import Directory
+from emberkeep.store.directory import Directory, Notebook
 from emberkeep.store.files import objection
 from emberkeep.store.layers import Later, Layered, Memory
 from emberkeep.store.manifest import copy_layout
@@ -215,7 +215,14 @@ class Keep:
     def _open_local(self, root: str) -> Directory:
         own = self._own
         heals = not self.settings.read_only
-        return Directory(root, own.verify, endorse=own.endorse, heals=heals, standing=own.standing)
+        return Directory(
+            root,
+            own.verify,
+            endorse=own.endorse,
+            heals=heals,
+            standing=own.standing,
+            notebook=Notebook(root, self._sealer.seal) if heals else None,
+        )
 
     def _open_places(self, layers: Sequence[Store]) -> Places:
         settings = self.settings

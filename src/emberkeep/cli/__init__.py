@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -16,6 +17,7 @@ USAGE_ERROR = 2
 NO_SUCH_ENTRY = 3
 STORE_PROBLEM = 4
 INTERRUPTED = 130
+OFTEN = 100_000  # records between two looks for circles
 BROKEN_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 
 
@@ -56,7 +58,14 @@ def _run(argv: Sequence[str]) -> int:
     if run is None:
         parser.print_help(sys.stderr)
         return USAGE_ERROR
-    return run(Session(options))
+    # Commands make records by the hundred thousand and no circles of them: looking for some, again
+    # and again, would take a fifth of the time.
+    usual = gc.get_threshold()
+    gc.set_threshold(max(OFTEN, usual[0]), *usual[1:])
+    try:
+        return run(Session(options))
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _fail(problem: str, code: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emberkeep.cli.text import short_key
 from emberkeep.errors import EmberkeepError
+from emberkeep.store.files import folders_of
 from emberkeep.store.inspection import is_named
 
 TYPE_CHECKING = False
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Iterable
 
+    from emberkeep.store.directory import Directory
     from emberkeep.store.protocol import Entry
 
 SHOWN = 5  # of the entries that an ambiguous key may mean
@@ -61,6 +63,25 @@ def is_within(kind: str, name: str, text: str) -> bool:
         known_kind == kind and known_name in (None, name)
         for known_kind, known_name in _readings(text)
     )
+
+
+def candidates(directory: Directory, text: str) -> Iterable[Entry]:
+    """The entries among which one is looked for: where a name is meant, those of that name.
+
+    To find them costs a look at the folders of kinds, however much there is; only the beginning of
+    a key needs a listing of all.
+    """
+    kinds = directory.kinds() if directory.is_keep() else []
+    found = [
+        entry
+        for kind_given, name in [(None, text), *_readings(text)[1:]]
+        if name is not None
+        for kind in kinds
+        if is_named(kind, kind_given)
+        for folder in folders_of(name)
+        for entry in directory.entries(kind, folder)
+    ]
+    return list(dict.fromkeys(found)) or directory.entries()
 
 
 def find_entry(entries: Iterable[Entry], text: str) -> Entry:

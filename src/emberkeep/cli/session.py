@@ -9,7 +9,7 @@ from emberkeep.cli.text import printable
 from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.light import final
 from emberkeep.settings import Place
-from emberkeep.store.directory import Directory
+from emberkeep.store.directory import Directory, Notebook
 from emberkeep.trust.judging import judge_of, own_keep
 from emberkeep.trust.seals import Sealer
 
@@ -83,13 +83,28 @@ class Session:
         """The user's own keep."""
         own = own_keep(self.settings, self.sealer, warn)
         heals = not self.settings.read_only
-        return Directory(self.own_root, own.verify, endorse=own.endorse, heals=heals)
+        return Directory(
+            self.own_root,
+            own.verify,
+            endorse=own.endorse,
+            heals=heals,
+            standing=own.standing,
+            notebook=self._notebook,
+        )
+
+    @property
+    def _notebook(self) -> Notebook | None:
+        """Where to note what manifests say, of any place; nowhere where nothing may be written."""
+        if self.settings.read_only or self.settings.root is None:
+            return None
+        return Notebook(self.settings.root, self.sealer.seal)
 
     def open_shared(self, place: Place) -> SharedFolder:
         """A shared place."""
         from emberkeep.sharing.folder import open_place
 
-        return open_place(place, judge_of(self.settings, warn), self.sealer, warn)
+        judge = judge_of(self.settings, warn)
+        return open_place(place, judge, self.sealer, warn, notebook=self._notebook)
 
     def writable_directory(self) -> Directory:
         """The layer, for changing it.

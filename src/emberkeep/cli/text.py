@@ -23,6 +23,8 @@ def printable(line: str) -> str:
     """
     if not line.isprintable():
         line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    if line.isascii():
+        return line
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return line.encode(encoding, "backslashreplace").decode(encoding)
 
@@ -35,12 +37,12 @@ def table(rows: Sequence[Sequence[str]], right: str = "") -> Iterator[str]:
         right: a letter a column; those marked ``>`` are aligned to the right.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = [right[column : column + 1] or "<" for column in range(len(widths))]
+    form = "  ".join(
+        f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True)
+    ).format
     for row in rows:
-        cells = [
-            cell.rjust(width) if right[index : index + 1] == ">" else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
+        yield form(*row).rstrip()
 
 
 def size(size_bytes: float) -> str:

@@ -13,6 +13,7 @@ import time
 
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, replace
+from emberkeep.settings import REQUIRE
 from emberkeep.sharing.deadline import guard
 from emberkeep.sharing.seen import Seen
 from emberkeep.store.directory import Directory
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from emberkeep.lease.shared import SharedLease
     from emberkeep.settings import Place
     from emberkeep.sharing.deadline import Deadline
+    from emberkeep.store.directory import Notebook
     from emberkeep.store.object_store import ObjectStore
     from emberkeep.store.protocol import Entry, Kept, Key, Manifest
     from emberkeep.trust.judging import Judge
@@ -60,8 +62,11 @@ def open_place(
     sealer: Sealer,
     on_problem: Callable[[str], None],
     outages: str | None = None,
+    notebook: Notebook | None = None,
 ) -> SharedFolder:
     """The store of a shared place, with the policy that the user has for it.
+
+    Where that policy lets anything run it is told each time, and so nothing is noted.
 
     What is found wrong on the thread that reads is told on that of the caller, who can be named
     then. `threading` has to be loaded by such a thread too: by one that may be left behind, Python
@@ -82,7 +87,11 @@ def open_place(
         on_problem=said.append,
     )
     seen = Seen(judge.trust.config_dir, place.path)
-    return SharedFolder(place, others, lambda: _tell(said, on_problem), objects, seen, outages)
+    if place.policy != REQUIRE:
+        notebook = None
+    return SharedFolder(
+        place, others, lambda: _tell(said, on_problem), objects, seen, outages, notebook
+    )
 
 
 def _tell(said: list[str], on_problem: Callable[[str], None]) -> None:
@@ -105,6 +114,7 @@ class SharedFolder:
         seen: whether there was a keep at this address before; by default nobody knows.
         outages: the user's own keep, in which processes tell each other of places that hang; by
             default this one is asked whatever they say.
+        notebook: where to note what manifests said.
 
     Attributes:
         directory: the folder itself, for those who look at it without a deadline.
@@ -118,6 +128,7 @@ class SharedFolder:
         objects: ObjectStore | None = None,
         seen: Seen | None = None,
         outages: str | None = None,
+        notebook: Notebook | None = None,
     ) -> None:
         self._seen = Seen(None, place.path) if seen is None else seen
         self._tell = tell
@@ -136,6 +147,7 @@ class SharedFolder:
             heals=False,
             notes_use=self.writable,
             standing=others.standing,
+            notebook=notebook,
         )
 
     def read(self, key: Key) -> Kept | Miss:

@@ -9,6 +9,7 @@
     <root>/blobs/ab/cdef…                  contents, named by their SHA-256
     <root>/pins/<kind>/<name>/<key>        entries that eviction leaves alone
     <root>/statistics/…                    append-only counts, one file a process
+    <root>/notes/…                         what manifests said, to list them in no time: a hint
     <root>/leases/…                        who builds what at the moment
     <root>/quarantine/…                    what was found damaged, in a folder of the user's own
     <root>/outages/…                       shared places that hang, for the next process to know
@@ -27,7 +28,7 @@ import time
 from errno import ELOOP
 
 from emberkeep.errors import StoreProblem
-from emberkeep.light import final, sha256
+from emberkeep.light import final, frozen, sha256
 from emberkeep.store import files
 from emberkeep.store.files import RESERVED, folder_name
 from emberkeep.store.manifest import SIGNATURE_BYTES, SIZE_LIMIT, TRAILER_BYTES, read_document
@@ -58,6 +59,19 @@ SIGNED_AT = slice(-TRAILER_BYTES - SIGNATURE_BYTES, -TRAILER_BYTES - SIGNATURE_B
 SIGNED = b'"signature":'
 
 
+def unchanging() -> None:
+    """For stores whose judgements depend on nothing that is said meanwhile."""
+
+
+@final
+@frozen
+class Notebook:
+    """Where this user notes what manifests say: the folder of a keep, and what gives their seal."""
+
+    root: str
+    seal: Callable[[str], str]
+
+
 @final
 class Directory:
     """A folder, or another place, as a store.
@@ -71,6 +85,8 @@ class Directory:
             only read, nor in any place but a folder: there, the next builder replaces them.
         notes_use: whether the use of an entry may be noted there; as `heals` by default.
         standing: what is said of others at the moment; judgements stand while it is the same.
+        notebook: where to note what manifests said, so that another look takes less; nowhere by
+            default.
 
     Attributes:
         objects: the place.
@@ -78,7 +94,7 @@ class Directory:
         root: what messages call it: of a folder, the path.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each given by its name
         self,
         place: str | ObjectStore,
         verify: Verify,
@@ -87,7 +103,8 @@ class Directory:
         label: str = "local",
         heals: bool = True,
         notes_use: bool | None = None,
-        standing: Callable[[], object] | None = None,
+        standing: Callable[[], object] = unchanging,
+        notebook: Notebook | None = None,
     ) -> None:
         self.objects: ObjectStore = Folder(place) if isinstance(place, str) else place
         self.folder = self.objects if isinstance(self.objects, Folder) else None
@@ -99,7 +116,8 @@ class Directory:
         self._heals = heals and self.folder is not None
         self._notes_use = heals if notes_use is None else notes_use
         self._layout_known = False
-        self._standing = standing
+        self.standing = standing
+        self.notebook = notebook
         self._judged: dict[Key, tuple[bytes, Manifest, object]] = {}
 
     # Reading ------------------------------------------------------------------------------------
@@ -148,7 +166,7 @@ class Directory:
 
     def _judge(self, document: bytes, key: Key) -> Manifest | Miss:
         """The manifest in a document; what was good before, byte for byte, is not parsed again."""
-        said = None if self._standing is None else self._standing()
+        said = self.standing()
         known = self._judged.get(key)
         if known is not None and known[0] == document and known[2] == said:
             return known[1]
@@ -379,11 +397,12 @@ class Directory:
 
     def _entries(self, kind: str, prefix: str) -> Iterator[Entry]:
         begin, end = len(kind) + 1, -len(SUFFIX)
+        now = time.time()
         for path, facts in self.objects.list(prefix):
             if path.endswith(SUFFIX):
                 name, _, key = path[begin:end].partition("/")
                 if key and "/" not in key:
-                    used = last_use(facts)
+                    used = last_use(facts, now)
                     yield Entry(kind, name, key, used, facts.size_bytes, facts.version)
 
     def read_entry(self, entry: Entry) -> tuple[Manifest | Miss, bytes]:
@@ -443,12 +462,12 @@ def source_name(manifest: str) -> str:
     return f"{manifest.removesuffix(SUFFIX)}.py"
 
 
-def last_use(facts: Facts) -> float:
+def last_use(facts: Facts, now: float) -> float:
     """When an object was last used; a time from the future counts as when it was really put there.
 
     Clocks go wrong, and archives restore times: an entry from the year 2100 must not outlive all
     others.
     """
-    if facts.modified <= time.time() + TOUCH_AFTER_S:
+    if facts.modified <= now + TOUCH_AFTER_S:
         return facts.modified
     return min(facts.modified, facts.changed)

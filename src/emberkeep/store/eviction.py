@@ -19,15 +19,14 @@ from emberkeep.store.inspection import (
     is_named,
     last_change,
     list_blobs,
-    named_blobs,
     reap,
 )
-from emberkeep.store.manifest import SIZE_LIMIT
 from emberkeep.store.pins import pinned, unpin
+from emberkeep.store.summaries import survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from emberkeep.store.directory import Directory
     from emberkeep.store.object_store import Facts
@@ -90,12 +89,14 @@ class Collected:
 
 
 @final
-@frozen
 class _Record:
     """An entry and the blobs that it names; None where nobody can tell."""
 
-    entry: Entry
-    blobs: frozenset[str] | None
+    __slots__ = ("blobs", "entry")
+
+    def __init__(self, entry: Entry, blobs: Collection[str] | None) -> None:
+        self.entry = entry
+        self.blobs = blobs
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -143,7 +144,7 @@ def collect(directory: Directory, policy: Policy, *, now: float | None = None) -
         swept=swept,
         temporaries=temporaries,
         quarantined=quarantined,
-        pinned=sum(record.place in pins for record in scope),
+        pinned=sum(record.place in pins for record in scope) if pins else 0,
         young=len(young),
         foreign=any(record.blobs is None for record in records),
     )
@@ -215,17 +216,7 @@ _pins = pinned  # `clear` has an argument of that name
 
 
 def _read_records(directory: Directory) -> list[_Record]:
-    records: list[_Record] = []
-    for entry in list(directory.entries()):
-        try:
-            document, _ = directory.objects.read(entry_name(entry), SIZE_LIMIT)
-        except FileNotFoundError:  # evicted by somebody else
-            continue
-        except (OSError, ValueError):
-            records.append(_Record(entry, None))
-        else:
-            records.append(_Record(entry, named_blobs(document)))
-    return records
+    return [_Record(entry, said.digests) for entry, said in survey(directory)]
 
 
 def _is_meant(entry: Entry, kind: str | None, name: str | None) -> bool:
@@ -240,16 +231,12 @@ def _choose(
     now: float,
 ) -> list[_Record]:
     """Who goes: whoever is too old, then the oldest until the rest fits."""
-    removable = [
-        record
-        for record in scope
-        # A format that we don't know may be in use by a newer emberkeep: it is left to that.
-        if record.place not in protected and record.blobs is not None and is_key(record.entry.key)
-    ]
-    removable.sort(key=lambda record: (record.entry.last_used, record.place))
     doomed: list[_Record] = []
     uses, total = _weigh(scope, blobs)
-    for record in removable:
+    for record in sorted(scope, key=lambda record: record.entry.last_used):
+        # A format that we don't know may be in use by a newer emberkeep: it is left to that.
+        if record.blobs is None or record.place in protected or not is_key(record.entry.key):
+            continue
         age = now - record.entry.last_used
         too_old = policy.max_age_s is not None and age > policy.max_age_s
         too_much = policy.max_size_bytes is not None and total > policy.max_size_bytes
@@ -304,6 +291,8 @@ def _sweep(
 
 
 def _without(records: list[_Record], gone: list[_Record]) -> list[_Record]:
+    if not gone:
+        return records
     places = {record.place for record in gone}
     return [record for record in records if record.place not in places]
 

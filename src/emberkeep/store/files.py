@@ -199,6 +199,7 @@ RESERVED = frozenset(
         "pins",
         "statistics",
         "leases",
+        "notes",
         "quarantine",
         "temporary",
         "collected",
@@ -234,6 +235,13 @@ def folder_name(name: str) -> str:
         if len(_known) < REMEMBERED:
             _known[name] = known
     return known
+
+
+def folders_of(name: str) -> tuple[str, ...]:
+    """The folders that somebody can mean by a text: that of a name, or the folder as it is."""
+    folder = folder_name(name)
+    is_another = folder != name and PLAIN.issuperset(name) and name.strip(".")
+    return (folder, name) if is_another else (folder,)
 
 
 def _folder_name(name: str) -> str:

@@ -29,7 +29,7 @@ from emberkeep.store.within import in_folder, move_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from emberkeep.store.directory import Directory
     from emberkeep.store.object_store import Facts
@@ -39,7 +39,7 @@ OK = "ok"
 OTHER = "other"
 MANIFEST = "manifest"  # the role of a finding about a manifest itself
 STRAY_AFTER_S = 3600.0  # what is being written is younger than this
-HEX = frozenset("0123456789abcdef")
+SHELF_DIGITS = 2  # of a blob's digest name the folder it lies in
 
 # What is there ---------------------------------------------------------------------------------
 
@@ -82,8 +82,12 @@ class Usage:
         return manifests + self.blobs_size_bytes
 
 
-def usage(directory: Directory) -> Usage:
+def usage(directory: Directory, entries: Iterable[Entry] | None = None) -> Usage:
     """Counts and sizes of everything; no file is opened.
+
+    Args:
+        directory: the keep.
+        entries: all of its entries, where they were listed already.
 
     Raises:
         StoreProblem: the layout is unknown, or something cannot be listed.
@@ -91,7 +95,7 @@ def usage(directory: Directory) -> Usage:
     if not directory.is_keep():
         return Usage({}, 0, 0, 0)
     counts: dict[str, list[int]] = {}
-    for entry in directory.entries():
+    for entry in directory.entries() if entries is None else entries:
         count = counts.setdefault(entry.kind, [0, 0])
         count[0] += 1
         count[1] += entry.size_bytes
@@ -110,8 +114,9 @@ def list_blobs(directory: Directory) -> dict[str, Facts]:
     begin = len("blobs/")
     try:
         for name, facts in directory.objects.list("blobs/"):
-            digest = name[begin:].replace("/", "", 1)
-            if len(digest) == HEX_DIGITS and HEX.issuperset(digest) and name == blob_name(digest):
+            shelf, _, rest = name[begin:].partition("/")
+            digest = shelf + rest
+            if len(shelf) == SHELF_DIGITS and len(digest) == HEX_DIGITS and is_hex(digest):
                 blobs[digest] = facts
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
@@ -121,7 +126,12 @@ def list_blobs(directory: Directory) -> dict[str, Facts]:
 def is_key(text: str) -> bool:
     """Whether a file's name is that of an entry: two digests. Others are not ours to touch."""
     plan, _, build = text.partition("-")
-    return all(len(half) == HEX_DIGITS and HEX.issuperset(half) for half in (plan, build))
+    return len(plan) == len(build) == HEX_DIGITS and is_hex(plan + build)
+
+
+def is_hex(text: str) -> bool:
+    """Whether there are only digits of a digest in it."""
+    return not text.strip("0123456789abcdef")
 
 
 def is_named(folder: str, given: str | None) -> bool:

@@ -8,6 +8,7 @@ from _thread import allocate_lock, get_ident
 
 from emberkeep.errors import StoreProblem, Untrusted
 from emberkeep.light import final
+from emberkeep.store.directory import unchanging
 from emberkeep.store.files import folder_name
 from emberkeep.store.protocol import ABSENT, BY_WEIGHT, UNREADABLE, Entry, Miss
 
@@ -24,10 +25,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
     )
-
-
-def unchanging() -> None:
-    """For stores whose judgements depend on nothing that is said meanwhile."""
 
 
 THREADS = 1024  # of which it is remembered what was said when they asked last

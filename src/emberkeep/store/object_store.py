@@ -32,16 +32,23 @@ class Facts:
         modified: when it was last written or touched, in seconds since the epoch by the clock of
             the place; what unpacks archives may set it to any time.
         changed: when the place itself saw it change last, whatever `modified` says.
-        version: another text after each write and each touch; else it means nothing to anybody.
+        version: something else after each write and each touch; else it means nothing to anybody.
     """
 
-    __slots__ = ("changed", "modified", "size_bytes", "version")
+    __slots__ = ("_version", "changed", "modified", "size_bytes")
 
-    def __init__(self, size_bytes: int, modified: float, changed: float, version: str) -> None:
+    def __init__(
+        self, size_bytes: int, modified: float, changed: float, version: tuple[object, ...]
+    ) -> None:
         self.size_bytes = size_bytes
         self.modified = modified
         self.changed = changed
-        self.version = version
+        self._version = version
+
+    @property
+    def version(self) -> str:
+        """The version as text; made when it is asked for, which few do."""
+        return repr(self._version)
 
 
 if TYPE_CHECKING:
@@ -223,5 +230,5 @@ class Folder:
 
 def facts_of(found: os.stat_result) -> Facts:
     """The facts of a file. A version is its number on the disk and both its times."""
-    version = f"{found.st_ino}-{found.st_mtime_ns}-{found.st_ctime_ns}"
+    version = found.st_ino, found.st_mtime_ns, found.st_ctime_ns
     return Facts(found.st_size, found.st_mtime, found.st_ctime, version)

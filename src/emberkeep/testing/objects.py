@@ -100,7 +100,7 @@ class Dictionary:
     def _put(self, name: str, content: bytes) -> None:
         self._writes += 1
         now = self.clock()
-        self._held[name] = content, Facts(len(content), now, now, str(self._writes))
+        self._held[name] = content, Facts(len(content), now, now, (self._writes,))
 
 
 class ObjectStoreContract(ABC):

@@ -204,7 +204,8 @@ class Others:
 
     def standing(self) -> object:
         """What is said of others at the moment; what was judged stands while it is the same."""
-        return self._judge.standing()
+        self.learn_revocations()
+        return self._policy, self._judge.standing()
 
     def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """None where it may be used here; what was revoked never may, whatever the policy is."""

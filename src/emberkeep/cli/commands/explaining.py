@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.cli.command import Command
-from emberkeep.cli.naming import LATEST_HELP, find_latest
+from emberkeep.cli.naming import LATEST_HELP, candidates, find_latest
 from emberkeep.cli.text import moment, short_key
 from emberkeep.errors import StoreProblem
 from emberkeep.light import as_dict, final, frozen
@@ -71,7 +71,7 @@ def _why(session: Session) -> int:
 
 
 def _read(session: Session, text: str) -> _Known:
-    entry = find_latest(session.directory.entries(), text)
+    entry = find_latest(candidates(session.directory, text), text)
     manifest, document = session.directory.read_entry(entry)
     if isinstance(manifest, Miss):
         path = session.directory.entry_path(entry)

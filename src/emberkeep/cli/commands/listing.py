@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from emberkeep.cli.belonging import is_own
 from emberkeep.cli.command import Command
 from emberkeep.cli.naming import (
     add_key,
     add_namespace,
+    candidates,
     did_you_mean,
     find_entry,
     split_namespace,
@@ -19,10 +19,11 @@ from emberkeep.errors import StoreProblem
 from emberkeep.keys.explain import summary
 from emberkeep.light import as_dict
 from emberkeep.store.composition import canonical, read_ingredients
-from emberkeep.store.inspection import OK, is_named
+from emberkeep.store.inspection import is_named
 from emberkeep.store.manifest import read_stamps
-from emberkeep.store.pins import pinned
+from emberkeep.store.pins import is_pinned, pinned
 from emberkeep.store.protocol import Miss
+from emberkeep.store.summaries import OK, survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,17 +34,21 @@ if TYPE_CHECKING:
     from emberkeep.cli.session import Session
     from emberkeep.keys import Fingerprint
     from emberkeep.store.protocol import Entry
+    from emberkeep.store.summaries import Summary
 
 
 def _list(session: Session) -> int:
-    known = list(session.directory.entries())
+    surveyed = survey(session.directory)
+    known = [entry for entry, _ in surveyed]
     kind, name = split_namespace(session.options.namespace, known)
-    entries = [
-        entry for entry in known if is_named(entry.kind, kind) and is_named(entry.name, name)
+    chosen = [
+        (entry, said)
+        for entry, said in surveyed
+        if is_named(entry.kind, kind) and is_named(entry.name, name)
     ]
-    entries.sort(key=lambda entry: (entry.kind, entry.name, -entry.last_used))
+    chosen.sort(key=lambda each: (each[0].kind, each[0].name, -each[0].last_used))
     pins = pinned(session.directory)
-    found = [_describe(session, entry, pins) for entry in entries]
+    found = [_describe(entry, said, pins) for entry, said in chosen]
     shows_all = session.options.all or name is not None
     text = session.options.namespace
     lines = _unknown(text, known) if text and known and not found else _rows(found, shows_all)
@@ -60,20 +65,18 @@ def _unknown(text: str, known: list[Entry]) -> Iterator[str]:
     yield f"Nothing here is called {text!r}.{did_you_mean(text, words_of(known))}"
 
 
-def _describe(session: Session, entry: Entry, pins: set[tuple[str, str, str]]) -> dict[str, Any]:
-    manifest, document = session.directory.read_entry(entry)
-    known = not isinstance(manifest, Miss)
-    blobs = sum(blob.size_bytes for blob in manifest.blobs) if known else 0
+def _describe(entry: Entry, said: Summary, pins: set[tuple[str, str, str]]) -> dict[str, Any]:
+    known = said.state == OK
     return {
         "kind": entry.kind,
-        "name": manifest.key.name if known else entry.name,
+        "name": said.name if known else entry.name,
         "key": entry.key,
-        "size_bytes": entry.size_bytes + blobs,
+        "size_bytes": entry.size_bytes + sum(said.sizes),
         "last_used": entry.last_used,
-        "cost_s": manifest.cost_s if known else None,
+        "cost_s": said.cost_s if known else None,
         "pinned": (entry.kind, entry.name, entry.key) in pins,
-        "own": known and is_own(entry.kind, document),
-        "state": OK if known else manifest.reason,
+        "own": said.own,
+        "state": said.state,
     }
 
 
@@ -82,7 +85,7 @@ def _rows(found: list[dict[str, Any]], shows_all: bool) -> Iterator[str]:  # noq
     if len(hidden) == len(found):
         yield "Nothing of yours is kept here." if hidden else "Nothing is kept here."
     else:
-        yield from _table([entry for entry in found if entry not in hidden])
+        yield from _table([entry for entry in found if shows_all or not entry["own"]])
     if hidden:
         total = size(sum(entry["size_bytes"] for entry in hidden))
         yield f"and {len(hidden)} of emberkeep's own kernels, {total}: emberkeep ls --all"
@@ -108,7 +111,7 @@ def _table(found: list[dict[str, Any]]) -> Iterator[str]:
 
 def _show(session: Session) -> int:
     directory = session.directory
-    entry = find_entry(directory.entries(), session.options.key)
+    entry = find_entry(candidates(directory, session.options.key), session.options.key)
     path = directory.entry_path(entry)
     manifest, document = directory.read_entry(entry)
     if isinstance(manifest, Miss):
@@ -117,13 +120,12 @@ def _show(session: Session) -> int:
         )
     trees = read_ingredients(document)
     stamps = read_stamps(document)
-    is_pinned = (entry.kind, entry.name, entry.key) in pinned(directory)
     values = {
         **as_dict(manifest.key),
         "path": path,
         "size_bytes": entry.size_bytes,
         "last_used": entry.last_used,
-        "pinned": is_pinned,
+        "pinned": is_pinned(directory, entry),
         "made_at": manifest.made_at,
         "made_by": dict(manifest.made_by),
         "signer": "" if stamps is None else stamps.signer,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from emberkeep.cli.belonging import count_own
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
 from emberkeep.light import as_dict, final, frozen
@@ -10,14 +9,17 @@ from emberkeep.sharing.outage import all_outages
 from emberkeep.store import statistics
 from emberkeep.store.inspection import usage
 from emberkeep.store.protocol import DISABLED
+from emberkeep.store.summaries import GENERATED, survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from emberkeep.cli.session import Session
     from emberkeep.sharing.outage import Outage
+    from emberkeep.store.directory import Directory
     from emberkeep.store.inspection import Usage
+    from emberkeep.store.protocol import Entry
     from emberkeep.store.tally import Totals
 
 
@@ -42,8 +44,9 @@ class _Counts:
 
 
 def _status(session: Session) -> int:
-    used = usage(session.directory)
-    own = count_own(session.directory) if used.entries else 0
+    entries = list(session.directory.entries())
+    used = usage(session.directory, entries)
+    own = _count_own(session.directory, entries)
     counts = _sum_up(statistics.read_totals(session.root))
     outages = list(all_outages(session.root))
     values = {
@@ -77,6 +80,13 @@ def _left(outage: Outage) -> str:
         f"{outage.place} hung {duration(outage.age_s)} ago ({outage.problem}), and is asked once a "
         "minute; `emberkeep doctor` asks now"
     )
+
+
+def _count_own(directory: Directory, entries: Sequence[Entry]) -> int:
+    """How many entries are emberkeep's own."""
+    if not any(entry.kind == GENERATED for entry in entries):
+        return 0
+    return sum(said.own for _, said in survey(directory, entries))
 
 
 def _of_own(own: int) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.cli.command import Command
-from emberkeep.cli.naming import add_key, find_entry, is_called
+from emberkeep.cli.naming import add_key, candidates, find_entry, is_called
 from emberkeep.cli.text import short_key
 from emberkeep.store.pins import pin, pinned, unpin
 from emberkeep.store.protocol import Entry
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _pin(session: Session) -> int:
     directory = session.writable_directory()
-    entry = find_entry(directory.entries(), session.options.key)
+    entry = find_entry(candidates(directory, session.options.key), session.options.key)
     pin(directory, entry)
     return _answer(session, entry, is_pinned=True)
 
