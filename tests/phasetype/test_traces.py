@@ -197,6 +197,26 @@ def test_a_kept_trace_of_another_graph_is_not_used(keep, other, monkeypatch):
         edges = graph.canonical.edges
         assert trace.program.fits(edges.starts, edges.targets)
         assert graph.expectation() == pytest.approx(expected(WEIGHTS), rel=1e-14)
+    assert cycle(WEIGHTS).record(keep).hit, "it was replaced"
+
+
+@pytest.mark.parametrize(
+    "blobs",
+    [{}, {"program": b"odd"}, {"program": b""}, {"program": b"\xff" * 400}, {"other": b"1234"}],
+)
+def test_what_is_no_trace_is_recorded_again_and_replaced(keep, blobs, monkeypatch):
+    """Whoever is trusted may have signed anything."""
+    ask = keep.get_or_build
+    with monkeypatch.context() as patch:
+        patch.setattr(trace_module, "_fitting", lambda *_: "anything")
+        patch.setattr(
+            type(keep),
+            "get_or_build",
+            lambda _self, *given, **options: ask(*given[:3], lambda: blobs, **options),
+        )
+        cycle(WEIGHTS).record(keep)
+    assert not cycle(WEIGHTS).record(keep).hit
+    assert cycle(WEIGHTS).record(keep).hit
 
 
 def blob_paths(root):

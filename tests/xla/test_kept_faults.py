@@ -15,7 +15,7 @@ import pytest
 import emberkeep
 from emberkeep.errors import StoreWarning
 from emberkeep.targets.cpu import features
-from emberkeep.xla.executables import internals, kept
+from emberkeep.xla.executables import internals, kept, programs
 
 PROGRAM = Path(__file__).parent / "programs" / "kept_program.py"
 
@@ -95,6 +95,25 @@ def test_what_xla_does_not_take_is_built_again_and_kept_beside(root, monkeypatch
     with pytest.warns(StoreWarning, match="built again: "):
         solve(keep)
     assert builds(keep) == before
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        {},
+        {"other": b"x"},
+        {"executable": b"x", "layout": [[]]},
+        {"executable": b"x", "layout": {"name": "f", "taken": 1e300}},
+    ],
+)
+@pytest.mark.parametrize("verify", [False, True])
+def test_what_is_no_program_is_built_again_and_kept_beside(root, monkeypatch, packed, verify):
+    """Whoever is trusted may have signed anything."""
+    with monkeypatch.context() as patched:
+        patched.setattr(programs, "pack", lambda *_: packed)
+        solve(opened(root))
+    with pytest.warns(StoreWarning, match="built again: "):
+        solve(opened(root), verify=verify)
 
 
 def test_several_that_xla_does_not_take(root, monkeypatch):

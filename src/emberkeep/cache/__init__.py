@@ -85,7 +85,8 @@ class Answer:
     Attributes:
         artifact: what is kept; None where it has to be built.
         reason: where it was kept, or why it has to be built.
-        publish: takes what a build function would return, and the seconds it took.
+        publish: takes what a build function would return, and the seconds it took; also to replace
+            what is kept and cannot be used.
     """
 
     artifact: Artifact | None
@@ -342,10 +343,6 @@ class Keep:
             return Answer(None, "caching is off", lambda _built, _cost_s: None)
         key, trees = make_key(kind, name, ingredients, toolchain)
         found = self._look_up(key)
-        if isinstance(found, Artifact):
-            return Answer(found, found.reason, lambda _built, _cost_s: None)
-        self._tally.add("miss", kind, found.reason, 0.0)
-        log("miss (%s): %s/%s %s", f"{found.reason}: {found.detail}", key)
 
         def publish(built: Mapping[str, object], cost_s: float) -> None:
             from emberkeep.store.built import read_build
@@ -354,6 +351,10 @@ class Keep:
             checked = read_build(built, f"{kind}/{name}")
             self._builder().publish(key, trees, checked, cost_s, toolchain)
 
+        if isinstance(found, Artifact):
+            return Answer(found, found.reason, publish)
+        self._tally.add("miss", kind, found.reason, 0.0)
+        log("miss (%s): %s/%s %s", f"{found.reason}: {found.detail}", key)
         return Answer(None, f"{found.reason}: {found.detail}", publish)
 
     def find(

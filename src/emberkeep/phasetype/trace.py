@@ -8,6 +8,7 @@ from emberkeep.elimination.layout import VERSION
 from emberkeep.elimination.program import Program, record
 from emberkeep.light import final, frozen
 from emberkeep.phasetype.canonical import canonical, structure_hash
+from emberkeep.store.manifest import MISREAD
 from emberkeep.targets.obtaining import default_keep
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from emberkeep.cache import Keep
+    from emberkeep.cache import Artifact, Keep
     from emberkeep.phasetype.assembly import Edges
     from emberkeep.phasetype.structure import Structure
 
@@ -106,18 +107,32 @@ def obtain_trace(graph: Structure, keep: Keep | None = None) -> Trace:
         program = record(edges.starts, edges.targets)
         return {ROLE: program.array.tobytes(), "layout": {"rows": program.rows}}
 
-    artifact = (keep or default_keep()).get_or_build(
-        KIND,
-        graph.name,
-        {"structure": structure_hash(graph), "version": VERSION},
-        build,
-        toolchain=_toolchain(),
-    )
-    program = Program(np.frombuffer(artifact.blobs[ROLE], np.uint32))
-    if not program.fits(edges.starts, edges.targets):
-        program = record(edges.starts, edges.targets)
-        return Trace(graph, program, "", hit=False, reason="what was kept is for another graph")
-    return Trace(graph, program, artifact.key, hit=artifact.hit, reason=artifact.reason)
+    used, refused = keep or default_keep(), None
+    for _ in range(2):
+        artifact = used.get_or_build(
+            KIND,
+            graph.name,
+            {"structure": structure_hash(graph), "version": VERSION},
+            build,
+            toolchain=_toolchain(),
+            refused=refused,
+        )
+        program = _fitting(artifact, edges)
+        if program is not None:
+            return Trace(graph, program, artifact.key, hit=artifact.hit, reason=artifact.reason)
+        refused = artifact
+    program = record(edges.starts, edges.targets)
+    return Trace(graph, program, "", hit=False, reason="what was kept is for another graph")
+
+
+def _fitting(artifact: Artifact, edges: Edges) -> Program | None:
+    """What was kept, if it is a program and one for these edges."""
+    try:
+        program = Program(np.frombuffer(artifact.blobs[ROLE], np.uint32))
+        fits = program.fits(edges.starts, edges.targets)
+    except MISREAD:
+        return None
+    return program if fits else None
 
 
 def trace_of(graph: Structure) -> Trace:

@@ -81,11 +81,12 @@ class Programs:
     def get(self, key: str) -> bytes | None:
         """A program as JAX has packed it; None where it has to be compiled."""
         answer = self._ask(key)
-        if answer.artifact is None:
+        content = None if answer.artifact is None else answer.artifact.blobs.get(ROLE)
+        if content is None:
             self._asked[key] = answer, time.perf_counter()
             return None
         self.found += 1
-        return answer.artifact.blobs[ROLE]
+        return content
 
     def put(self, key: str, value: bytes) -> None:
         """Keep a program that was compiled."""

@@ -8,6 +8,7 @@ import pytest
 from numba import njit
 
 import emberkeep
+from emberkeep.light import replace
 from emberkeep.telemetry import TimeLogger
 
 FACTOR = 1.0
@@ -115,3 +116,29 @@ def test_threads(keep, monkeypatch):
         thread.join()
     assert not problems
     assert seen <= {2.0, 3.0}
+
+
+@pytest.mark.parametrize("how", ["layout", "fields", "blobs"])
+def test_what_is_nobodys_is_compiled_again_and_replaced(tmp_path, how, monkeypatch):
+    """Whoever is trusted may have signed anything."""
+    keep = emberkeep.Keep(tmp_path, memory_size=0)
+    real = type(keep).ask
+    odd = {
+        "layout": lambda built: {**built, "layout": [[]]},
+        "fields": lambda built: {**built, "layout": {**built["layout"], "symbols": 7, "tags": 1e9}},
+        "blobs": lambda built: {"layout": built["layout"], "other": b"?"},
+    }[how]
+
+    def ask(self, *given, **options):
+        answer = real(self, *given, **options)
+        return replace(answer, {"publish": lambda built, s: answer.publish(odd(built), s)})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(keep), "ask", ask)
+        assert make(keep)(1.0) == 1.0
+    hits = []
+    for _ in range(2):
+        kept = make(emberkeep.Keep(tmp_path, memory_size=0))
+        assert kept(1.0) == 1.0
+        hits.append(sum(kept.stats.cache_hits.values()))
+    assert hits == [0, 1], "it is replaced by the first, and found by the second"

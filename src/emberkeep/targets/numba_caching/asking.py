@@ -27,6 +27,10 @@ class NotKept(EmberkeepError):  # noqa: N818 - reads as what it says
     """Why something cannot be written down, or read back."""
 
 
+class Malformed(NotKept):
+    """What was kept has not the form of what is kept, whoever vouches for it: it is replaced."""
+
+
 class Asking:
     """One dispatcher's dealings with the keep.
 
@@ -48,7 +52,8 @@ class Asking:
         self._toolchain = toolchain
         self.called = called
         self._keyed: Keyed | None = None
-        self._answers: dict[str, tuple[Answer, float]] = {}
+        self._answers: dict[str, tuple[Answer, float]] = {}  # what is to be published
+        self._found: tuple[str, Answer] | None = None  # the last
         self._warned = False
         self.refusal = ""  # why something was not kept, the last time
 
@@ -91,13 +96,18 @@ class Asking:
             return None
         if answer.artifact is None:
             self._answers[signature] = (answer, time.perf_counter())
+        else:
+            self._found = signature, answer
         return answer.artifact
 
-    def put_off(self, signature: str, reason: str) -> None:
-        """Say that what was found is not used, and is to be compiled and published anew."""
+    def put_off(self, signature: str, problem: NotKept) -> None:
+        """Say that what was found is not used; where that is nobody's, it is to be replaced."""
         logging.getLogger("emberkeep.numba").debug(
-            "%s(%s) is compiled again: %s", self.called[1], signature, reason
+            "%s(%s) is compiled again: %s", self.called[1], signature, problem
         )
+        found, self._found = self._found, None
+        if isinstance(problem, Malformed) and found is not None and found[0] == signature:
+            self._answers[signature] = (found[1], time.perf_counter())
 
     def save(self, signature: str, write: Callable[[], Mapping[str, object]]) -> None:
         """Publish what was compiled since `load` found nothing."""

@@ -20,9 +20,10 @@ from numba.core.errors import NumbaError, UnsupportedBytecodeError
 from numba.core.runtime.nrt import rtsys
 
 from emberkeep.keys.toolchain import toolchain
+from emberkeep.store.manifest import MISREAD
 from emberkeep.targets.compile_times import compile_spans
 from emberkeep.targets.diagnosis import refused
-from emberkeep.targets.numba_caching.asking import Asking, NotKept
+from emberkeep.targets.numba_caching.asking import Asking, Malformed, NotKept
 from emberkeep.targets.numba_caching.renewing import plain_class, renewing
 from emberkeep.targets.numba_caching.types_json import decode_type, encode_type
 from emberkeep.targets.overloads import fresh_overloads
@@ -158,7 +159,7 @@ class FunctionCache(caching._Cache):  # noqa: SLF001 - numba's own base of cache
         try:
             return _rebuild(artifact, sig, target_context, self._dispatcher.py_func)
         except NotKept as problem:
-            self.asking.put_off(_text(sig), str(problem))
+            self.asking.put_off(_text(sig), problem)
             return None
 
     def find(self, sig: Any, target_context: Any) -> Artifact | None:
@@ -256,33 +257,42 @@ _FORM = frozenset(
 
 
 def _rebuild(artifact: Artifact, sig: Any, target_context: Any, function: Any) -> Any:
-    """A compile result of what was kept."""
+    """A compile result of what was kept.
+
+    Raises:
+        NotKept: this process cannot use it.
+        Malformed: nobody can.
+    """
+    try:
+        return _rebuilt(artifact, sig, target_context, function)
+    except (*MISREAD, RuntimeError) as problem:  # what LLVM does not take is a RuntimeError
+        raise Malformed(f"what was kept has another form: {problem!r:.200}") from problem
+
+
+def _rebuilt(artifact: Artifact, sig: Any, target_context: Any, function: Any) -> Any:
     layout: Any = artifact.layout
     arguments, _ = sigutils.normalize_signature(sig)
     if set(layout) != _FORM:
-        raise NotKept("what was kept has another form")
-    try:
-        result = decode_type(layout["result"])
-        described = funcdesc.PythonFunctionDescriptor(
-            native=True,
-            modname=layout["module"],
-            qualname=layout["name"],
-            unique_name=layout["unique_name"],
-            doc=function.__doc__ or "",
-            typemap=None,
-            restype=result,
-            calltypes=None,
-            args=tuple(layout["arguments"]),
-            kws=(),
-            argtypes=tuple(arguments),
-            noalias=layout["noalias"],
-            env_name=layout["environment"],
-            abi_tags=tuple(layout["tags"]),
-            uid=layout["number"],
-        )
-        _make_room(layout, target_context)
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise NotKept(f"what was kept has another form: {problem}") from problem
+        raise Malformed("what was kept has another form")
+    result = decode_type(layout["result"])
+    described = funcdesc.PythonFunctionDescriptor(
+        native=True,
+        modname=layout["module"],
+        qualname=layout["name"],
+        unique_name=layout["unique_name"],
+        doc=function.__doc__ or "",
+        typemap=None,
+        restype=result,
+        calltypes=None,
+        args=tuple(layout["arguments"]),
+        kws=(),
+        argtypes=tuple(arguments),
+        noalias=layout["noalias"],
+        env_name=layout["environment"],
+        abi_tags=tuple(layout["tags"]),
+        uid=layout["number"],
+    )
+    _make_room(layout, target_context)
     if described.mangled_name != layout["mangled"]:
         raise NotKept("this numba names functions in another way")
     if layout["threads"]:

@@ -18,11 +18,12 @@ from numba.cuda.dispatcher import CUDADispatcher, _Kernel
 
 from emberkeep.errors import Unloadable
 from emberkeep.keys.toolchain import toolchain
+from emberkeep.store.manifest import MISREAD
 from emberkeep.targets.compile_times import compile_spans
 from emberkeep.targets.cuda.compiler import PACKAGES
 from emberkeep.targets.cuda.load import compress, expand
 from emberkeep.targets.diagnosis import refused
-from emberkeep.targets.numba_caching.asking import Asking, NotKept
+from emberkeep.targets.numba_caching.asking import Asking, Malformed, NotKept
 from emberkeep.targets.numba_caching.renewing import renewing
 from emberkeep.targets.overloads import fresh_overloads
 from emberkeep.telemetry.spans import span
@@ -152,7 +153,7 @@ class KernelCache(caching._Cache):  # noqa: SLF001 - numba-cuda's own base of ca
             try:
                 return _rebuild(artifact, sig)
             except NotKept as problem:
-                self.asking.put_off(_text(sig), str(problem))
+                self.asking.put_off(_text(sig), problem)
         return self._compile(sig)
 
     def find(self, sig: Any) -> Artifact | None:
@@ -246,8 +247,8 @@ def _rebuild(artifact: Artifact, sig: Any) -> Any:
             extensions=[],
             shared_memory_carveout=layout["carveout"],
         )
-    except (KeyError, TypeError, ValueError, AttributeError, Unloadable) as problem:
-        raise NotKept(f"what was kept has another form: {problem}") from problem
+    except (*MISREAD, Unloadable) as problem:
+        raise Malformed(f"what was kept has another form: {problem!r:.200}") from problem
 
 
 def build_ahead(

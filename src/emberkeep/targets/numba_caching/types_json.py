@@ -10,7 +10,8 @@ from typing import Any
 
 from numba.core import types
 
-from emberkeep.targets.numba_caching.asking import NotKept
+from emberkeep.store.manifest import MISREAD
+from emberkeep.targets.numba_caching.asking import Malformed, NotKept
 
 
 def encode_type(known: Any) -> Any:
@@ -38,12 +39,14 @@ def decode_type(written: Any) -> Any:
     """The type that `encode_type` wrote.
 
     Raises:
-        NotKept: it is not of its form.
+        Malformed: it is not of its form.
     """
     try:
         return _decode(written)
-    except (AttributeError, TypeError, ValueError, KeyError, IndexError) as problem:
-        raise NotKept(f"{written!r} is no type that was written here: {problem}") from problem
+    except MISREAD as problem:
+        raise Malformed(
+            f"{written!r:.200} is no type that was written here: {problem}"
+        ) from problem
 
 
 def _decode(written: Any) -> Any:

@@ -6,6 +6,7 @@ from importlib import import_module
 
 from emberkeep.errors import InvalidBuild, Unloadable
 from emberkeep.light import final, frozen, sha256
+from emberkeep.store.manifest import MISREAD
 from emberkeep.xla.executables import internals, trees
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 EXECUTABLE = "executable"
 # JAX that has changed, a class that is gone, bytes that XLA does not take (a RuntimeError).
-CAUSES = (AttributeError, ImportError, LookupError, RuntimeError, TypeError, ValueError)
+CAUSES = (*MISREAD, ImportError, RuntimeError)
 
 
 @final
