@@ -32,6 +32,7 @@ CASES = {
     "memory_size_bytes": (256 * MIB, 1, 2, 3),
     "max_size_bytes": (10 * GIB, 1, 2, 3),
     "max_age_s": (180 * DAY_S, DAY_S, 2 * DAY_S, 3 * DAY_S),
+    "max_wait_s": (600.0, 1.0, 120.0, 0.5),
     "verbosity": ("none", "default", "verbose", "debug"),
     "notices": ("auto", "on", "off", "auto"),
     "shared": (
@@ -51,6 +52,7 @@ TEXTS = {  # how the file, the environment and an argument spell the values abov
     "memory_size_bytes": ("1", "2", 3),
     "max_size_bytes": ("'1 B'", "2b", "3"),
     "max_age_s": ("1", "2d", "72h"),
+    "max_wait_s": ("1", "2m", 0.5),
     "verbosity": ("'default'", " Verbose ", "DEBUG"),
     "notices": ("true", " Off", "AUTO"),
     "shared": (
@@ -196,6 +198,7 @@ BAD = {
     ],
     "max_size_bytes": ["GB", ".", "0x10", None.__class__],
     "max_age_s": ["-1d", "1y", "soon", "nan", "d"],
+    "max_wait_s": ["-1", "soon", "nan"],
     "verbosity": ["loud", "", 1],
 }
 

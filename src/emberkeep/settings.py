@@ -68,6 +68,7 @@ class Settings:
         memory_size_bytes: how much the memory layer of one process holds.
         max_size_bytes: what garbage collection leaves on disk at most.
         max_age_s: how long an entry is left that nobody uses.
+        max_wait_s: how long somebody else who builds the same is waited for.
         verbosity: of the time logger: none, default, verbose or debug.
         notices: whether a line tells of what is built for long: on, off, or auto for where somebody
             reads it.
@@ -86,6 +87,7 @@ class Settings:
     memory_size_bytes: int
     max_size_bytes: int
     max_age_s: float
+    max_wait_s: float
     verbosity: str
     notices: str
     shared: tuple[Place, ...]
@@ -221,11 +223,16 @@ def _policy(value: object) -> str:
     return _one_of(POLICIES, value)
 
 
-def _deadline(value: object) -> float:
+def _seconds(value: object) -> float:
     """Seconds, bare or as a duration."""
     text = str(value).strip()
     bare = text.replace(".", "", 1).isdigit()
-    seconds = parse_duration(f"{text}s" if bare else text)
+    return parse_duration(f"{text}s" if bare else text)
+
+
+def _deadline(value: object) -> float:
+    """Seconds, more than none."""
+    seconds = _seconds(value)
     if seconds <= 0:
         raise ValueError(value)
     return seconds
@@ -254,6 +261,7 @@ FIELDS = (
         parse_duration,
         "a number of days, or a duration such as 12h or 2w",
     ),
+    Field("max_wait_s", "max_wait", "EMBERKEEP_MAX_WAIT", _seconds, "seconds, or a duration: 10m"),
     Field("verbosity", "verbosity", "EMBERKEEP_VERBOSITY", _verbosity, ", ".join(VERBOSITIES)),
     Field("notices", "notices", "EMBERKEEP_NOTICES", _notices, ", ".join(NOTICES)),
     Field(
@@ -294,6 +302,7 @@ def load(arguments: Mapping[str, object], environ: Mapping[str, str] | None = No
         "memory_size_bytes": 256 * MIB,
         "max_size_bytes": 10 * GIB,
         "max_age_s": 180 * DAY_S,
+        "max_wait_s": 600.0,
         "verbosity": "none",
         "notices": AUTO,
         "shared": (),

@@ -13,12 +13,13 @@ import pytest
 
 from emberkeep.errors import StoreProblem
 from emberkeep.lease import acquire, failure, record, shared
+from emberkeep.lease.filed import FileSlot
 from emberkeep.lease.shared import acquire_shared
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, collect
 from emberkeep.store.inspection import repair
 from emberkeep.store.pins import pin, unpin
-from emberkeep.store.schedule import STAMP, collect_if_due
+from emberkeep.store.schedule import STAMP, is_due
 from emberkeep.store.tally import Tally
 from emberkeep.testing import samples
 
@@ -53,7 +54,8 @@ def take_over_shared(root):
 
 
 def hear_shared(root):
-    failure.heard(f"{root}/leases/dead.lease", {"0" * record.TOKEN_DIGITS})
+    slot = FileSlot(f"{root}/leases/dead.lease")
+    failure.heard(slot.told, {"0" * record.TOKEN_DIGITS})
 
 
 def use_local(root):
@@ -199,8 +201,8 @@ def collect_all(root):
     collect(opened(root), Policy(max_size_bytes=0, max_age_s=1.0, grace_s=0.0))
 
 
-def collect_by_the_way(root):
-    collect_if_due(opened(root), 0, 1.0)
+def note_a_collection(root):
+    is_due(opened(root))
 
 
 def mend(root):
@@ -220,7 +222,7 @@ def count(root):
 
 
 USES = [
-    *(publish, publish_again, read, forget, collect_all, collect_by_the_way),
+    *(publish, publish_again, read, forget, collect_all, note_a_collection),
     *(mend, pin_and_unpin),
 ]
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from emberkeep.errors import BuildFailed, InvalidBuild
-from emberkeep.lease import Lease, acquire, local
+from emberkeep.lease import LocalLease, acquire, local
 from emberkeep.store import files
 
 AT_ONCE_S = 5.0  # what a loaded machine may take for what needs 50 ms
@@ -136,7 +136,7 @@ def test_later_callers_try_again(folder):
     lease.fail(ValueError("the table is empty"))
     lease.release(succeeded=False)
     again = take(folder)
-    assert isinstance(again, Lease)
+    assert isinstance(again, LocalLease)
     again.release(succeeded=True)
     assert os.listdir(folder) == []
 
@@ -150,7 +150,7 @@ def test_who_waits_on_a_later_lease_hears_nothing_of_an_earlier_failure(folder, 
     assert waiter.waits
     second.release(succeeded=False)
     theirs = waiter.join()
-    assert isinstance(theirs, Lease)
+    assert isinstance(theirs, LocalLease)
     theirs.release(succeeded=True)
     assert os.listdir(folder) == []
 
@@ -202,7 +202,7 @@ def test_a_failure_that_cannot_be_written_lets_others_build(folder, monkeypatch,
     lease.fail(ValueError("untold"))
     lease.release(succeeded=False)
     theirs = waiter.join()
-    assert isinstance(theirs, Lease)
+    assert isinstance(theirs, LocalLease)
     theirs.release(succeeded=True)
 
 
@@ -217,7 +217,7 @@ def test_the_death_of_the_holder_lets_another_in_at_once(folder, hold, in_thread
     holder.send_signal(signal.SIGKILL)
     theirs = waiter.join()
     assert time.monotonic() - killed < AT_ONCE_S
-    assert isinstance(theirs, Lease)
+    assert isinstance(theirs, LocalLease)
     theirs.release(succeeded=True)
     assert os.listdir(folder) == []
 

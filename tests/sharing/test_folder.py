@@ -210,5 +210,5 @@ def test_leases_are_not_put_where_a_link_leads(place, tmp_path):
     os.symlink(outside, place / "leases")
     told = []
     assert folder(place).acquire("name", "", told.append) is None
-    assert "is a link" in told[0]
+    assert "this is a link" in told[0]
     assert os.listdir(outside) == []

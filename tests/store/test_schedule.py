@@ -6,13 +6,20 @@ import time
 import pytest
 
 from emberkeep.store.directory import Directory
-from emberkeep.store.schedule import EVERY_S, STAMP, collect_if_due
+from emberkeep.store.schedule import EVERY_S, STAMP, collect, is_due
 from emberkeep.testing import kept
 
 
 @pytest.fixture
 def directory(tmp_path):
     return Directory(str(tmp_path / "keep"), lambda _digest, _seal: None)
+
+
+def collect_if_due(directory, max_size_bytes, max_age_s):
+    due = is_due(directory)
+    if due:
+        collect(directory, max_size_bytes, max_age_s)
+    return due
 
 
 def _fill(directory, count, age_s):

@@ -578,12 +578,18 @@ def _install_time_logger(verbosity: str) -> None:
 _installed: list[object] = []
 
 
+_logger: list[Any] = []
+
+
 def log(text: str, what: str, key: Key) -> None:
     """Hits and misses for `logging`; nobody can be listening where it was never imported."""
-    if "logging" in sys.modules:
+    if not _logger and "logging" in sys.modules:
         import logging  # waits, where another thread is in the midst of importing it
 
-        logging.getLogger("emberkeep.keep").debug(text, what, key.kind, key.name, key)
+        # Asked for once: an interrupt within `getLogger` leaves its lock taken, for all threads.
+        _logger.append(logging.getLogger("emberkeep.keep"))
+    for logger in _logger:
+        logger.debug(text, what, key.kind, key.name, key)
 
 
 def depth_of_caller() -> int:

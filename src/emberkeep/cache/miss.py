@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
-from emberkeep.cache import Artifact, artifact_of, is_refused, log, span
-from emberkeep.cache.notices import Notice
+from emberkeep.cache import NO_SPAN, Artifact, artifact_of, is_refused, log, span
+from emberkeep.cache.notices import Notice, Waiting
+from emberkeep.cache.turn import Turn
 from emberkeep.errors import InvalidBuild, StoreProblem, ToolchainWarning, Untrusted
-from emberkeep.lease import acquire
+from emberkeep.lease.protocol import open_owner
+from emberkeep.lease.waiting import Wait
 from emberkeep.light import final, sha256
 from emberkeep.store.built import read_build
 from emberkeep.store.composition import compose
@@ -19,13 +20,13 @@ from emberkeep.store.protocol import BlobRef, Kept, Manifest, Miss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _io import FileIO
     from collections.abc import Callable, Mapping
     from typing import Any
 
     from emberkeep.cache import BuildHalf, Places, Trouble
     from emberkeep.keys import Fingerprint
-    from emberkeep.lease import Lease
-    from emberkeep.lease.shared import SharedLease
+    from emberkeep.lease.protocol import LeaseAmongHosts
     from emberkeep.settings import Settings
     from emberkeep.sharing.place import SharedStore
     from emberkeep.sharing.publishing import Publisher
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from emberkeep.store.tally import Tally
 
     Trees = Mapping[str, Fingerprint]
-    Leases = list[Lease | SharedLease]
 
 
 @final
@@ -67,6 +67,7 @@ class Builder:
         self._seal = seal
         self._trouble = trouble
         self._publishers: list[Publisher] = []
+        self._collectors: list[Publisher] = []
 
     def _tell(self, problem: Exception) -> None:
         self._trouble("place", f"{problem}. {self.remedy()}")
@@ -84,11 +85,38 @@ class Builder:
         toolchain: BuildHalf | None,
         refused: Artifact | None = None,
     ) -> Artifact:
-        """Build under leases, unless somebody else has built it while we waited for those."""
-        leases: Leases = []
+        """Build when it is our turn, unless somebody else has built it while we waited for that."""
+        settings = self._settings
+        wait = Wait(settings.max_wait_s, Waiting(settings.notices, f"{key.kind}/{key.name}"))
+        root = None if self._local is None else self._local.root
+        owner = self._open_owner()
+        with NO_SPAN if owner is None else owner:
+            turn = Turn(key, owner, wait, root, self)
+            artifact = self._take_turn(turn, key, trees, build, miss, toolchain, refused)
+        self._make_room()
+        return artifact
+
+    def _open_owner(self) -> FileIO | None:
+        """The owner of the leases; without one, there are none."""
+        try:
+            return open_owner()
+        except OSError as problem:  # no descriptors are left
+            self._no_lease(f"Builds cannot be coordinated: {problem}.")
+            return None
+
+    def _take_turn(
+        self,
+        turn: Turn,
+        key: Key,
+        trees: Trees,
+        build: Callable[[], Mapping[str, object]],
+        miss: Miss,
+        toolchain: BuildHalf | None,
+        refused: Artifact | None,
+    ) -> Artifact:
         succeeded = False
         try:
-            found = self._wait(key, leases, refused)
+            found = self._wait(turn, key, refused)
             if found is not None:
                 succeeded = True
                 self._tally.add("hit", key.kind, "waited", found.manifest.cost_s)
@@ -100,72 +128,69 @@ class Builder:
             try:
                 built = self.build(key.kind, key.name, build)
             except Exception as problem:
-                for lease in leases:
-                    lease.fail(problem)
+                turn.fail(problem)
                 raise
             cost = time.perf_counter() - started
-            self.publish(key, trees, built, cost, toolchain, leases)
+            self.publish(key, trees, built, cost, toolchain, turn.among_hosts)
             succeeded = True
             reason = f"{miss.reason}: {miss.detail}"
             # Copies, as for a hit: the memory layer holds what was built.
             layout = copy_layout(built.layout)
             return Artifact(str(key), dict(built.blobs), layout, hit=False, reason=reason)
         finally:
-            for lease in reversed(leases):
-                lease.release(succeeded=succeeded)
+            turn.end(succeeded=succeeded)
 
-    def _wait(self, key: Key, leases: Leases, refused: Artifact | None) -> Kept | None:
-        """Take the lease of this host, then that of all hosts; what another has built meanwhile.
-
-        Whoever waits for other hosts holds the lease here, so that one process of a host asks.
-        """
-        name = sha256(f"{key.kind}\0{key.name}\0{key}".encode("utf-8", "surrogatepass")).hexdigest()
-        for take in (self._acquire_here, self._acquire_among_hosts):
-            lease = take(name, leases)
-            if lease is not None:
-                leases.append(lease)
-                again = self._all.read(key)
-                if isinstance(again, Miss) or (refused and is_refused(again, refused)):
-                    continue
-                return again
+    def _wait(self, turn: Turn, key: Key, refused: Artifact | None) -> Kept | None:
+        """Take one lease after the other; what another has built meanwhile."""
+        nearest = self._shared[0] if self._shared else None
+        place = None if nearest is None else lambda: _open(nearest)
+        for _ in turn.take(place, self._no_lease_here, self._no_lease):
+            again = self._all.read(key)
+            if isinstance(again, Miss) or (refused and is_refused(again, refused)):
+                continue
+            return again
+        if turn.wait.given_up:
+            self._trouble(
+                "waiting",
+                f"{key.kind}/{key.name} is built here as well: {turn.wait.given_up}. "
+                "EMBERKEEP_MAX_WAIT says how long others are waited for.",
+            )
         return None
-
-    def _acquire_here(self, name: str, _leases: Leases) -> Lease | None:
-        if self._local is None:
-            return None
-        return acquire(os.path.join(self._local.root, "leases"), name, self._no_lease_here)
 
     def _no_lease_here(self, text: str) -> None:
         """A place where not even a lease can be written is one that keeps nothing."""
         root = self._settings.root
         self._trouble("place", f"Nothing can be kept in {root}. {remedy(self._settings)} {text}")
 
-    def _acquire_among_hosts(self, name: str, leases: Leases) -> SharedLease | None:
-        """Where there are several shared places, the nearest tells who builds."""
-        if not self._shared:
-            return None
-        return _open(self._shared[0]).acquire(name, self._owner() if leases else "", self._no_lease)
-
-    def _owner(self) -> str:
-        """This host's keep: whoever holds its lease knows that nobody else of it can.
-
-        Empty where nobody can tell: its folder may go at any moment.
-        """
-        if self._local is None:
-            return ""
-        try:
-            facts = os.stat(self._local.root)
-        except OSError:
-            return ""
-        try:
-            with open("/proc/sys/kernel/random/boot_id") as file:
-                host = file.read().strip()
-        except OSError:
-            host = os.uname().nodename
-        return f"{host} {facts.st_dev} {facts.st_ino}"
-
     def _no_lease(self, text: str) -> None:
         self._trouble("place", text)
+
+    def _make_room(self) -> None:
+        """Collect in the background, where it is time to: nobody waits for that, or for leases."""
+        local = self._local
+        if local is None or not local.writable:
+            return
+        from emberkeep.store.schedule import collect, is_due
+
+        try:
+            if not is_due(local):
+                return
+        except OSError as problem:
+            self._tell(problem)
+            return
+        limits = self._settings
+
+        def work() -> None:
+            try:
+                collect(local, limits.max_size_bytes, limits.max_age_s)
+            except (StoreProblem, OSError) as problem:
+                self._tell(problem)
+
+        from emberkeep.sharing.publishing import Publisher
+
+        if not self._collectors:
+            self._collectors.append(Publisher(self._no_lease))
+        self._collectors[0].put(0, work)
 
     def build(self, kind: str, name: str, build: Callable[[], Mapping[str, object]]) -> Built:
         """What a build function gives, timed and checked."""
@@ -193,14 +218,14 @@ class Builder:
         built: Built,
         cost_s: float,
         toolchain: BuildHalf | None,
-        leases: Leases | None = None,
+        lease: LeaseAmongHosts | None = None,
     ) -> None:
         """Keep what was built; whatever goes wrong here costs the next caller a build, no more.
 
-        Leases of other hosts go along with what is published for them, and leave the list.
+        A lease among hosts goes along with what is published for them.
         """
         try:
-            self._publish(key, trees, built, cost_s, toolchain, leases)
+            self._publish(key, trees, built, cost_s, toolchain, lease)
         except Exception as problem:  # the build is good, and its caller waits for it
             if isinstance(problem, Warning):  # the user wants to have them as errors
                 raise
@@ -213,7 +238,7 @@ class Builder:
         built: Built,
         cost_s: float,
         toolchain: BuildHalf | None,
-        leases: Leases | None,
+        lease: LeaseAmongHosts | None,
     ) -> None:
         drift = () if toolchain is None else toolchain.drift()
         if drift:
@@ -234,15 +259,10 @@ class Builder:
         try:
             if self._near.writable:
                 self._near.write(kept)
-            if self._local is not None and self._local.writable:
-                from emberkeep.store.schedule import collect_if_due
-
-                limits = self._settings
-                collect_if_due(self._local, limits.max_size_bytes, limits.max_age_s)
         except (StoreProblem, OSError) as problem:
             self._tell(problem)
         if self._shared:
-            self._publish_to_others(kept, [] if leases is None else leases)
+            self._publish_to_others(kept, lease)
 
     def _compose(self, key: Key, trees: Trees, built: Built, cost_s: float) -> Kept:
         blobs = tuple(
@@ -253,15 +273,8 @@ class Builder:
         document = compose(manifest, trees, self._seal)
         return Kept(manifest, document, built.blobs, built.source)
 
-    def _publish_to_others(self, kept: Kept, leases: Leases) -> None:
+    def _publish_to_others(self, kept: Kept, lease: LeaseAmongHosts | None) -> None:
         """In the background, in order; those of other hosts who wait are let go afterwards."""
-        from emberkeep.lease.shared import SharedLease
-
-        theirs = [lease for lease in leases if isinstance(lease, SharedLease)]
-        leases[:] = [lease for lease in leases if not isinstance(lease, SharedLease)]
-        for lease in theirs:
-            lease.hand_over()
-
         # Here, since it loads modules: a child that is forked while another thread does so waits
         # for ever for that thread's import to end.
         ready: list[tuple[Later, Kept]] = []
@@ -278,11 +291,8 @@ class Builder:
                 except StoreProblem as problem:
                     self._trouble(f"publish {place.label}", f"{problem}.")
 
-        def done() -> None:
-            for lease in theirs:
-                lease.release(succeeded=True)
-
-        self._publisher().put(sum(map(len, kept.blobs.values())), work, done)
+        size_bytes = sum(map(len, kept.blobs.values()))
+        self._publisher().put(size_bytes, work, () if lease is None else (lease,))
 
     def _publisher(self) -> Publisher:
         if not self._publishers:

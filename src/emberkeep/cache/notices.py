@@ -69,6 +69,29 @@ class Notice:
             _write(f"emberkeep: building {self._what} for the first time{self._remark} …")
 
 
+@final
+class Waiting:
+    """Tells that somebody else is waited for, who builds the same.
+
+    Args:
+        setting: as for `Notice`.
+        what: what is built: its kind and name.
+    """
+
+    def __init__(self, setting: str, what: str) -> None:
+        self._setting, self._what = setting, what
+
+    def __call__(self, holder: str) -> None:
+        """Say who is waited for."""
+        import logging
+
+        logging.getLogger("emberkeep.lease").info("waiting for %s: %s", holder, self._what)
+        if (
+            self._setting == "on" or (self._setting == "auto" and _is_read())
+        ) and not _is_watched():
+            _write(f"emberkeep: waiting for {holder}, to have built {self._what} …")
+
+
 def _is_read() -> bool:
     """Whether somebody reads standard error: there and then, or in the log of a job."""
     stream: Any = sys.stderr

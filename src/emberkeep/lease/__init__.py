@@ -1,10 +1,11 @@
 """Single flight: of all who want one artifact at once, one builds and the others wait.
 
 A lease is the right to build one key. It saves work and never carries correctness: without one,
-two build the same thing. `local` is for the processes of one host, where the kernel knows who
-lives; `shared` is for the hosts that share a folder, where only a heartbeat tells.
+two build the same thing. `claims` is for the threads of one process; `local` is for the processes
+of one host, where the kernel knows who lives; `shared` is for hosts, where only a heartbeat tells.
+`protocol` says what is common to them.
 """
 
-from emberkeep.lease.local import Lease, acquire
+from emberkeep.lease.local import LocalLease, acquire
 
-__all__ = ["Lease", "acquire"]
+__all__ = ["LocalLease", "acquire"]

@@ -12,7 +12,10 @@ Who waited knows the token, and raises the error; who comes later does not, and 
 from __future__ import annotations
 
 from emberkeep.errors import BuildFailed
-from emberkeep.lease.record import read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MESSAGE_LIMIT = 1 << 16
 
@@ -28,24 +31,28 @@ def compose(token: str, builder: str, problem: Exception) -> bytes:
     return text.encode("utf-8", "backslashreplace")[:MESSAGE_LIMIT]
 
 
-def heard(lease_path: str, seen: set[str]) -> BuildFailed | None:
+def heard(read: Callable[[], bytes], seen: set[str]) -> BuildFailed | None:
     """The error to raise, if it was left by a lease whose token was seen while waiting."""
     if not seen:
         return None
     try:
-        content = read(path_for(lease_path), MESSAGE_LIMIT)
+        message = read()
     except (OSError, ValueError):
         return None
-    token, _, told = content.decode("utf-8", "replace").partition("\n")
-    if token not in seen:
-        return None
+    token, _, _ = message.decode("utf-8", "replace").partition("\n")
+    return error_of(message) if token in seen else None
+
+
+def error_of(message: bytes) -> BuildFailed:
+    """What those who waited raise."""
+    _, _, told = message.decode("utf-8", "replace").partition("\n")
     # Others can write there: what moves a cursor must not reach a terminal.
-    builder, _, message = (
+    builder, _, problem = (
         "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in part)
         for part in told.partition("\n")
     )
     return BuildFailed(
-        f"{builder} was building this and failed with {message}. Call again to try the build here."
+        f"{builder} was building this and failed with {problem}. Call again to try the build here."
     )
 
 

@@ -1,15 +1,18 @@
-"""Single flight on one host: an advisory lock on a file.
+"""Single flight among the processes of one host: an advisory lock on a file.
 
-The kernel lets go of it when its holder dies, however it dies.
+The kernel lets go of it when its holder dies, however it dies, and when its owner is closed.
 """
 
 from __future__ import annotations
 
 import os
 from _thread import get_ident
+from contextlib import suppress
 
 from emberkeep.errors import InvalidBuild
 from emberkeep.lease import failure
+from emberkeep.lease.protocol import open_owner
+from emberkeep.lease.record import read
 from emberkeep.lease.waiting import FOR_ONESELF, Wait
 from emberkeep.light import final
 from emberkeep.store import files
@@ -18,33 +21,44 @@ from emberkeep.store.within import in_folder, remove_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _io import FileIO
     from collections.abc import Callable
 
 FIRST_WAIT_S = 0.001
-LONGEST_WAIT_S = 0.05
 TOKEN_LIMIT = 128
 
 
 @final
-class Lease:
-    """The right to build one key, held until `release`.
+class LocalLease:
+    """The right to build one key among the processes of a host.
 
     Attributes:
+        path: of its file.
+        owner: on whose descriptor the lock is.
         waited_s: how long it took to get it.
     """
 
-    def __init__(self, path: str, descriptor: int, token: str, waited_s: float) -> None:
+    def __init__(self, path: str, owner: FileIO, token: str, waited_s: float) -> None:
         self.path = path
+        self.owner = owner
         self.waited_s = waited_s
-        self._descriptor = descriptor
         self._token = token
         self._process = os.getpid()
         self._thread = get_ident()
         _held.append(self)
 
+    @property
+    def holder(self) -> str:
+        """This process."""
+        return _describe(self._token)
+
     def is_of_this_thread(self, path: str) -> bool:
         """Whether waiting for this path would be waiting for oneself."""
-        return self.path == path and self._thread == get_ident()
+        return self.path == path and self._thread == get_ident() and not self.owner.closed
+
+    def renew(self) -> bool:
+        """Whether it still is its own: the kernel knows that its holder lives."""
+        return self._is_held() and os.fstat(self.owner.fileno()).st_nlink > 0
 
     def fail(self, problem: Exception) -> None:
         """Leave the error of the build for those who wait on this very lease."""
@@ -60,71 +74,129 @@ class Lease:
         """Let others have it. A forked child, which only has a copy, lets go of nothing."""
         if not self._is_held():
             return
-        _held.remove(self)
         if succeeded:
             _remove(failure.path_for(self.path))
         _remove(self.path)  # before unlocking, so that nobody gets a lock on its remains
-        _close(self._descriptor)
+        _unlock(self.owner)
+        _close(self.owner)
+        _held.remove(self)
 
     def _is_held(self) -> bool:
-        return self._process == os.getpid() and self in _held
-
-    def abandon(self) -> None:
-        """Close the copy of the lock that a forked child inherited, or it would outlive us."""
-        _close(self._descriptor)
+        return self._process == os.getpid() and self in _held and not self.owner.closed
 
 
-_held: list[Lease] = []
+_held: list[LocalLease] = []
 
 
 def _after_fork() -> None:
+    """Close the copies of locks that a forked child inherited, or they would outlive us."""
     for lease in _held:
-        lease.abandon()
+        _close(lease.owner)
     _held.clear()
+
+
+def _forget_lost() -> None:
+    for lease in tuple(_held):  # others come and go
+        if lease.owner.closed:
+            with suppress(ValueError):
+                _held.remove(lease)
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def acquire(folder: str, name: str, on_problem: Callable[[str], None]) -> Lease | None:
-    """Wait for the right to build, for as long as its holder lives.
+def acquire(
+    folder: str,
+    name: str,
+    on_problem: Callable[[str], None],
+    *,
+    owner: FileIO | None = None,
+    wait: Wait | None = None,
+) -> LocalLease | None:
+    """Wait for the right to build among the processes of this host.
 
     Args:
         folder: where leases lie.
         name: of what is to be built; a plain file name.
         on_problem: told when there can be no leases here; then everybody builds.
+        owner: holds it, and no other one of this kind, and is closed with its release; by default,
+            one of its own.
+        wait: for how long; by default, without an end.
 
     Returns:
-        The lease, or None where the file system has none to give.
+        The lease, or None where the file system has none to give, or the wait was given up.
 
     Raises:
         BuildFailed: the build that this caller was waiting for has raised.
         InvalidBuild: a build asks for the very thing that it is building.
     """
     path = os.path.join(folder, f"{name}.lock")
-    if any(lease.is_of_this_thread(path) for lease in tuple(_held)):  # others come and go
+    _forget_lost()
+    if any(lease.is_of_this_thread(path) for lease in tuple(_held)):
         raise InvalidBuild(FOR_ONESELF)
-    wait = Wait(FIRST_WAIT_S)
+    wait = Wait() if wait is None else wait
+    if owner is not None:
+        return _acquire(path, on_problem, owner, wait)
+    own, lease = open_owner(), None
+    try:
+        lease = _acquire(path, on_problem, own, wait)
+    finally:
+        if lease is None:
+            own.close()
+    return lease
+
+
+def _acquire(
+    path: str, on_problem: Callable[[str], None], owner: FileIO, wait: Wait
+) -> LocalLease | None:
+    begun_s = wait.waited_s
     seen: set[str] = set()
-    while True:
-        try:
-            descriptor = _open(path)
-            holder = _lock(descriptor, path)
-        except OSError as problem:
-            # A missing, full or read-only folder, or one without locks.
-            on_problem(
-                f"Builds cannot be coordinated in {folder}: {problem}. Several processes "
-                "may build the same thing."
-            )
-            return None
-        _raise_failure(path, seen, descriptor if holder is None else None)
-        if holder is None:
-            return _take(path, descriptor, wait.waited_s)
-        if holder:
-            seen.add(holder)
-        process = holder.partition("-")[0]
-        wait.pause(LONGEST_WAIT_S, f"process {process}, which builds {name}")
+    try:
+        while (token := _lock(path, owner)) is not None:
+            _raise_failure(path, seen)
+            if token:
+                seen.add(token)
+            if not wait.pause(FIRST_WAIT_S, lambda token=token: _describe(token)):
+                return None
+    except OSError as problem:
+        # A missing, full or read-only folder, one without locks, or no descriptor to be had.
+        on_problem(
+            f"Builds cannot be coordinated in {os.path.dirname(path)}: {problem}. Several "
+            "processes may build the same thing."
+        )
+        return None
+    lease = LocalLease(path, owner, _write_token(owner), wait.waited_s - begun_s)
+    try:
+        _raise_failure(path, seen)
+    except BaseException:
+        lease.release(succeeded=False)
+        raise
+    return lease
+
+
+def _lock(path: str, owner: FileIO) -> str | None:
+    """None once the lock is the owner's; else the token of its holder.
+
+    An empty text stands for a holder that has not written its token yet. The file is put in the
+    place of the owner's before it is locked, so that no lock is ever anybody else's.
+    """
+    import fcntl
+
+    descriptor = _open(path)
+    try:
+        os.dup2(descriptor, owner.fileno(), inheritable=False)
+    finally:
+        os.close(descriptor)
+    try:
+        fcntl.flock(owner.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.read(owner.fileno(), TOKEN_LIMIT).decode("ascii", "replace")
+    except OSError:
+        _remove(path)  # no locks here: don't leave a file for every key
+        raise
+    # The last holder removes the file: a lock on what it removed is worth nothing.
+    return None if os.fstat(owner.fileno()).st_nlink > 0 else ""
 
 
 def _open(path: str) -> int:
@@ -143,53 +215,49 @@ def _remove(path: str) -> None:
     remove_within(_root(path), path)
 
 
-def _lock(descriptor: int, path: str) -> str | None:
-    """None once the lock is ours; else, with the descriptor closed, the token of its holder.
-
-    An empty text stands for a holder that has not written its token yet.
-    """
-    import fcntl
-
-    ours = False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # The last holder removes the file: a lock on what it removed is worth nothing.
-        ours = os.fstat(descriptor).st_nlink > 0
-    except BlockingIOError:
-        return os.read(descriptor, TOKEN_LIMIT).decode("ascii", "replace")
-    except OSError:
-        _remove(path)  # no locks here: don't leave a file for every key
-        raise
-    finally:
-        if not ours:
-            _close(descriptor)
-    return None if ours else ""
-
-
-def _take(path: str, descriptor: int, waited_s: float) -> Lease:
+def _write_token(owner: FileIO) -> str:
     token = files.unique_name()
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, token.encode())
+        os.ftruncate(owner.fileno(), 0)
+        os.write(owner.fileno(), token.encode())
     except OSError:  # a full disk: the lock holds all the same, only failures cannot be told
-        token = ""
-    return Lease(path, descriptor, token, waited_s)
+        return ""
+    return token
 
 
-def _raise_failure(path: str, seen: set[str], descriptor: int | None) -> None:
+def _describe(token: str) -> str:
+    """The holder of a lock, and whether it was stopped: as by Ctrl-Z."""
+    process = token.partition("-")[0]
+    if not process.isdecimal():
+        return "another process"
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        state = b""
+    return f"process {process}{', which is stopped' if state in (b'T', b't') else ''}"
+
+
+def _raise_failure(path: str, seen: set[str]) -> None:
     """Raise the error of a build that this caller was waiting for."""
-    problem = failure.heard(path, seen)
-    if problem is None:
-        return
-    if descriptor is not None:
-        _remove(path)
-        _close(descriptor)
-    raise problem
+    problem = failure.heard(lambda: read(failure.path_for(path), failure.MESSAGE_LIMIT), seen)
+    if problem is not None:
+        raise problem
 
 
-def _close(descriptor: int) -> None:
+def _unlock(owner: FileIO) -> None:
+    """Let go of the lock, for copies of the descriptor, too: in children that were forked."""
+    import fcntl
+
+    try:
+        fcntl.flock(owner.fileno(), fcntl.LOCK_UN)
+    except OSError:
+        _close(owner)
+
+
+def _close(owner: FileIO) -> None:
     """Close a lock file; the lock goes with it even where the file system reports an error."""
     try:
-        os.close(descriptor)
+        owner.close()
     except OSError:  # what a network file system failed to write was only the token
         return

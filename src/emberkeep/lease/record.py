@@ -1,8 +1,8 @@
 """The file of a lease in a shared folder, and all that hosts do to it at the same time.
 
-One line of fixed length, so that a heartbeat rewrites only its end::
+One line, of which a heartbeat rewrites the third field, of fixed length and at a fixed place::
 
-    <token> <SHA-256 of the owner> <heartbeats>
+    <token> <SHA-256 of the owner> <heartbeats> <who holds it, in words>
 
 A network file system shows one host late what another did, unless a file is opened for the
 reading; so each look opens it afresh. The token says whose it is, and answers also when the
@@ -38,6 +38,8 @@ TOKEN_DIGITS = 32
 OWNER_DIGITS = 64
 HEARTBEAT_DIGITS = 16
 HEARTBEAT_AT = TOKEN_DIGITS + 1 + OWNER_DIGITS + 1
+HOLDER_AT = HEARTBEAT_AT + HEARTBEAT_DIGITS
+HOLDER_LIMIT = 200
 LIMIT = 4096  # a longer line is from the future, or nobody's; it is waited for all the same
 
 # For heartbeats: never makes the file, and a pipe in its place makes nobody wait.
@@ -67,17 +69,20 @@ class Record:
         token: of the lease; empty while its holder has not written it yet.
         owner: SHA-256 of who made it.
         heartbeats: of its holder; while they grow, it lives. -1 where the file does not say.
+        holder: in words, for those who wait.
     """
 
     content: bytes
     token: str
     owner: str
     heartbeats: int
+    holder: str
 
 
-def compose(token: str, owner: str, heartbeats: int) -> Record:
+def compose(token: str, owner: str, heartbeats: int, holder: str = "") -> Record:
     """The record of a holder after so many heartbeats; the owner as SHA-256."""
-    return parse(f"{token} {owner} {_digits(heartbeats)}\n".encode())
+    line = f"{token} {owner} {_digits(heartbeats)} {holder}".rstrip()
+    return parse(f"{line}\n".encode("ascii", "replace")[:LIMIT])
 
 
 def parse(content: bytes) -> Record:
@@ -85,10 +90,12 @@ def parse(content: bytes) -> Record:
     text = content.decode("ascii", "replace")
     owner = text[TOKEN_DIGITS + 1 :][:OWNER_DIGITS]
     try:
-        heartbeats = int(text[HEARTBEAT_AT:], 16)
+        heartbeats = int(text[HEARTBEAT_AT:HOLDER_AT], 16)
     except ValueError:
         heartbeats = -1
-    return Record(content, text[:TOKEN_DIGITS], owner, heartbeats)
+    # Others can write there: what moves a cursor must not reach a terminal.
+    holder = "".join(letter for letter in text[HOLDER_AT:][:HOLDER_LIMIT] if letter.isprintable())
+    return Record(content, text[:TOKEN_DIGITS], owner, heartbeats, holder.strip())
 
 
 def _digits(heartbeats: int) -> str:
@@ -131,16 +138,18 @@ def take_away(path: str, judged: Record) -> None:
     _remove(path, lambda found: found == judged)
 
 
-def beat(path: str, token: str, heartbeats: int) -> None:
-    """Write how often the heart has beaten, if the file is still the token's.
+def beat(path: str, token: str, heartbeats: int) -> bool:
+    """Write how often the heart has beaten, if the file is still the token's; whether it is.
 
     Both through one descriptor: a file that takes its place in between is not touched. Not tried
     again: the next beat comes soon.
     """
     descriptor = in_folder(_root(path), path, lambda folder, name: _open(name, BEATING, folder))
     try:
-        if os.read(descriptor, TOKEN_DIGITS) == token.encode():
+        is_ours = os.read(descriptor, TOKEN_DIGITS) == token.encode()
+        if is_ours:
             os.pwrite(descriptor, _digits(heartbeats).encode(), HEARTBEAT_AT)
+        return is_ours
     finally:
         os.close(descriptor)
 

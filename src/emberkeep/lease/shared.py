@@ -1,10 +1,10 @@
-"""Single flight over a folder that several hosts share: a file with a heartbeat.
+"""Single flight among hosts: a record with a heartbeat, in a slot that all of them see.
 
-There, no kernel knows who lives. So a holder writes into its file again and again, and who waits
-watches: a file whose heartbeats have not grown for long, on the waiter's own clock, is nobody's.
+There, no kernel knows who lives. So a holder writes into its slot again and again, and who waits
+watches: a record whose heartbeats have not grown for long, on the waiter's own clock, is nobody's.
 Clocks are never compared, neither with each other nor with a file's times.
 
-A holder that was stopped for so long, and goes on later, finds its file gone or another's and
+A holder that was stopped for so long, and goes on later, finds its record gone or another's and
 leaves it alone; then two have built the same, which is all that can happen here.
 """
 
@@ -13,9 +13,12 @@ from __future__ import annotations
 import os
 import time
 from _thread import allocate_lock, get_ident, start_new_thread
+from contextlib import suppress
 
 from emberkeep.errors import InvalidBuild
 from emberkeep.lease import failure, record
+from emberkeep.lease.filed import FileSlot
+from emberkeep.lease.protocol import Job
 from emberkeep.lease.waiting import FOR_ONESELF, Wait
 from emberkeep.light import final, sha256
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol, TypeVar
 
+    from emberkeep.lease.protocol import Owner, Slot
     from emberkeep.lease.record import Record
 
     T = TypeVar("T")
@@ -37,9 +41,6 @@ if TYPE_CHECKING:
 
 
 FIRST_WAIT_S = 0.002
-LONGEST_WAIT_S = 0.05
-PATIENT_AFTER_S = 60.0
-LONGEST_PATIENT_WAIT_S = 0.1
 
 # Of the time after which a lease is stale, what may pass between two looks. A waiter that was
 # itself stopped, or waited long for the server, has not watched all that time.
@@ -53,44 +54,62 @@ def directly(work: Callable[[], T]) -> T:
 
 @final
 class SharedLease:
-    """The right to build one key, of all hosts that share a folder, held until `release`.
+    """The right to build one key, of all hosts that see its slot, held until `release`.
+
+    It is known to the heart before its slot is taken, so that there is no moment at which nobody
+    would give it back.
 
     Attributes:
+        owner: who holds it; once that is closed, the heart gives it back.
+        is_taken: whether the slot is its own, and not only wanted.
+        next_beat: when it is time for a heartbeat.
         waited_s: how long it took to get it.
     """
 
     def __init__(
-        self, path: str, token: str, waited_s: float, heartbeat_s: float, call: Call
+        self, slot: Slot, token: str, heartbeat_s: float, call: Call, owner: Owner
     ) -> None:
-        self.path = path
-        self._call = call
         self.token = token
-        self.waited_s = waited_s
+        self.owner = owner
+        self.is_taken = False
         self.next_beat = time.monotonic() + heartbeat_s
+        self.waited_s = 0.0
+        self._slot = slot
+        self._call = call
         self._heartbeat_s = heartbeat_s
         self._heartbeats = 0
         self._thread: int | None = get_ident()
-        _heart.add(self)
 
-    def is_of_this_thread(self, path: str) -> bool:
-        """Whether waiting for this path would be waiting for oneself."""
-        return self.path == path and self._thread == get_ident()
+    @property
+    def path(self) -> str:
+        """What messages call its slot."""
+        return self._slot.label
 
-    def hand_over(self) -> None:
-        """Say that the build is done, and another thread publishes it and releases the lease.
+    @property
+    def holder(self) -> str:
+        """This process, on this host."""
+        return _holder()
+
+    def is_of_this_thread(self, label: str) -> bool:
+        """Whether waiting for this slot would be waiting for oneself."""
+        is_own = self.path == label and self._thread == get_ident()
+        return is_own and self.is_taken and not self.owner.closed
+
+    def hand_over(self, owner: Owner) -> None:
+        """Give it to another owner: the build is done, and another thread publishes it.
 
         From then on the thread that built may wait for it, as any other.
         """
+        self.owner = owner
         self._thread = None
 
     def fail(self, problem: Exception) -> None:
         """Leave the error of the build for those who wait on this very lease."""
         if not self._is_held():
             return
-        builder = f"Process {os.getpid()} on {os.uname().nodename}"
-        content = failure.compose(self.token, builder, problem)
+        content = failure.compose(self.token, _holder().replace("p", "P", 1), problem)
         try:
-            self._call(lambda: record.replace(failure.path_for(self.path), content))
+            self._call(lambda: self._slot.tell(content))
         except OSError:
             return  # those who wait build for themselves, as if the builder had died
 
@@ -98,29 +117,53 @@ class SharedLease:
         """Let others have it, from any thread. A forked child lets go of nothing."""
         if not self._is_held():
             return
-        try:
+        # What cannot be given back, nobody rewrites from now on, so it is taken over.
+        with suppress(OSError, ValueError):
             self._call(lambda: self._give_back(succeeded=succeeded))
-        except (OSError, ValueError):
-            return  # nobody rewrites it from now on, so it is taken over
-        finally:
-            _heart.drop(self)  # only now: until its file is gone, it is nobody else's
+        _heart.drop(self)  # only now: until its slot is free, it is nobody else's
 
     def _give_back(self, *, succeeded: bool) -> None:
         if succeeded:
-            record.discard(failure.path_for(self.path))
-        record.give_back(self.path, self.token)
+            self._slot.forget()
+        self._slot.give_back(self.token)
 
-    def beat(self) -> None:
-        """Show that its holder lives, if it is time to."""
-        if time.monotonic() < self.next_beat:
-            return
+    def renew(self) -> bool:
+        """Show that its holder lives; whether it still is its own."""
+        if not self._is_held() or self.owner.closed:
+            return False
         self._heartbeats += 1
         try:
-            record.beat(self.path, self.token, self._heartbeats)
-        except OSError:
-            return  # it was taken from us; or the next one comes through
+            return self._slot.beat(self.token, self._heartbeats)
+        except FileNotFoundError:  # it was taken from us
+            return False
         finally:
             self.next_beat = time.monotonic() + self._heartbeat_s
+
+    def beat(self) -> None:
+        """What the heart does, if it is time to; one that is lost is given back at once."""
+        if self.owner.closed:
+            self.lose()
+        elif time.monotonic() < self.next_beat:
+            return
+        elif self.is_taken:
+            try:
+                self.renew()
+            except OSError:
+                return  # the next one comes through
+        else:
+            self.next_beat = time.monotonic() + self._heartbeat_s
+
+    def abandon(self) -> None:
+        """Leave it to the heart to give it back."""
+        self.owner = Job()
+        self.owner.close()
+        _heart.ring()
+
+    def lose(self) -> None:
+        """Give back what nobody owns any more; what cannot be is stale soon."""
+        with suppress(OSError, ValueError):
+            self._slot.give_back(self.token)
+        _heart.drop(self)
 
     def _is_held(self) -> bool:
         return self in _heart.leases  # which a forked child begins without
@@ -128,7 +171,10 @@ class SharedLease:
 
 @final
 class _Heart:
-    """Beats for all leases of this process; its one thread is there while there are any."""
+    """Beats for all leases of this process; its one thread is there while there are any.
+
+    That is also the one that no interrupt reaches: what others lose, it finds.
+    """
 
     def __init__(self) -> None:
         self.leases: tuple[SharedLease, ...] = ()
@@ -141,24 +187,28 @@ class _Heart:
         with self._lock:
             self.leases = (*self.leases, lease)
             if self._beats:
-                self._ring()
+                self.ring()
                 return
             try:
                 start_new_thread(self._run, ())
             except RuntimeError:  # no thread to be had: the lease holds until it is stale
                 return
-            self._beats = True
 
     def drop(self, lease: SharedLease) -> None:
         with self._lock:
             self.leases = tuple(other for other in self.leases if other is not lease)
-            self._ring()
+            self.ring()
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Have the heart look at its leases now."""
         if self._bell.locked():
             self._bell.release()
 
     def _run(self) -> None:
+        with self._lock:
+            if self._beats:  # whoever started the other was interrupted, or both came at once
+                return
+            self._beats = True
         while True:
             with self._lock:
                 leases = self.leases
@@ -184,52 +234,106 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def acquire_shared(
+def acquire_shared(  # noqa: PLR0913 - each given by its name
     folder: str,
     name: str,
-    owner: str,
+    host: str,
     on_problem: Callable[[str], None],
     *,
     call: Call = directly,
     heartbeat_s: float = 1.0,
     stale_s: float = 10.0,
+    owner: Owner | None = None,
+    wait: Wait | None = None,
 ) -> SharedLease | None:
-    """Wait for the right to build, for as long as its holder's heart beats.
+    """The right to build, by a file in a folder that several hosts share; see `acquire_slot`.
 
     Args:
         folder: where leases lie. It is made if its parent, the shared root, is there, and permits
             others what that does.
         name: of what is to be built; a plain file name.
-        owner: who asks: a text for this host and its keep. Who gives one must hold the local lease
-            of the same key, so that a file of the same owner that no lease of this process has made
-            is that of a dead one, and is taken over at once. Empty where there is no local lease.
+        host: as for `acquire_slot`, and so are the others.
+        on_problem: likewise.
+        call: likewise.
+        heartbeat_s: likewise.
+        stale_s: likewise.
+        owner: likewise.
+        wait: likewise.
+    """
+    return acquire_slot(
+        FileSlot(os.path.join(folder, f"{name}.lease")),
+        host,
+        on_problem,
+        call=call,
+        heartbeat_s=heartbeat_s,
+        stale_s=stale_s,
+        owner=owner,
+        wait=wait,
+    )
+
+
+def acquire_slot(  # noqa: PLR0913 - each given by its name
+    slot: Slot,
+    host: str,
+    on_problem: Callable[[str], None],
+    *,
+    call: Call = directly,
+    heartbeat_s: float = 1.0,
+    stale_s: float = 10.0,
+    owner: Owner | None = None,
+    wait: Wait | None = None,
+) -> SharedLease | None:
+    """Wait for the right to build, for as long as its holder's heart beats.
+
+    Args:
+        slot: of the key, which all hosts see.
+        host: who asks: a text for this host and its keep. Who gives one must hold the local lease
+            of the same key, so that a record of the same host that no lease of this process has
+            made is that of a dead one, and is taken over at once. Empty where there is no local
+            lease.
         on_problem: told when there can be no leases here; then everybody builds.
-        call: does what touches the folder, which may hang; raises OSError where it gave up.
+        call: does what touches the slot, which may hang; raises OSError where it gave up.
         heartbeat_s: after how long the holder shows again that it lives.
         stale_s: after how long without such a sign it is taken for dead.
+        owner: holds it; by default, whoever releases it.
+        wait: for how long; by default, for as long as its holder lives.
 
     Returns:
-        The lease, or None where the folder has none to give.
+        The lease, or None where the slot has none to give, or the wait was given up.
 
     Raises:
         BuildFailed: the build that this caller was waiting for has raised.
         InvalidBuild: a build asks for the very thing that it is building.
     """
-    path = os.path.join(folder, f"{name}.lease")
-    if any(lease.is_of_this_thread(path) for lease in _heart.leases):
+    if any(lease.is_of_this_thread(slot.label) for lease in _heart.leases):
         raise InvalidBuild(FOR_ONESELF)
-    wait = Wait(FIRST_WAIT_S)
-    digest = sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()
-    ours = record.compose(os.urandom(record.TOKEN_DIGITS // 2).hex(), digest, 0)
+    wait = Wait() if wait is None else wait
+    begun_s = wait.waited_s
+    digest = sha256(host.encode("utf-8", "surrogatepass")).hexdigest()
+    token = os.urandom(record.TOKEN_DIGITS // 2).hex()
+    wanted = _Wanted(slot, record.compose(token, digest, 0, _holder()), stale_s)
+    lease = SharedLease(slot, token, heartbeat_s, call, Job() if owner is None else owner)
+    _heart.add(lease)
     try:
-        _wait_for(path, ours, _Watch(stale_s), wait, call, knows_own_dead=bool(owner))
+        lease.is_taken = _wait_for(wanted, wait, call, knows_own_dead=bool(host))
     except (OSError, ValueError) as problem:
+        _heart.drop(lease)
         on_problem(
-            f"Builds cannot be coordinated in {folder}: {problem}. Several hosts "
-            "may build the same thing."
+            f"Builds cannot be coordinated in {os.path.dirname(slot.label)}: {problem}. Several "
+            "hosts may build the same thing."
         )
         return None
-    return SharedLease(path, ours.token, wait.waited_s, heartbeat_s, call)
+    except Exception:
+        _heart.drop(lease)
+        raise
+    except BaseException:  # an interrupt, and nobody knows what was done already
+        lease.abandon()
+        raise
+    if not lease.is_taken:
+        _heart.drop(lease)
+        return None
+    lease.waited_s = wait.waited_s - begun_s
+    return lease
 
 
 @final
@@ -260,40 +364,64 @@ class _Watch:
         return self._without_s > self._stale_s
 
 
-def _wait_for(
-    path: str, ours: Record, watch: _Watch, wait: Wait, call: Call, *, knows_own_dead: bool
-) -> None:
-    """Return once the file is there with our token in it."""
-    seen: set[str] = set()
+@final
+class _Wanted:
+    """A slot that somebody waits for, with what is known of it.
 
-    def look() -> bool:
-        return _look(path, ours, watch, seen, knows_own_dead=knows_own_dead)
+    Attributes:
+        slot: of the key.
+        ours: the record to put there.
+        watch: over its holders.
+        seen: tokens of those who were waited for.
+        holder: the last of them.
+    """
 
-    while not call(look):
-        longest_s = LONGEST_WAIT_S if wait.waited_s < PATIENT_AFTER_S else LONGEST_PATIENT_WAIT_S
-        wait.pause(longest_s, f"another host or process, which holds {path}")
+    def __init__(self, slot: Slot, ours: Record, stale_s: float) -> None:
+        self.slot = slot
+        self.ours = ours
+        self.watch = _Watch(stale_s)
+        self.seen: set[str] = set()
+        self.holder = ""
+
+    def describe(self) -> str:
+        """Who is waited for."""
+        return f"{self.holder or 'another host or process'}, which holds {self.slot.label}"
 
 
-def _look(path: str, ours: Record, watch: _Watch, seen: set[str], *, knows_own_dead: bool) -> bool:
-    """Look at the file, and do what there is to do about it; whether it is ours now."""
-    found = record.look(path)
+def _wait_for(wanted: _Wanted, wait: Wait, call: Call, *, knows_own_dead: bool) -> bool:
+    """Wait until the slot holds our token; whether it does, and the wait was not given up."""
+    while not call(lambda: _look(wanted, knows_own_dead=knows_own_dead)):
+        if not wait.pause(FIRST_WAIT_S, wanted.describe):
+            return False
+    return True
+
+
+def _look(wanted: _Wanted, *, knows_own_dead: bool) -> bool:
+    """Look at the slot, and do what there is to do about it; whether it is ours now."""
+    slot, ours, seen = wanted.slot, wanted.ours, wanted.seen
+    found = slot.look()
     if found is None or found.token not in seen:
         # Whom we waited for is gone, and may have said why. Asked for any earlier, a network
         # file system would remember that there was no such file.
-        problem = failure.heard(path, seen)
+        problem = failure.heard(slot.told, seen)
         if problem is not None:
             raise problem
     if found is None:
-        return record.create(path, ours)
+        return slot.create(ours)
     if found.token == ours.token:  # made, though the server's answer was lost
         return True
     seen.add(found.token)
+    wanted.holder = found.holder
     is_own = knows_own_dead and found.owner == ours.owner
-    if watch.is_stale(found) or (is_own and not _is_alive(found.token)):
-        record.take_away(path, found)
+    if wanted.watch.is_stale(found) or (is_own and not _is_alive(found.token)):
+        slot.take_away(found)
     return False
 
 
 def _is_alive(token: str) -> bool:
     """Whether a lease of our own is still held here: its publishing goes on in the background."""
     return any(lease.token == token for lease in _heart.leases)
+
+
+def _holder() -> str:
+    return f"process {os.getpid()} on {os.uname().nodename}"

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeVar
 
-    from emberkeep.lease.shared import SharedLease
+    from emberkeep.lease.protocol import LeaseAmongHosts, Owner
+    from emberkeep.lease.waiting import Wait
     from emberkeep.settings import Place
     from emberkeep.sharing.deadline import Deadline
     from emberkeep.store.directory import Notebook
@@ -314,9 +315,6 @@ class SharedFolder:
 
     def _require_ours(self) -> None:
         """A newer emberkeep may keep something else where leases are put."""
-        leases = os.path.join(self._root, "leases")
-        if os.path.islink(leases):
-            raise StoreProblem(f"{leases} is a link, which leads who knows where. Remove it")
         self._require_place()
         self.directory.check_layout()
 
@@ -346,14 +344,22 @@ class SharedFolder:
         yield from self._change(lambda _deadline: list(self.directory.builds(kind, name, plan)))
 
     def acquire(
-        self, name: str, owner: str, on_problem: Callable[[str], None]
-    ) -> SharedLease | None:
+        self,
+        name: str,
+        host: str,
+        on_problem: Callable[[str], None],
+        *,
+        owner: Owner | None = None,
+        wait: Wait | None = None,
+    ) -> LeaseAmongHosts | None:
         """The right to build, among all hosts; None where the folder cannot give any.
 
         Args:
             name: of what is to be built; a plain file name.
-            owner: the keep of this host whose own lease is held; empty where none is.
+            host: the keep of this host whose own lease is held; empty where none is.
             on_problem: told when there can be no leases here; then everybody builds.
+            owner: holds it; by default, whoever releases it.
+            wait: for how long others are waited for; by default, without an end.
         """
         from emberkeep.lease.shared import acquire_shared
 
@@ -367,7 +373,9 @@ class SharedFolder:
             on_problem(f"Builds cannot be coordinated with other hosts: {problem}.")
             return None
         folder = os.path.join(self._root, "leases")
-        return acquire_shared(folder, name, owner, on_problem, call=self._in_time)
+        return acquire_shared(
+            folder, name, host, on_problem, call=self._in_time, owner=owner, wait=wait
+        )
 
     def _in_time(self, work: Callable[[], T]) -> T:
         return self._call(lambda _deadline: work())

@@ -7,7 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from emberkeep.lease.shared import SharedLease
+    from emberkeep.lease.protocol import LeaseAmongHosts, Owner
+    from emberkeep.lease.waiting import Wait
     from emberkeep.store.protocol import Kept, Store
 
     class SharedStore(Store, Protocol):
@@ -23,7 +24,17 @@ if TYPE_CHECKING:
             ...
 
         def acquire(
-            self, name: str, owner: str, on_problem: Callable[[str], None]
-        ) -> SharedLease | None:
-            """The right to build, among all hosts; None where there is none to be had."""
+            self,
+            name: str,
+            host: str,
+            on_problem: Callable[[str], None],
+            *,
+            owner: Owner,
+            wait: Wait,
+        ) -> LeaseAmongHosts | None:
+            """The right to build, among all hosts; None where there is none to be had.
+
+            `emberkeep.lease.shared.acquire_slot` gives one wherever there is a slot for each key:
+            a file with a heartbeat, or an object that is put on condition.
+            """
             ...

@@ -13,12 +13,15 @@ import sys
 import time
 from _thread import allocate_lock, start_new_thread
 
+from emberkeep.lease.protocol import Job
 from emberkeep.light import final
 from emberkeep.sharing.deadline import is_stuck
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from emberkeep.lease.protocol import LeaseAmongHosts
 
 MOST_JOBS = 256
 MOST_BYTES = 512 << 20
@@ -29,8 +32,38 @@ REMEDY = "`emberkeep push` brings what is missing."
 
 
 @final
+class _Piece:
+    """Something to do.
+
+    Attributes:
+        size_bytes: what it holds in memory.
+        work: does it.
+        leases: that go along with it, and are given back afterwards, however it went.
+    """
+
+    def __init__(
+        self, size_bytes: int, work: Callable[[], None], leases: Sequence[LeaseAmongHosts]
+    ) -> None:
+        self.size_bytes = size_bytes
+        self.work = work
+        self.leases = leases
+        self.owner = Job()
+
+    def end(self) -> None:
+        """Give back its leases, whether they were handed over already or not."""
+        try:
+            for lease in self.leases:
+                lease.release(succeeded=True)
+        finally:
+            self.owner.close()
+
+
+@final
 class Publisher:
     """A queue with one thread, which is there while there is something to do.
+
+    Interrupts reach only the threads that put something in. So whatever is set for good is set by
+    the thread of the queue itself, and a thread that was not started is started by the next one.
 
     Args:
         on_problem: told what was not published, and why.
@@ -43,37 +76,47 @@ class Publisher:
     def _begin(self) -> None:
         self._process = os.getpid()
         self._lock = allocate_lock()
-        self._jobs: list[tuple[int, Callable[[], None], Callable[[], None]]] = []
-        self._size_bytes = 0
+        self._pieces: list[_Piece] = []  # the first one is being worked on, if any is
         self._is_working = False
         self._ends_with_process = False
 
-    def put(self, size_bytes: int, work: Callable[[], None], done: Callable[[], None]) -> None:
-        """Do some work later.
+    def put(
+        self, size_bytes: int, work: Callable[[], None], leases: Sequence[LeaseAmongHosts] = ()
+    ) -> None:
+        """Do some work later, or now where there is no thread to be had.
 
         Args:
             size_bytes: what it holds in memory.
             work: does it; what it raises is a problem to tell of.
-            done: called afterwards, however it went.
+            leases: are handed over, and given back afterwards, however it went.
         """
         if self._process != os.getpid():  # forked: what waits here is the parent's to do
             self._begin()
+        piece = _Piece(size_bytes, work, leases)
         with self._lock:
-            waiting = len(self._jobs)
-            too_much = waiting >= MOST_JOBS or self._size_bytes + size_bytes > MOST_BYTES
+            waiting = len(self._pieces)
+            held_bytes = sum(other.size_bytes for other in self._pieces)
+            too_much = waiting >= MOST_JOBS or held_bytes + size_bytes > MOST_BYTES
             is_refused = bool(waiting) and too_much
-            is_first = not self._is_working
             if not is_refused:
-                self._jobs.append((size_bytes, work, done))
-                self._size_bytes += size_bytes
-                self._is_working = True
+                self._pieces.append(piece)
         if is_refused:
-            done()
             self._tell(f"Not shared: {waiting} artifacts wait to be published already. {REMEDY}")
             return
+        for lease in leases:
+            lease.hand_over(piece.owner)
         self._end_with_process()
-        if is_first:
+        self._start()
+
+    def _start(self) -> None:
+        """See to it that somebody works; where there is no thread to be had, it is this one."""
+        if self._is_working:
+            return
+        try:
             start_new_thread(self._work, ())
+        except RuntimeError:
+            for piece in tuple(self._pieces):
+                self._do(piece)
 
     def _tell(self, text: str) -> None:
         """Tell the user; where warnings are errors, nobody could catch one of this thread."""
@@ -94,28 +137,36 @@ class Publisher:
             Finalize(None, self._flush_at_exit, exitpriority=1)
 
     def _work(self) -> None:
+        with self._lock:
+            if self._is_working:
+                return
+            self._is_working = True
         while True:
             with self._lock:
-                if not self._jobs:
+                if not self._pieces:
                     self._is_working = False
                     return
-                size_bytes, work, done = self._jobs[0]
-            try:
-                work()
-            except Exception as problem:  # noqa: BLE001 - one that cannot go must not stop the others
-                self._tell(f"Not shared: {type(problem).__name__}: {problem}.")
-            finally:
-                done()
-                with self._lock:
-                    self._jobs.pop(0)
-                    self._size_bytes -= size_bytes
+                piece = self._pieces[0]
+            self._do(piece)
+
+    def _do(self, piece: _Piece) -> None:
+        try:
+            piece.work()
+        except Exception as problem:  # noqa: BLE001 - one that cannot go must not stop the others
+            self._tell(f"Not shared: {type(problem).__name__}: {problem}.")
+        finally:
+            piece.end()
+            with self._lock:
+                if piece in self._pieces:
+                    self._pieces.remove(piece)
 
     def flush(self, patience_s: float) -> bool:
         """Wait until all is done; whether it was in time."""
         if self._process != os.getpid():
             return True
         until = time.monotonic() + patience_s
-        while self._is_working:
+        while self._pieces:
+            self._start()
             if time.monotonic() > until:
                 return False
             time.sleep(POLL_S)
@@ -123,7 +174,7 @@ class Publisher:
 
     def _flush_at_exit(self) -> None:
         if not self._flush_unless_stuck(EXIT_PATIENCE_S):
-            left = len(self._jobs)
+            left = len(self._pieces)
             self._tell(f"{left} artifacts were not shared before this process ended. {REMEDY}")
 
     def _flush_unless_stuck(self, patience_s: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from errno import EACCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,10 +13,13 @@ STAMP = "collected"
 EVERY_S = 86_400.0
 
 
-def collect_if_due(directory: Directory, max_size_bytes: int, max_age_s: float) -> bool:
-    """Collect where the last time was a day ago; whether it was done.
+def is_due(directory: Directory) -> bool:
+    """Whether the last time was a day ago; then it counts as done.
 
     The stamp is set first: of several processes that come at once, one does the work.
+
+    Raises:
+        OSError: the stamp cannot be read or set.
     """
     objects = directory.objects
     try:
@@ -25,8 +29,19 @@ def collect_if_due(directory: Directory, max_size_bytes: int, max_age_s: float) 
         objects.write(STAMP, b"")
     if 0 <= age < EVERY_S:
         return False
-    objects.touch(STAMP)
-    from emberkeep.store.eviction import Policy, collect
-
-    collect(directory, Policy(max_size_bytes=max_size_bytes, max_age_s=max_age_s))
+    if not objects.touch(STAMP):
+        raise PermissionError(EACCES, "it cannot be touched, so nothing is collected", STAMP)
     return True
+
+
+def collect(directory: Directory, max_size_bytes: int, max_age_s: float) -> None:
+    """Make room.
+
+    Raises:
+        StoreProblem: the folder cannot be listed.
+        OSError: likewise.
+    """
+    from emberkeep.store import eviction
+
+    policy = eviction.Policy(max_size_bytes=max_size_bytes, max_age_s=max_age_s)
+    eviction.collect(directory, policy)

@@ -1,0 +1,231 @@
+"""What every lease does, whoever gives it; an object store's will be one more of them."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from emberkeep.errors import BuildFailed, InvalidBuild
+from emberkeep.lease import claims, local, shared
+from emberkeep.lease.protocol import open_owner
+from emberkeep.lease.waiting import Wait
+
+ENDED_S = 10.0
+
+
+class DictionarySlot:
+    """A slot in a dictionary, as an object store has it: each step a request, on condition."""
+
+    def __init__(self, objects, label):
+        self.label = label
+        self._objects = objects
+        self._failure = f"{label}.failed"
+        self._lock = objects.setdefault("lock", threading.Lock())
+
+    def look(self):
+        return self._objects.get(self.label)
+
+    def create(self, ours):
+        return self._objects.setdefault(self.label, ours) == ours
+
+    def take_away(self, judged):
+        self._remove(lambda found: found == judged)
+
+    def beat(self, token, heartbeats):
+        with self._lock:
+            found = self._objects.get(self.label)
+            if found is None or found.token != token:
+                return False
+            ours = shared.record.compose(token, found.owner, heartbeats, found.holder)
+            self._objects[self.label] = ours
+            return True
+
+    def give_back(self, token):
+        self._remove(lambda found: found.token == token)
+
+    def _remove(self, is_it):
+        with self._lock:
+            found = self._objects.get(self.label)
+            if found is not None and is_it(found):
+                del self._objects[self.label]
+
+    def tell(self, message):
+        self._objects[self._failure] = message
+
+    def told(self):
+        try:
+            return self._objects[self._failure]
+        except KeyError:
+            raise FileNotFoundError(self._failure) from None
+
+    def forget(self):
+        self._objects.pop(self._failure, None)
+
+
+def complain(text):
+    raise AssertionError(text)
+
+
+class Threads:
+    """Leases of this process alone."""
+
+    def acquire(self, name, owner, wait):
+        return claims.claim(name, owner=owner, wait=wait)
+
+
+class Files:
+    """Leases of the processes of a host."""
+
+    def __init__(self, folder):
+        self._folder = str(folder / "leases")
+
+    def acquire(self, name, owner, wait):
+        return local.acquire(self._folder, name, complain, owner=owner, wait=wait)
+
+
+class Shared:
+    """Leases of all hosts that share a folder."""
+
+    def __init__(self, folder):
+        self._folder = str(folder / "leases")
+
+    def acquire(self, name, owner, wait):
+        return shared.acquire_shared(
+            self._folder, name, "", complain, owner=owner, wait=wait, heartbeat_s=0.05
+        )
+
+
+class Objects:
+    """Leases in a dictionary."""
+
+    def __init__(self, _):
+        self._objects = {}
+
+    def acquire(self, name, owner, wait):
+        slot = DictionarySlot(self._objects, name)
+        return shared.acquire_slot(slot, "", complain, owner=owner, wait=wait, heartbeat_s=0.05)
+
+
+@pytest.fixture(params=[Threads, Files, Shared, Objects])
+def leases(request, tmp_path):
+    yield Threads() if request.param is Threads else request.param(tmp_path)
+    assert until(lambda: not claims._table.claims)
+    assert until(lambda: not shared._heart.leases)
+
+
+def until(condition):
+    ends = time.monotonic() + ENDED_S
+    while not condition() and time.monotonic() < ends:
+        time.sleep(0.005)
+    return condition()
+
+
+def test_one_at_a_time(leases, in_thread):
+    with open_owner() as owner, open_owner() as second:
+        lease = leases.acquire("key", owner, Wait())
+        waiter = in_thread(lambda: leases.acquire("key", second, Wait()))
+        assert waiter.waits
+        lease.release(succeeded=True)
+        theirs = waiter.join()
+        assert theirs.owner is second
+        theirs.release(succeeded=True)
+
+
+def test_other_keys_are_not_waited_for(leases):
+    with open_owner() as owner, open_owner() as second:
+        held = [leases.acquire("a", owner, Wait()), leases.acquire("b", second, Wait())]
+        for lease in held:
+            lease.release(succeeded=True)
+
+
+def test_the_same_thread_is_refused(leases):
+    with open_owner() as owner, open_owner() as second:
+        lease = leases.acquire("key", owner, Wait())
+        with pytest.raises(InvalidBuild):
+            leases.acquire("key", second, Wait())
+        lease.release(succeeded=True)
+
+
+def test_who_waited_hears_of_a_failure_and_who_comes_later_does_not(leases, in_thread):
+    with open_owner() as owner, open_owner() as second, open_owner() as third:
+        lease = leases.acquire("key", owner, Wait())
+        waiter = in_thread(lambda: leases.acquire("key", second, Wait()))
+        assert waiter.waits
+        lease.fail(ValueError("the table is empty"))
+        lease.release(succeeded=False)
+        problem = waiter.join()
+        assert type(problem) is BuildFailed
+        assert "ValueError: the table is empty" in str(problem)
+        leases.acquire("key", third, Wait()).release(succeeded=True)
+
+
+def test_a_lease_whose_owner_closes_is_given_back(leases, in_thread):
+    """However that came: nobody has released it."""
+    with open_owner() as second:
+        with open_owner() as owner:
+            lease = leases.acquire("key", owner, Wait())
+            waiter = in_thread(lambda: leases.acquire("key", second, Wait()))
+            assert waiter.waits
+            assert lease.renew()
+        theirs = waiter.join()
+        assert not lease.renew()
+        lease.release(succeeded=True)
+        assert theirs.renew(), "the one that was lost has released another's"
+        theirs.release(succeeded=True)
+
+
+def test_a_second_release_is_none(leases):
+    with open_owner() as owner, open_owner() as second:
+        lease = leases.acquire("key", owner, Wait())
+        lease.release(succeeded=True)
+        again = leases.acquire("key", second, Wait())
+        lease.release(succeeded=True)
+        assert again.renew()
+        again.release(succeeded=True)
+        assert not again.renew()
+
+
+def test_waiting_is_said_once_with_who_holds_it_and_has_a_limit(leases, in_thread, monkeypatch):
+    monkeypatch.setattr("emberkeep.lease.waiting.SAY_SO_AFTER_S", 0.05)
+    told = []
+    with open_owner() as owner, open_owner() as second:
+        lease = leases.acquire("key", owner, Wait())
+        wait = Wait(0.3, told.append)
+        assert in_thread(lambda: leases.acquire("key", second, wait)).join() is None
+        assert "after 0.3" in wait.given_up
+        assert len(told) == 1
+        assert lease.holder in told[0]
+        assert str(os.getpid()) in lease.holder or "thread" in lease.holder
+        lease.release(succeeded=True)
+
+
+def test_an_interrupted_waiter_leaves_nothing(leases, in_thread, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with open_owner() as owner, open_owner() as second, open_owner() as third:
+        lease = leases.acquire("key", owner, Wait())
+
+        def wait():
+            with monkeypatch.context() as interrupted:
+                interrupted.setattr(Wait, "goes_on", interrupt)
+                return leases.acquire("key", second, Wait())
+
+        assert type(in_thread(wait).join()) is KeyboardInterrupt
+        lease.release(succeeded=True)
+        leases.acquire("key", third, Wait()).release(succeeded=True)
+
+
+@pytest.mark.parametrize("leases", [Shared, Objects], indirect=True)
+def test_what_is_handed_over_outlives_its_first_owner(leases, in_thread):
+    with open_owner() as second, open_owner() as third:
+        with open_owner() as owner:
+            lease = leases.acquire("key", owner, Wait())
+            lease.hand_over(second)
+        assert lease.owner is second
+        waiter = in_thread(lambda: leases.acquire("key", third, Wait()))
+        assert waiter.waits
+        assert lease.renew()
+        second.close()
+        waiter.join().release(succeeded=True)
