@@ -430,7 +430,7 @@ def results(f):
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(lines=blocks, seed=st.integers(0, 1000))
 def test_noise_keeps_the_key(lines, seed):
     plain, noise = text_of(lines), text_of(list(noisy(lines, random.Random(seed))))
@@ -442,7 +442,7 @@ def test_noise_keeps_the_key(lines, seed):
     assert key("import math", inside) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lines=blocks, data=st.data())
 def test_other_behaviour_is_another_key(lines, data):
     place = data.draw(st.integers(0, len(lines) - 1))
@@ -461,7 +461,7 @@ def test_other_behaviour_is_another_key(lines, data):
             assert fingerprint(other).digest != fingerprint(original).digest
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(one=blocks, other=blocks)
 def test_one_key_is_one_behaviour(one, other):
     first, second = run("import math", text_of(one)), run("import math\n" + text_of(other))

@@ -12,11 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from emberkeep import xla
 from emberkeep.phasetype import SVGD, Graph, inference, models
 from emberkeep.phasetype.differentiable import primitives
 from emberkeep.phasetype.inference import running
 
 warnings.simplefilter("error")
+xla.enable(min_compile_time_s=0.05)  # most of the time is compiling
 TIMES = jnp.array([0.5, 1.5, 4.0])
 MANY = jnp.array([[1.5], [1.0], [0.5]])
 
