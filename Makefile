@@ -11,6 +11,8 @@ EMBERKEEP_TEST_KEEP ?= .test-keep
 TEST_KEEP := --test-keep='$(if $(COLD),,$(EMBERKEEP_TEST_KEEP))'
 # It is no setting of emberkeep's, which refuses those that it does not know.
 unexport EMBERKEEP_TEST_KEEP
+# Hundreds of processes are started: none of them should compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 # What goes through all of the engines that compile, in the tests that take least.
 COLD_TESTS := tests/elimination tests/ode/test_independence.py tests/phasetype/test_stiff.py
 
