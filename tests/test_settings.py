@@ -460,3 +460,14 @@ def test_documentation_is_built_beside_the_developers_own_keep(tmp_path):
     assert "emberkeep-docs-" in ran.stdout
     assert not (tmp_path / "own").exists()
     assert not os.path.exists(ran.stdout.strip())
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 900, "a = " + "[" * 100_000, "max_size = " + "9" * 5000]
+)
+def test_a_config_file_of_any_depth_is_refused_in_words(home, text):
+    config = home / "config"
+    config.mkdir()
+    (config / "config.toml").write_text(text)
+    with pytest.raises(InvalidSetting, match="is not TOML"):
+        settings_module.load({})

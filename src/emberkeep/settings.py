@@ -348,7 +348,7 @@ def _read_config(path: str | None) -> Mapping[str, object]:
     try:
         with open(path, "rb") as file:
             return tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except (ValueError, RecursionError) as problem:  # no TOML, no text, numbers and depths of none
         raise InvalidSetting(
             f"The config file {path} is not TOML: {problem}. Correct it or remove it; "
             "`emberkeep config` shows every setting with its origin."

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 
+from emberkeep.cli.streams import OutputProblem, flush_out, given_streams, silence, write_error
 from emberkeep.errors import EmberkeepError, InvalidKernel, InvalidSetting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TextIO
 
 USAGE_ERROR = 2
 NO_SUCH_ENTRY = 3
@@ -23,13 +22,20 @@ BROKEN_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. The codes are documented in docs/command-line.md."""
+    with given_streams():
+        return _guarded(sys.argv[1:] if argv is None else argv)
+
+
+def _guarded(argv: Sequence[str]) -> int:
     try:
         try:
-            return _run(sys.argv[1:] if argv is None else argv)
-        finally:
-            sys.stdout.flush()  # a reader that has gone away shows here, not at exit
+            code = _run(argv)
+        except BaseException:
+            _flush_for_last()
+            raise
+        flush_out()
     except BrokenPipeError:
-        _silence(sys.stdout)
+        silence(sys.stdout)
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
@@ -39,6 +45,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(problem), getattr(problem, "exit_code", STORE_PROBLEM))
     except OSError as problem:
         return _fail(str(problem), STORE_PROBLEM)
+    return code
+
+
+def _flush_for_last() -> None:
+    """What was said before something went wrong; that it cannot be said is no news then."""
+    try:
+        flush_out()
+    except (OSError, OutputProblem):
+        silence(sys.stdout)
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -71,13 +86,5 @@ def _run(argv: Sequence[str]) -> int:
 def _fail(problem: str, code: int) -> int:
     from emberkeep.cli.text import printable
 
-    sys.stderr.write(f"emberkeep: {printable(' '.join(problem.split()))}\n")
+    write_error(f"emberkeep: {printable(' '.join(problem.split()))}\n")
     return code
-
-
-def _silence(stream: TextIO) -> None:
-    """Nobody reads on: what is still buffered goes nowhere, so that the exit is quiet."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    except (OSError, ValueError):  # a stream without a file has no buffer to lose
-        return

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import SUPPRESS, Action, ArgumentParser, RawDescriptionHelpFormatter
 
+from emberkeep.cli.streams import write_error, write_out
 from emberkeep.version import __version__
 
 TYPE_CHECKING = False
@@ -85,6 +87,13 @@ class CommandParser(ArgumentParser):
         self._command = command
         self._is_intermixing = False
         super().__init__(formatter_class=Formatter, allow_abbrev=False, **keywords)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """As its parent, which swallows what goes wrong: help that nobody gets is no success."""
+        if message and file is not None and file is sys.stdout:
+            write_out(message)
+        elif message:
+            write_error(message)
 
     def add_argument(self, *names: Any, **keywords: Any) -> Action:
         """As its parent, and noted in `listed`."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 from emberkeep import settings as settings_module
-from emberkeep.cli.text import printable
+from emberkeep.cli.streams import write_error, write_out
+from emberkeep.cli.text import as_json, printable
 from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.light import final
 from emberkeep.settings import Place
@@ -128,13 +127,11 @@ class Session:
     def answer(self, values: Mapping[str, object], lines: Iterable[str]) -> None:
         """Print the answer: values for programs, or lines for people."""
         if self.options.format == "json":
-            import json
-
             document = {"version": JSON_VERSION, "command": self.options.command, **values}
-            sys.stdout.write(json.dumps(document, indent=2) + "\n")
+            write_out(as_json(document) + "\n")
             return
         for line in lines:
-            sys.stdout.write(printable(line) + "\n")
+            write_out(printable(line) + "\n")
 
 
 def _find_place(settings: Settings, layer: str) -> Place | None:
@@ -165,4 +162,4 @@ def _find_place(settings: Settings, layer: str) -> Place | None:
 
 def warn(text: str) -> None:
     """Tell a person of something that does not end the command."""
-    sys.stderr.write(f"emberkeep: {printable(text)}\n")
+    write_error(f"emberkeep: {printable(text)}\n")

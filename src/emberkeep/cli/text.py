@@ -7,6 +7,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any
 
 SHORT_DIGITS = 8  # of each half of a key
 SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -27,6 +28,27 @@ def printable(line: str) -> str:
         return line
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return line.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def as_json(value: object) -> str:
+    """JSON as every reader takes it, which has no words for NaN and infinity: they are null."""
+    import json
+
+    try:
+        return json.dumps(value, indent=2, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    kind = value.__class__
+    if kind is float:
+        return value if value - value == 0.0 else None
+    if kind in (list, tuple):
+        return [_finite(item) for item in value]
+    if kind is dict:
+        return {name: _finite(item) for name, item in value.items()}
+    return value
 
 
 def table(rows: Sequence[Sequence[str]], right: str = "") -> Iterator[str]:

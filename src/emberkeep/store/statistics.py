@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FOLD_AFTER_S = 3600.0
 SIZE_LIMIT = 64 << 20
 INCLUDES = "includes"
+MOST = 1 << 53  # events, or seconds; NaN is none of them
 
 
 def read_totals(root: str) -> Totals:
@@ -56,6 +57,8 @@ def _add_up(contents: dict[str, str], skipped: set[str]) -> Totals:
                 event, kind, what, count, seconds = line.split("\t")
                 amount, duration = int(count), float(seconds)
             except ValueError:  # a line that a crash or a full disk tore, or an `includes`
+                continue
+            if not (0 <= amount <= MOST and abs(duration) <= MOST):  # nobody has counted this
                 continue
             known = totals.get((event, kind, what), (0, 0.0))
             totals[event, kind, what] = (known[0] + amount, known[1] + duration)

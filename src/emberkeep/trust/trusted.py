@@ -182,8 +182,8 @@ def read_trust(path: str, facts: os.stat_result) -> Trust:
         RecursionError,
     ) as problem:
         raise ValueError(
-            f"{path} cannot be understood: {problem!r}. Correct it, or remove it and say again "
-            "whom you trust by `emberkeep trust add`"
+            f"{path} cannot be understood: {problem!r:.200}. Correct it, or remove it and say "
+            "again whom you trust by `emberkeep trust add`"
         ) from problem
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from emberkeep.cache import Keep
 from emberkeep.cli.command import Command
 from emberkeep.cli.session import warn
+from emberkeep.cli.streams import write_out
 from emberkeep.errors import EmberkeepError, InvalidKernel, InvalidSetting, TargetUnavailable
 from emberkeep.light import final, frozen, replace
 
@@ -189,7 +190,7 @@ def _export(session: Session, results: list[dict[str, object]]) -> bool:
     about = About(options.name, options.version)
     done = export_to(session, directory, entries, options.export, about)
     if options.format == "text":
-        sys.stdout.write(f"{options.export}: {len(done.index.entries)} entries\n")
+        write_out(f"{options.export}: {len(done.index.entries)} entries\n")
     reasons = {entry.key: reason for entry, reason in done.refused}
     went = {f"{entry.plan}-{entry.build}" for entry in done.index.entries}
     left_out = [result for result in results if result["kept"] and result["key"] not in went]
