@@ -1,10 +1,16 @@
 """emberkeep: a model is compiled once, ever, anywhere.
 
-Names are loaded when they are first used, so that a start pays only for what it needs.
+Names are loaded when they are first used, so that a start pays only for what it needs. A fork waits
+until no other thread is within such an import: its child would wait for that for ever.
 """
+
+import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from emberkeep import errors as errors
     from emberkeep import ode as ode
     from emberkeep import phasetype as phasetype
@@ -144,6 +150,46 @@ _HOMES = {
     "list_cached_traces": "phasetype.kept_traces",
     "trace_cache_stats": "phasetype.kept_traces",
 }
+
+
+_FORK_PATIENCE_S = 10.0  # the import may itself wait for the thread that forks
+
+
+def _loads_for_us(thread: object) -> bool:
+    """Whether a thread, told by its innermost frame, is importing what a call of ours needs."""
+    frame: Any = thread
+    is_importing = False
+    while frame is not None:
+        name = frame.f_globals.get("__name__") or ""
+        if name == "importlib._bootstrap":
+            is_importing = True
+        elif is_importing and name.partition(".")[0] == "emberkeep":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _wait_for_imports() -> None:
+    """Before a fork."""
+    from _thread import get_ident
+    from time import monotonic, sleep
+
+    system: Any = sys
+    until = monotonic() + _FORK_PATIENCE_S
+    while monotonic() < until:
+        others = [
+            frame
+            for thread, frame in system._current_frames().items()  # noqa: SLF001 - made for this
+            if thread != get_ident()
+        ]
+        if not any(map(_loads_for_us, others)):
+            return
+        del others
+        sleep(0.001)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_wait_for_imports)
 
 
 _PACKAGES = ("errors", "ode", "phasetype", "telemetry", "testing", "xla")

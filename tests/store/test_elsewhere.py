@@ -16,7 +16,7 @@ from emberkeep.store.neighbours import nearest
 from emberkeep.store.object_store import Folder
 from emberkeep.store.pins import is_pinned, pin, pinned, unpin
 from emberkeep.store.protocol import ABSENT, BlobRef, Kept, Key, Manifest, Miss
-from emberkeep.store.schedule import collect_if_due
+from emberkeep.store.schedule import is_due
 from emberkeep.testing import Dictionary
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
@@ -161,12 +161,12 @@ def test_what_is_used_meanwhile_stays(place, monkeypatch):
 
 
 def test_a_collection_is_due_once_a_day(place):
-    assert not collect_if_due(place.directory, 0, 0.0)
+    assert not is_due(place.directory)
     place.add("a", b"1")
     with place.back(2 * DAY_S, "collected"):
         place.objects.write("collected", b"")
-    assert collect_if_due(place.directory, 1 << 30, DAY_S)
-    assert not collect_if_due(place.directory, 1 << 30, DAY_S)
+    assert is_due(place.directory)
+    assert not is_due(place.directory)
 
 
 def test_the_nearest_entry_is_found(place):

@@ -21,9 +21,24 @@ if TYPE_CHECKING:
 # One for all of a process, held over a fork: a child that was forked while another thread held
 # it would wait forever. `_thread`, not `threading`: the same lock without an import of 5 ms.
 _lock = allocate_lock()
+_taken: list[bool] = []  # for a fork
+
+
+def _before_fork() -> None:
+    _lock.acquire()
+    _taken.append(True)
+
+
+def _after_fork() -> None:
+    """Nothing, where this module came in the midst of a fork, which waited for that."""
+    if _taken:
+        _taken.clear()
+        _lock.release()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
     )
 
 
