@@ -55,6 +55,10 @@ class Deadline:
         """Allow the time in which so many bytes pass, at the lowest rate that is put up with."""
         self.allowed_s += size_bytes / RATE
 
+    def renew(self, seconds: float) -> None:
+        """Allow so much time from now, at least: for one call of several that are made as one."""
+        self.allowed_s = max(self.allowed_s, monotonic() - self._begun + seconds)
+
     def remaining_s(self) -> float:
         """The time that is left; zero once there is none."""
         return max(0.0, self._begun + self.allowed_s - monotonic())

@@ -21,6 +21,7 @@ from emberkeep.store.files import RESERVED, as_of, folder_name
 from emberkeep.store.layers import size_of
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import ABSENT, DAMAGED, UNREADABLE, Miss
+from emberkeep.store.summaries import holdings
 from emberkeep.trust.judging import Others
 
 TYPE_CHECKING = False
@@ -136,6 +137,7 @@ class SharedFolder:
         self.label = f"shared {place.path}"
         self.writable = not place.read_only
         self._root = place.path
+        self._deadline_s = place.deadline_s
         self._details = place.details
         self._others = others
         self._guarded = guard(label_of(place), place.deadline_s, outages)
@@ -226,14 +228,19 @@ class SharedFolder:
             StoreProblem: it cannot be published; the message says why.
             Untrusted: nobody who counts vouches for it.
         """
+        self.put(kept)
 
-        def work(deadline: Deadline) -> None:
+    def put(self, kept: Kept) -> bool:
+        """As `write`; whether it is there now: what is of a newer format stays."""
+
+        def work(deadline: Deadline) -> bool:
             deadline.extend(2 * size_of(kept))  # what is there already is read, and compared
             self._require_place()
-            self.directory.write(kept)
+            is_there = self.directory.put(kept)
             self._seen.note()
+            return is_there
 
-        self._change(work)
+        return self._change(work)
 
     def remove(self, key: Key) -> bool:
         """Forget an artifact; whether it was there."""
@@ -244,7 +251,8 @@ class SharedFolder:
         last: Exception | None = None
         cause: OSError | None = None
         for pause in PAUSES_S:
-            time.sleep(pause)
+            if pause:
+                time.sleep(pause)
             try:
                 done = self._call(work)
             except StoreProblem as problem:
@@ -321,6 +329,29 @@ class SharedFolder:
     def read_entry(self, entry: Entry) -> tuple[Manifest | Miss, bytes]:
         """An entry's manifest and document, checked, its contents not."""
         return self._change(lambda _deadline: self.directory.read_entry(entry))
+
+    def fetch(self, entry: Entry) -> Kept | Miss:
+        """The artifact of an entry, checked."""
+        return self._change(lambda deadline: self.directory.fetch(entry, deadline.extend))
+
+    def holdings(self) -> frozenset[str]:
+        """The names of all manifests that are there, vouched for, with contents of right sizes."""
+        return self._change(lambda deadline: holdings(self.directory, deadline.extend))
+
+    def together(self, work: Callable[[Callable[[], None]], T]) -> T:
+        """Do several calls as one, on one thread; each has the time that it would have alone.
+
+        Args:
+            work: is given what it calls between one and the next.
+        """
+
+        def each_in_time(deadline: Deadline) -> T:
+            return work(lambda: deadline.renew(self._deadline_s))
+
+        try:
+            return self._call(each_in_time)
+        except OSError as problem:
+            raise StoreProblem(str(problem)) from problem
 
     def has(self, entry: Entry) -> bool:
         """Whether an entry is there, vouched for, with contents of the right sizes."""

@@ -6,17 +6,29 @@ whatever was interrupted goes on where it was.
 
 from __future__ import annotations
 
+import os
+
 from emberkeep.errors import Untrusted
 from emberkeep.light import final, frozen
+from emberkeep.store.directory import entry_name
 from emberkeep.store.protocol import Miss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeVar
 
     from emberkeep.sharing.folder import SharedFolder
     from emberkeep.store.directory import Directory
     from emberkeep.store.protocol import Entry
+
+    Layer = Directory | SharedFolder
+    A = TypeVar("A")
+    B = TypeVar("B")
+
+THREADS = 3  # no more calls than that go to one place at once
+BATCH = 32  # entries that are brought as one call
+FEW = 64
 
 
 @final
@@ -38,8 +50,8 @@ class Transferred:
 
 
 def transfer(
-    source: Directory | SharedFolder,
-    target: Directory | SharedFolder,
+    source: Layer,
+    target: Layer,
     entries: Sequence[Entry],
     *,
     dry_run: bool = False,
@@ -57,54 +69,103 @@ def transfer(
     Raises:
         StoreProblem: the target cannot be written, so going on makes no sense.
     """
-    brought: list[Entry] = []
-    refused: list[tuple[Entry, str]] = []
-    size_bytes = present = 0
-    for done, entry in enumerate(entries, 1):
-        if target.has(entry):
-            present += 1
-        else:
-            outcome = _bring(source, target, entry, dry_run=dry_run)
-            if isinstance(outcome, str):
-                refused.append((entry, outcome))
-            else:
-                brought.append(entry)
-                size_bytes += outcome
-        if on_progress is not None:
-            on_progress(done, len(entries))
-    return Transferred(brought, size_bytes, present, refused)
+    total = len(entries)
+    present = _present(target, entries)
+    missing = [entry for entry in entries if entry_name(entry) not in present]
+    batches = [missing[begin : begin + BATCH] for begin in range(0, len(missing), BATCH)]
+    done = total - len(missing)
+    tell = _tell_nobody if on_progress is None else on_progress
+    tell(done, total)
+
+    def bring(batch: Sequence[Entry]) -> list[int | str]:
+        return _bring_together(source, target, batch, dry_run=dry_run)
+
+    outcomes: list[int | str] = []
+    for some in _in_parallel(bring, batches):
+        outcomes += some
+        tell(done + len(outcomes), total)
+    pairs = list(zip(missing, outcomes, strict=True))
+    return Transferred(
+        [entry for entry, outcome in pairs if isinstance(outcome, int)],
+        sum(outcome for outcome in outcomes if isinstance(outcome, int)),
+        done,
+        [(entry, outcome) for entry, outcome in pairs if isinstance(outcome, str)],
+    )
 
 
-def _bring(
-    source: Directory | SharedFolder,
-    target: Directory | SharedFolder,
-    entry: Entry,
-    *,
-    dry_run: bool,
-) -> int | str:
+def _tell_nobody(_done: int, _total: int) -> None: ...
+
+
+def _present(target: Layer, entries: Sequence[Entry]) -> frozenset[str]:
+    """The names of those that need not be brought: few are looked at, for many all is listed."""
+    if len(entries) > FEW:
+        return target.holdings()
+    return frozenset(entry_name(entry) for entry in entries if target.has(entry))
+
+
+def _in_parallel(work: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
+    """What some work gives for each item, in their order, on as many threads as pay.
+
+    The first that fails ends it: what is under way is finished, and the rest is not begun.
+    """
+    threads = min(THREADS, os.cpu_count() or 1, len(items))
+    if threads < 2:  # noqa: PLR2004 - one thread is this one
+        yield from map(work, items)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from pool.map(work, items)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _bring_together(
+    source: Layer, target: Layer, batch: Sequence[Entry], *, dry_run: bool
+) -> list[int | str]:
+    """The size of each that was brought, or why it was not."""
+
+    def bring(
+        renew_source: Callable[[], None], renew_target: Callable[[], None]
+    ) -> list[int | str]:
+        outcomes: list[int | str] = []
+        for entry in batch:
+            renew_source()
+            renew_target()
+            outcomes.append(_bring(source, target, entry, dry_run=dry_run))
+        return outcomes
+
+    return source.together(lambda one: target.together(lambda other: bring(one, other)))
+
+
+def _bring(source: Layer, target: Layer, entry: Entry, *, dry_run: bool) -> int | str:
     """The size of what was brought, or why it was not."""
-    manifest, _ = source.read_entry(entry)
-    if isinstance(manifest, Miss):
-        return f"{manifest.reason}: {manifest.detail}"
     if dry_run:
-        if not source.has(entry):
-            return "damaged: not all of its contents are there"
-        return sum(blob.size_bytes for blob in manifest.blobs)
-    kept = source.read(manifest.key)
+        return _would_bring(source, entry)
+    kept = source.fetch(entry)
     if isinstance(kept, Miss):
         return f"{kept.reason}: {kept.detail}"
     try:
-        target.write(kept)
+        if not target.put(kept):
+            return _why_not(target, entry)
     except Untrusted as problem:
         return str(problem)
-    if not target.has(entry):
-        return _why_not(target, entry)
     return sum(map(len, kept.blobs.values()))
 
 
-def _why_not(target: Directory | SharedFolder, entry: Entry) -> str:
+def _would_bring(source: Layer, entry: Entry) -> int | str:
+    manifest, _ = source.read_entry(entry)
+    if isinstance(manifest, Miss):
+        return f"{manifest.reason}: {manifest.detail}"
+    if not source.has(entry):
+        return "damaged: not all of its contents are there"
+    return sum(blob.size_bytes for blob in manifest.blobs)
+
+
+def _why_not(target: Layer, entry: Entry) -> str:
     """Why a place does not have what was written there, such as a newer format that it has."""
     there, _ = target.read_entry(entry)
     if isinstance(there, Miss):
         return f"{there.reason} where it goes: {there.detail}"
-    return "its contents were written and are not there afterwards"
+    return "something else was put there meanwhile"

@@ -47,9 +47,12 @@ from emberkeep.store.protocol import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import TypeVar
 
     from emberkeep.store.object_store import Facts, ObjectStore
     from emberkeep.store.protocol import BlobRef, Endorse, Key, Manifest, Verify
+
+    T = TypeVar("T")
 
 LAYOUT = b"emberkeep 1\n"
 TOUCH_AFTER_S = 3600.0
@@ -153,6 +156,16 @@ class Directory:
             if withdrawn or manifest.reason == NEWER_FORMAT:
                 return manifest
             return self._quarantine(key, name, manifest)
+        return self._read_contents(manifest, document, name, facts.modified, expect)
+
+    def _read_contents(
+        self,
+        manifest: Manifest,
+        document: bytes,
+        name: str,
+        used: float,
+        expect: Callable[[int], None] | None,
+    ) -> Kept | Miss:
         if expect is not None:
             expect(sum([ref.size_bytes for ref in manifest.blobs]))
         blobs: dict[str, bytes] = {}
@@ -161,7 +174,7 @@ class Directory:
             if isinstance(content, Miss):
                 return content
             blobs[ref.role] = content
-        self._touch(name, facts.modified)
+        self._touch(name, used)
         return Kept(manifest, document, blobs)
 
     def _judge(self, document: bytes, key: Key) -> Manifest | Miss:
@@ -254,9 +267,13 @@ class Directory:
 
     def write(self, kept: Kept) -> None:
         """Keep an artifact, whole or not at all."""
+        self.put(kept)
+
+    def put(self, kept: Kept) -> bool:
+        """As `write`; whether it is there now: what is of a newer format stays."""
         from emberkeep.store.publication import publish  # a hit needs none
 
-        publish(self, kept)
+        return publish(self, kept)
 
     def remove(self, key: Key) -> bool:
         """Forget an artifact; its blobs stay until a collection finds that nothing needs them."""
@@ -418,10 +435,37 @@ class Directory:
             return Miss(DAMAGED, f"the manifest is that of {found.key.name}, moved"), document
         return found, document
 
+    def fetch(self, entry: Entry, expect: Callable[[int], None] | None = None) -> Kept | Miss:
+        """The artifact of an entry, checked; its use is noted.
+
+        Args:
+            entry: which one.
+            expect: told how many bytes of contents will be read, once its manifest was.
+        """
+        manifest, document = self.read_entry(entry)
+        if isinstance(manifest, Miss):
+            return manifest
+        try:
+            return self._read_contents(
+                manifest, document, entry_name(entry), entry.last_used, expect
+            )
+        except OSError as problem:
+            return Miss(UNREADABLE, f"{self.root} cannot be read: {problem}")
+
     def has(self, entry: Entry) -> bool:
         """Whether an entry is vouched for and its blobs are there, as far as sizes tell."""
         manifest, _ = self.read_entry(entry)
         return not isinstance(manifest, Miss) and self.has_blobs(manifest)
+
+    def holdings(self) -> frozenset[str]:
+        """The names of all manifests that are vouched for and have contents of right sizes."""
+        from emberkeep.store.summaries import holdings  # which builds on this module
+
+        return holdings(self)
+
+    def together(self, work: Callable[[Callable[[], None]], T]) -> T:
+        """Do several calls as one: here, that is no different from one after the other."""
+        return work(unchanging)
 
     def has_blobs(self, manifest: Manifest) -> bool:
         """Whether the blobs of a manifest are there, as far as sizes tell."""

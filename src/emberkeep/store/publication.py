@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PASSING = frozenset([EBUSY, EIO, ESTALE])
 
 
-def publish(directory: Directory, kept: Kept) -> None:
-    """Whoever sees the manifest finds all of it.
+def publish(directory: Directory, kept: Kept) -> bool:
+    """Whoever sees the manifest finds all of it. Whether it is there: what is newer stays.
 
     Raises:
         StoreProblem: the place is laid out by another version, or cannot be written.
@@ -34,7 +34,7 @@ def publish(directory: Directory, kept: Kept) -> None:
         document = write.endorsed(kept.document, kept.manifest.key)
         for ref in kept.manifest.blobs:
             write.blob(ref.digest, kept.blobs[ref.role])
-        write.manifest(kept.manifest.key, document, kept.source)
+        return write.manifest(kept.manifest.key, document, kept.source)
 
 
 @contextmanager
@@ -101,14 +101,15 @@ class Writer:
         if not (is_there and self._objects.touch(name)):
             self._objects.write(name, content)
 
-    def manifest(self, key: Key, document: bytes, source: str) -> None:
-        """Write an endorsed document, after all its blobs."""
+    def manifest(self, key: Key, document: bytes, source: str) -> bool:
+        """Write an endorsed document, after all its blobs; not in place of what is newer."""
         name = manifest_name(key)
         if _is_newer(self._objects, name, key):
-            return
+            return False
         if source:
             self._objects.write(source_name(name), source.encode())
         self._objects.write(name, document)
+        return True
 
 
 def _check_size(document: bytes, key: Key) -> None:

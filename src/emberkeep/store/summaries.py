@@ -15,19 +15,20 @@ import json
 from emberkeep.light import final, sha256
 from emberkeep.store.composition import read_ingredients
 from emberkeep.store.directory import entry_name
-from emberkeep.store.inspection import named_blobs
+from emberkeep.store.inspection import list_blobs, named_blobs
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import UNREADABLE, Miss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from emberkeep.store.directory import Directory, Notebook
     from emberkeep.store.protocol import Entry
 
 OK = "ok"
 SIZE_LIMIT = 1 << 30
+LISTED = 1000  # bytes that could be read while one object is listed
 FEW, PERCENT = 64, 0.01  # of the entries: so many are read again before all is written again
 GENERATED = "generated"
 OWN_MODULES = "emberkeep."
@@ -89,13 +90,16 @@ def _parse(entry: Entry, line: str) -> Summary:
 
 
 def survey(
-    directory: Directory, entries: Sequence[Entry] | None = None
+    directory: Directory,
+    entries: Sequence[Entry] | None = None,
+    expect: Callable[[int], None] = lambda _size: None,
 ) -> list[tuple[Entry, Summary]]:
     """Entries with what their manifests say; those that vanish meanwhile are left out.
 
     Args:
         directory: the keep.
         entries: all of its entries, where they were listed already.
+        expect: told of the bytes that are read.
 
     Raises:
         StoreProblem: the layout is unknown, or something cannot be listed.
@@ -109,6 +113,7 @@ def survey(
         if tab and version == entry.version:
             found.append((entry, _parse(entry, rest)))
             continue
+        expect(entry.size_bytes)
         summary = summarise(directory, entry)
         if summary is not None:
             found.append((entry, summary))
@@ -116,6 +121,31 @@ def survey(
     if read > max(FEW, PERCENT * len(known)) or len(noted) > 2 * len(found) + FEW:
         _write_notes(directory, found)
     return found
+
+
+def holdings(
+    directory: Directory, expect: Callable[[int], None] = lambda _size: None
+) -> frozenset[str]:
+    """The names of all manifests that are vouched for and have contents of the right sizes.
+
+    Args:
+        directory: the keep.
+        expect: told of the bytes that are read, and of a listing as if it were so many.
+
+    Raises:
+        StoreProblem: the layout is unknown, or something cannot be listed.
+    """
+    entries: list[Entry] = []
+    for entry in directory.entries():
+        entries.append(entry)
+        expect(LISTED)
+    expect(LISTED * len(entries))
+    blobs = {digest: facts.size_bytes for digest, facts in list_blobs(directory).items()}
+    return frozenset(
+        entry_name(entry)
+        for entry, said in survey(directory, entries, expect)
+        if said.state == OK and list(map(blobs.get, said.digests or ())) == said.sizes
+    )
 
 
 def summarise(directory: Directory, entry: Entry) -> Summary | None:
