@@ -144,11 +144,11 @@ def test_no_name_leads_out(store, name, tmp_path, sealer):
 def test_a_crash_before_the_manifest_leaves_nothing_to_see(store, artifact, monkeypatch):
     write_within, written = within.write_within, []
 
-    def crash(root, path, content, access, *, replaces=True):
+    def crash(root, path, content, access, **options):
         written.append(path)
         if path.endswith(".json"):
             raise OSError("the power went")
-        write_within(root, path, content, access, replaces=replaces)
+        write_within(root, path, content, access, **options)
 
     monkeypatch.setattr(within, "write_within", crash)
     with pytest.raises(StoreProblem, match="the power went"):

@@ -2,13 +2,16 @@
 
 import contextlib
 import os
+import shutil
 import stat
 import threading
 
 import pytest
 
-from emberkeep.store.files import Access, read_file
+from emberkeep.store.files import ALONE, Access, read_file
 from emberkeep.store.within import (
+    MOST_OPEN,
+    OpenFolders,
     move_within,
     remove_folder_within,
     remove_within,
@@ -227,4 +230,43 @@ def test_a_name_that_is_taken_is_not_taken_again(root, monkeypatch):
         write_within(root, f"{root}/f", b"3", replaces=False)
     write_within(root, f"{root}/g", b"4", replaces=False)
     assert (read_file(f"{root}/f", 10), read_file(f"{root}/g", 10)) == (b"1", b"4")
+    assert os.listdir(f"{root}/temporary") == []
+
+
+# Several files ----------------------------------------------------------------------------------
+
+
+def test_folders_stay_open_while_several_files_are_written(root):
+    before = len(os.listdir("/proc/self/fd"))
+    with OpenFolders(root, ALONE) as folders:
+        for number in range(5 * MOST_OPEN):
+            path = f"{root}/a{number % 40}/b/{number}"
+            write_within(root, path, b"%d" % number, folders=folders)
+            assert len(os.listdir("/proc/self/fd")) <= before + MOST_OPEN + 4
+    assert len(os.listdir("/proc/self/fd")) == before
+    for number in range(5 * MOST_OPEN):
+        with open(f"{root}/a{number % 40}/b/{number}", "rb") as file:
+            assert file.read() == b"%d" % number
+    assert os.listdir(f"{root}/temporary") == []
+
+
+@pytest.mark.parametrize("taken", ["a", "temporary", "a/b"])
+def test_a_folder_that_is_taken_away_while_it_is_open_is_made_again(root, taken):
+    with OpenFolders(root, ALONE) as folders:
+        write_within(root, f"{root}/a/b/1", b"1", folders=folders)
+        shutil.rmtree(f"{root}/{taken}")
+        write_within(root, f"{root}/a/b/2", b"2", folders=folders)
+    with open(f"{root}/a/b/2", "rb") as file:
+        assert file.read() == b"2"
+
+
+def test_a_link_in_the_place_of_a_folder_is_not_followed_by_the_next_file(root, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    with OpenFolders(root, ALONE) as folders:
+        write_within(root, f"{root}/a/1", b"1", folders=folders)
+        os.symlink(outside, f"{root}/b")
+        with pytest.raises(OSError, match="link"):
+            write_within(root, f"{root}/b/2", b"2", folders=folders)
+    assert list(outside.iterdir()) == []
     assert os.listdir(f"{root}/temporary") == []

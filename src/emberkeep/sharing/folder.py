@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from contextlib import contextmanager
 
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, replace
@@ -26,7 +27,7 @@ from emberkeep.trust.judging import Others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from typing import TypeVar
 
     from emberkeep.lease.protocol import LeaseAmongHosts, Owner
@@ -329,6 +330,14 @@ class SharedFolder:
     def read_entry(self, entry: Entry) -> tuple[Manifest | Miss, bytes]:
         """An entry's manifest and document, checked, its contents not."""
         return self._change(lambda _deadline: self.directory.read_entry(entry))
+
+    @contextmanager
+    def putting(self) -> Generator[Callable[[Kept], bool]]:
+        """What does as `put`, for many, and tries each once; within `together`."""
+        self._require_place()
+        with self.directory.putting() as put:
+            yield put
+        self._seen.note()
 
     def fetch(self, entry: Entry) -> Kept | Miss:
         """The artifact of an entry, checked."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from emberkeep.errors import Untrusted
+from emberkeep.errors import StoreProblem, Untrusted
 from emberkeep.light import final, frozen
 from emberkeep.store.directory import entry_name
 from emberkeep.store.protocol import Miss
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from emberkeep.sharing.folder import SharedFolder
     from emberkeep.store.directory import Directory
-    from emberkeep.store.protocol import Entry
+    from emberkeep.store.protocol import Entry, Kept
 
     Layer = Directory | SharedFolder
+    Renew = Callable[[], None]
     A = TypeVar("A")
     B = TypeVar("B")
 
@@ -130,24 +131,32 @@ def _bring_together(
         renew_source: Callable[[], None], renew_target: Callable[[], None]
     ) -> list[int | str]:
         outcomes: list[int | str] = []
-        for entry in batch:
-            renew_source()
-            renew_target()
-            outcomes.append(_bring(source, target, entry, dry_run=dry_run))
+
+        def each(put: Callable[[Kept], bool]) -> None:
+            for entry in batch[len(outcomes) :]:
+                renew_source()
+                renew_target()
+                outcomes.append(_bring(source, put, target, entry))
+
+        try:
+            with target.putting() as put:
+                each(put)
+        except StoreProblem:  # once more, each by itself and with patience; or it is raised again
+            each(target.put)
         return outcomes
 
+    if dry_run:
+        return [_would_bring(source, entry) for entry in batch]
     return source.together(lambda one: target.together(lambda other: bring(one, other)))
 
 
-def _bring(source: Layer, target: Layer, entry: Entry, *, dry_run: bool) -> int | str:
+def _bring(source: Layer, put: Callable[[Kept], bool], target: Layer, entry: Entry) -> int | str:
     """The size of what was brought, or why it was not."""
-    if dry_run:
-        return _would_bring(source, entry)
     kept = source.fetch(entry)
     if isinstance(kept, Miss):
         return f"{kept.reason}: {kept.detail}"
     try:
-        if not target.put(kept):
+        if not put(kept):
             return _why_not(target, entry)
     except Untrusted as problem:
         return str(problem)

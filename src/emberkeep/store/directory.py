@@ -47,6 +47,7 @@ from emberkeep.store.protocol import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from typing import TypeVar
 
     from emberkeep.store.object_store import Facts, ObjectStore
@@ -274,6 +275,12 @@ class Directory:
         from emberkeep.store.publication import publish  # a hit needs none
 
         return publish(self, kept)
+
+    def putting(self) -> AbstractContextManager[Callable[[Kept], bool]]:
+        """What does as `put`, for many, on one thread."""
+        from emberkeep.store.publication import putting
+
+        return putting(self)
 
     def remove(self, key: Key) -> bool:
         """Forget an artifact; its blobs stay until a collection finds that nothing needs them."""

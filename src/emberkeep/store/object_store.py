@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from emberkeep.store.files import Access
+    from emberkeep.store.within import OpenFolders
 
 
 @final
@@ -127,12 +128,19 @@ class Folder:
     Args:
         root: its path.
         access: asked, at each write, who else may read and write what is made; by default nobody.
+        folders: those that are open already, of a thread that writes several files.
     """
 
-    def __init__(self, root: str, access: Callable[[str], Access] | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        access: Callable[[str], Access] | None = None,
+        folders: OpenFolders | None = None,
+    ) -> None:
         self.root = root
         self.label = root
         self._access = access
+        self._folders = folders
 
     def address(self, name: str) -> str:
         """The path of an object."""
@@ -184,7 +192,14 @@ class Folder:
         """Write a file under another name, then give it its own."""
         from emberkeep.store import within  # a hit needs none
 
-        within.write_within(self.root, self.address(name), content, self.access, replaces=replaces)
+        folders = self._folders
+        access = self.access if folders is None else folders.access
+        path = self.address(name)
+        within.write_within(self.root, path, content, access, replaces=replaces, folders=folders)
+
+    def with_open(self, folders: OpenFolders) -> Folder:
+        """The same place, for one thread that writes several files."""
+        return Folder(self.root, self._access, folders)
 
     def touch(self, name: str) -> bool:
         """Set a file's times to now, by way of no link."""

@@ -11,10 +11,11 @@ from emberkeep.store import files
 from emberkeep.store.directory import LAYOUT, blob_name, manifest_name, source_name
 from emberkeep.store.manifest import SIZE_LIMIT, read_document
 from emberkeep.store.protocol import NEWER_FORMAT, Miss
+from emberkeep.store.within import OpenFolders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from emberkeep.store.directory import Directory
     from emberkeep.store.object_store import ObjectStore
@@ -31,10 +32,7 @@ def publish(directory: Directory, kept: Kept) -> bool:
         StoreProblem: the place is laid out by another version, or cannot be written.
     """
     with writing(directory) as write:
-        document = write.endorsed(kept.document, kept.manifest.key)
-        for ref in kept.manifest.blobs:
-            write.blob(ref.digest, kept.blobs[ref.role])
-        return write.manifest(kept.manifest.key, document, kept.source)
+        return write.artifact(kept)
 
 
 @contextmanager
@@ -48,9 +46,24 @@ def writing(directory: Directory) -> Generator[Writer]:
         directory.check_layout(mends=True)
         if not directory.has_object("format"):
             _lay_out(directory)
-        yield Writer(directory)
+        if directory.folder is None:
+            yield Writer(directory, directory.objects)
+            return
+        with OpenFolders(directory.folder.root, directory.folder.access) as folders:
+            yield Writer(directory, directory.folder.with_open(folders))
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be written: {problem}") from problem
+
+
+@contextmanager
+def putting(directory: Directory) -> Generator[Callable[[Kept], bool]]:
+    """What publishes many artifacts, one after the other.
+
+    Raises:
+        StoreProblem: the place is laid out by another version, or cannot be written.
+    """
+    with writing(directory) as write:
+        yield write.artifact
 
 
 def _lay_out(directory: Directory) -> None:
@@ -69,11 +82,23 @@ def _lay_out(directory: Directory) -> None:
 
 @final
 class Writer:
-    """What writes into a place; use it for blobs first, for their manifest last."""
+    """What writes into a place; use it for blobs first, for their manifest last. Of one thread."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, objects: ObjectStore) -> None:
         self._directory = directory
-        self._objects = directory.objects
+        self._objects = objects
+
+    def artifact(self, kept: Kept) -> bool:
+        """Write all of an artifact; whether it is there: what is newer stays.
+
+        Raises:
+            Untrusted: nobody who counts here vouches for it.
+            StoreProblem: it is too large to be read again.
+        """
+        document = self.endorsed(kept.document, kept.manifest.key)
+        for ref in kept.manifest.blobs:
+            self.blob(ref.digest, kept.blobs[ref.role])
+        return self.manifest(kept.manifest.key, document, kept.source)
 
     def endorsed(self, document: bytes, key: Key) -> bytes:
         """A document as it is to be written here.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 
+from emberkeep.light import final
 from emberkeep.store.files import (
     ALONE,
     FOLDER,
@@ -23,17 +24,76 @@ from emberkeep.store.files import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import TypeVar
+    from typing import Self, TypeVar
 
     from emberkeep.store.files import Access
 
     T = TypeVar("T")
 
 TEMPORARY = "temporary"
+MOST_OPEN = 16  # folders at once, for each thread that writes
+
+
+@final
+class OpenFolders:
+    """Folders within a root that stay open while several files are written; of one thread.
+
+    Args:
+        root: what must not be left.
+        access: who else may read and write what is made.
+    """
+
+    def __init__(self, root: str, access: Access) -> None:
+        self.root = root
+        self.access = access
+        self._open: dict[tuple[str, ...], int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all, and begin anew with the next."""
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def begin(self) -> int:
+        """The folder for drafts; what was open for earlier files is closed now and then.
+
+        Only here: whoever writes a file holds descriptors until it is in place.
+        """
+        if len(self._open) >= MOST_OPEN:
+            self.close()
+        return self.folder((TEMPORARY,))
+
+    def folder(self, names: tuple[str, ...]) -> int:
+        """The descriptor of a folder, which is not the caller's to close; made if it is missing."""
+        known = self._open.get(names)
+        if known is not None:
+            return known
+        if not names:
+            opened = open_folder(self.root, (), self.access)
+        else:
+            above = self.folder(names[:-1])
+            try:
+                opened = _open_inner(names[-1], above, self.access)
+            except OSError as problem:
+                _name(problem, self.root, names)
+                raise
+        self._open[names] = opened
+        return opened
 
 
 def write_within(
-    root: str, path: str, content: bytes, access: Access = ALONE, *, replaces: bool = True
+    root: str,
+    path: str,
+    content: bytes,
+    access: Access = ALONE,
+    *,
+    replaces: bool = True,
+    folders: OpenFolders | None = None,
 ) -> None:
     """Put a file in place whole: written under a temporary name, then renamed.
 
@@ -45,25 +105,44 @@ def write_within(
         content: all of it.
         access: who else may read and write what is made.
         replaces: whether it takes the place of a file that is there.
+        folders: those that are open already, where several files are written.
 
     Raises:
         FileExistsError: it is there, and was not to be replaced.
         OSError: it cannot be written, or a link stands in the place of a folder.
     """
-    draft = unique_name()
-    drafts = open_folder(root, (TEMPORARY,), access)
+    if folders is None:
+        with OpenFolders(root, access) as own:
+            _write(path, content, own, replaces=replaces)
+        return
     try:
-        try:
-            _write_new(draft, content, drafts, access)
-            if replaces:
-                _put(draft, drafts, root, path, access)
-            else:
-                _add(draft, drafts, root, path, access)
-        except BaseException:
-            _unlink(draft, drafts)
-            raise
-    finally:
-        os.close(drafts)
+        _write(path, content, folders, replaces=replaces)
+    except FileNotFoundError:  # a folder that was open has been taken away
+        folders.close()
+        _write(path, content, folders, replaces=replaces)
+
+
+def _write(path: str, content: bytes, folders: OpenFolders, *, replaces: bool) -> None:
+    draft = unique_name()
+    drafts = folders.begin()
+    try:
+        _write_new(draft, content, drafts, folders.access)
+        if replaces:
+            _replace(draft, drafts, path, folders)
+        else:
+            _add(draft, drafts, folders.root, path, folders.access)
+    except BaseException:
+        _unlink(draft, drafts)
+        raise
+
+
+def _replace(name: str, drafts: int, path: str, folders: OpenFolders) -> None:
+    *above, target = _parts(folders.root, path)
+    try:
+        into = folders.folder(tuple(above))
+        os.replace(name, target, src_dir_fd=drafts, dst_dir_fd=into)
+    except FileNotFoundError:  # a collection has taken the folder away, while it was empty
+        _put(name, drafts, folders.root, path, folders.access)
 
 
 def remove_within(root: str, path: str) -> bool:
@@ -141,16 +220,20 @@ def open_folder(root: str, names: Sequence[str], access: Access | None = None) -
         try:
             inner = _open_inner(name, folder, access)
         except OSError as problem:
-            if problem.errno in (errno.ENOTDIR, errno.ELOOP):
-                place = os.path.join(root, *names[:depth])
-                raise OSError(
-                    problem.errno, "this is a link or a file; a folder was expected", place
-                ) from problem
+            _name(problem, root, names[:depth])
             raise
         finally:
             os.close(folder)
         folder = inner
     return folder
+
+
+def _name(problem: OSError, root: str, names: Sequence[str]) -> None:
+    """Raise what is wrong, and with what, where a link or a file stands in a folder's place."""
+    if problem.errno in (errno.ENOTDIR, errno.ELOOP):
+        place = os.path.join(root, *names)
+        text = "this is a link or a file; a folder was expected"
+        raise OSError(problem.errno, text, place) from problem
 
 
 def _open_inner(name: str, folder: int, access: Access | None) -> int:

@@ -70,14 +70,27 @@ class SigningKey:
         Raises:
             StoreProblem: the two halves are not those of one key, so nobody could check it.
         """
-        key = _ed25519().Ed25519PrivateKey.from_private_bytes(bytes.fromhex(self.private))
-        if key.public_key().public_bytes_raw().hex() != self.public:
-            raise StoreProblem(
-                f"The public half of the key {self.name!r} does not belong to its private half, "
-                "so nothing is signed. Restore the key from where it was made, or make another: "
-                "emberkeep key generate NAME"
-            )
-        return key.sign(message).hex()
+        opened = _opened.get(self)
+        if opened is None:
+            opened = _open(self)
+            _opened.clear()
+            _opened[self] = opened
+        return opened.sign(message).hex()
+
+
+# The key that signed last, for to open it takes as long as to sign.
+_opened: dict[SigningKey, Any] = {}
+
+
+def _open(key: SigningKey) -> Any:
+    opened = _ed25519().Ed25519PrivateKey.from_private_bytes(bytes.fromhex(key.private))
+    if opened.public_key().public_bytes_raw().hex() != key.public:
+        raise StoreProblem(
+            f"The public half of the key {key.name!r} does not belong to its private half, "
+            "so nothing is signed. Restore the key from where it was made, or make another: "
+            "emberkeep key generate NAME"
+        )
+    return opened
 
 
 def manifest_message(payload: str) -> bytes:
