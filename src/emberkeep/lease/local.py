@@ -79,7 +79,7 @@ class LocalLease:
         _remove(self.path)  # before unlocking, so that nobody gets a lock on its remains
         _unlock(self.owner)
         _close(self.owner)
-        _held.remove(self)
+        _forget(self)
 
     def _is_held(self) -> bool:
         return self._process == os.getpid() and self in _held and not self.owner.closed
@@ -95,11 +95,15 @@ def _after_fork() -> None:
     _held.clear()
 
 
+def _forget(lease: LocalLease) -> None:
+    with suppress(ValueError):  # another thread was faster
+        _held.remove(lease)
+
+
 def _forget_lost() -> None:
     for lease in tuple(_held):  # others come and go
         if lease.owner.closed:
-            with suppress(ValueError):
-                _held.remove(lease)
+            _forget(lease)
 
 
 if hasattr(os, "register_at_fork"):
