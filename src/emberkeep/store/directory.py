@@ -201,6 +201,7 @@ class Directory:
             return self._quarantine_blob(ref, str(problem))
         if len(content) == ref.size_bytes and sha256(content).hexdigest() == ref.digest:
             return content
+        del content  # what is large is not held while it is looked at again
         problem = f"the blob {ref.role!r} does not have the digest that is its name"
         return self._quarantine_blob(ref, problem)
 

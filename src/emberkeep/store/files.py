@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PRIVATE = 0o700
+PIECE_BYTES = 1 << 20
 FOLDER_TRIES = 5  # each can only fail if a collection empties the keep within microseconds
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -46,13 +47,30 @@ def read_with_facts(
         chunks = [os.read(descriptor, expected + 1)]
         total = len(chunks[0])
         while chunks[-1] and total != expected and total <= limit:
-            chunks.append(os.read(descriptor, limit + 1 - total))
+            chunks.append(os.read(descriptor, min(limit + 1 - total, PIECE_BYTES)))
             total += len(chunks[-1])
     finally:
         os.close(descriptor)
     if total > limit:
         raise ValueError(f"{path} is larger than the {limit} bytes it can have")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks), facts
+
+
+def holds(path: str, content: bytes) -> bool:
+    """Whether a file has just these bytes; in pieces, so that what is large is not held twice."""
+    descriptor = os.open(path, READING)
+    try:
+        facts = os.fstat(descriptor)
+        if not S_ISREG(facts.st_mode) or facts.st_size != len(content):
+            return False
+        place = 0
+        while piece := os.read(descriptor, PIECE_BYTES):
+            if content[place : place + len(piece)] != piece:
+                return False
+            place += len(piece)
+        return place == len(content)
+    finally:
+        os.close(descriptor)
 
 
 @final

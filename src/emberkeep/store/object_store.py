@@ -83,6 +83,10 @@ if TYPE_CHECKING:
             """What is known of an object, without its content."""
             ...
 
+        def holds(self, name: str, content: bytes) -> bool:
+            """Whether an object has just these bytes, which are not held a second time for that."""
+            ...
+
         def list(self, prefix: str) -> Iterator[tuple[str, Facts]]:
             """All objects whose names begin so, in any order.
 
@@ -164,6 +168,10 @@ class Folder:
         """A file's bytes."""
         content, facts = files.read_with_facts(f"{self.root}{os.sep}{name}", limit)
         return content, facts_of(facts)
+
+    def holds(self, name: str, content: bytes) -> bool:
+        """Whether a file has just these bytes; compared in pieces."""
+        return files.holds(self.address(name), content)
 
     def facts(self, name: str) -> Facts:
         """What is known of a file; of a link, what the link itself is."""

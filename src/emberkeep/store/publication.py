@@ -118,8 +118,8 @@ class Writer:
         try:
             # Compared, not only measured: a power cut leaves files of the right length and of
             # zeros, and one build has to heal them all.
-            is_there = self._objects.read(name, len(content))[0] == content
-        except (OSError, ValueError):  # not there, or too long: writing tells
+            is_there = self._objects.holds(name, content)
+        except OSError:  # not there, or not to be read: writing tells
             is_there = False
         # Touched, so that a collection that runs at this moment sees that it is needed; what is
         # not ours to touch is written.

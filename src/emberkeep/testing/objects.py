@@ -52,6 +52,10 @@ class Dictionary:
             raise ValueError(f"{name} is larger than the {limit} bytes it can have")
         return content, facts
 
+    def holds(self, name: str, content: bytes) -> bool:
+        """Whether an object has just these bytes."""
+        return self.read(name, len(content) + 1)[0] == content
+
     def facts(self, name: str) -> Facts:
         """What is known of it."""
         return self._find(name)[1]
@@ -135,6 +139,18 @@ class ObjectStoreContract(ABC):
         assert (facts.size_bytes, place.facts(name).size_bytes) == (len(content), len(content))
         assert facts.version == place.facts(name).version
         assert place.is_there()
+
+    @pytest.mark.parametrize("content", [b"", b"x", bytes(range(256)) * 8192])
+    def test_whether_it_holds_some_bytes(self, content: bytes) -> None:
+        """It says yes to the same bytes alone; there is nothing where nothing was put."""
+        place = self.make_place()
+        place.write("a/b", content)
+        assert place.holds("a/b", content)
+        others = {content + b"\0", content[:-1], content[:-1] + b"?", b"?" + content[1:]}
+        for other in others - {content}:
+            assert not place.holds("a/b", other)
+        with pytest.raises(FileNotFoundError):
+            place.holds("a/c", content)
 
     def test_what_is_larger_than_the_limit_is_not_read(self) -> None:
         """A limit is one: nobody's memory is filled."""
