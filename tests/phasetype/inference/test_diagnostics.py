@@ -136,7 +136,14 @@ def test_inference_data_hold_everything(two_kinds):
     data = np.random.default_rng(6).exponential([0.5, 2.0], (30, 2))
     data[3, 1] = np.nan
     found = svgd(
-        two_kinds, data, prior=PRIOR, names=["a", "b"], restarts=2, particles=50, iterations=60
+        two_kinds,
+        data,
+        prior=PRIOR,
+        names=["a", "b"],
+        restarts=2,
+        particles=50,
+        iterations=60,
+        independent=True,
     )
     held = found.to_inference_data()
     assert dict(held.posterior.sizes) == {"chain": 2, "draw": 50}

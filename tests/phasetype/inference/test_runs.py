@@ -31,6 +31,7 @@ def posed(model, data, **changes):
         names=None,
         moment_weight=0.0,
         moment_count=None,
+        independent=False,
         batch=32,
     )
     return pose(model, data, **(options | changes))

@@ -60,6 +60,8 @@ class SVGD:
         minibatch: how many observations a step draws; all by default.
         moment_weight: how much a difference of moments counts, beyond the likelihood.
         moment_count: how many moments; as many as the model gives by default.
+        independent: whether kinds of rewards in a row are, given the parameters. If not, spreads
+            are corrected.
         restarts: runs from different starts, which are combined and compared.
         seed: of all that is random.
         tolerance: stop early once mean and standard deviation move less than that, in standard
@@ -92,6 +94,7 @@ class SVGD:
         minibatch: int | None = None,
         moment_weight: float = 0.0,
         moment_count: int | None = None,
+        independent: bool = False,
         restarts: int = 1,
         seed: int = 0,
         tolerance: float | None = None,
@@ -119,6 +122,7 @@ class SVGD:
                 names=names,
                 moment_weight=moment_weight,
                 moment_count=moment_count,
+                independent=independent,
                 batch=max(n_particles, SMALLEST_BATCH),
             )
         self._course = Course(
@@ -173,6 +177,7 @@ def svgd(  # noqa: PLR0913 - what can be chosen
     minibatch: int | None = None,
     moment_weight: float = 0.0,
     moment_count: int | None = None,
+    independent: bool = False,
     restarts: int = 1,
     seed: int = 0,
     tolerance: float | None = None,
@@ -196,6 +201,7 @@ def svgd(  # noqa: PLR0913 - what can be chosen
         minibatch=minibatch,
         moment_weight=moment_weight,
         moment_count=moment_count,
+        independent=independent,
         restarts=restarts,
         seed=seed,
         tolerance=tolerance,

@@ -75,6 +75,7 @@ def method_of_moments(
         names=None,
         moment_weight=0.0,
         moment_count=None,
+        independent=True,  # of spreads nothing is said
         batch=BATCH,
     )
     problem, begin = replace(posed.problem, {"prior": None}), posed.start

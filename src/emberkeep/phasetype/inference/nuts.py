@@ -97,6 +97,7 @@ def mcmc(  # noqa: PLR0913 - what can be chosen
     names: Sequence[str] | None = None,
     moment_weight: float = 0.0,
     moment_count: int | None = None,
+    independent: bool = False,
     acceptance: float = 0.8,
     seed: int = 0,
 ) -> Posterior:
@@ -116,6 +117,7 @@ def mcmc(  # noqa: PLR0913 - what can be chosen
         names: likewise.
         moment_weight: likewise.
         moment_count: likewise.
+        independent: likewise.
         acceptance: what step sizes are adapted to; nearer to one where chains diverge.
         seed: of all that is random.
 
@@ -139,6 +141,7 @@ def mcmc(  # noqa: PLR0913 - what can be chosen
         names=names,
         moment_weight=moment_weight,
         moment_count=moment_count,
+        independent=independent,
         batch=BATCH,
     )
     found = run_chains(posed, Chains(draws, warmup, acceptance), count=chains, seed=seed)

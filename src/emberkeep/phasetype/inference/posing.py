@@ -6,10 +6,11 @@ import numpy as np
 
 from emberkeep.errors import InvalidPlan
 from emberkeep.light import final, frozen, replace
+from emberkeep.phasetype.inference.composite import corrected
 from emberkeep.phasetype.inference.modes import best_of, common_starts
 from emberkeep.phasetype.inference.observations import Observations, read_observations
 from emberkeep.phasetype.inference.priors import LogNormal, Normal, Uniform, read_prior, supports
-from emberkeep.phasetype.inference.problem import Problem, moment_target
+from emberkeep.phasetype.inference.problem import Problem, Stretch, moment_target
 from emberkeep.phasetype.inference.transforms import (
     Bounded,
     Unbounded,
@@ -58,6 +59,7 @@ def pose(  # noqa: PLR0913 - what can be said of a posterior
     names: Sequence[str] | None,
     moment_weight: float,
     moment_count: int | None,
+    independent: bool,
     batch: int,
 ) -> Posed:
     """Check everything, and find a start."""
@@ -79,6 +81,7 @@ def pose(  # noqa: PLR0913 - what can be said of a posterior
         read,
         transforms,
         target,
+        stretch=None if model.kinds is None else Stretch(np.zeros(size), np.eye(size)),
     )
     if start is not None:
         begin = best_of(problem, _given_start(start, transforms)[None, :], batch)
@@ -86,7 +89,10 @@ def pose(  # noqa: PLR0913 - what can be said of a posterior
         begin = best_of(problem, common_starts(problem, batch), batch)
     if read is None:
         problem = replace(problem, {"prior": default_prior(problem, begin)})
-    return Posed(problem, observations, begin, _names(names, size))
+    posed = Posed(problem, observations, begin, _names(names, size))
+    if model.kinds is None or independent:
+        return posed
+    return corrected(posed, batch)
 
 
 def default_prior(problem: Problem, start: Values) -> tuple[Any, ...]:

@@ -46,6 +46,20 @@ class MomentTarget:
 @final
 @node
 @frozen
+class Stretch:
+    """Where a likelihood is highest, and how points are moved before it is asked for."""
+
+    center: Any
+    matrix: Any
+
+    def applied(self, point: Any) -> Any:
+        """Where the likelihood is taken for a point."""
+        return self.center + self.matrix @ (point - self.center)
+
+
+@final
+@node
+@frozen
 class Problem:
     """A posterior density in unconstrained coordinates.
 
@@ -57,6 +71,7 @@ class Problem:
         prior: as `read_prior` gives it; None: flat in unconstrained coordinates.
         transforms: one for each parameter.
         target: what moments are drawn to; None: nothing.
+        stretch: of the likelihood, where kinds depend on each other; None where there is one kind.
     """
 
     model: Any
@@ -66,6 +81,7 @@ class Problem:
     prior: Any
     transforms: tuple[Any, ...]
     target: MomentTarget | None
+    stretch: Stretch | None
 
     @property
     def size(self) -> int:
@@ -109,7 +125,10 @@ def moment_penalty(problem: Problem, theta: Any) -> Any:
 def log_posterior(problem: Problem, point: Any, rows: Any = None) -> tuple[Any, Any]:
     """The unnormalised log density at a point, as far as possible, and whether it is possible."""
     theta = forward(problem.transforms, point)
-    total, possible = log_likelihood(problem, theta, rows)
+    seen = theta
+    if problem.stretch is not None:
+        seen = forward(problem.transforms, problem.stretch.applied(point))
+    total, possible = log_likelihood(problem, seen, rows)
     total = total - moment_penalty(problem, theta)
     if problem.prior is not None:
         total = total + log_prior(problem.prior, theta) + log_jacobian(problem.transforms, point)
@@ -124,6 +143,17 @@ def scores(problem: Problem, points: Any, rows: Any = None) -> tuple[Any, Any]:
 
     (totals, possible), slopes = jax.vmap(jax.value_and_grad(one, has_aux=True))(points)
     return jnp.where(possible, totals, -jnp.inf), jnp.where(jnp.isfinite(slopes), slopes, 0.0)
+
+
+def row_logs(problem: Problem, points: Any) -> Any:
+    """Log densities by point, row and kind; zero for what was not observed."""
+
+    def one(point: Any) -> Any:
+        density = problem.model.likelihood(forward(problem.transforms, point), problem.values)
+        counts = (problem.weights > 0) & (density > 0)
+        return jnp.log(jnp.where(counts, density, 1.0))
+
+    return jax.vmap(one)(points)
 
 
 # Moments ------------------------------------------------------------------------------------------
