@@ -18,3 +18,9 @@ def test_kill_9_at_random_moments_leaves_nothing_bad_to_read(run_program, report
     facts = run_program("kill_random", kills)
     assert facts["kills"] >= kills
     report(**facts)
+
+
+@pytest.mark.parametrize("interrupts", [30, pytest.param(360, marks=pytest.mark.soak)])
+def test_interrupts_at_random_moments_hold_up_nobody(run_program, report, interrupts):
+    facts = run_program("interrupts", interrupts)
+    report(**facts)
