@@ -26,7 +26,7 @@ from emberkeep.store.protocol import BlobRef, Key, Manifest
 from emberkeep.trust.seals import Sealer
 
 ENTRIES = 10_000
-BLOB = 8_000
+BLOB = 20_000
 NAMES = 50
 ALONE = "lorenz"
 WORKERS = os.cpu_count() or 1

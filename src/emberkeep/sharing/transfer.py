@@ -6,17 +6,15 @@ whatever was interrupted goes on where it was.
 
 from __future__ import annotations
 
-import os
-
 from emberkeep.errors import StoreProblem, Untrusted
 from emberkeep.light import final, frozen
 from emberkeep.store.directory import entry_name
+from emberkeep.store.parallel import batches, in_parallel
 from emberkeep.store.protocol import Miss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import TypeVar
+    from collections.abc import Callable, Sequence
 
     from emberkeep.sharing.folder import SharedFolder
     from emberkeep.store.directory import Directory
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 
     Layer = Directory | SharedFolder
     Renew = Callable[[], None]
-    A = TypeVar("A")
-    B = TypeVar("B")
 
 THREADS = 3  # no more calls than that go to one place at once
 BATCH = 32  # entries that are brought as one call
@@ -73,7 +69,6 @@ def transfer(
     total = len(entries)
     present = _present(target, entries)
     missing = [entry for entry in entries if entry_name(entry) not in present]
-    batches = [missing[begin : begin + BATCH] for begin in range(0, len(missing), BATCH)]
     done = total - len(missing)
     tell = _tell_nobody if on_progress is None else on_progress
     tell(done, total)
@@ -82,7 +77,7 @@ def transfer(
         return _bring_together(source, target, batch, dry_run=dry_run)
 
     outcomes: list[int | str] = []
-    for some in _in_parallel(bring, batches):
+    for some in in_parallel(bring, batches(missing, BATCH), THREADS):
         outcomes += some
         tell(done + len(outcomes), total)
     pairs = list(zip(missing, outcomes, strict=True))
@@ -102,24 +97,6 @@ def _present(target: Layer, entries: Sequence[Entry]) -> frozenset[str]:
     if len(entries) > FEW:
         return target.holdings()
     return frozenset(entry_name(entry) for entry in entries if target.has(entry))
-
-
-def _in_parallel(work: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
-    """What some work gives for each item, in their order, on as many threads as pay.
-
-    The first that fails ends it: what is under way is finished, and the rest is not begun.
-    """
-    threads = min(THREADS, os.cpu_count() or 1, len(items))
-    if threads < 2:  # noqa: PLR2004 - one thread is this one
-        yield from map(work, items)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    pool = ThreadPoolExecutor(threads)
-    try:
-        yield from pool.map(work, items)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _bring_together(

@@ -23,13 +23,14 @@ from emberkeep.store.manifest import (
     TRAILER_BYTES,
     read_document,
 )
+from emberkeep.store.parallel import batches, in_parallel
 from emberkeep.store.pins import pinned
 from emberkeep.store.protocol import DAMAGED, UNREADABLE, UNTRUSTED, Miss
 from emberkeep.store.within import in_folder, move_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from emberkeep.store.directory import Directory
     from emberkeep.store.object_store import Facts
@@ -39,6 +40,7 @@ OK = "ok"
 OTHER = "other"
 MANIFEST = "manifest"  # the role of a finding about a manifest itself
 STRAY_AFTER_S = 3600.0  # what is being written is younger than this
+BATCH = 64  # entries that a thread checks at once
 SHELF_DIGITS = 2  # of a blob's digest name the folder it lies in
 
 # What is there ---------------------------------------------------------------------------------
@@ -204,25 +206,44 @@ def inspect(directory: Directory) -> Iterator[Finding]:
     named: set[str] = set()
     all_understood = True
     checked: dict[str, str | None] = {}
-    for entry in directory.entries():
-        path = directory.entry_path(entry)
-        manifest, document = directory.read_entry(entry)
-        if not isinstance(manifest, Miss):
-            problems = list(_blob_problems(directory, entry, manifest, checked))
-        else:
-            problems = [_manifest_problem(entry, path, manifest)]
-        if problems and not directory.has_object(entry_name(entry)):
-            continue  # evicted meanwhile, its blobs with it
-        yield from problems or [Finding(OK, path, entry=entry)]
-        blobs = named_blobs(document) if document else None
-        all_understood &= blobs is not None
-        named.update(blobs or ())
+
+    def check(entries: Sequence[Entry]) -> list[_Checked]:
+        return [_check(directory, entry, checked) for entry in entries]
+
+    for some in in_parallel(check, batches(list(directory.entries()), BATCH)):
+        for each in some:
+            yield from each.findings
+            all_understood &= each.blobs is not None
+            named.update(each.blobs or ())
     if all_understood:  # else nobody knows what the others need
         yield from _orphans(directory, named)
     stray = reap(directory, time.time() - STRAY_AFTER_S, dry_run=True)
     if stray:
         detail = f"{stray} files that a process which died was writing; `emberkeep gc` removes them"
         yield Finding(OTHER, directory.objects.address("temporary"), detail, role="temporary")
+
+
+@final
+@frozen
+class _Checked:
+    """What is to be said of an entry, and the blobs that it names; None where nobody can tell."""
+
+    findings: Sequence[Finding]
+    blobs: Collection[str] | None
+
+
+def _check(directory: Directory, entry: Entry, checked: dict[str, str | None]) -> _Checked:
+    path = directory.entry_path(entry)
+    manifest, document = directory.read_entry(entry)
+    if isinstance(manifest, Miss):
+        problems = [_manifest_problem(entry, path, manifest)]
+        blobs = named_blobs(document) if document else None
+    else:
+        problems = list(_blob_problems(directory, entry, manifest, checked))
+        blobs = [blob.digest for blob in manifest.blobs]
+    if problems and not directory.has_object(entry_name(entry)):
+        return _Checked((), ())  # evicted meanwhile, its blobs with it
+    return _Checked(problems or [Finding(OK, path, entry=entry)], blobs)
 
 
 def _manifest_problem(entry: Entry, path: str, miss: Miss) -> Finding:
