@@ -38,7 +38,10 @@ CASES = {
     "shared": (
         (),
         (Place("/file", read_only=True),),
-        (Place("/one", "warn", deadline_s=2.0), Place("/two", details=False)),
+        (
+            Place("/one", "warn", deadline_s=2.0, max_size_bytes=2000, max_age_s=3 * DAY_S),
+            Place("/two", details=False),
+        ),
         (Place("/argument"),),
     ),
     "strategy": ("layered", "local", "shared", "layered"),
@@ -57,7 +60,7 @@ TEXTS = {  # how the file, the environment and an argument spell the values abov
     "notices": ("true", " Off", "AUTO"),
     "shared": (
         "[{path = '/file', read_only = true}]",
-        "/one?policy=warn&deadline_s=2, /two?details=no",
+        "/one?policy=warn&deadline_s=2&max_size=2KB&max_age=3d, /two?details=no",
         ["/argument"],
     ),
     "strategy": ("'Local'", "shared", "layered"),

@@ -47,6 +47,8 @@ class Place:
         details: whether ingredients and generated source, which may show values that a function
             captured, are published with what this user builds.
         deadline_s: how long a call may take before the place counts as hanging.
+        max_size_bytes: what whoever owns the place leaves there at most; None for no limit.
+        max_age_s: how long they leave an entry that nobody uses; None for no limit.
     """
 
     path: str
@@ -54,6 +56,8 @@ class Place:
     read_only: bool = False
     details: bool = True
     deadline_s: float = DEADLINE_S
+    max_size_bytes: int | None = None
+    max_age_s: float | None = None
 
 
 @final
@@ -190,6 +194,11 @@ def _text(value: object) -> str:
     return value.strip()
 
 
+def has_limits(place: Place) -> bool:
+    """Whether its owner wants room to be made there."""
+    return place.max_size_bytes is not None or place.max_age_s is not None
+
+
 def parse_places(value: object) -> tuple[Place, ...]:
     """Shared places: ``/cluster/keep?policy=warn``, several separated by commas, or a list."""
     if isinstance(value, str):
@@ -203,7 +212,9 @@ def parse_places(value: object) -> tuple[Place, ...]:
 def _place(value: Any) -> Place:
     """One place: a `Place`, a path, a text with options, or a table of the config file."""
     if isinstance(value, Place):
-        options = {name: getattr(value, name) for name in PLACE_OPTIONS}
+        options = {name: getattr(value, PLACE_FIELDS.get(name, name)) for name in PLACE_OPTIONS}
+        if value.max_age_s is not None:  # a record has seconds, where a bare number is days
+            options["max_age"] = f"{value.max_age_s}s"
         return _place({"path": value.path, **options})
     if value.__class__ is dict:
         table: Any = value
@@ -214,9 +225,10 @@ def _place(value: Any) -> Place:
         given = dict(option.split("=", 1) for option in query.split("&") if option)
     else:
         path, given = value, {}
-    return Place(
-        parse_folder(path), **{name: PLACE_OPTIONS[name](each) for name, each in given.items()}
-    )
+    options = {
+        PLACE_FIELDS.get(name, name): PLACE_OPTIONS[name](each) for name, each in given.items()
+    }
+    return Place(parse_folder(path), **options)
 
 
 def _policy(value: object) -> str:
@@ -238,11 +250,23 @@ def _deadline(value: object) -> float:
     return seconds
 
 
+def _max_size(value: object) -> int | None:
+    return None if value is None else parse_size(value)
+
+
+def _max_age(value: object) -> float | None:
+    return None if value is None else parse_duration(value)
+
+
+# Where an option has another name than its field, which names its unit.
+PLACE_FIELDS = {"max_size": "max_size_bytes", "max_age": "max_age_s"}
 PLACE_OPTIONS: Mapping[str, Callable[[object], Any]] = {
     "policy": _policy,
     "read_only": _boolean,
     "details": _boolean,
     "deadline_s": _deadline,
+    "max_size": _max_size,
+    "max_age": _max_age,
 }
 
 

@@ -12,6 +12,7 @@ from emberkeep.errors import InvalidBuild, StoreProblem, ToolchainWarning, Untru
 from emberkeep.lease.protocol import open_owner
 from emberkeep.lease.waiting import Wait
 from emberkeep.light import final, sha256
+from emberkeep.settings import has_limits
 from emberkeep.store.built import read_build
 from emberkeep.store.composition import compose
 from emberkeep.store.layers import Layered
@@ -68,6 +69,7 @@ class Builder:
         self._trouble = trouble
         self._publishers: list[Publisher] = []
         self._collectors: list[Publisher] = []
+        self._has_limits = any(map(has_limits, settings.shared))
 
     def _tell(self, problem: Exception) -> None:
         self._trouble("place", f"{problem}. {self.remedy()}")
@@ -167,6 +169,11 @@ class Builder:
 
     def _make_room(self) -> None:
         """Collect in the background, where it is time to: nobody waits for that, or for leases."""
+        self._make_room_here()
+        for place in self._shared if self._has_limits else ():
+            self._collect(lambda place=place: _open(place).make_room())
+
+    def _make_room_here(self) -> None:
         local = self._local
         if local is None or not local.writable:
             return
@@ -179,10 +186,12 @@ class Builder:
             self._tell(problem)
             return
         limits = self._settings
+        self._collect(lambda: collect(local, limits.max_size_bytes, limits.max_age_s))
 
+    def _collect(self, collect: Callable[[], object]) -> None:
         def work() -> None:
             try:
-                collect(local, limits.max_size_bytes, limits.max_age_s)
+                collect()
             except (StoreProblem, OSError) as problem:
                 self._tell(problem)
 

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 # Between attempts: a stale handle is gone with the next open, a busy server needs a moment.
 PAUSES_S = (0.0, 0.005, 0.05)
 
+COLLECTION_S = 600.0  # for a whole collection: nobody waits for it
+
 # What a server says that lives: one may not write there, or nothing fits in. It can be read.
 REFUSALS = frozenset([errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT])
 
@@ -139,6 +141,7 @@ class SharedFolder:
         self.writable = not place.read_only
         self._root = place.path
         self._deadline_s = place.deadline_s
+        self._limits = place.max_size_bytes, place.max_age_s
         self._details = place.details
         self._others = others
         self._guarded = guard(label_of(place), place.deadline_s, outages)
@@ -242,6 +245,38 @@ class SharedFolder:
             return is_there
 
         return self._change(work)
+
+    def make_room(self) -> bool:
+        """Collect by the limits of the place, if it is this user's; whether it was time to.
+
+        Of a folder, its owner collects, once a day at most and whichever of the owner's processes
+        comes first; of another place, whoever has set limits for it.
+        """
+        size, age = self._limits
+        if not self.writable or (size is None and age is None):
+            return False
+        from emberkeep.store.schedule import collect, is_due
+
+        def work(deadline: Deadline) -> bool:
+            deadline.renew(COLLECTION_S)
+            if not self._is_mine():
+                return False
+            self._require_place()
+            if not self.directory.is_keep() or not is_due(self.directory):
+                return False
+            collect(self.directory, size, age)
+            return True
+
+        try:
+            return self._call(work)
+        except OSError as problem:
+            raise StoreProblem(f"No room is made in {self._root}: {problem}") from problem
+
+    def _is_mine(self) -> bool:
+        folder = self.directory.folder
+        if folder is None or not hasattr(os, "geteuid"):
+            return True
+        return os.stat(folder.root).st_uid == os.geteuid()
 
     def remove(self, key: Key) -> bool:
         """Forget an artifact; whether it was there."""

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
             """
             ...
 
+        def make_room(self) -> bool:
+            """Collect by the limits of the place, if it is this user's; whether it was time to.
+
+            Raises:
+                StoreProblem: the place cannot be listed.
+            """
+            ...
+
         def acquire(
             self,
             name: str,

@@ -34,8 +34,8 @@ def is_due(directory: Directory) -> bool:
     return True
 
 
-def collect(directory: Directory, max_size_bytes: int, max_age_s: float) -> None:
-    """Make room.
+def collect(directory: Directory, max_size_bytes: int | None, max_age_s: float | None) -> None:
+    """Make room; None is no limit.
 
     Raises:
         StoreProblem: the folder cannot be listed.

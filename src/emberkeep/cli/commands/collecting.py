@@ -11,7 +11,7 @@ from emberkeep.cli.naming import NoSuchEntry, add_namespace, did_you_mean, split
 from emberkeep.cli.session import warn
 from emberkeep.cli.text import printable, size
 from emberkeep.light import as_dict
-from emberkeep.settings import parse_duration, parse_size
+from emberkeep.settings import has_limits, parse_duration, parse_size
 from emberkeep.store.eviction import Collected, Policy, clear, collect
 from emberkeep.store.inspection import is_named
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from emberkeep.cli.session import Session
+    from emberkeep.settings import Place, Settings
     from emberkeep.store.directory import Directory
 
 DECLINED = 1
@@ -66,9 +67,12 @@ def _configure_gc(parser: ArgumentParser) -> None:
 
 def _collect(session: Session) -> int:
     options, settings = session.options, session.settings
+    limits: Settings | Place = settings
+    if session.place is not None and has_limits(session.place):
+        limits = session.place
     policy = Policy(
-        max_size_bytes=settings.max_size_bytes if options.max_size is None else options.max_size,
-        max_age_s=settings.max_age_s if options.max_age is None else options.max_age,
+        max_size_bytes=limits.max_size_bytes if options.max_size is None else options.max_size,
+        max_age_s=limits.max_age_s if options.max_age is None else options.max_age,
         kind=options.kind,
         name=options.name,
         grace_s=options.grace,
