@@ -5,6 +5,7 @@ product, used on itself; exact keys make it safe. Tests of how things are compil
 fresh keeps.
 """
 
+import logging
 import os
 import shutil
 import sys
@@ -19,6 +20,27 @@ COMPUTING = ("elimination/", "ode/", "phasetype/", "xla/test_handlers.py")
 TEST_KEEP = "EMBERKEEP_TEST_KEEP"
 TEST_KEEP_SIZE = "2GB"
 WORTH_KEEPING_S = 0.05  # of JAX's programs: it compiles thousands that are smaller
+
+
+class Hushed(logging.Handler):
+    """What was only logged: a warning that is an error to the test, and came after a build."""
+
+    def __init__(self):
+        super().__init__(logging.ERROR)
+        self.texts = []
+
+    def emit(self, record):
+        self.texts.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def hushed():
+    """Its texts; a test that expects some clears them."""
+    handler, logger = Hushed(), logging.getLogger("emberkeep.keep")
+    logger.addHandler(handler)
+    yield handler.texts
+    logger.removeHandler(handler)
+    assert not handler.texts
 
 
 def pytest_addoption(parser):

@@ -423,10 +423,16 @@ class Trouble:
 
     What is wrong with a folder shows in many ways at once. What is still wrong at the next call is
     told then.
+
+    Attributes:
+        topics: what was warned of.
+        spared: threads that have built already: a warning that is an error to the user is logged as
+            one there, and does not cost what was built.
     """
 
     def __init__(self) -> None:
         self.topics: set[str] = set()
+        self.spared: set[int] = set()
         self._within: set[int] = set()  # threads whose calls are under way
         self._told = False  # whether one of them has warned: for its shared places' threads, too
 
@@ -452,11 +458,15 @@ class Trouble:
             self._told = True
             import warnings
 
-            warnings.warn(
-                f"{text} (said once; results are right, builds may be repeated)",
-                category,
-                stacklevel=depth_of_caller(),
-            )
+            text = f"{text} (said once; results are right, builds may be repeated)"
+            try:
+                warnings.warn(text, category, stacklevel=depth_of_caller())
+            except Warning:
+                if get_ident() not in self.spared:
+                    raise
+                import logging
+
+                logging.getLogger("emberkeep.keep").exception("%s", text)
 
 
 def _read_only(store: Store) -> Store:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from _thread import get_ident
+from contextlib import contextmanager
 
 from emberkeep.cache import NO_SPAN, Artifact, artifact_of, is_refused, log, span
 from emberkeep.cache.notices import Notice, Waiting
@@ -22,7 +24,7 @@ from emberkeep.store.protocol import BlobRef, Kept, Manifest, Miss
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _io import FileIO
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from typing import Any
 
     from emberkeep.cache import BuildHalf, Places, Trouble
@@ -95,8 +97,18 @@ class Builder:
         with NO_SPAN if owner is None else owner:
             turn = Turn(key, owner, wait, root, self)
             artifact = self._take_turn(turn, key, trees, build, miss, toolchain, refused)
-        self._make_room()
+        with self._sparing():
+            self._make_room()
         return artifact
+
+    @contextmanager
+    def _sparing(self) -> Generator[None]:
+        """Once something is built: no warning of this thread becomes an error that loses it."""
+        self._trouble.spared.add(get_ident())
+        try:
+            yield
+        finally:
+            self._trouble.spared.discard(get_ident())
 
     def _open_owner(self) -> FileIO | None:
         """The owner of the leases; without one, there are none."""
@@ -167,6 +179,11 @@ class Builder:
     def _no_lease(self, text: str) -> None:
         self._trouble("place", text)
 
+    def _tell_aside(self, text: str) -> None:
+        """Tell the user from another thread, where nobody could catch what is raised."""
+        with self._sparing():
+            self._trouble("place", text)
+
     def _make_room(self) -> None:
         """Collect in the background, where it is time to: nobody waits for that, or for leases."""
         self._make_room_here()
@@ -193,12 +210,13 @@ class Builder:
             try:
                 collect()
             except (StoreProblem, OSError) as problem:
-                self._tell(problem)
+                with self._sparing():
+                    self._tell(problem)
 
         from emberkeep.sharing.publishing import Publisher
 
         if not self._collectors:
-            self._collectors.append(Publisher(self._no_lease))
+            self._collectors.append(Publisher(self._tell_aside))
         self._collectors[0].put(0, work)
 
     def build(self, kind: str, name: str, build: Callable[[], Mapping[str, object]]) -> Built:
@@ -233,12 +251,11 @@ class Builder:
 
         A lease among hosts goes along with what is published for them.
         """
-        try:
-            self._publish(key, trees, built, cost_s, toolchain, lease)
-        except Exception as problem:  # the build is good, and its caller waits for it
-            if isinstance(problem, Warning):  # the user wants to have them as errors
-                raise
-            self._tell(problem)
+        with self._sparing():
+            try:
+                self._publish(key, trees, built, cost_s, toolchain, lease)
+            except Exception as problem:  # noqa: BLE001 - what was built is good, and waited for
+                self._tell(problem)
 
     def _publish(
         self,
@@ -298,7 +315,8 @@ class Builder:
                 try:
                     place.write(endorsed)
                 except StoreProblem as problem:
-                    self._trouble(f"publish {place.label}", f"{problem}.")
+                    with self._sparing():
+                        self._trouble(f"publish {place.label}", f"{problem}.")
 
         size_bytes = sum(map(len, kept.blobs.values()))
         self._publisher().put(size_bytes, work, () if lease is None else (lease,))
@@ -307,7 +325,7 @@ class Builder:
         if not self._publishers:
             from emberkeep.sharing.publishing import Publisher
 
-            self._publishers.append(Publisher(self._no_lease))
+            self._publishers.append(Publisher(self._tell_aside))
         return self._publishers[0]
 
     def flush(self, patience_s: float) -> bool:

@@ -101,7 +101,9 @@ class Publisher:
             if not is_refused:
                 self._pieces.append(piece)
         if is_refused:
-            self._tell(f"Not shared: {waiting} artifacts wait to be published already. {REMEDY}")
+            self._on_problem(
+                f"Not shared: {waiting} artifacts wait to be published already. {REMEDY}"
+            )
             return
         for lease in leases:
             lease.hand_over(piece.owner)
@@ -117,13 +119,6 @@ class Publisher:
         except RuntimeError:
             for piece in tuple(self._pieces):
                 self._do(piece)
-
-    def _tell(self, text: str) -> None:
-        """Tell the user; where warnings are errors, nobody could catch one of this thread."""
-        try:
-            self._on_problem(text)
-        except Warning:
-            return
 
     def _end_with_process(self) -> None:
         """Have the queue flushed at exit; children of `multiprocessing` exit in their own way."""
@@ -153,7 +148,7 @@ class Publisher:
         try:
             piece.work()
         except Exception as problem:  # noqa: BLE001 - one that cannot go must not stop the others
-            self._tell(f"Not shared: {type(problem).__name__}: {problem}.")
+            self._on_problem(f"Not shared: {type(problem).__name__}: {problem}.")
         finally:
             piece.end()
             with self._lock:
@@ -175,7 +170,9 @@ class Publisher:
     def _flush_at_exit(self) -> None:
         if not self._flush_unless_stuck(EXIT_PATIENCE_S):
             left = len(self._pieces)
-            self._tell(f"{left} artifacts were not shared before this process ended. {REMEDY}")
+            self._on_problem(
+                f"{left} artifacts were not shared before this process ended. {REMEDY}"
+            )
 
     def _flush_unless_stuck(self, patience_s: float) -> bool:
         """As `flush`; but where a call to a place hangs already, what comes after it would too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from emberkeep.light import final
@@ -69,9 +70,13 @@ class Tally:
         _append(root, os.path.join(folder, self._file), content)
 
     def _count_anew(self) -> None:
-        """A forked child counts for itself."""
+        """A forked child counts for itself; those of `multiprocessing` exit in their own way."""
         self._begin()
         self._pending, self._flushed = {}, {}
+        if "multiprocessing.util" in sys.modules:
+            from multiprocessing.util import Finalize
+
+            Finalize(None, self.flush, exitpriority=0)
 
     def _begin(self) -> None:
         self._file, self._process = files.unique_name() + SUFFIX, os.getpid()
