@@ -385,9 +385,20 @@ HOSTILE = [
 ]
 
 
+NO_NAMES = ["a\0b", "\udc80"]  # nor can they go into a bundle
+HOSTILE_NAMES = [name for name in HOSTILE if name not in NO_NAMES]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_what_is_no_name_is_refused_in_words(root, name):
+    for given in ((name, "plain"), ("plain", name)):
+        with pytest.raises(Unkeyable, match="Give it another"):
+            Keep(root).get_or_build(*given, {}, Builder())
+
+
 def test_hostile_names_stay_inside_and_distinct(root):
-    places = [(hostile, "plain") for hostile in HOSTILE]
-    places += [("plain", hostile) for hostile in HOSTILE]
+    places = [(hostile, "plain") for hostile in HOSTILE_NAMES]
+    places += [("plain", hostile) for hostile in HOSTILE_NAMES]
     keep = Keep(root, memory_size=0)
     for number, (kind, name) in enumerate(places):
         content = str(number).encode()
@@ -404,11 +415,13 @@ def test_hostile_names_stay_inside_and_distinct(root):
 
 def test_hostile_names_are_counted_apart(root):
     keep = Keep(root)
-    for kind in HOSTILE:
+    for kind in HOSTILE_NAMES:
         keep.get_or_build(kind, "plain", {}, Builder())
     keep._tally.flush()
     builds = {place: count for place, (count, _) in read_totals(str(root)).items()}
-    assert sum(count for place, count in builds.items() if place[0] == "build") == len(HOSTILE)
+    assert sum(count for place, count in builds.items() if place[0] == "build") == len(
+        HOSTILE_NAMES
+    )
 
 
 def test_hostile_roles_are_only_names(root):

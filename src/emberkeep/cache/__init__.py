@@ -342,7 +342,11 @@ class Keep:
         if self.settings.disabled:
             return Answer(None, "caching is off", lambda _built, _cost_s: None)
         key, trees = make_key(kind, name, ingredients, toolchain)
-        found = self._look_up(key)
+        self._trouble.begin()
+        try:
+            found = self._look_up(key)
+        finally:
+            self._trouble.end()
 
         def publish(built: Mapping[str, object], cost_s: float) -> None:
             from emberkeep.store.built import read_build

@@ -194,9 +194,10 @@ class Builder:
         local = self._local
         if local is None or not local.writable:
             return
-        from emberkeep.store.schedule import collect, is_due
-
         try:
+            from emberkeep.sharing.publishing import Publisher
+            from emberkeep.store.schedule import collect, is_due
+
             if not is_due(local):
                 return
         except OSError as problem:
@@ -212,8 +213,6 @@ class Builder:
             except (StoreProblem, OSError) as problem:
                 with self._sparing():
                     self._tell(problem)
-
-        from emberkeep.sharing.publishing import Publisher
 
         if not self._collectors:
             self._collectors.append(Publisher(self._tell_aside))

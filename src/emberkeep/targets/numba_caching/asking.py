@@ -81,11 +81,11 @@ class Asking:
         keyed = self._keyed
         if keyed is None or not keyed.watch.unchanged():
             keyed = self._keyed = key_of(self._ingredients)
-        toolchain = self._toolchain()
-        half = BuildHalf(
-            toolchain.ingredients, toolchain, lambda: keyed.has_changed(self._ingredients)
-        )
         try:
+            toolchain = self._toolchain()
+            half = BuildHalf(
+                toolchain.ingredients, toolchain, lambda: keyed.has_changed(self._ingredients)
+            )
             answer = self._keep.ask(
                 *self.called,
                 {**keyed.ingredients(), **ingredients},
