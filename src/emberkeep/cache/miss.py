@@ -186,25 +186,22 @@ class Builder:
 
     def _make_room(self) -> None:
         """Collect in the background, where it is time to: nobody waits for that, or for leases."""
-        self._make_room_here()
-        for place in self._shared if self._has_limits else ():
-            self._collect(lambda place=place: _open(place).make_room())
+        try:
+            self._make_room_here()
+            for place in self._shared if self._has_limits else ():
+                self._collect(lambda place=place: _open(place).make_room())
+        except OSError as problem:  # also where no file can be opened to load what collects
+            self._tell(problem)
 
     def _make_room_here(self) -> None:
         local = self._local
         if local is None or not local.writable:
             return
-        try:
-            from emberkeep.sharing.publishing import Publisher
-            from emberkeep.store.schedule import collect, is_due
+        from emberkeep.store.schedule import collect, is_due
 
-            if not is_due(local):
-                return
-        except OSError as problem:
-            self._tell(problem)
-            return
         limits = self._settings
-        self._collect(lambda: collect(local, limits.max_size_bytes, limits.max_age_s))
+        if is_due(local):
+            self._collect(lambda: collect(local, limits.max_size_bytes, limits.max_age_s))
 
     def _collect(self, collect: Callable[[], object]) -> None:
         def work() -> None:
@@ -213,6 +210,8 @@ class Builder:
             except (StoreProblem, OSError) as problem:
                 with self._sparing():
                     self._tell(problem)
+
+        from emberkeep.sharing.publishing import Publisher
 
         if not self._collectors:
             self._collectors.append(Publisher(self._tell_aside))
