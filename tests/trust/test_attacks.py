@@ -69,13 +69,13 @@ def as_capitals(scene, document):
 
 
 def with_signature_in_capitals(scene, document):
-    value = read_stamps(document).signature
+    value = read_stamps(document).signatures[0].value
     return document.replace(value.encode(), value.upper().encode())
 
 
 def with_another_scalar(scene, document):
     """S + L: the same point, which satisfies the same equation."""
-    value = read_stamps(document).signature
+    value = read_stamps(document).signatures[0].value
     scalar = int.from_bytes(bytes.fromhex(value[64:]), "little") + ORDER
     return document.replace(value[64:].encode(), scalar.to_bytes(32, "little").hex().encode())
 
@@ -83,17 +83,17 @@ def with_another_scalar(scene, document):
 def with_anybodys_key(scene, document):
     stamps = read_stamps(document)
     identity = b"01" + b"0" * 62
-    document = document.replace(stamps.signer.encode(), identity)
-    return document.replace(stamps.signature.encode(), identity + b"0" * 64)
+    document = document.replace(stamps.signers[0].encode(), identity)
+    return document.replace(stamps.signatures[0].value.encode(), identity + b"0" * 64)
 
 
 def of_another_of_hers(scene, document):
     """The signature of another manifest of Alice's, pasted."""
     scene.alice.publish(content=b"another", n=2)
     (other,) = [p for p in scene.there.paths() if scene.there.read(p) != document]
-    signature = read_stamps(scene.there.read(other)).signature
+    signature = read_stamps(scene.there.read(other)).signatures[0].value
     os.unlink(other)
-    return document.replace(read_stamps(document).signature.encode(), signature.encode())
+    return document.replace(read_stamps(document).signatures[0].value.encode(), signature.encode())
 
 
 def replaced(old, new):
@@ -476,7 +476,7 @@ def test_what_a_lax_place_gives_goes_into_no_strict_one(scene, tmp_path, manifes
     assert manifests(near).paths() == []
     scene.there.write(scene.genuine)
     assert use(scene.bob, Keep(shared=places, memory_size=0)).hit
-    assert read_stamps(manifests(near).read()).signer == scene.alice.key.public
+    assert read_stamps(manifests(near).read()).signers[0] == scene.alice.key.public
 
 
 # Revocation by the owner --------------------------------------------------------------------------
@@ -605,7 +605,7 @@ def test_a_keep_signs_only_what_it_has_built(scene, manifests):
     refused_by(scene.bob, keep, "does not trust")
     assert keep.flush()
     published = scene.there.read()
-    assert read_stamps(published).signer == key.public
+    assert read_stamps(published).signers[0] == key.public
     assert EVIL not in published
     assert scene.bob.get(scene.bob.keep(strategy="shared")).blobs["code"] == b"built by bob"
 

@@ -149,7 +149,7 @@ def test_a_key_in_the_environment_is_ones_own(bob):
     private = "66" * 32
     for text in (private, private + public_half(private)):
         bob.judge = bob.make_judge(text)
-        key = bob.judge.own.to_sign()
+        (key,) = bob.judge.own.to_sign()
         assert problem_of(bob.others(), signed_by(key, ARTIFACT.document)) is None
         assert "does not trust" in problem_of(bob.others(), SIGNED)
 
@@ -203,7 +203,7 @@ def test_nobody_signs_what_another_has_sealed(bob, make_user):
     with pytest.raises(Untrusted, match="not sealed by this user.*and nobody signed it"):
         bob.others("off").endorse(sealed)
     mine = resealed(ARTIFACT.document, bob.sealer.seal)
-    assert read_stamps(bob.others().endorse(mine)).signer == bob.judge.own.to_sign().public
+    assert read_stamps(bob.others().endorse(mine)).signers[0] == bob.judge.own.to_sign()[0].public
 
 
 def test_what_others_have_signed_keeps_their_signature_and_loses_the_seal(bob):
@@ -254,7 +254,7 @@ def forged_statements():
     yield right * 2
     yield bytes(5000)
     yield f"emberkeep revocation 1\n{ALICE.public}\n{'0' * 128}\n".encode()
-    signature = read_stamps(SIGNED).signature
+    signature = read_stamps(SIGNED).signatures[0].value
     yield f"emberkeep revocation 1\n{ALICE.public}\n{signature}\n".encode()
 
 

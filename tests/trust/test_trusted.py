@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emberkeep.errors import StoreProblem
-from emberkeep.store.protocol import Key, Manifest, Stamps
+from emberkeep.store.protocol import Key, Manifest, Signature, Stamps
 from emberkeep.trust.editing import change_trust, with_entry, without_entry
 from emberkeep.trust.signing import public_half
 from emberkeep.trust.trusted import (
@@ -181,14 +181,13 @@ def test_expired_trust_in_a_key_of_ones_own_is_expired(monkeypatch):
 @pytest.mark.parametrize(
     ("field", "name", "told"),
     [
-        ("revoked_keys", PUBLIC, "the key that signed it"),
         ("revoked_manifests", "a" * 64, "the artifact"),
         ("revoked_toolchains", "2" * 64, "the toolchain that built it"),
     ],
 )
 def test_whatever_was_revoked_is_revoked_whoever_vouches_for_it(field, name, told):
     manifest = Manifest(key(), (), None, 0.0, 0.0, {})
-    stamps = Stamps("d" * 64, "e" * 64, "a" * 64, PUBLIC, "f" * 128)
+    stamps = Stamps("d" * 64, "e" * 64, "a" * 64, (Signature(PUBLIC, "f" * 128),))
     assert NOBODY.revocation(manifest, stamps) is None
     trust = with_entry(with_entry(NOBODY, "keys", PUBLIC, trusted()), field, name, "leaked")
     assert trust.revocation(manifest, stamps) == f"{told} was revoked (leaked)"

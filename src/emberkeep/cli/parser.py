@@ -36,6 +36,7 @@ COMMANDS = {
     "unpin": ("pinning", "let an entry be collected again"),
     "init": ("founding", "make a folder a keep that several hosts or users share"),
     "key": ("keys", "make, show, list or revoke the keys that sign what you share"),
+    "sign": ("signing", "put your signature beside those of others"),
     "trust": ("trusting", "say whose artifacts are used here, and which are not any more"),
     "push": ("transferring", "bring what is kept here to a shared place"),
     "pull": ("transferring", "bring what is in a shared place here"),

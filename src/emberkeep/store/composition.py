@@ -7,15 +7,19 @@ from emberkeep.light import as_dict, parse_json, sha256
 from emberkeep.store.manifest import (
     FORMAT,
     MISREAD,
+    MOST_SIGNATURES,
     NO_SEAL,
-    SIGNATURE,
     TRAILER,
     TRAILER_BYTES,
+    payload_of,
+    read_stamps,
+    signature_line,
 )
+from emberkeep.store.protocol import Signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from emberkeep.keys import Fingerprint
@@ -59,20 +63,31 @@ def resealed(document: bytes, seal: Callable[[str], str] = _no_seal) -> bytes:
 
 
 def signed(document: bytes, signer: str, sign: Callable[[str], str]) -> bytes:
-    """An unsigned document with a signature of its payload, and without a seal.
+    """A document with one more signature of its payload, and without a seal.
 
     Args:
-        document: as it was composed.
+        document: as it was composed, or as others have signed it.
         signer: the public key.
         sign: gives the signature of a payload's digest.
+
+    Raises:
+        StoreProblem: it has as many signatures as it may have.
     """
-    payload = document[:-TRAILER_BYTES]
-    signature = sign(sha256(payload).hexdigest())
-    return _finish(payload + SIGNATURE % (signer.encode(), signature.encode()), _no_seal)
+    stamps = read_stamps(document)
+    others = () if stamps is None else stamps.signatures
+    if signer not in {each.by for each in others} and len(others) >= MOST_SIGNATURES:
+        raise StoreProblem(f"It has {MOST_SIGNATURES} signatures, and no more are read")
+    value = sign(sha256(payload_of(document)).hexdigest())
+    return with_signatures(document, (*others, Signature(signer, value)))
+
+
+def with_signatures(document: bytes, signatures: Sequence[Signature]) -> bytes:
+    """The same document with these signatures and no others, and without a seal."""
+    return _finish(payload_of(document) + signature_line(signatures), _no_seal)
 
 
 def without_details(document: bytes) -> bytes:
-    """An unsigned document without its ingredients, which may show values of a user's program."""
+    """A document without its ingredients, which may show values of a program, and unsigned."""
     first_line = document.partition(b"\n")[0]
     return _finish(first_line + b'\n"ingredients":{},\n', _no_seal)
 

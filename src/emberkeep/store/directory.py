@@ -31,7 +31,7 @@ from emberkeep.errors import StoreProblem
 from emberkeep.light import final, frozen, sha256
 from emberkeep.store import files
 from emberkeep.store.files import RESERVED, folder_name
-from emberkeep.store.manifest import SIGNATURE_BYTES, SIZE_LIMIT, TRAILER_BYTES, read_document
+from emberkeep.store.manifest import SIZE_LIMIT, has_signatures, read_document
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import (
     ABSENT,
@@ -59,8 +59,6 @@ LAYOUT = b"emberkeep 1\n"
 TOUCH_AFTER_S = 3600.0
 SUFFIX = ".json"
 JUDGED = 256  # documents that are remembered as good
-SIGNED_AT = slice(-TRAILER_BYTES - SIGNATURE_BYTES, -TRAILER_BYTES - SIGNATURE_BYTES + 12)
-SIGNED = b'"signature":'
 
 
 def unchanging() -> None:
@@ -153,7 +151,7 @@ class Directory:
         manifest = self._judge(document, key)
         if isinstance(manifest, Miss):
             # Who signed it may be trusted again; and what is newer is not ours to judge.
-            withdrawn = manifest.reason == UNTRUSTED and document[SIGNED_AT] == SIGNED
+            withdrawn = manifest.reason == UNTRUSTED and has_signatures(document)
             if withdrawn or manifest.reason == NEWER_FORMAT:
                 return manifest
             return self._quarantine(key, name, manifest)
@@ -186,7 +184,7 @@ class Directory:
             return known[1]
         found = read_document(document, key, self._verify)
         # Those whom others have signed are judged each time: trust ends when it is withdrawn.
-        if not isinstance(found, Miss) and document[SIGNED_AT] != SIGNED:
+        if not isinstance(found, Miss) and not has_signatures(document):
             if len(self._judged) >= JUDGED:
                 self._judged.clear()
             self._judged[key] = (document, found, said)

@@ -7,8 +7,10 @@ One file, valid JSON, in lines so that reading needs only the first::
     "signature":{"by":"<public key>","value":"<signature of the lines above>"},
     "digest":"<SHA-256 of the lines above>","seal":"<seal of that digest>"}
 
-The third line is there once the artifact was shared; it stays, wherever the artifact goes. The
-last two lines have a fixed length. That line, and that the digest covers everything above it, holds
+The third line is there once the artifact was shared; it stays, wherever the artifact goes. Of
+several it is ``"signatures":[{"by":…,"value":…},…],``, sorted by key, each key once. What is signed
+is the lines above, so signatures come and go without touching each other. The last line has a
+fixed length. That line, and that the digest covers everything above it, holds
 for every future format, so that an old reader can tell a newer document from a damaged one.
 """
 
@@ -24,11 +26,13 @@ from emberkeep.store.protocol import (
     Key,
     Manifest,
     Miss,
+    Signature,
     Stamps,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from emberkeep.store.protocol import Layout, Verify
@@ -55,7 +59,11 @@ TRAILER_BYTES = len(TRAILER % (b"0" * HEX_DIGITS, b"0" * HEX_DIGITS))
 SIGNATURE: bytes = b'"signature":{"by":"%b","value":"%b"},\n'
 SIGNATURE_DIGITS = 128
 SIGNATURE_BYTES = len(SIGNATURE % (b"0" * HEX_DIGITS, b"0" * SIGNATURE_DIGITS))
-SIGNER_AT = SIGNATURE.index(b"%b")  # where the public key begins
+SIGNED: bytes = b'"signature'  # how the line of one signature begins, and that of several
+ONE, SEVERAL, END = b'{"by":"%b","value":"%b"}', b'"signatures":[', b"],\n"
+ONE_BYTES = len(ONE % (b"0" * HEX_DIGITS, b"0" * SIGNATURE_DIGITS))
+BY_AT, VALUE_AT = ONE.index(b"%b"), len(b'{"by":"","value":"') + HEX_DIGITS
+MOST_SIGNATURES = 8
 NO_SEAL = "0" * HEX_DIGITS
 
 
@@ -99,13 +107,50 @@ def read_stamps(document: bytes) -> Stamps | None:
     if trailer != TRAILER % (digest.encode(), raw_seal):
         return None
     seal = raw_seal.decode("latin-1")
-    line = body[-SIGNATURE_BYTES:]
-    by = line[SIGNER_AT : SIGNER_AT + HEX_DIGITS]
-    value = line[-4 - SIGNATURE_DIGITS : -4]
-    if line != SIGNATURE % (by, value):
-        return Stamps(digest, seal, digest, "", "")
-    payload = sha256(body[:-SIGNATURE_BYTES]).hexdigest()
-    return Stamps(digest, seal, payload, by.decode("latin-1"), value.decode("latin-1"))
+    begin = _signed_at(document)
+    signatures = () if begin is None else _signatures(body[begin:])
+    if not signatures:
+        return Stamps(digest, seal, digest)
+    return Stamps(digest, seal, sha256(body[:begin]).hexdigest(), signatures)
+
+
+def has_signatures(document: bytes) -> bool:
+    """Whether somebody has signed a document, or it looks so."""
+    return _signed_at(document) is not None
+
+
+def payload_of(document: bytes) -> bytes:
+    """The lines of a document that are signed."""
+    return document[: -TRAILER_BYTES if (at := _signed_at(document)) is None else at]
+
+
+def _signed_at(document: bytes) -> int | None:
+    """Where the line of signatures begins; None where there is none."""
+    begin = document.rfind(b"\n", 0, -TRAILER_BYTES - 1) + 1
+    return begin if document.startswith(SIGNED, begin) else None
+
+
+def _signatures(line: bytes) -> tuple[Signature, ...]:
+    """The signatures in a line; none where it is not written in the one way that it can be."""
+    head = SEVERAL if line.startswith(SEVERAL) else SIGNATURE[: -len(ONE) - 2]
+    count = (len(line) - len(head)) // (ONE_BYTES + 1)
+    if not 0 < count <= MOST_SIGNATURES:
+        return ()
+    found: list[Signature] = []
+    for at in range(len(head), len(head) + count * (ONE_BYTES + 1), ONE_BYTES + 1):
+        by = line[at + BY_AT : at + BY_AT + HEX_DIGITS]
+        value = line[at + VALUE_AT : at + VALUE_AT + SIGNATURE_DIGITS]
+        found.append(Signature(by.decode("latin-1"), value.decode("latin-1")))
+    return tuple(found) if line == signature_line(found) else ()
+
+
+def signature_line(signatures: Sequence[Signature]) -> bytes:
+    """Signatures as a document has them: sorted, each key once; empty where there are none."""
+    by_key = {each.by: each.value for each in signatures}
+    pairs = [(by.encode("latin-1"), by_key[by].encode("latin-1")) for by in sorted(by_key)]
+    if len(pairs) > 1:
+        return SEVERAL + b",".join([ONE % pair for pair in pairs]) + END
+    return SIGNATURE % pairs[0] if pairs else b""
 
 
 def _manifest(fields: Any) -> Manifest:

@@ -78,6 +78,20 @@ class Manifest:
 
 @final
 @frozen
+class Signature:
+    """Somebody's word for a payload.
+
+    Attributes:
+        by: the public key of whoever signed, hexadecimal.
+        value: the signature, hexadecimal.
+    """
+
+    by: str
+    value: str
+
+
+@final
+@frozen
 class Stamps:
     """What stands at the end of a document: who vouches for it.
 
@@ -85,15 +99,18 @@ class Stamps:
         digest: of everything above the last line.
         seal: of that digest, by a user for their own machine.
         payload: digest of the manifest and its ingredients alone, which is what is signed.
-        signer: the public key of whoever signed it, hexadecimal; empty where nobody did.
-        signature: of the payload.
+        signatures: of the payload, each by another key; none where nobody signed it.
     """
 
     digest: str
     seal: str
     payload: str
-    signer: str
-    signature: str
+    signatures: tuple[Signature, ...] = ()
+
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """The public keys of those who signed."""
+        return tuple([each.by for each in self.signatures])
 
 
 @final

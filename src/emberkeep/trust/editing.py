@@ -9,7 +9,7 @@ from emberkeep.light import as_dict
 from emberkeep.light import replace as with_changes
 from emberkeep.store import files
 from emberkeep.trust.seals import TRUST_FILE
-from emberkeep.trust.trusted import NOBODY, VERSION, Trust, read_trust
+from emberkeep.trust.trusted import NOBODY, NUMBERED, VERSION, Trust, read_trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _document(trust: Trust) -> bytes:
     import json
 
     fields = {
-        "version": VERSION,
+        "version": NUMBERED if trust.needed else VERSION,
         "keys": {
             public: {**as_dict(key), "namespaces": list(key.namespaces)}
             for public, key in trust.keys.items()
@@ -68,6 +68,7 @@ def _document(trust: Trust) -> bytes:
             "toolchains": dict(trust.revoked_toolchains),
         },
         "pinned": dict(trust.pinned),
+        **({"needed": dict(trust.needed)} if trust.needed else {}),
     }
     return json.dumps(fields, indent=1, sort_keys=True).encode() + b"\n"
 

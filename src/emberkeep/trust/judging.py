@@ -6,25 +6,27 @@ import os
 import time
 
 from emberkeep.errors import StoreProblem, Untrusted
-from emberkeep.light import final
+from emberkeep.light import final, replace
 from emberkeep.settings import OFF, REQUIRE, private_key
 from emberkeep.store.manifest import read_document, read_stamps
 from emberkeep.store.protocol import Miss
 from emberkeep.trust.seals import NOT_OURS, OwnKeep
-from emberkeep.trust.trusted import UNREADABLE, TrustList, stranger
+from emberkeep.trust.trusted import UNREADABLE, TrustList, doubt, stranger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from emberkeep.settings import Settings
     from emberkeep.store.object_store import ObjectStore
     from emberkeep.store.protocol import Manifest, Stamps
     from emberkeep.trust.seals import Sealer
     from emberkeep.trust.signing import SigningKey
+    from emberkeep.trust.trusted import Trust
 
 STATEMENT_LIMIT = 4096
 LOOK_AGAIN_S = 60.0  # after this, owners' statements in a place are looked for again
+ALTERED = "its signature is wrong: it was altered after it was signed"
 REVOKED_BY_OWNER = "the key that signed it was revoked by its owner"
 
 
@@ -39,16 +41,16 @@ class OwnKeys:
 
     Args:
         config_dir: the folder that has them.
-        name: of the key to sign with.
+        names: of the keys to sign with, separated by commas.
         given: a private key from the environment, in place of a file.
     """
 
-    def __init__(self, config_dir: str | None, name: str, given: str | None) -> None:
+    def __init__(self, config_dir: str | None, names: str, given: str | None) -> None:
         self._config_dir = config_dir
-        self._name = name
+        self._names = [name.strip() for name in names.split(",") if name.strip()]
         self._given = given
         self._public: set[str] = set()
-        self._loaded: tuple[object, SigningKey] | None = None
+        self._loaded: dict[str, tuple[object, SigningKey]] = {}
 
     def __contains__(self, public: str) -> bool:
         """Whether a public key is one of the user's own; one that was retired is not."""
@@ -61,30 +63,34 @@ class OwnKeys:
             self._public.update(key.public for key in found)
         return public in self._public
 
-    def to_sign(self) -> SigningKey:
-        """The key to sign with.
+    def to_sign(self) -> list[SigningKey]:
+        """The keys to sign with: as a rule one, two while one follows the other.
 
         Raises:
-            StoreProblem: there is none, or it cannot be used.
+            StoreProblem: there is none, or one cannot be used.
         """
+        names = ["the environment"] if self._given else self._names
+        return [self._to_sign(name) for name in names]
+
+    def _to_sign(self, name: str) -> SigningKey:
         from emberkeep.trust.signing import key_path, load_key
 
         version = None
         if not self._given and self._config_dir is not None:
             try:
-                facts = os.stat(key_path(self._config_dir, self._name))
+                facts = os.stat(key_path(self._config_dir, name))
                 version = (facts.st_ino, facts.st_mtime_ns)
             except OSError:
                 pass  # loading it says what is wrong
-        if self._loaded is None or self._loaded[0] != version:
-            key = load_key(self._config_dir, self._name, self._given)
+        if name not in self._loaded or self._loaded[name][0] != version:
+            key = load_key(self._config_dir, name, self._given)
             if key is None:
                 raise StoreProblem(
-                    f"There is no key {self._name!r} to sign with, and nothing unsigned is shared. "
+                    f"There is no key {name!r} to sign with, and nothing unsigned is shared. "
                     "Make one: emberkeep key generate"
                 )
-            self._loaded = (version, key)
-        return self._loaded[1]
+            self._loaded[name] = (version, key)
+        return self._loaded[name][1]
 
 
 @final
@@ -111,17 +117,61 @@ class Judge:
 
     def revocation(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """Why an artifact may not be used any more, whoever vouches for it; None where it may."""
-        if stamps.signer in self.taken_back:
+        trust = self.trust.current()
+        problem = trust.revocation(manifest, stamps)
+        if problem is not None:
+            return problem
+        left = self._not_revoked(stamps)
+        # One that counts is not outweighed by one that was revoked: that could be taken off.
+        if len(left) == len(stamps.signatures) or any(
+            stranger(trust, self.own.__contains__, manifest, public) is None for public in left
+        ):
+            return None
+        taken = next(public for public in stamps.signers if public not in left)
+        if taken in self.taken_back:
             return REVOKED_BY_OWNER
-        return self.trust.current().revocation(manifest, stamps)
+        return f"the key that signed it was revoked ({_reason(trust, taken)})"
 
-    def objection(self, manifest: Manifest, stamps: Stamps) -> str | None:
-        """Why an artifact whose seal is good may not be used any more; None where it may."""
+    def _not_revoked(self, stamps: Stamps) -> list[str]:
+        """Those who signed with a key that was not taken back."""
+        revoked = self.trust.current().revoked_keys
+        return [
+            public
+            for public in stamps.signers
+            if public not in revoked and public not in self.taken_back
+        ]
+
+    def objection(self, manifest: Manifest, stamps: Stamps, *, at_home: bool = False) -> str | None:
+        """Why an artifact may not be used any more; None where it may.
+
+        Args:
+            manifest: what it is.
+            stamps: with signatures that are right.
+            at_home: whether it is in the user's own keep.
+        """
         problem = self.revocation(manifest, stamps)
-        if problem is None and stamps.signer:
-            trust = self.trust.current()
-            problem = stranger(trust, self.own.__contains__, manifest, stamps.signer)
-        return problem
+        if problem is not None or not stamps.signatures:
+            return problem
+        signers = self._not_revoked(stamps)
+        own = self.own.__contains__
+        return doubt(self.trust.current(), own, manifest, signers, at_home=at_home)
+
+    def genuine(self, stamps: Stamps) -> Stamps:
+        """The same with those signatures alone that are right; others are as good as none."""
+        from emberkeep.trust.signing import is_signed, manifest_message
+
+        message = manifest_message(stamps.payload)
+        right = [each for each in stamps.signatures if is_signed(each.by, message, each.value)]
+        return replace(stamps, {"signatures": tuple(right)})
+
+    def voucher(self, manifest: Manifest, stamps: Stamps) -> str | None:
+        """None where at least one who counts has signed, however many are needed."""
+        genuine = self.genuine(stamps)
+        problem = self.revocation(manifest, genuine)
+        if problem is not None:
+            return problem
+        alone = replace(self.trust.current(), {"needed": {}})
+        return doubt(alone, self.own.__contains__, manifest, self._not_revoked(genuine))
 
     def require_signer(self, signer: str, signature: str, message: bytes) -> None:
         """Have a bundle vouched for as such; each artifact in it is judged by itself.
@@ -134,11 +184,11 @@ class Judge:
         trust = self.trust.current()
         problem = None
         if not is_signed(signer, message, signature):
-            problem = "its signature is wrong: it was altered after it was signed"
+            problem = ALTERED
         elif signer in self.taken_back:
             problem = REVOKED_BY_OWNER
         elif signer in trust.revoked_keys:
-            problem = f"the key that signed it was revoked ({trust.revoked_keys[signer]})"
+            problem = f"the key that signed it was revoked ({_reason(trust, signer)})"
         else:
             problem = stranger(trust, self.own.__contains__, None, signer)
         if problem is not None:
@@ -146,11 +196,12 @@ class Judge:
 
     def verify_signature(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """None where somebody who counts has signed this very document."""
-        if not stamps.signer:
+        if not stamps.signatures:
             return self.objection(manifest, stamps) or "nobody signed it"
-        if is_altered(stamps):
-            return "its signature is wrong: it was altered after it was signed"
-        return self.objection(manifest, stamps)
+        genuine = self.genuine(stamps)
+        if not genuine.signatures:
+            return ALTERED
+        return self.objection(manifest, genuine)
 
 
 def judge_of(settings: Settings, on_problem: Callable[[str], None]) -> Judge:
@@ -164,11 +215,16 @@ def own_keep(settings: Settings, sealer: Sealer, on_problem: Callable[[str], Non
     return OwnKeep(sealer, settings.config_dir, lambda: judge_of(settings, on_problem))
 
 
-def is_altered(stamps: Stamps) -> bool:
-    """Whether a signature is not that of what stands above it."""
-    from emberkeep.trust.signing import is_signed, manifest_message
+def _reason(trust: Trust, public: str) -> str:
+    return trust.revoked_keys[public] or "no reason given"
 
-    return not is_signed(stamps.signer, manifest_message(stamps.payload), stamps.signature)
+
+def signed_with(key: SigningKey, document: bytes) -> bytes:
+    """A document with the signature of a key beside those that it has."""
+    from emberkeep.store.composition import signed
+    from emberkeep.trust.signing import manifest_message
+
+    return signed(document, key.public, lambda payload: key.sign(manifest_message(payload)))
 
 
 @final
@@ -209,17 +265,20 @@ class Others:
 
     def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """None where it may be used here; what was revoked never may, whatever the policy is."""
-        self.learn_revocations(stamps.signer)
+        self.learn_revocations(stamps.signers)
         # Where it cannot be known what was revoked, only what is vouched for is used.
         is_unknown = self._judge.trust.current() is UNREADABLE
         policy = REQUIRE if is_unknown else self._policy
-        revoked = self._judge.revocation(manifest, stamps)
-        if revoked is not None or policy == OFF:
+        if policy == OFF:
+            return self._judge.revocation(manifest, stamps)
+        genuine = self._judge.genuine(stamps)
+        if stamps.signatures and not genuine.signatures:
+            return self._judge.revocation(manifest, stamps) or ALTERED
+        revoked = self._judge.revocation(manifest, genuine)
+        if revoked is not None:
             return revoked
-        problem = self._judge.verify_signature(manifest, stamps)
+        problem = self._judge.verify_signature(manifest, genuine)
         if problem is None or policy == REQUIRE:
-            return problem
-        if stamps.signer and is_altered(stamps):
             return problem
         self._on_problem(f"{manifest.key.kind}/{manifest.key.name} is used, though {problem}.")
         return None
@@ -231,32 +290,36 @@ class Others:
             Untrusted: it is neither this user's own nor signed by somebody trusted.
             StoreProblem: there is no key to sign with.
         """
-        from emberkeep.store.composition import resealed, signed, without_details
-        from emberkeep.trust.signing import manifest_message
+        from emberkeep.store.composition import with_signatures, without_details
 
         stamps = read_stamps(document)
         if stamps is None:
             raise Untrusted("It is not shared: the manifest is damaged")
-        if stamps.signer:
+        if stamps.signatures:
             found = read_document(document, None, self._judge.verify_signature)
             if isinstance(found, Miss):
                 raise Untrusted(f"It is not shared: {found.detail}")
-            if self._details or stamps.signer not in self._judge.own:
-                return resealed(document)  # what others have signed is theirs to say
+            if self._details or any(public not in self._judge.own for public in stamps.signers):
+                # What others have signed is theirs to say.
+                return with_signatures(document, self._judge.genuine(stamps).signatures)
         elif not self._sealer.is_ours(stamps.digest, stamps.seal):
             raise Untrusted(f"It is not shared: {NOT_OURS}, and nobody signed it")
         outgoing = document if self._details else without_details(document)
-        key = self._signing_key()
-        return signed(outgoing, key.public, lambda payload: key.sign(manifest_message(payload)))
+        for key in self._signing_keys():
+            outgoing = signed_with(key, outgoing)
+        return outgoing
 
-    def _signing_key(self) -> SigningKey:
-        key = self._judge.own.to_sign()
-        if key.public in self._judge.trust.current().revoked_keys:
+    def _signing_keys(self) -> list[SigningKey]:
+        """The keys to sign with, but those that were revoked."""
+        keys = self._judge.own.to_sign()
+        revoked = self._judge.trust.current().revoked_keys
+        left = [key for key in keys if key.public not in revoked]
+        if not left:
             raise StoreProblem(
-                f"The key {key.name!r} was revoked, so nothing is signed with it. Make another: "
-                "emberkeep key generate NAME, and set signing_key to that name"
+                f"The key {keys[0].name!r} was revoked, so nothing is signed with it. Make "
+                "another: emberkeep key generate NAME, and set signing_key to that name"
             )
-        return key
+        return left
 
     def sign(self, message: bytes) -> tuple[str, str]:
         """The user's public key, and the signature of a message.
@@ -264,18 +327,18 @@ class Others:
         Raises:
             StoreProblem: there is no key to sign with.
         """
-        key = self._signing_key()
+        key = self._signing_keys()[0]
         return key.public, key.sign(message)
 
     def can_endorse(self) -> bool:
         """Whether there is a key by which what the user builds can go out from here."""
         try:
-            self._signing_key()
+            self._signing_keys()
         except StoreProblem:
             return False
         return True
 
-    def learn_revocations(self, signer: str = "") -> None:
+    def learn_revocations(self, signers: Sequence[str] = ()) -> None:
         """Look whether the place holds statements by which owners have revoked their keys.
 
         For each key that is trusted, once a minute at most. What is found is remembered in the
@@ -285,7 +348,7 @@ class Others:
         """
         trust = self._judge.trust.current()
         now = time.monotonic()
-        for public in (signer, *trust.keys):
+        for public in (*signers, *trust.keys):
             if now < self._looked_up.get(public, now):
                 continue
             self._looked_up[public] = now + LOOK_AGAIN_S

@@ -111,9 +111,9 @@ class OwnKeep:
         """None where this user vouches for it, and nobody has taken that back."""
         if not self._sealer.is_ours(stamps.digest, stamps.seal):
             return NOT_OURS
-        if not stamps.signer and not (self._trust_file and os.path.exists(self._trust_file)):
+        if not stamps.signatures and not (self._trust_file and os.path.exists(self._trust_file)):
             return None
-        return self._judge().objection(manifest, stamps)
+        return self._judge().objection(manifest, stamps, at_home=True)
 
     def standing(self) -> object:
         """What is said of others at the moment; what was judged stands while it is the same.
@@ -133,17 +133,21 @@ class OwnKeep:
         Raises:
             Untrusted: nobody who counts vouches for it.
         """
-        from emberkeep.store.composition import resealed
+        from emberkeep.store.composition import resealed, with_signatures
         from emberkeep.store.manifest import read_document, read_stamps
         from emberkeep.store.protocol import Miss
 
         stamps = read_stamps(document)
         if stamps is not None and self._sealer.is_ours(stamps.digest, stamps.seal):
             return document
-        found = read_document(document, None, self._judge().verify_signature)
-        if isinstance(found, Miss):
-            raise Untrusted(f"It is not taken into the keep: {found.detail}")
-        return resealed(document, self._sealer.seal)
+        judge = self._judge()
+        found = read_document(document, None, judge.verify_signature)
+        if isinstance(found, Miss) or stamps is None:
+            detail = found.detail if isinstance(found, Miss) else "it is damaged"
+            raise Untrusted(f"It is not taken into the keep: {detail}")
+        # From here on the seal says that they were checked: a wrong one must not come under it.
+        right = judge.genuine(stamps).signatures
+        return resealed(with_signatures(document, right), self._sealer.seal)
 
 
 def _pads(key: bytes) -> tuple[bytes, bytes]:

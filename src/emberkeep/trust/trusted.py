@@ -11,16 +11,18 @@ import time
 
 from emberkeep.light import final, frozen, parse_json
 from emberkeep.store import files
+from emberkeep.store.manifest import MOST_SIGNATURES
 from emberkeep.trust.seals import TRUST_FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from emberkeep.store.protocol import Key, Manifest, Stamps
 
 VERSION = 1
+NUMBERED = 2  # the version of a file that says how many must sign; older readers trust nobody by it
 SIZE_LIMIT = 16 << 20
 SHOWN_DIGITS = 16  # of a public key, in messages
 
@@ -81,6 +83,7 @@ class Trust:
         revoked_manifests: digest of what was signed → why.
         revoked_toolchains: build half of a key → why.
         pinned: build halves that may run here though they were made elsewhere → where from.
+        needed: namespace → how many people must have signed what it covers; else one.
     """
 
     keys: Mapping[str, TrustedKey] = {}
@@ -88,17 +91,22 @@ class Trust:
     revoked_manifests: Mapping[str, str] = {}
     revoked_toolchains: Mapping[str, str] = {}
     pinned: Mapping[str, str] = {}
+    needed: Mapping[str, int] = {}
 
     def revocation(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """Why an artifact may not be used any more, whoever vouches for it; None where it may."""
         for what, revoked, name in (
             ("the artifact", self.revoked_manifests, stamps.payload),
             ("the toolchain that built it", self.revoked_toolchains, manifest.key.build),
-            ("the key that signed it", self.revoked_keys, stamps.signer),
         ):
             if name in revoked:
                 return f"{what} was revoked ({revoked[name] or 'no reason given'})"
         return None
+
+    def people_needed(self, key: Key) -> int:
+        """How many people must have signed an artifact of this name."""
+        asked = [n for namespace, n in self.needed.items() if _covers(namespace, key)]
+        return max(asked, default=1)
 
     def expired(self, now: float) -> int:
         """In how many keys trust has ended by itself."""
@@ -162,8 +170,9 @@ def read_trust(path: str, facts: os.stat_result) -> Trust:
             )
     try:
         fields: Any = parse_json(files.read_file(path, SIZE_LIMIT).decode().strip())
-        if fields["version"] != VERSION:
+        if fields["version"] not in (VERSION, NUMBERED):
             raise ValueError(fields["version"])  # noqa: TRY301 - told below, with what to do
+        needed: Any = fields["needed"] if fields["version"] == NUMBERED else {}
         keys = {public.lower(): _trusted_key(each) for public, each in fields["keys"].items()}
         revoked: Any = fields["revoked"]
         return Trust(
@@ -172,6 +181,7 @@ def read_trust(path: str, facts: os.stat_result) -> Trust:
             _texts(revoked["manifests"]),
             _texts(revoked["toolchains"]),
             _texts(fields["pinned"]),
+            {str(namespace): _number(n) for namespace, n in needed.items()},
         )
     except (
         ValueError,
@@ -199,8 +209,55 @@ def _trusted_key(fields: Any) -> TrustedKey:
     )
 
 
+def _number(value: Any) -> int:
+    if value.__class__ is not int or not 1 <= value <= MOST_SIGNATURES:
+        raise ValueError(f"{value!r:.40} is no number of people")
+    return value
+
+
 def _texts(values: Any) -> dict[str, str]:
     return {str(name).lower(): str(value) for name, value in values.items()}
+
+
+def doubt(
+    trust: Trust,
+    own: Callable[[str], bool],
+    manifest: Manifest,
+    signers: Sequence[str],
+    *,
+    at_home: bool = False,
+) -> str | None:
+    """Why those who signed an artifact are not enough; None where they are.
+
+    Who counts is people: keys of one name are one person, and all of one's own are oneself. So
+    nobody replaces another by signing twice, and what has the old and the new key of somebody
+    counts by either.
+
+    Args:
+        trust: what the user has said.
+        own: whether a public key is one of the user's own.
+        manifest: what was signed.
+        signers: public keys, of signatures that are right; those that were revoked are not there.
+        at_home: whether it is in the user's own keep, where the user's own word is enough.
+    """
+    needed = trust.people_needed(manifest.key)
+    reasons: dict[bool, str] = {}  # by whether it is somebody whom the user knows
+    people: set[str | None] = set()
+    for signer in signers:
+        reason = stranger(trust, own, manifest, signer)
+        if reason is not None:
+            reasons.setdefault(signer in trust.keys, reason)
+        elif needed > 1 and own(signer):
+            people.add(None)  # the user, who has no name here
+        else:
+            known = trust.keys.get(signer)
+            people.add(None if known is None else known.name)
+    if len(people) >= needed or (at_home and people == {None}):
+        return None
+    if not people:
+        return reasons.get(True) or reasons.get(False) or "nobody signed it"
+    who = " and ".join(sorted("you" if name is None else name for name in people))
+    return f"{needed} people must have signed it, and of those who count only {who} did"
 
 
 def stranger(

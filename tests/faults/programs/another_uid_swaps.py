@@ -156,7 +156,7 @@ def forge(document):
     """What the attacker would have run, made out as what the victim asks for."""
     code = read_stamps(document)
     body = document[:-TRAILER_BYTES]
-    if code.signer:
+    if code.signers:
         body = body[:-SIGNATURE_BYTES]
     start = body.index(b'"digest":"') + len(b'"digest":"')
     evil = body[:start] + digest(EVIL).encode() + body[start + 64 :]

@@ -82,7 +82,7 @@ def _config_dir(session: Session) -> str:
 
 
 def _name(session: Session) -> str:
-    return session.options.name or session.settings.signing_key
+    return session.options.name or session.settings.signing_key.partition(",")[0].strip()
 
 
 def _generate(session: Session) -> int:

@@ -120,6 +120,7 @@ def _show(session: Session) -> int:
         )
     trees = read_ingredients(document)
     stamps = read_stamps(document)
+    signers = [] if stamps is None else list(stamps.signers)
     values = {
         **as_dict(manifest.key),
         "path": path,
@@ -128,7 +129,8 @@ def _show(session: Session) -> int:
         "pinned": is_pinned(directory, entry),
         "made_at": manifest.made_at,
         "made_by": dict(manifest.made_by),
-        "signer": "" if stamps is None else stamps.signer,
+        "signer": signers[0] if signers else "",
+        "signers": signers,
         "payload": "" if stamps is None else stamps.payload,
         "cost_s": manifest.cost_s,
         "layout": manifest.layout,
@@ -157,7 +159,7 @@ def _details(values: dict[str, Any], trees: Mapping[str, Fingerprint]) -> Iterat
     yield f"  made       {moment(values['made_at'])}, in {duration(values['cost_s'])}"
     made_by = ", ".join(f"{what} {version}" for what, version in values["made_by"].items())
     yield f"  made by    {made_by or '-'}"
-    yield f"  signed by  {values['signer'] or '(nobody)'}"
+    yield f"  signed by  {', '.join(values['signers']) or '(nobody)'}"
     yield f"  payload    {values['payload']}"
     yield f"  last used  {moment(values['last_used'])}"
     yield f"  layout     {canonical(values['layout'])}"

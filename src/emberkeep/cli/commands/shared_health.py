@@ -78,7 +78,7 @@ def _check_outage(session: Session, place: Place, *, is_there: bool) -> Iterator
 def _check_key(session: Session) -> Check:
     problems: list[str] = []
     try:
-        key = judge_of(session.settings, problems.append).own.to_sign()
+        key = judge_of(session.settings, problems.append).own.to_sign()[0]
     except StoreProblem as problem:
         return Check("signing key", WARN, str(problem), "Run: emberkeep key generate")
     return Check("signing key", OK, f"{key.name}: {key.public}")

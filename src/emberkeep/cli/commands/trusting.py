@@ -9,6 +9,7 @@ from emberkeep.cli.command import Command, require_fitting
 from emberkeep.cli.text import moment, table
 from emberkeep.errors import InvalidSetting
 from emberkeep.settings import parse_duration
+from emberkeep.store.manifest import MOST_SIGNATURES
 from emberkeep.trust.editing import change_trust, with_entry, without_entry
 from emberkeep.trust.signing import is_public_key
 from emberkeep.trust.trusted import TrustedKey, TrustList
@@ -25,6 +26,7 @@ EXAMPLES = """\
   KEY=8f40c5adb68f25624ae5b214ea767a6ec94d829d3d7b5e1ad1ba6f3e2138285f
   emberkeep trust add $KEY --name alice
   emberkeep trust add $KEY --name alice --for generated --for 'traces/coal*' --expires 90d
+  emberkeep trust require 2 --for generated
   emberkeep trust list
   emberkeep trust remove alice
   emberkeep trust revoke $KEY --reason "key leaked"
@@ -36,7 +38,7 @@ LONGEST_S = 100 * 365.25 * 86_400  # longer than anybody can mean
 # What each option goes with; with another action, it would be passed over in silence.
 GOES_WITH = {
     "name": ("add",),
-    "namespaces": ("add",),
+    "namespaces": ("add", "require"),
     "expires": ("add",),
     "what": ("revoke", "restore"),
     "reason": ("revoke",),
@@ -48,12 +50,13 @@ DIGITS = 64
 def _configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "action",
-        choices=("add", "list", "remove", "revoke", "restore", "pin", "unpin"),
+        choices=("add", "list", "remove", "revoke", "restore", "pin", "unpin", "require"),
         help="trust a key; list all; trust it no more; never use what a key, manifest or toolchain "
-        "stands for; take that back; let a toolchain's builds run here; take that back",
+        "stands for; take that back; let a toolchain's builds run here; take that back; say how "
+        "many people must have signed what is used",
     )
     parser.add_argument(
-        "value", metavar="VALUE", nargs="?", help="a public key, a name, or a digest"
+        "value", metavar="VALUE", nargs="?", help="a public key, a name, a digest, or a number"
     )
     parser.add_argument("--name", metavar="WHOSE", help="with add: whose key it is")
     parser.add_argument(
@@ -62,7 +65,8 @@ def _configure(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND[/NAME]",
-        help="with add: what it may sign, NAME may end in *; several times; default: everything",
+        help="with add: what it may sign, with require: what that holds for; NAME may end in *; "
+        "several times; default: everything",
     )
     parser.add_argument(
         "--expires", metavar="WHEN", help="with add: a duration such as 90d, or a date 2027-01-31"
@@ -89,6 +93,7 @@ def _trust(session: Session) -> int:
         "restore": _restore,
         "pin": _pin,
         "unpin": _unpin,
+        "require": _require,
     }[action]
     said: list[str] = []
 
@@ -234,6 +239,24 @@ def _unpin(session: Session, trust: Trust) -> tuple[Trust, str]:
     return after, f"Builds of {digest} run here no more, unless this machine makes them itself."
 
 
+def _require(session: Session, trust: Trust) -> tuple[Trust, str]:
+    text = session.options.value
+    if not text.isdecimal() or not 1 <= int(text[:6]) <= MOST_SIGNATURES:
+        raise InvalidSetting(
+            f"{text!r} is no number of people; 1 to {MOST_SIGNATURES} was expected, since an "
+            "artifact has no more signatures"
+        )
+    number = int(text)
+    for namespace in session.options.namespaces or ["*"]:
+        _require_effect(namespace)
+        trust = without_entry(trust, "needed", namespace)
+        if number > 1:
+            trust = with_entry(trust, "needed", namespace, number)
+    what = ", ".join(session.options.namespaces) or "whatever others have built"
+    who = "one person" if number == 1 else f"{number} people"
+    return trust, f"{who} whom you trust must have signed {what}."
+
+
 def _list(session: Session) -> int:
     from emberkeep.cli.session import warn
 
@@ -255,6 +278,7 @@ def _list(session: Session) -> int:
             "toolchains": dict(trust.revoked_toolchains),
         },
         "pinned": dict(trust.pinned),
+        "needed": dict(trust.needed),
     }
     session.answer(values, _lines(trust))
     return 0
@@ -275,6 +299,9 @@ def _lines(trust: Trust) -> Iterator[str]:
             for public, key in trust.keys.items()
         ]
         yield from table(rows)
+    for namespace, number in trust.needed.items():
+        what = "everything" if namespace == "*" else namespace
+        yield f"{number} people must have signed {what}"
     for what, field in WHAT.items():
         entries: dict[str, str] = dict(getattr(trust, field))
         for digest, reason in entries.items():
