@@ -260,7 +260,7 @@ def test_contents_that_are_not_those_of_the_manifest_are_not_used(scene, tmp_pat
     if where == "local":
         assert scene.bob.get().hit
         os.rename(scene.there.root, f"{scene.there.root} is gone")
-        os.mkdir(scene.there.root)
+        lay_out(scene.there.root)
     root = scene.there.root if where == "shared" else scene.bob.root
     (path,) = [
         os.path.join(folder, name)
@@ -290,7 +290,7 @@ def test_a_manifest_that_is_no_ordinary_file_is_not_used(scene, tmp_path, make, 
     if where == "local":
         assert scene.bob.get().hit
         os.rename(scene.there.root, f"{scene.there.root} is gone")
-        os.mkdir(scene.there.root)
+        lay_out(scene.there.root)
     place = scene.there if where == "shared" else scene.own
     make(place.path, str(tmp_path / "aside"))
     refused_by(scene.bob, scene.bob.keep(STRICT), "")
@@ -310,6 +310,13 @@ LOCAL_FORGERIES = {
 }
 
 
+def lay_out(root):
+    """A keep with nothing in it: an empty folder would be one that is not mounted."""
+    os.mkdir(root)
+    with open(os.path.join(root, "format"), "wb") as file:
+        file.write(b"emberkeep 1\n")
+
+
 @pytest.mark.parametrize("how", LOCAL_FORGERIES)
 def test_the_own_copy_is_used_as_it_was_sealed_and_not_otherwise(scene, refusals, how):
     assert scene.bob.get().hit
@@ -321,7 +328,7 @@ def test_the_own_copy_is_used_as_it_was_sealed_and_not_otherwise(scene, refusals
         document = resealed(document, lambda _: seal)
     scene.own.write(document)
     os.rename(scene.there.root, f"{scene.there.root} is gone")
-    os.mkdir(scene.there.root)
+    lay_out(scene.there.root)
     keep = scene.bob.keep(STRICT)
     refused_by(scene.bob, keep, "")
     assert sum(refusals(keep).values()) == 1
@@ -376,7 +383,7 @@ def test_when_trust_ends_what_was_shared_and_what_was_fetched_end_with_it(
     if where == "local":
         assert scene.bob.get().hit
         os.rename(scene.there.root, f"{scene.there.root} is gone")
-        os.mkdir(scene.there.root)
+        lay_out(scene.there.root)
     withdraw(scene)
     keep = scene.bob.keep(STRICT)
     if how == "toolchain revoked":  # what Bob builds is of the same toolchain
@@ -749,7 +756,8 @@ def test_commands_survive_what_was_planted_and_write_nothing_outside(
     scene.bob.make_key()
     Sealer(scene.bob.config, pytest.fail).seal("the key is made at first use")
     monkeypatch.setattr(scene.bob, "shared", f"{scene.bob.shared}?policy={policy}")
-    before = everything_but(tmp_path, scene.bob.root, scene.there.root)
+    seen = os.path.join(scene.bob.config, "places")  # that there is a keep may be remembered
+    before = everything_but(tmp_path, scene.bob.root, scene.there.root, seen)
     for words in (
         ("--layer", "shared", "ls"),
         ("--layer", "shared", "verify"),
@@ -763,7 +771,7 @@ def test_commands_survive_what_was_planted_and_write_nothing_outside(
         out, err = capsys.readouterr()
         assert "Traceback" not in err
         assert "\x1b" not in out
-    assert everything_but(tmp_path, scene.bob.root, scene.there.root) == before
+    assert everything_but(tmp_path, scene.bob.root, scene.there.root, seen) == before
     assert scene.own.paths() == []
 
 
