@@ -7,9 +7,13 @@ import time
 import pytest
 
 from emberkeep.errors import BuildFailed, InvalidBuild
-from emberkeep.lease import claims, local, shared
+from emberkeep.lease import claims, local, record, shared
+from emberkeep.lease.filed import FileSlot
 from emberkeep.lease.protocol import open_owner
+from emberkeep.lease.stored import StoredSlot
 from emberkeep.lease.waiting import Wait
+from emberkeep.store.object_store import Folder
+from emberkeep.testing import Dictionary
 
 ENDED_S = 10.0
 
@@ -37,7 +41,7 @@ class DictionarySlot:
             found = self._objects.get(self.label)
             if found is None or found.token != token:
                 return False
-            ours = shared.record.compose(token, found.owner, heartbeats, found.holder)
+            ours = record.compose(token, found.owner, heartbeats, found.holder)
             self._objects[self.label] = ours
             return True
 
@@ -107,7 +111,18 @@ class Objects:
         return shared.acquire_slot(slot, "", complain, owner=owner, wait=wait, heartbeat_s=0.05)
 
 
-@pytest.fixture(params=[Threads, Files, Shared, Objects])
+class Bucket:
+    """Leases in a place that holds bytes by name."""
+
+    def __init__(self, _):
+        self._place = Dictionary("bucket")
+
+    def acquire(self, name, owner, wait):
+        slot = StoredSlot(self._place, f"leases/{name}.lease")
+        return shared.acquire_slot(slot, "", complain, owner=owner, wait=wait, heartbeat_s=0.05)
+
+
+@pytest.fixture(params=[Threads, Files, Shared, Objects, Bucket])
 def leases(request, tmp_path):
     yield Threads() if request.param is Threads else request.param(tmp_path)
     assert until(lambda: not claims._table.claims)
@@ -217,7 +232,7 @@ def test_an_interrupted_waiter_leaves_nothing(leases, in_thread, monkeypatch):
         leases.acquire("key", third, Wait()).release(succeeded=True)
 
 
-@pytest.mark.parametrize("leases", [Shared, Objects], indirect=True)
+@pytest.mark.parametrize("leases", [Shared, Objects, Bucket], indirect=True)
 def test_what_is_handed_over_outlives_its_first_owner(leases, in_thread):
     with open_owner() as second, open_owner() as third:
         with open_owner() as owner:
@@ -229,3 +244,94 @@ def test_what_is_handed_over_outlives_its_first_owner(leases, in_thread):
         assert lease.renew()
         second.close()
         waiter.join().release(succeeded=True)
+
+
+# Slots --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["file", "dictionary", "bucket", "folder as a bucket"])
+def make_slot(request, tmp_path):
+    """Makes further views of one slot, as several hosts have them."""
+    os.mkdir(tmp_path / "place")
+    objects, bucket, folder = {}, Dictionary("bucket"), Folder(str(tmp_path / "place"))
+    return {
+        "file": lambda: FileSlot(str(tmp_path / "place" / "leases" / "key.lease")),
+        "dictionary": lambda: DictionarySlot(objects, "key"),
+        "bucket": lambda: StoredSlot(bucket, "leases/key.lease"),
+        "folder as a bucket": lambda: StoredSlot(folder, "leases/key.lease"),
+    }[request.param]
+
+
+OURS = record.compose("1" * record.TOKEN_DIGITS, "0" * record.OWNER_DIGITS, 0, "we")
+THEIRS = record.compose("2" * record.TOKEN_DIGITS, "0" * record.OWNER_DIGITS, 0, "they")
+
+
+def test_a_slot_holds_one_record(make_slot):
+    ours, theirs = make_slot(), make_slot()
+    assert ours.look() is None
+    assert ours.create(OURS)
+    assert not theirs.create(THEIRS)
+    found = theirs.look()
+    assert (found.token, found.owner, found.holder) == (OURS.token, OURS.owner, "we")
+    assert ours.label == theirs.label
+
+
+def test_only_its_own_is_given_back_or_beaten(make_slot):
+    ours, theirs = make_slot(), make_slot()
+    assert ours.create(OURS)
+    theirs.give_back(THEIRS.token)
+    assert not theirs.beat(THEIRS.token, 1)
+    assert ours.look().token == OURS.token
+    ours.give_back(OURS.token)
+    assert theirs.look() is None
+
+
+def test_heartbeats_grow_for_whoever_watches(make_slot):
+    ours, theirs = make_slot(), make_slot()
+    assert ours.create(OURS)
+    seen = [theirs.look().heartbeats]
+    for beat in range(1, 4):
+        time.sleep(0.02)  # as far apart as a file system's clock can tell
+        assert ours.beat(OURS.token, beat)
+        seen.append(theirs.look().heartbeats)
+    assert seen == sorted(set(seen))
+
+
+def test_what_was_judged_is_taken_away_unless_it_has_beaten_since(make_slot):
+    ours, theirs = make_slot(), make_slot()
+    assert ours.create(OURS)
+    judged = theirs.look()
+    time.sleep(0.02)
+    assert ours.beat(OURS.token, 1)
+    theirs.take_away(judged)
+    found = theirs.look()
+    assert found.token == OURS.token
+    theirs.take_away(found)
+    assert theirs.look() is None
+    assert not ours.beat(OURS.token, 2)
+
+
+def test_messages_outlive_the_lease(make_slot):
+    ours, theirs = make_slot(), make_slot()
+    with pytest.raises(FileNotFoundError):
+        theirs.told()
+    assert ours.create(OURS)
+    ours.tell(b"why")
+    ours.give_back(OURS.token)
+    assert theirs.told() == b"why"
+    theirs.forget()
+    theirs.forget()
+    with pytest.raises(FileNotFoundError):
+        ours.told()
+
+
+@pytest.mark.parametrize("make_slot", ["dictionary", "bucket"], indirect=True)
+def test_what_the_dead_left_is_taken_over_wherever_it_lies(make_slot):
+    assert make_slot().create(THEIRS)
+    with open_owner() as owner:
+        lease = shared.acquire_slot(
+            make_slot(), "", complain, owner=owner, heartbeat_s=0.05, stale_s=0.3
+        )
+        assert lease.waited_s >= 0.3
+        lease.release(succeeded=True)
+    assert make_slot().look() is None

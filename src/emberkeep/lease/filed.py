@@ -36,7 +36,10 @@ class FileSlot:
 
     def beat(self, token: str, heartbeats: int) -> bool:
         """Write how often the heart has beaten, if it is the token's."""
-        return record.beat(self.label, token, heartbeats)
+        try:
+            return record.beat(self.label, token, heartbeats)
+        except FileNotFoundError:
+            return False
 
     def give_back(self, token: str) -> None:
         """Remove the file if it is the token's."""

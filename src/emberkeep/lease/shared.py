@@ -134,8 +134,6 @@ class SharedLease:
         self._heartbeats += 1
         try:
             return self._slot.beat(self.token, self._heartbeats)
-        except FileNotFoundError:  # it was taken from us
-            return False
         finally:
             self.next_beat = time.monotonic() + self._heartbeat_s
 

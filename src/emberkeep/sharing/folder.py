@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from typing import TypeVar
 
-    from emberkeep.lease.protocol import LeaseAmongHosts, Owner
+    from emberkeep.lease.protocol import LeaseAmongHosts, Owner, Slot
     from emberkeep.lease.waiting import Wait
     from emberkeep.settings import Place
     from emberkeep.sharing.deadline import Deadline
@@ -436,21 +436,26 @@ class SharedFolder:
             owner: holds it; by default, whoever releases it.
             wait: for how long others are waited for; by default, without an end.
         """
-        from emberkeep.lease.shared import acquire_shared
+        from emberkeep.lease.shared import acquire_slot
 
         if not self._others.can_endorse():
             return None  # nothing will be published: others would wait in vain
-        if self.directory.folder is None:
-            return None  # leases are files so far; elsewhere everybody builds
         try:
             self._call(lambda _deadline: self._require_ours())
         except (OSError, StoreProblem) as problem:
             on_problem(f"Builds cannot be coordinated with other hosts: {problem}.")
             return None
-        folder = os.path.join(self._root, "leases")
-        return acquire_shared(
-            folder, name, host, on_problem, call=self._in_time, owner=owner, wait=wait
-        )
+        slot = self._slot(f"leases/{name}.lease")
+        return acquire_slot(slot, host, on_problem, call=self._in_time, owner=owner, wait=wait)
+
+    def _slot(self, name: str) -> Slot:
+        if self.directory.folder is None:
+            from emberkeep.lease.stored import StoredSlot
+
+            return StoredSlot(self._objects, name)
+        from emberkeep.lease.filed import FileSlot
+
+        return FileSlot(os.path.join(self._root, *name.split("/")))
 
     def _in_time(self, work: Callable[[], T]) -> T:
         return self._call(lambda _deadline: work())
