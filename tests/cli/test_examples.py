@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from emberkeep import Keep
+from emberkeep.cli import declared as declaring
 from emberkeep.cli import main
 from emberkeep.cli.commands import building
 from emberkeep.cli.parser import build_parser
@@ -52,7 +53,7 @@ class Shell:
             "/scratch/": f"{folder}/scratch/",
         }
         # What compiles takes seconds; here it is the command line that is tried.
-        monkeypatch.setattr(building, "_declared", lambda _module, _noted, keep: [model(keep)])
+        monkeypatch.setattr(building, "declared_in", lambda _module, _noted, keep: [model(keep)])
         (folder / "model.py").write_text("")
 
     def fill(self, *, key=True):
@@ -101,9 +102,9 @@ class Shell:
 
 def model(keep):
     def build(_target):
-        return building._had(keep.get_or_build("generated", "model", {}, lambda: {"a": b"b"}))
+        return declaring.had_of(keep.get_or_build("generated", "lorenz", {}, lambda: {"a": b"b"}))
 
-    return building._Declared("model", "float64[::1]", None, build)
+    return declaring.Declared("lorenz", "float64[::1]", None, build)
 
 
 @pytest.mark.parametrize("lines", list(examples()))

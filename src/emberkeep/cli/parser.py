@@ -45,6 +45,7 @@ COMMANDS = {
     "import": ("bundling", "take entries out of such a file"),
     "prewarm": ("building", "build or fetch all that a Python file declares"),
     "build": ("building", "compile the kernels that a Python file declares, for any machine"),
+    "rebuild": ("rebuilding", "build again, and compare with what is kept and signed"),
     "config": ("configuration", "show every setting with its origin"),
     "doctor": ("health", "check that a keep can work here, with a remedy for what is wrong"),
     "zero-stats": ("overview", "forget the counts of hits and misses"),

@@ -80,15 +80,19 @@ class Session:
 
     def own_directory(self) -> Directory:
         """The user's own keep."""
+        return self.directory_at(self.own_root, self._notebook)
+
+    def directory_at(self, root: str, notebook: Notebook | None = None) -> Directory:
+        """A keep that this user vouches for, wherever it lies."""
         own = own_keep(self.settings, self.sealer, warn)
         heals = not self.settings.read_only
         return Directory(
-            self.own_root,
+            root,
             own.verify,
             endorse=own.endorse,
             heals=heals,
             standing=own.standing,
-            notebook=self._notebook,
+            notebook=notebook,
         )
 
     @property
