@@ -60,6 +60,14 @@ def ask(keep, number=1):
     return found
 
 
+def settle(keep):
+    """Wait until all is published, and room made, for which nobody else waits."""
+    done = keep.flush(10.0)
+    for builder in keep._builders:
+        done &= all(collector.flush(10.0) for collector in builder._collectors)
+    return done
+
+
 # Where things stand when somebody asks: each prepares a world, and says who asks. -----------------
 
 
@@ -207,13 +215,14 @@ def _use(world, who, failing, where):
             try:
                 ask(keep)
                 in_the_call = len(caught)
-                keep.flush(10.0)
+                settle(keep)
             except BaseException as problem:
                 problem.add_note(where)
                 raise
     texts = [str(warning.message) for warning in caught]
     assert all(issubclass(warning.category, StoreWarning) for warning in caught), (where, texts)
-    assert in_the_call <= 1, (where, texts)
+    # Who makes room meanwhile does so on another thread, and may find other things wrong.
+    assert in_the_call <= (3 if where.startswith("due_for_collection") else 1), (where, texts)
     # What is published later may fail for itself, and whom to trust may be unknown to it.
     assert len(texts) <= 3, (where, texts)
     return len(texts)
@@ -226,7 +235,7 @@ def _must_be_sound(world, who, where):
             warnings.simplefilter("always")
             keep = world.keep(who)
             found = ask(keep)
-            assert keep.flush(10.0)
+            assert settle(keep)
         if turn:
             assert found.hit, f"{where}: not kept: {found.reason}"
             assert not caught, (where, [str(warning.message) for warning in caught])
