@@ -125,3 +125,26 @@ def test_whatever_a_trusted_key_signs_every_reader_goes_on(victim, count, report
         )
     assert victim.built
     report(odd_manifests=count, used=victim.kept, built_again=victim.built, warnings=victim.heard)
+
+
+@pytest.mark.parametrize("ingredients", [b"[]", b'{"plan":5}', b'{"plan":["a","b","c",[[1]]]}'])
+def test_one_odd_entry_hides_no_other(bob, manifests, capsys, ingredients):
+    """Also where it is of the kind that commands ask whether it is emberkeep's own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bob.get(kind="generated", name="good")
+        good = manifests(bob.root).path
+        bob.get(kind="generated", name="odd")
+    own = manifests(bob.root)
+    (path,) = {*own.paths()} - {good}
+    lines = own.read(path).split(b"\n")
+    lines[1] = b'"ingredients":' + ingredients + b","
+    sealer = Sealer(bob.config, pytest.fail)
+    own.write(resealed(b"\n".join(lines), sealer.seal), path)
+    for words in (("ls", "--all"), ("status",), ("verify",), ("gc", "--dry-run"), ("why", "good")):
+        assert bob.run(*words) == 0, words
+        assert "Traceback" not in capsys.readouterr().err
+    bob.run("ls", "--all")
+    said = capsys.readouterr().out
+    assert "good" in said
+    assert "odd" in said

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 
+from emberkeep.errors import StoreProblem
 from emberkeep.light import final, sha256
 from emberkeep.store.composition import read_ingredients
 from emberkeep.store.directory import entry_name
@@ -166,7 +167,10 @@ def is_own(kind: str, document: bytes) -> bool:
     """Whether emberkeep compiled this for itself: the key of such says where it is written."""
     if kind != GENERATED:
         return False
-    plan = read_ingredients(document).get("plan")
+    try:
+        plan = read_ingredients(document).get("plan")
+    except StoreProblem:  # whoever vouches for it may have written anything there
+        return False
     function = None if plan is None else dict(plan.children).get("function")
     return (
         function is not None
