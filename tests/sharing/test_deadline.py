@@ -15,7 +15,14 @@ from contextvars import ContextVar
 import pytest
 
 from emberkeep.sharing import deadline
-from emberkeep.sharing.deadline import COOL_DOWN_S, FAILURES, Guarded, PlaceHangs, PlaceShunned
+from emberkeep.sharing.deadline import (
+    COOL_DOWN_S,
+    FAILURES,
+    Deadline,
+    Guarded,
+    PlaceHangs,
+    PlaceShunned,
+)
 
 SHORT_S = 0.05  # a deadline of what hangs
 LONG_S = 20.0  # one that is never reached
@@ -690,3 +697,13 @@ def test_a_call_on_a_fifo_that_nobody_writes_hangs_as_a_dead_file_system_does(tm
     os.close(os.open(path, os.O_WRONLY))  # lets all readers go
     wait_until(lambda: not deadline._pool.inside)
     assert not is_open(place)
+
+
+def test_a_deadline_that_is_renewed_allows_so_much_from_now_and_takes_nothing_away():
+    deadline = Deadline(0.2)
+    deadline.renew(0.1)
+    assert deadline.allowed_s == 0.2
+    time.sleep(0.15)
+    deadline.renew(0.2)
+    assert 0.34 < deadline.allowed_s < 1.0
+    assert 0.1 < deadline.remaining_s() <= 0.2

@@ -212,7 +212,15 @@ def judge_of(settings: Settings, on_problem: Callable[[str], None]) -> Judge:
 
 def own_keep(settings: Settings, sealer: Sealer, on_problem: Callable[[str], None]) -> OwnKeep:
     """Who is believed in the user's own keep, by the settings."""
-    return OwnKeep(sealer, settings.config_dir, lambda: judge_of(settings, on_problem))
+    made: list[Judge] = []
+
+    def judge() -> Judge:
+        """One for all that is judged: making another would read the user's keys again."""
+        if not made:
+            made.append(judge_of(settings, on_problem))
+        return made[0]
+
+    return OwnKeep(sealer, settings.config_dir, judge)
 
 
 def _reason(trust: Trust, public: str) -> str:
