@@ -129,7 +129,7 @@ def test_every_bad_command_is_answered_in_words(place, monkeypatch, capsys, repo
         (["key", "list", "default"], "takes no name"),
         (["key", "show", "--reason", "x"], "--reason goes with `emberkeep key revoke`"),
         (["init", ""], "no folder"),
-        (["trust", "list", "--for", "generated"], "--for goes with `emberkeep trust add or require`"),
+        (["trust", "list", "--for", "x"], "--for goes with `emberkeep trust add or require`"),
         (["trust", "restore", "0" * 64], "is not revoked as a key"),
         (["trust", "unpin", "0" * 64], "is not pinned"),
     ],

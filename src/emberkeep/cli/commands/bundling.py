@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import contextmanager
 
+from emberkeep.cli import arguments
 from emberkeep.cli.command import Command
 from emberkeep.cli.naming import NoSuchEntry, is_within, split_namespace
 from emberkeep.cli.progress import showing
@@ -72,12 +73,14 @@ def _configure_export(parser: ArgumentParser) -> None:
         action="store_true",
         help="leave out ingredients, which may show values that your functions captured",
     )
+    arguments.add_since(parser)
 
 
 def _export(session: Session) -> int:
     options = session.options
     require_named(options.name, options.version)
-    entries = _chosen(session, options.namespaces)
+    chosen = _chosen(session, options.namespaces)
+    entries = [entry for entry in chosen if arguments.is_recent(entry, options.since)]
     done = export_to(
         session,
         session.directory,

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentTypeError
 
-from emberkeep.cli import USAGE_ERROR
+from emberkeep.cli import USAGE_ERROR, arguments
 from emberkeep.cli.command import Command
 from emberkeep.cli.naming import NoSuchEntry, add_namespace, did_you_mean, split_namespace
 from emberkeep.cli.session import warn
 from emberkeep.cli.text import printable, size
 from emberkeep.light import as_dict
-from emberkeep.settings import has_limits, parse_duration, parse_size
+from emberkeep.settings import has_limits
 from emberkeep.store.eviction import Collected, Policy, clear, collect
 from emberkeep.store.inspection import is_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from emberkeep.cli.session import Session
     from emberkeep.settings import Place, Settings
@@ -29,27 +28,16 @@ DECLINED = 1
 PARTS = {"kernels": "generated", "traces": "traces", "xla": "xla", "all": None}
 
 
-def _given(parse: Callable[[object], float], expected: str) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            return parse(text)
-        except (ValueError, KeyError) as problem:
-            raise ArgumentTypeError(f"{text!r} is not {expected}") from problem
-
-    return read
-
-
-_size = _given(parse_size, "a size such as 500MB or 10GiB")
-_duration = _given(parse_duration, "a duration such as 30d, 12h or 90m (a bare number is days)")
-
-
 def _configure_gc(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--max-size", type=_size, metavar="SIZE", help="leave at most this much, such as 2GB"
+        "--max-size",
+        type=arguments.size,
+        metavar="SIZE",
+        help="leave at most this much, such as 2GB",
     )
     parser.add_argument(
         "--max-age",
-        type=_duration,
+        type=arguments.duration,
         metavar="TIME",
         help="remove what went unused longer, as in 30d",
     )
@@ -57,7 +45,7 @@ def _configure_gc(parser: ArgumentParser) -> None:
     parser.add_argument("--name", help="look at entries of this name alone")
     parser.add_argument(
         "--grace",
-        type=_duration,
+        type=arguments.duration,
         default=Policy().grace_s,
         metavar="TIME",
         help="leave what is younger (default: 1h)",

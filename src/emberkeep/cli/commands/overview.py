@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
+from emberkeep.errors import InvalidSetting
 from emberkeep.light import as_dict, final, frozen
 from emberkeep.sharing.outage import all_outages
 from emberkeep.store import statistics
@@ -47,8 +48,8 @@ def _status(session: Session) -> int:
     entries = list(session.directory.entries())
     used = usage(session.directory, entries)
     own = _count_own(session.directory, entries)
-    counts = _sum_up(statistics.read_totals(session.root))
-    outages = list(all_outages(session.root))
+    counts = _sum_up(_totals(session))
+    outages = list(all_outages(session.root if session.place is None else session.own_root))
     values = {
         "root": session.root,
         "outages": [as_dict(outage) for outage in outages],
@@ -66,13 +67,27 @@ def _status(session: Session) -> int:
         "misses_by_reason": counts.misses,
         "refusals": sum(counts.refusals.values()),
         "refusals_by_reason": counts.refusals,
-        "hit_rate": counts.hit_rate,
+        "hit_rate": counts.hit_rate if session.place is None else None,
         "seconds_saved": counts.seconds_saved,
         "builds": counts.builds,
         "build_seconds": counts.build_s,
     }
     session.answer(values, [*_lines(session, used, counts), *_of_own(own), *map(_left, outages)])
     return 0
+
+
+def _totals(session: Session) -> Totals:
+    """The counts of the layer that is looked at; those of a shared place are each user's own."""
+    if session.place is None:
+        return statistics.read_totals(session.root)
+    if session.settings.root is None:
+        return {}
+    label = f"shared {session.place.path}"
+    return {
+        (event, kind, what): counted
+        for (event, kind, what), counted in statistics.read_totals(session.own_root).items()
+        if what == label or what.endswith(f" in {label}")
+    }
 
 
 def _left(outage: Outage) -> str:
@@ -108,7 +123,9 @@ def _lines(session: Session, used: Usage, counts: _Counts) -> Iterator[str]:
     is_there = session.directory.objects.is_there()
     where = session.root if is_there else f"{session.root} (nothing kept yet)"
     yield f"keep           {where}"
-    rate = counts.hit_rate
+    if session.place is not None:
+        yield "counted        what you had from there; each user counts their own"
+    rate = counts.hit_rate if session.place is None else None
     yield f"hit rate       {'-' if rate is None else f'{rate:.1%}'}"
     yield f"hits           {_detailed(counts.hits)}"
     yield f"misses         {_detailed(counts.misses)}"
@@ -134,6 +151,8 @@ def _detailed(counts: dict[str, int]) -> str:
 
 
 def _zero(session: Session) -> int:
+    if session.place is not None:
+        raise InvalidSetting("Counts are kept in your own keep alone: leave out --layer")
     directory = session.writable_directory()
     removed = statistics.zero(session.root) if directory.is_keep() else 0
     session.answer({"root": session.root, "files": removed}, ["The counts begin anew."])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emberkeep.cli import arguments
 from emberkeep.cli.command import Command
 from emberkeep.cli.naming import (
     NoSuchEntry,
@@ -36,6 +37,7 @@ EXIT_CODES = "exit codes: 0 all is there, 1 some were refused, 2 wrong usage, 4 
 def _configure(parser: ArgumentParser) -> None:
     add_namespace(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would go, bring nothing")
+    arguments.add_since(parser)
 
 
 def _push(session: Session) -> int:
@@ -123,7 +125,11 @@ def _transfer(
     known = list(source.entries())
     kind, name = split_namespace(session.options.namespace, known)
     entries = [
-        entry for entry in known if is_named(entry.kind, kind) and is_named(entry.name, name)
+        entry
+        for entry in known
+        if is_named(entry.kind, kind)
+        and is_named(entry.name, name)
+        and arguments.is_recent(entry, session.options.since)
     ]
     with showing(session, direction) as tell:
         return transfer(source, target, entries, dry_run=session.options.dry_run, on_progress=tell)
