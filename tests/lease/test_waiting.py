@@ -12,6 +12,7 @@ import pytest
 from emberkeep import Keep, StoreWarning
 from emberkeep.errors import BuildFailed, InvalidBuild
 from emberkeep.lease import claims, waiting
+from emberkeep.lease.ancestry import is_within
 from emberkeep.lease.protocol import Job
 from emberkeep.lease.waiting import Wait
 
@@ -195,6 +196,42 @@ def environment(tmp_path):
         "EMBERKEEP_NOTICES": "on",
         "EMBERKEEP_MAX_WAIT": "3",
     }
+
+
+PROGRAM = """
+import subprocess, sys, time
+from emberkeep import Keep
+def build():
+    if sys.argv[2] == "0":
+        return {"code": b"inner"}
+    began = time.monotonic()
+    subprocess.run([sys.executable, *sys.orig_argv[1:-1], str(int(sys.argv[2]) - 1)], check=True)
+    assert time.monotonic() - began < 2.5, "it was waited for"
+    return {"code": b"outer"}
+got = Keep(sys.argv[1]).get_or_build("tables", "a", {"n": "a"}, build)
+print(sys.argv[2], got.blobs, flush=True)
+"""
+
+
+def test_a_process_started_within_the_build_builds_at_once(tmp_path, environment):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, tmp_path / "keep", "1"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "0 {'code': b'inner'}\n1 {'code': b'outer'}\n", done.stderr
+    assert "has started this one within the build. EMBERKEEP_MAX_WAIT says" in done.stderr
+
+
+def test_a_process_that_was_started_before_the_build_is_none_within():
+    parent = os.getppid()
+    assert not is_within(parent, -1.0)
+    assert is_within(parent, 1e9)
+    assert not is_within(os.getpid(), 1e9)
+    assert not is_within(2**22 + 1, 1e9)
 
 
 def test_a_thread_of_the_build_waits_for_a_while_says_so_and_builds(tmp_path, environment):

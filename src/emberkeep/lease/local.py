@@ -6,11 +6,13 @@ The kernel lets go of it when its holder dies, however it dies, and when its own
 from __future__ import annotations
 
 import os
+import time
 from _thread import get_ident
 from contextlib import suppress
 
 from emberkeep.errors import InvalidBuild
 from emberkeep.lease import failure
+from emberkeep.lease.ancestry import is_within
 from emberkeep.lease.protocol import open_owner
 from emberkeep.lease.record import read
 from emberkeep.lease.waiting import FOR_ONESELF, Wait
@@ -159,8 +161,12 @@ def _acquire(
     try:
         while (token := _lock(path, owner)) is not None:
             _raise_failure(path, seen)
-            if token:
+            if token and token not in seen:
                 seen.add(token)
+                if _is_within(token, owner):
+                    builder = _describe(token)
+                    wait.give_up(f"{builder} builds it, and has started this one within the build")
+                    return None
             if not wait.pause(FIRST_WAIT_S, lambda token=token: _describe(token)):
                 return None
     except OSError as problem:
@@ -240,6 +246,13 @@ def _describe(token: str) -> str:
     except (OSError, IndexError):
         state = b""
     return f"process {process}{', which is stopped' if state in (b'T', b't') else ''}"
+
+
+def _is_within(token: str, owner: FileIO) -> bool:
+    """Whether the holder has started this process since it wrote its token."""
+    process = token.partition("-")[0]
+    age_s = time.time() - os.fstat(owner.fileno()).st_mtime
+    return process.isdecimal() and is_within(int(process), age_s)
 
 
 def _raise_failure(path: str, seen: set[str]) -> None:
