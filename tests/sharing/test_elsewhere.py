@@ -127,5 +127,5 @@ def test_what_is_revoked_there_is_not_used(alice, bob, cloud, say):
 
 def test_a_place_that_is_a_folder_is_one(shared, alice):
     opened = sharing_folder.open_objects(alice.keep().settings.shared[0])
-    assert isinstance(opened, Folder)
+    assert isinstance(opened.folder, Folder)
     assert opened.address("a") == f"{shared}/a"

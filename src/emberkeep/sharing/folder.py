@@ -21,6 +21,7 @@ from emberkeep.store.directory import Directory
 from emberkeep.store.files import RESERVED, as_of, folder_name
 from emberkeep.store.layers import size_of
 from emberkeep.store.object_store import Folder
+from emberkeep.store.packed import Packed
 from emberkeep.store.protocol import ABSENT, DAMAGED, UNREADABLE, Miss
 from emberkeep.store.summaries import holdings
 from emberkeep.trust.judging import Others
@@ -53,7 +54,7 @@ REFUSALS = frozenset([errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errn
 
 def open_objects(place: Place) -> ObjectStore:
     """The place itself, by its address: here, other kinds of places will be told apart."""
-    return Folder(place.path, as_of)
+    return Packed(Folder(place.path, as_of))
 
 
 def label_of(place: Place) -> str:

@@ -109,7 +109,7 @@ class Directory:
         notebook: Notebook | None = None,
     ) -> None:
         self.objects: ObjectStore = Folder(place) if isinstance(place, str) else place
-        self.folder = self.objects if isinstance(self.objects, Folder) else None
+        self.folder = self.objects.folder
         self.root = self.objects.label
         self.label = label
         self.endorse = endorse

@@ -46,6 +46,10 @@ class Facts:
         self.changed = changed
         self._version = version
 
+    def of_size(self, size_bytes: int) -> Facts:
+        """The same, of content that takes less room in the place than it has bytes."""
+        return Facts(size_bytes, self.modified, self.changed, self._version)
+
     @property
     def version(self) -> str:
         """The version as text; made when it is asked for, which few do."""
@@ -65,6 +69,11 @@ if TYPE_CHECKING:
         @property
         def label(self) -> str:
             """What messages call the place."""
+            ...
+
+        @property
+        def folder(self) -> Folder | None:
+            """The folder that it is, or lies in; None for a place that is none."""
             ...
 
         def address(self, name: str) -> str:
@@ -145,6 +154,11 @@ class Folder:
         self.label = root
         self._access = access
         self._folders = folders
+
+    @property
+    def folder(self) -> Folder:
+        """It is one."""
+        return self
 
     def address(self, name: str) -> str:
         """The path of an object."""

@@ -10,6 +10,7 @@ from emberkeep.light import final
 from emberkeep.store import files
 from emberkeep.store.directory import LAYOUT, blob_name, manifest_name, source_name
 from emberkeep.store.manifest import SIZE_LIMIT, read_document
+from emberkeep.store.packed import Packed
 from emberkeep.store.protocol import NEWER_FORMAT, Miss
 from emberkeep.store.within import OpenFolders
 
@@ -50,7 +51,9 @@ def writing(directory: Directory) -> Generator[Writer]:
             yield Writer(directory, directory.objects)
             return
         with OpenFolders(directory.folder.root, directory.folder.access) as folders:
-            yield Writer(directory, directory.folder.with_open(folders))
+            opened = directory.folder.with_open(folders)
+            is_packed = isinstance(directory.objects, Packed)
+            yield Writer(directory, Packed(opened) if is_packed else opened)
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be written: {problem}") from problem
 

@@ -32,6 +32,7 @@ class Dictionary:
 
     def __init__(self, label: str = "memory", clock: Callable[[], float] = time.time) -> None:
         self.label = label
+        self.folder = None
         self.clock = clock
         self._held: dict[str, tuple[bytes, Facts]] = {}
         self._writes = 0
