@@ -309,6 +309,7 @@ class Keep:
             found = self._look_up(key, refused)
             if isinstance(found, Artifact):
                 return found
+            _require_name(key)
             return self._builder().obtain(key, trees, build, found, toolchain, refused)
         finally:
             self._trouble.end()
@@ -357,6 +358,7 @@ class Keep:
 
         if isinstance(found, Artifact):
             return Answer(found, found.reason, publish)
+        _require_name(key)
         self._tally.add("miss", kind, found.reason, 0.0)
         log("miss (%s): %s/%s %s", f"{found.reason}: {found.detail}", key)
         return Answer(None, f"{found.reason}: {found.detail}", publish)
@@ -502,12 +504,17 @@ def _require_text(value: object, label: str) -> None:
 
         kind = type(value).__qualname__
         raise Unkeyable(label, f"is {value!r}, a {kind}", "Pass text; it becomes a folder's name")
-    problem = objection(value)
-    if problem is not None:
-        from emberkeep.errors import Unkeyable
 
-        remedy = "Give it another: it is shown, becomes a folder's name, and goes into bundles"
-        raise Unkeyable(label, f"{value[:40]!r} {problem}", remedy)
+
+def _require_name(key: Key) -> None:
+    """Refuse to keep what no bundle could name; what is kept is found, whatever its name."""
+    for label, text in (("kind", key.kind), ("name", key.name)):
+        problem = objection(text)
+        if problem is not None:
+            from emberkeep.errors import Unkeyable
+
+            remedy = "Give it another: it is shown, becomes a folder's name, and goes into bundles"
+            raise Unkeyable(label, f"{text[:40]!r} {problem}", remedy)
 
 
 def artifact_of(kept: Kept, *, hit: bool, reason: str) -> Artifact:
