@@ -285,7 +285,7 @@ def test_what_is_missing_is_named():
 
 
 def test_the_default_optimizer_remembers_what_optax_does():
-    design, particles = Design(None, "median", None), np.ones((5, 2))
+    design, particles = Design(None, None), np.ones((5, 2))
     known = jax.tree.leaves(design.mover.init(particles))
     for one, other in zip(design.memory(particles), known, strict=True):
         assert (one == other).all()
@@ -316,3 +316,19 @@ def test_observed_zeros_count_with_their_probability():
     data = np.where(np.arange(500) % 7 < 5, 0.0, 1.0)
     posterior = svgd(model, data, particles=16, iterations=100)
     assert posterior.chains.mean() == pytest.approx(0.4, rel=0.05)
+
+
+def test_search_mode_and_particles_ask_for_one_program(exponential, monkeypatch):
+    """Each kind of problem that is asked about is a second of compiling."""
+    from emberkeep.phasetype.inference import modes
+
+    asked, evaluate = set(), modes.evaluate
+
+    def noted(problem, points):
+        leaves, structure = jax.tree.flatten((problem, points))
+        asked.add((structure, *((type(leaf), np.shape(leaf)) for leaf in leaves)))
+        return evaluate(problem, points)
+
+    monkeypatch.setattr(modes, "evaluate", noted)
+    svgd(exponential, np.random.default_rng(1).exponential(1.0, 20), iterations=10)
+    assert len(asked) == 1

@@ -127,8 +127,9 @@ class SVGD:
             )
         self._course = Course(
             posed=posed,
-            design=Design(optimizer, rule, minibatch),
+            design=Design(optimizer, minibatch),
             rates=_rates(learning_rate, n_iterations, own=optimizer is None),
+            rule=rule,
             width=width,
             particles=n_particles,
             iterations=n_iterations,

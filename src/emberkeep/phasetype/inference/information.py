@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.light import final, frozen, replace
-from emberkeep.phasetype.inference.modes import look
+from emberkeep.phasetype.inference.modes import batched, look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,6 +117,14 @@ class Likelihood:
 
     problem: Problem
     batch: int
+
+    def heights(self, points: Values) -> Values:
+        """Log likelihoods."""
+        total, prior = (
+            batched(each, points, self.batch)[0]
+            for each in (self.problem, without_data(self.problem))
+        )
+        return total - prior
 
     def look(self, point: Values) -> tuple[float, Values, Values]:
         """The log likelihood, its gradient, and minus its second derivatives."""

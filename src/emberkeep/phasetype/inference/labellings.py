@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from emberkeep.phasetype.inference.information import without_data
+from emberkeep.phasetype.inference.information import Likelihood
 from emberkeep.phasetype.inference.modes import batched
 
 TYPE_CHECKING = False
@@ -60,7 +60,6 @@ def _compared(problem: Problem, points: Values, pairs: list[Pair], batch: int) -
     if not pairs:
         return []
     places = np.concatenate([points, *(swapped(points, pair) for pair in pairs)])
-    levels = batched(problem, places, batch)[0] - batched(without_data(problem), places, batch)[0]
-    levels = levels.reshape(len(pairs) + 1, len(points))
+    levels = Likelihood(problem, batch).heights(places).reshape(len(pairs) + 1, len(points))
     allowed = SAME * np.maximum(1.0, np.abs(levels[0]))
     return [bool(np.all(np.abs(each - levels[0]) <= allowed)) for each in levels[1:]]

@@ -71,14 +71,13 @@ def common_starts(problem: Problem, batch: int) -> Values:
     return starts
 
 
-def best_of(problem: Problem, starts: Values, batch: int) -> Values:
+def best_of(heights: Values, starts: Values) -> Values:
     """The start with the highest density.
 
     Raises:
         InvalidPlan: none is possible.
     """
-    heights, _ = batched(problem, starts, batch)
-    best = int(np.argmax(heights))
+    best = int(np.argmax(np.where(np.isnan(heights), -np.inf, heights)))
     if not np.isfinite(heights[best]):
         raise InvalidPlan(
             f"At none of {len(starts)} starting points are all observations possible: the density "

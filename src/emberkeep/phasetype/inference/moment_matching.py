@@ -6,7 +6,13 @@ import numpy as np
 
 from emberkeep.errors import InvalidPlan
 from emberkeep.light import final, frozen, replace
-from emberkeep.phasetype.inference.modes import SMALLEST_BATCH, best_of, common_starts, find_mode
+from emberkeep.phasetype.inference.modes import (
+    SMALLEST_BATCH,
+    batched,
+    best_of,
+    common_starts,
+    find_mode,
+)
 from emberkeep.phasetype.inference.posing import pose
 from emberkeep.phasetype.inference.problem import moment_target
 from emberkeep.phasetype.inference.transforms import forward
@@ -86,7 +92,8 @@ def method_of_moments(
         changes: dict[str, object] = {"weights": np.zeros_like(problem.weights), "target": target}
         problem = replace(problem, changes)
         if start is None:
-            begin = best_of(problem, common_starts(problem, BATCH), BATCH)
+            starts = common_starts(problem, BATCH)
+            begin = best_of(batched(problem, starts, BATCH)[0], starts)
     found = find_mode(problem, begin, max(BATCH, SMALLEST_BATCH))
     theta = np.asarray(forward(problem.transforms, found.point))
     if problem.target is None:

@@ -13,7 +13,7 @@ from emberkeep.phasetype.inference.problem import scores
 from emberkeep.phasetype.inference.programs import program
 from emberkeep.phasetype.inference.records import node
 from emberkeep.phasetype.inference.requirements import require
-from emberkeep.phasetype.inference.stein import bandwidths, direction
+from emberkeep.phasetype.inference.stein import direction
 from emberkeep.phasetype.inference.transforms import forward
 from emberkeep.xla.precision import in_double
 
@@ -56,17 +56,15 @@ class Design:
 
     Attributes:
         optimizer: optax's; what it gives is added. None: Adam.
-        rule: of bandwidths.
         batch: how many observations a step sees; None: all.
     """
 
     optimizer: Any
-    rule: str
     batch: int | None
 
     def advance(self, *arguments: Any) -> Any:
         """A stretch of steps; see `_advance`."""
-        spec = (self.optimizer, self.rule, self.batch)
+        spec = (self.optimizer, self.batch)
         # An optimizer is a pair of functions, so it is equal to itself alone.
         return program("svgd", spec, lambda: _advance(self))(*arguments)
 
@@ -120,14 +118,13 @@ def _advance(design: Design) -> Callable[..., Any]:
         frame: Frame,
         state: Any,
         rates: Any,
-        width: Any,
+        squared: Any,
         begin: Any,
         count: Any,
         key: Any,
     ) -> Any:
         mover = design.mover
         shape = jax.tree.structure(jax.eval_shape(mover.init, state[0]))
-        squared = bandwidths(state[0], design.rule, width)
         size = problem.size
         history = (jnp.zeros((STRETCH, size)), jnp.zeros((STRETCH, size)), jnp.zeros(STRETCH))
 

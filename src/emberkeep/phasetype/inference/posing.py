@@ -7,7 +7,8 @@ import numpy as np
 from emberkeep.errors import InvalidPlan
 from emberkeep.light import final, frozen, replace
 from emberkeep.phasetype.inference.composite import corrected
-from emberkeep.phasetype.inference.modes import best_of, common_starts
+from emberkeep.phasetype.inference.information import Likelihood
+from emberkeep.phasetype.inference.modes import batched, best_of, common_starts
 from emberkeep.phasetype.inference.observations import Observations, read_observations
 from emberkeep.phasetype.inference.priors import LogNormal, Normal, Uniform, read_prior, supports
 from emberkeep.phasetype.inference.problem import Problem, Stretch, moment_target
@@ -78,21 +79,31 @@ def pose(  # noqa: PLR0913 - what can be said of a posterior
         observations.values,
         observations.weights,
         float(observations.rows),
-        read,
+        read or _some_prior(transforms),
         transforms,
         target,
         stretch=None if model.kinds is None else Stretch(np.zeros(size), np.eye(size)),
     )
     if start is not None:
-        begin = best_of(problem, _given_start(start, transforms)[None, :], batch)
+        starts = _given_start(start, transforms)[None, :]
     else:
-        begin = best_of(problem, common_starts(problem, batch), batch)
+        starts = common_starts(problem, batch)
     if read is None:
+        begin = best_of(Likelihood(problem, batch).heights(starts), starts)
         problem = replace(problem, {"prior": default_prior(problem, begin)})
+    else:
+        begin = best_of(batched(problem, starts, batch)[0], starts)
     posed = Posed(problem, observations, begin, _names(names, size))
     if model.kinds is None or independent:
         return posed
     return corrected(posed, batch)
+
+
+def _some_prior(transforms: tuple[Any, ...]) -> tuple[Any, ...]:
+    """One of the kind that the default will be, so that the same program tells of likelihoods."""
+    theta = np.asarray(forward(transforms, np.zeros(len(transforms))))
+    pairs = zip(transforms, theta, strict=True)
+    return tuple(_default_belief(each, float(value)) for each, value in pairs)
 
 
 def default_prior(problem: Problem, start: Values) -> tuple[Any, ...]:

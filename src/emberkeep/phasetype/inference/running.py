@@ -10,6 +10,7 @@ from emberkeep.light import final, frozen, replace
 from emberkeep.phasetype.inference.checkpoints import Run, identity, load, save
 from emberkeep.phasetype.inference.modes import batched, find_mode
 from emberkeep.phasetype.inference.particles import STRETCH, Design, Frame
+from emberkeep.phasetype.inference.stein import bandwidths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Course:
         posed: the problem.
         design: what is compiled in.
         rates: learning rate by step.
-        width: of the kernel; see `bandwidths`.
+        rule: of the kernel's widths; see `bandwidths`.
+        width: of the kernel, likewise.
         particles: how many.
         iterations: at most.
         restarts: how many runs.
@@ -45,6 +47,7 @@ class Course:
     posed: Posed
     design: Design
     rates: Callable[[int], float]
+    rule: str
     width: float
     particles: int
     iterations: int
@@ -63,7 +66,7 @@ class Course:
         known = (f"{height:.9g}", self.design.kind)
         numbers = (self.posed.problem, self.posed.start, self.width)
         rates = [self.rates(step) for step in range(0, STRETCH, 7)]
-        words = (self.design.rule, self.design.batch, self.particles, self.seed, rates, known)
+        words = (self.rule, self.design.batch, self.particles, self.seed, rates, known)
         return identity(numbers, words)
 
 
@@ -161,7 +164,7 @@ def call(course: Course, run: Run, number: int, count: int) -> Any:
         Frame(run.center, run.scale),
         (run.standard, run.memory),
         np.array(rates),
-        np.float64(course.width),
+        bandwidths(run.standard, course.rule, course.width),
         np.int64(run.steps),
         np.int64(count),
         np.array([number, course.seed & 0xFFFFFFFF], np.uint32),  # a key of JAX's own generator

@@ -8,11 +8,15 @@ covariance satisfy Stein's identity, which for a normal posterior makes them exa
 
 from __future__ import annotations
 
+import numpy as np
+
 from emberkeep.phasetype.inference.requirements import require
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    Values = np.ndarray[Any, Any]
 
 jax: Any = require("jax")
 jnp: Any = require("jax.numpy")
@@ -26,8 +30,10 @@ def squared_distances(points: Any) -> Any:
     return jnp.sum((points[:, None, :] - points[None, :, :]) ** 2, axis=-1)
 
 
-def bandwidths(points: Any, rule: str, width: Any) -> Any:
+def bandwidths(points: Values, rule: str, width: float) -> Values:
     """Squared widths of the Gaussian kernel, by receiving particle.
+
+    Once in many steps, so this is not compiled: of a sort XLA makes much work.
 
     Args:
         points: the particles.
@@ -35,16 +41,16 @@ def bandwidths(points: Any, rule: str, width: Any) -> Any:
             distance to a near neighbour of each; ``"fixed"``.
         width: of the rule fixed; otherwise what its widths are multiplied with.
     """
-    count = points.shape[0]
+    count = len(points)
     if rule == "fixed":
-        return jnp.full(count, width**2)
-    distances = squared_distances(points)
+        return np.full(count, width**2)
+    distances = np.sum((points[:, None, :] - points[None, :, :]) ** 2, axis=-1)
     if rule == "median":
-        typical = jnp.full(count, jnp.median(distances) / jnp.log(count + 1.0))
+        typical = np.full(count, np.median(distances) / np.log(count + 1.0))
     else:
         near = min(count - 1, max(1, round(NEIGHBOURS * count)))
-        typical = jnp.sort(distances, axis=1)[:, near]
-    return jnp.maximum(width**2 * typical, SMALLEST)
+        typical = np.sort(distances, axis=1)[:, near]
+    return np.maximum(width**2 * typical, SMALLEST)
 
 
 def direction(points: Any, slopes: Any, squared: Any) -> Any:
