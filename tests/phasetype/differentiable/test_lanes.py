@@ -1,4 +1,7 @@
-"""A row depends on its own numbers alone, to the bit, whatever stands beside it."""
+"""A row depends on its own numbers alone, whatever stands beside it: to the bit on CPUs.
+
+GPUs add up in any order.
+"""
 
 import jax
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 from emberkeep.phasetype.differentiable import primitives
 
 NEIGHBOURS = (np.nan, np.inf, -np.inf, -1.0, 0.0, 1e300, 1e-300, 1e154, 3e3, 1e-12)
+ROUNDING = 0.0 if jax.default_backend() == "cpu" else 1e-12
 TIMES = np.array([0.0, 1e-6, 0.05, 0.7, 3.0, 40.0])
 
 
@@ -26,7 +30,7 @@ def alone(function, batches, *rest):
     for thetas, own in batches:
         found = np.asarray(together(thetas, *rest))[own]
         same = np.broadcast_to(thetas[own], thetas.shape)
-        np.testing.assert_array_equal(found, together(same, *rest)[own])
+        np.testing.assert_allclose(found, together(same, *rest)[own], rtol=ROUNDING, atol=0)
         assert np.isfinite(found).all()
     np.testing.assert_allclose(found, function(thetas[own], *rest), rtol=1e-13, atol=1e-300)
 
