@@ -154,3 +154,13 @@ def test_progress_leaves_compiling_out(tmp_path, monkeypatch, capsys):
     number, unit = took.split()[-2:]
     seconds = float(number) * {"s": 1.0, "ms": 1e-3, "µs": 1e-6}[unit]
     assert seconds < 0.5, took  # compiling takes seconds
+
+
+def test_without_a_thread_to_be_had_it_is_built_all_the_same(ask, monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as without:
+        without.setattr(threading.Timer, "start", refuse)
+        assert ask() == []
+    assert len(ask(name="other")) == 2

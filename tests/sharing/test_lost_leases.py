@@ -1,5 +1,6 @@
 """Interrupts and errors at every moment after a build: a lease is given back, always."""
 
+import fcntl
 import os
 import sys
 import threading
@@ -7,7 +8,7 @@ import time
 
 import pytest
 
-from emberkeep import StoreWarning
+from emberkeep import Keep, StoreWarning
 from emberkeep.lease import claims, local, shared
 from emberkeep.sharing import publishing
 
@@ -41,7 +42,7 @@ class Interrupt:
                 raise KeyboardInterrupt
 
 
-def ask(keep, name, moment, problems):
+def ask(keep, name, moment, problems, since="build"):
     """Ask for what nobody has, and be interrupted; whether it still came so far."""
     interrupt = Interrupt(moment)
 
@@ -50,6 +51,8 @@ def ask(keep, name, moment, problems):
         return {"code": name.encode()}
 
     try:
+        if since == "call":
+            interrupt.arm()
         keep.get_or_build("tables", name, {"n": name}, build)
     except KeyboardInterrupt as problem:
         problems.append(problem)  # as a notebook does, with all frames and what they hold
@@ -69,6 +72,36 @@ def nothing_is_held(alice):
     held = [lease for lease in local._held if not lease.owner.closed]
     waited_for = [claim for claim in claims._table.claims.values() if not claim.owner.closed]
     return not leases and not held and not waited_for and not shared._heart.leases
+
+
+def locks_in(folder):
+    """Which lock files somebody holds: this process, by way of another descriptor, too."""
+    for name in os.listdir(folder):
+        descriptor = os.open(os.path.join(folder, name), os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield name
+        finally:
+            os.close(descriptor)
+
+
+@pytest.mark.parametrize("every", [53, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("has_place", [True, False])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_no_interrupt_of_a_call_leaves_anything_behind(alice, has_place, every, report):
+    """From its beginning: while leases are taken, too."""
+    alice.become()
+    keep = alice.keep() if has_place else Keep()
+    problems, moment = [], 1
+    ask(keep, "first", 10**9, problems)
+    while ask(keep, f"during{moment}", moment, problems, "call"):
+        moment += every
+        assert len(problems) % 100 or keep.flush(GIVEN_BACK_S)
+    assert keep.flush(GIVEN_BACK_S)
+    assert until(lambda: nothing_is_held(alice)), "a lease is held by nobody"
+    assert list(locks_in(f"{alice.root}/leases")) == []
+    report(interrupts=len(problems), of=moment)
 
 
 @pytest.mark.parametrize("every", [29, pytest.param(1, marks=pytest.mark.soak)])

@@ -44,10 +44,14 @@ class Notice:
         self._began_s = time.monotonic()
         if not self._is_wanted or getattr(_building, "is_told", False):
             return
+        timer = threading.Timer(PATIENCE_S, self._tell)
+        timer.daemon = True
+        try:
+            timer.start()
+        except RuntimeError:  # no thread to be had: nothing is told
+            return
         _building.is_told = True
-        self._timer = threading.Timer(PATIENCE_S, self._tell)
-        self._timer.daemon = True
-        self._timer.start()
+        self._timer = timer
 
     def __exit__(self, problem: object, *_: object) -> None:
         if self._timer is None:

@@ -151,6 +151,15 @@ class SharedLease:
         else:
             self.next_beat = time.monotonic() + self._heartbeat_s
 
+    def keep(self) -> bool:
+        """Whether it is still wanted, now that its slot is taken.
+
+        Whoever wanted it may have been interrupted while another thread was asking for it.
+        """
+        if self.owner.closed:
+            self._slot.give_back(self.token)
+        return not self.owner.closed
+
     def abandon(self) -> None:
         """Leave it to the heart to give it back."""
         self.owner = Job()
@@ -313,7 +322,7 @@ def acquire_slot(  # noqa: PLR0913 - each given by its name
     lease = SharedLease(slot, token, heartbeat_s, call, Job() if owner is None else owner)
     _heart.add(lease)
     try:
-        lease.is_taken = _wait_for(wanted, wait, call, knows_own_dead=bool(host))
+        lease.is_taken = _wait_for(lease, wanted, wait, call, knows_own_dead=bool(host))
     except (OSError, ValueError) as problem:
         _heart.drop(lease)
         on_problem(
@@ -386,15 +395,17 @@ class _Wanted:
         return f"{self.holder or 'another host or process'}, which holds {self.slot.label}"
 
 
-def _wait_for(wanted: _Wanted, wait: Wait, call: Call, *, knows_own_dead: bool) -> bool:
+def _wait_for(
+    lease: SharedLease, wanted: _Wanted, wait: Wait, call: Call, *, knows_own_dead: bool
+) -> bool:
     """Wait until the slot holds our token; whether it does, and the wait was not given up."""
-    while not call(lambda: _look(wanted, knows_own_dead=knows_own_dead)):
+    while not call(lambda: _look(lease, wanted, knows_own_dead=knows_own_dead)):
         if not wait.pause(FIRST_WAIT_S, wanted.describe):
             return False
     return True
 
 
-def _look(wanted: _Wanted, *, knows_own_dead: bool) -> bool:
+def _look(lease: SharedLease, wanted: _Wanted, *, knows_own_dead: bool) -> bool:
     """Look at the slot, and do what there is to do about it; whether it is ours now."""
     slot, ours, seen = wanted.slot, wanted.ours, wanted.seen
     found = slot.look()
@@ -405,7 +416,7 @@ def _look(wanted: _Wanted, *, knows_own_dead: bool) -> bool:
         if problem is not None:
             raise problem
     if found is None:
-        return slot.create(ours)
+        return slot.create(ours) and lease.keep()
     if found.token == ours.token:  # made, though the server's answer was lost
         return True
     seen.add(found.token)
