@@ -74,12 +74,16 @@ def complain(text):
 class Threads:
     """Leases of this process alone."""
 
+    owner = staticmethod(open_owner)
+
     def acquire(self, name, owner, wait):
         return claims.claim(name, owner=owner, wait=wait)
 
 
 class Files:
     """Leases of the processes of a host."""
+
+    owner = staticmethod(local.open_lock)
 
     def __init__(self, folder):
         self._folder = str(folder / "leases")
@@ -90,6 +94,8 @@ class Files:
 
 class Shared:
     """Leases of all hosts that share a folder."""
+
+    owner = staticmethod(open_owner)
 
     def __init__(self, folder):
         self._folder = str(folder / "leases")
@@ -103,6 +109,8 @@ class Shared:
 class Objects:
     """Leases in a dictionary."""
 
+    owner = staticmethod(open_owner)
+
     def __init__(self, _):
         self._objects = {}
 
@@ -113,6 +121,8 @@ class Objects:
 
 class Bucket:
     """Leases in a place that holds bytes by name."""
+
+    owner = staticmethod(open_owner)
 
     def __init__(self, _):
         self._place = Dictionary("bucket")
@@ -137,7 +147,7 @@ def until(condition):
 
 
 def test_one_at_a_time(leases, in_thread):
-    with open_owner() as owner, open_owner() as second:
+    with leases.owner() as owner, leases.owner() as second:
         lease = leases.acquire("key", owner, Wait())
         waiter = in_thread(lambda: leases.acquire("key", second, Wait()))
         assert waiter.waits
@@ -148,14 +158,14 @@ def test_one_at_a_time(leases, in_thread):
 
 
 def test_other_keys_are_not_waited_for(leases):
-    with open_owner() as owner, open_owner() as second:
+    with leases.owner() as owner, leases.owner() as second:
         held = [leases.acquire("a", owner, Wait()), leases.acquire("b", second, Wait())]
         for lease in held:
             lease.release(succeeded=True)
 
 
 def test_the_same_thread_is_refused(leases):
-    with open_owner() as owner, open_owner() as second:
+    with leases.owner() as owner, leases.owner() as second:
         lease = leases.acquire("key", owner, Wait())
         with pytest.raises(InvalidBuild):
             leases.acquire("key", second, Wait())
@@ -163,7 +173,7 @@ def test_the_same_thread_is_refused(leases):
 
 
 def test_who_waited_hears_of_a_failure_and_who_comes_later_does_not(leases, in_thread):
-    with open_owner() as owner, open_owner() as second, open_owner() as third:
+    with leases.owner() as owner, leases.owner() as second, leases.owner() as third:
         lease = leases.acquire("key", owner, Wait())
         waiter = in_thread(lambda: leases.acquire("key", second, Wait()))
         assert waiter.waits
@@ -177,8 +187,8 @@ def test_who_waited_hears_of_a_failure_and_who_comes_later_does_not(leases, in_t
 
 def test_a_lease_whose_owner_closes_is_given_back(leases, in_thread):
     """However that came: nobody has released it."""
-    with open_owner() as second:
-        with open_owner() as owner:
+    with leases.owner() as second:
+        with leases.owner() as owner:
             lease = leases.acquire("key", owner, Wait())
             waiter = in_thread(lambda: leases.acquire("key", second, Wait()))
             assert waiter.waits
@@ -191,7 +201,7 @@ def test_a_lease_whose_owner_closes_is_given_back(leases, in_thread):
 
 
 def test_a_second_release_is_none(leases):
-    with open_owner() as owner, open_owner() as second:
+    with leases.owner() as owner, leases.owner() as second:
         lease = leases.acquire("key", owner, Wait())
         lease.release(succeeded=True)
         again = leases.acquire("key", second, Wait())
@@ -204,7 +214,7 @@ def test_a_second_release_is_none(leases):
 def test_waiting_is_said_once_with_who_holds_it_and_has_a_limit(leases, in_thread, monkeypatch):
     monkeypatch.setattr("emberkeep.lease.waiting.SAY_SO_AFTER_S", 0.05)
     told = []
-    with open_owner() as owner, open_owner() as second:
+    with leases.owner() as owner, leases.owner() as second:
         lease = leases.acquire("key", owner, Wait())
         wait = Wait(0.3, told.append)
         assert in_thread(lambda: leases.acquire("key", second, wait)).join() is None
@@ -219,7 +229,7 @@ def test_an_interrupted_waiter_leaves_nothing(leases, in_thread, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    with open_owner() as owner, open_owner() as second, open_owner() as third:
+    with leases.owner() as owner, leases.owner() as second, leases.owner() as third:
         lease = leases.acquire("key", owner, Wait())
 
         def wait():
@@ -234,8 +244,8 @@ def test_an_interrupted_waiter_leaves_nothing(leases, in_thread, monkeypatch):
 
 @pytest.mark.parametrize("leases", [Shared, Objects, Bucket], indirect=True)
 def test_what_is_handed_over_outlives_its_first_owner(leases, in_thread):
-    with open_owner() as second, open_owner() as third:
-        with open_owner() as owner:
+    with leases.owner() as second, leases.owner() as third:
+        with leases.owner() as owner:
             lease = leases.acquire("key", owner, Wait())
             lease.hand_over(second)
         assert lease.owner is second

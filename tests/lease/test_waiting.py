@@ -291,6 +291,45 @@ def test_thousands_of_waiting_threads_do_not_look(keep, monkeypatch):
     assert len(looks) < 6 * 60
 
 
+FEW_DESCRIPTORS = """
+import os, resource, sys, threading, time, warnings
+from emberkeep import Keep
+warnings.simplefilter("error")
+builds, answers = [], []
+keep = Keep(sys.argv[1])
+keep.get_or_build("tables", "first", {}, lambda: {"code": b"1"})
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+begun = threading.Event()
+def build():
+    builds.append(1)
+    begun.set()
+    time.sleep(1.0)
+    return {"code": b"1"}
+def ask(waits):
+    if waits:
+        begun.wait()
+    answers.append(keep.get_or_build("tables", "a", {"n": 1}, build).blobs)
+threads = [threading.Thread(target=ask, args=(n > 0,)) for n in range(200)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(answers), len(builds))
+"""
+
+
+def test_two_hundred_threads_wait_with_sixty_four_descriptors(tmp_path, environment):
+    done = subprocess.run(
+        [sys.executable, "-c", FEW_DESCRIPTORS, tmp_path / "keep"],
+        capture_output=True,
+        text=True,
+        env={**environment, "EMBERKEEP_NOTICES": "off"},
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("200 1\n", "")
+
+
 def test_a_claim_whose_owner_has_closed_is_lost():
     first, second = Job(), Job()
     lost = claims.claim("name", owner=first, wait=Wait())

@@ -93,10 +93,12 @@ class Builder:
         settings = self._settings
         wait = Wait(settings.max_wait_s, Waiting(settings.notices, f"{key.kind}/{key.name}"))
         root = None if self._local is None else self._local.root
-        owner = self._open_owner()
-        with NO_SPAN if owner is None else owner:
+        with open_owner() as owner:
             turn = Turn(key, owner, wait, root, self)
-            artifact = self._take_turn(turn, key, trees, build, miss, toolchain, refused)
+            lock = self._open_lock() if turn.begin() and root is not None else None
+            with NO_SPAN if lock is None else lock:
+                turn.lock = lock
+                artifact = self._take_turn(turn, key, trees, build, miss, toolchain, refused)
         with self._sparing():
             self._make_room()
         return artifact
@@ -110,10 +112,12 @@ class Builder:
         finally:
             self._trouble.spared.discard(get_ident())
 
-    def _open_owner(self) -> FileIO | None:
-        """The owner of the leases; without one, there are none."""
+    def _open_lock(self) -> FileIO | None:
+        """The owner of the lease on this host; without one, there is none."""
+        from emberkeep.lease.local import open_lock
+
         try:
-            return open_owner()
+            return open_lock()
         except OSError as problem:  # no descriptors are left
             self._no_lease(f"Builds cannot be coordinated: {problem}.")
             return None

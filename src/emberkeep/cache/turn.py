@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _io import FileIO
     from collections.abc import Callable, Iterator
 
-    from emberkeep.lease.protocol import Lease, LeaseAmongHosts
+    from emberkeep.lease.protocol import Lease, LeaseAmongHosts, Owner
     from emberkeep.lease.waiting import Wait
     from emberkeep.sharing.place import SharedStore
     from emberkeep.store.protocol import Key
@@ -28,19 +28,21 @@ class Turn:
 
     Args:
         key: what is to be built.
-        owner: of the leases: whatever happens, they are given back once it is closed. Without one,
-            there are none.
+        owner: of the leases: whatever happens, they are given back once it is closed.
         wait: how long others are waited for.
         root: of the local keep, if anything may be written there.
         unrooted: what tells this keep from others where there is no root.
 
     Attributes:
+        lock: the owner of the lease on this host, which takes a descriptor: only for those whose
+            turn it is among the threads. Without one, there is no such lease.
         among_hosts: the lease that goes along with what is published, if there is one.
     """
 
     def __init__(
-        self, key: Key, owner: FileIO | None, wait: Wait, root: str | None, unrooted: object
+        self, key: Key, owner: Owner, wait: Wait, root: str | None, unrooted: object
     ) -> None:
+        self.lock: FileIO | None = None
         self.among_hosts: LeaseAmongHosts | None = None
         self.wait = wait
         self._owner = owner
@@ -51,31 +53,34 @@ class Turn:
         self._leases: list[Lease] = []
         self._is_coordinated = False
 
+    def begin(self) -> bool:
+        """Wait until it is this thread's turn; whether it is, and the wait was not given up."""
+        among_threads = claim((self._place, self._name), owner=self._owner, wait=self.wait)
+        if among_threads is not None:
+            self._leases.append(among_threads)
+        return among_threads is not None
+
     def take(
         self,
         place: Callable[[], SharedStore] | None,
         no_lease_here: Callable[[str], None],
         no_lease: Callable[[str], None],
     ) -> Iterator[None]:
-        """Take one lease after the other, and stop after each, so that one can look again.
+        """Take the other leases, and stop before and after each, so that one can look again.
 
         Args:
             place: the nearest one that hosts share, if any.
             no_lease_here: told when there are no leases on this host.
             no_lease: told when there are none among hosts.
         """
-        if self._owner is None:
+        if not self._leases:
             return
-        among_threads = claim((self._place, self._name), owner=self._owner, wait=self.wait)
-        if among_threads is None:
-            return
-        self._leases.append(among_threads)
         yield
-        if self._root is not None:
+        if self._root is not None and self.lock is not None:
             from emberkeep.lease.local import acquire
 
             folder = os.path.join(self._root, "leases")
-            here = acquire(folder, self._name, no_lease_here, owner=self._owner, wait=self.wait)
+            here = acquire(folder, self._name, no_lease_here, owner=self.lock, wait=self.wait)
             if here is not None:
                 self._leases.append(here)
                 self._is_coordinated = True
@@ -98,7 +103,7 @@ class Turn:
     def end(self, *, succeeded: bool) -> None:
         """Give back what was not handed over, the farthest first."""
         for lease in reversed(self._leases):
-            if lease.owner is self._owner:
+            if lease.owner is self._owner or lease.owner is self.lock:
                 lease.release(succeeded=succeeded)
 
 
