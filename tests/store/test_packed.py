@@ -157,6 +157,14 @@ def test_a_keep_in_such_a_place_is_listed_checked_and_collected(inner):
     assert list(again.entries()) == []
 
 
+@pytest.mark.parametrize("size", [9, PACKS_FROM - 1, PACKS_FROM, len(LARGE)])
+def test_nothing_is_listed_to_write_what_is_not_there(inner, size, monkeypatch):
+    monkeypatch.setattr(type(inner), "list", lambda *_: pytest.fail("a shelf was listed"))
+    directory = Directory(Packed(inner), accept, heals=False)
+    for _ in range(2):
+        directory.write(kept(blobs={"code": LARGE[:size]}))
+
+
 @pytest.mark.parametrize("odd", ["", "x", "-1", "1_0", "\u0661", "9" * 16])
 def test_odd_names_are_just_names(inner, odd):
     inner.write(f"{NAME}.z{odd}", b"odd")

@@ -50,11 +50,12 @@ class Packed:
         """All of an object, as it was before it was compressed."""
         if not name.startswith(BLOBS):
             return self.inner.read(name, limit)
-        if limit >= PACKS_FROM:
-            try:
-                return self._unpack(name, f"{name}{MARK}{limit}")
-            except FileNotFoundError:
-                pass  # it lies there as it is, most likely
+        if limit < PACKS_FROM:  # what is compressed is larger than that
+            return self.inner.read(name, limit)
+        try:
+            return self._unpack(name, f"{name}{MARK}{limit}")
+        except FileNotFoundError:
+            pass  # it lies there as it is, most likely
         try:
             return self.inner.read(name, limit)
         except FileNotFoundError:
@@ -64,11 +65,15 @@ class Packed:
         return self._unpack(name, found)
 
     def holds(self, name: str, content: bytes) -> bool:
-        """Whether an object is there and has this content."""
-        try:
-            return self.read(name, len(content))[0] == content
-        except ValueError:
-            return False
+        """Whether an object has just these bytes; its shelf need not be listed to tell."""
+        if name.startswith(BLOBS) and len(content) >= PACKS_FROM:
+            try:
+                return self._unpack(name, f"{name}{MARK}{len(content)}")[0] == content
+            except FileNotFoundError:
+                pass
+            except ValueError:
+                return False
+        return self.inner.holds(name, content)
 
     def _unpack(self, name: str, packed: str) -> tuple[bytes, Facts]:
         import zlib  # only what is large needs it
