@@ -10,11 +10,9 @@ sealed by this user, all of them are. Nothing is loaded by it, and whatever is l
 
 from __future__ import annotations
 
-import json
-
 from emberkeep.errors import StoreProblem
-from emberkeep.light import final, sha256
-from emberkeep.store.composition import read_ingredients
+from emberkeep.light import final, parse_json, sha256
+from emberkeep.store.composition import canonical, read_ingredients
 from emberkeep.store.directory import entry_name
 from emberkeep.store.inspection import list_blobs, named_blobs
 from emberkeep.store.object_store import Folder
@@ -79,14 +77,14 @@ class Summary:
 
     def line(self, entry: Entry) -> str:
         """All of it as a line of text."""
-        name = "" if self.name == entry.name else json.dumps(self.name)
+        name = "" if self.name == entry.name else canonical(self.name)
         own = OWN_MODULES if self.own else ""
         return f"{self.cost_s!r}\t{name}\t{own}\t{self._sizes}\t{self._digests}"
 
 
 def _parse(entry: Entry, line: str) -> Summary:
     cost, name, own, sizes, digests = line.split("\t")
-    named = json.loads(name) if name else entry.name
+    named = parse_json(name) if name else entry.name
     return Summary(OK, named, float(cost), own, sizes, digests)
 
 
