@@ -278,6 +278,21 @@ def test_two_keys_of_ones_own_sign_while_one_follows_the_other(alice, bob, monke
     assert bob.get(bob.keep(strategy="shared")).hit
 
 
+def test_a_key_that_was_taken_back_is_no_obstacle_to_the_other(alice, monkeypatch, capsys):
+    new = alice.make_key("new")
+    monkeypatch.setenv("EMBERKEEP_SIGNING_KEY", "new, default")
+    assert alice.run("key", "revoke", "default") == 0
+    alice.get(alice.keep(strategy="local"))
+    assert alice.run("push") == 0
+    capsys.readouterr()
+    assert alice.run("show", "--layer", "shared", "sample", "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["signers"] == [new.public]
+    monkeypatch.setenv("EMBERKEEP_SIGNING_KEY", "new, defualt")
+    alice.get(alice.keep(strategy="local"), n=2)
+    assert alice.run("push") == 4
+    assert "There is no key 'defualt'" in capsys.readouterr().err
+
+
 def bob_trusts(bob, alice):
     from emberkeep.trust.trusted import TrustList
 
@@ -303,10 +318,22 @@ def test_what_two_people_must_sign_gets_its_second(alice, bob, make_user, capsys
     assert carol.run("sign", "--layer", "shared", "tables/sample") == 0
     assert bob.run("pull") == 0
     assert bob.get(bob.keep(strategy="local")).hit
-    # What went into a bundle has both, too.
-    path = os.path.join(os.path.dirname(bob.root), "sample.ek")
-    bob.make_key()
-    assert bob.run("export", path, "--name", "n", "--version", "1") == 0
+    # A bundle has to have both, too.
+    both, one = (os.path.join(os.path.dirname(bob.root), name) for name in ("both", "one"))
+    named = ["--name", "n", "--version", "1"]
+    key = bob.make_key()
+    assert bob.run("export", both, *named) == 0
+    assert alice.run("export", one, *named) == 0
+    dave = make_user("dave")
+    for public, name in ((key.public, "bob"), (alice.key.public, "alice")):
+        dave.trust(public, name)
+    dave.say("needed", "*", 2)
+    assert dave.run("import", both) == 1
+    assert "only alice did" in capsys.readouterr().out
+    dave.trust(carol.key.public, "carol")
+    assert dave.run("import", one) == 1
+    assert dave.run("import", both) == 0
+    assert dave.get(dave.keep(strategy="local")).hit
 
 
 def test_ones_own_build_that_one_has_signed_stays_ones_own(alice):
@@ -346,3 +373,15 @@ def test_what_makes_no_sense_is_refused(alice, capsys, words, code, said):
     assert alice.run(*words) == code
     assert said in capsys.readouterr().err
     assert signed  # by which documents get theirs
+
+
+def test_doctor_says_where_fewer_are_trusted_than_must_sign(alice, bob, make_user, capsys):
+    bob.say("needed", "tables", 2)
+    bob.run("doctor")
+    assert "2 people must have signed tables, and only 1 of them" in capsys.readouterr().out
+    bob.trust(B.public, "b", ["traces"])
+    bob.run("doctor")
+    assert "only 1 of them" in capsys.readouterr().out
+    bob.trust(B.public, "b", ["tables"])
+    bob.run("doctor")
+    assert "people must have signed" not in capsys.readouterr().out

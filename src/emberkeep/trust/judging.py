@@ -69,8 +69,19 @@ class OwnKeys:
         Raises:
             StoreProblem: there is none, or one cannot be used.
         """
-        names = ["the environment"] if self._given else self._names
-        return [self._to_sign(name) for name in names]
+        if self._given:
+            return [self._to_sign("the environment")]
+        # One that was taken back has gone from among several; one that never was is a mistake.
+        left = [name for name in self._names if not self._is_retired(name)]
+        return [self._to_sign(name) for name in left or self._names]
+
+    def _is_retired(self, name: str) -> bool:
+        from emberkeep.trust.signing import RETIRED, SUFFIX, key_path
+
+        if self._config_dir is None or len(self._names) == 1:
+            return False
+        path = key_path(self._config_dir, name)
+        return os.path.exists(path.removesuffix(SUFFIX) + RETIRED) and not os.path.exists(path)
 
     def _to_sign(self, name: str) -> SigningKey:
         from emberkeep.trust.signing import key_path, load_key

@@ -11,6 +11,7 @@ from emberkeep.errors import StoreProblem
 from emberkeep.sharing.folder import label_of
 from emberkeep.sharing.outage import Outages
 from emberkeep.trust.judging import judge_of
+from emberkeep.trust.signing import own_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from emberkeep.cli.session import Session
     from emberkeep.settings import Place
+    from emberkeep.trust.trusted import Trust
 
 SLOW_S = 0.5
 SOON_S = 14 * 86_400.0
@@ -96,4 +98,27 @@ def _check_trust(session: Session) -> Check:
     if over or soon:
         what = f"expired: {', '.join(over)}" if over else f"expiring soon: {', '.join(soon)}"
         return Check("trust", WARN, f"{detail}; {what}", "Renew by `emberkeep trust add`.")
+    for namespace, number in trust.needed.items():
+        people = _people(session, trust, namespace)
+        if people < number:
+            what = "everything" if namespace == "*" else namespace
+            few = f"{number} people must have signed {what}, and only {people} of them are trusted"
+            remedy = (
+                "Nothing of others is used: `emberkeep trust add`, or `emberkeep trust require`."
+            )
+            return Check("trust", WARN, few, remedy)
     return Check("trust", OK, detail)
+
+
+def _people(session: Session, trust: Trust, namespace: str) -> int:
+    """How many there are who may sign something of a namespace, the user among them."""
+    kind = namespace.partition("/")[0]
+    names = {
+        key.name
+        for key in trust.keys.values()
+        if not key.namespaces
+        or "*" in (kind, *key.namespaces)
+        or any(own.partition("/")[0] == kind for own in key.namespaces)
+    }
+    keys = own_keys(session.settings.config_dir)
+    return len(names) + any(not isinstance(key, str) for key in keys)
