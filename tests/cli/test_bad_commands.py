@@ -119,6 +119,17 @@ def test_every_bad_command_is_answered_in_words(place, monkeypatch, capsys, repo
         (["status", "--layer="], "no folder"),
         (["status", "--layer=a\0b"], "no folder"),
         (["gc", "--kind=--"], "needs a value"),
+        *(
+            ([name, *words, "--layer", "shared"], f"`emberkeep {name}` looks at no layer")
+            for name, *words in (
+                ["build", "empty.py"],
+                ["config"],
+                ["doctor"],
+                ["key", "list"],
+                ["trust", "list"],
+                ["zero-stats"],
+            )
+        ),
         (["push", "--layer=/"], "no folder"),
         (["pull", "zebra"], "Nothing is kept under 'zebra'"),
         (["push", "traces/lorentz"], "Did you mean 'traces/lorenz'?"),

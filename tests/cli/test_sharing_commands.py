@@ -221,9 +221,7 @@ def test_clearing_a_shared_folder_asks_and_leaves_one_s_own_keep_alone(stocked, 
     assert len(manifests(stocked.shared)) == 3
 
 
-@pytest.mark.parametrize(
-    "words", [["gc"], ["clear", "--yes"], ["repair"], ["pin", "lorenz"], ["zero-stats"]]
-)
+@pytest.mark.parametrize("words", [["gc"], ["clear", "--yes"], ["repair"], ["pin", "lorenz"]])
 def test_a_folder_that_is_only_read_is_not_changed(stocked, capsys, monkeypatch, words):
     age(2 * HOUR_S, *files_below(stocked.shared))
     before = everything(stocked.shared)

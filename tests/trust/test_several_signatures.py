@@ -125,6 +125,20 @@ def test_a_line_of_signatures_is_not_part_of_what_another_signs(judge, bob):
     assert judge(forged) is not None
 
 
+def test_whatever_is_altered_in_the_line_is_found(judge, bob):
+    """Each byte of it, one after another: two people have not signed that."""
+    for key in (A, B):
+        bob.trust(key.public, key.name)
+    bob.say("needed", "*", 2)
+    document = signed_by(A, B)
+    assert judge(document) is None
+    begin, end = len(payload_of(document)), len(document) - len(TRAILER)
+    for at in range(begin, end, 3):
+        altered = bytearray(document)
+        altered[at] ^= 1 << (at % 7)
+        assert judge(resealed(bytes(altered))) is not None, at
+
+
 # Who counts -------------------------------------------------------------------------------------
 
 

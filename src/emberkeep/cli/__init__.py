@@ -12,6 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# What has no layer to look at: it would be passed over in silence.
+WITHOUT_LAYER = frozenset(
+    ["build", "completion", "config", "doctor", "init", "key", "prewarm", "trust", "zero-stats"]
+)
 USAGE_ERROR = 2
 NO_SUCH_ENTRY = 3
 STORE_PROBLEM = 4
@@ -73,6 +77,10 @@ def _run(argv: Sequence[str]) -> int:
     if run is None:
         parser.print_help(sys.stderr)
         return USAGE_ERROR
+    if options.layer != "local" and options.command in WITHOUT_LAYER:
+        return _fail(
+            f"`emberkeep {options.command}` looks at no layer: leave out --layer", USAGE_ERROR
+        )
     # Commands make records by the hundred thousand and no circles of them: looking for some, again
     # and again, would take a fifth of the time.
     usual = gc.get_threshold()

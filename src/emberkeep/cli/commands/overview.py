@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
-from emberkeep.errors import InvalidSetting
 from emberkeep.light import as_dict, final, frozen
 from emberkeep.sharing.outage import all_outages
 from emberkeep.store import statistics
@@ -151,8 +150,6 @@ def _detailed(counts: dict[str, int]) -> str:
 
 
 def _zero(session: Session) -> int:
-    if session.place is not None:
-        raise InvalidSetting("Counts are kept in your own keep alone: leave out --layer")
     directory = session.writable_directory()
     removed = statistics.zero(session.root) if directory.is_keep() else 0
     session.answer({"root": session.root, "files": removed}, ["The counts begin anew."])
