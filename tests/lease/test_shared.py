@@ -14,6 +14,7 @@ from emberkeep.lease import failure, record, shared, waiting
 from emberkeep.lease.filed import FileSlot
 from emberkeep.lease.protocol import Job
 from emberkeep.lease.shared import SharedLease, acquire_shared
+from emberkeep.lease.watch import Watch
 from emberkeep.store import files
 
 HEARTBEAT_S = 0.1
@@ -698,7 +699,7 @@ def test_the_time_of_day_does_not_matter(folder, hold, in_thread, monkeypatch, j
 def test_a_waiter_that_was_away_for_an_hour_has_not_watched_for_an_hour(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(shared.time, "monotonic", lambda: clock[0])
-    watch = shared._Watch(stale_s=10.0)
+    watch = Watch(stale_s=10.0)
     same = record.compose(DEAD, digest(""), 0)
     assert not watch.is_stale(same)
     clock[0] += 3600.0
@@ -713,7 +714,7 @@ def test_a_waiter_that_was_away_for_an_hour_has_not_watched_for_an_hour(monkeypa
 def test_every_heartbeat_begins_the_watch_anew(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(shared.time, "monotonic", lambda: clock[0])
-    watch = shared._Watch(stale_s=1.0)
+    watch = Watch(stale_s=1.0)
     for heartbeats in range(5):
         for _ in range(10):
             clock[0] += 0.095
@@ -724,7 +725,7 @@ def test_what_is_shown_again_of_the_past_is_no_sign_of_life(monkeypatch):
     """Or who watches a file system that shows now this, now that, would wait for ever."""
     clock = [0.0]
     monkeypatch.setattr(shared.time, "monotonic", lambda: clock[0])
-    watch = shared._Watch(stale_s=1.0)
+    watch = Watch(stale_s=1.0)
     shown = [
         record.compose("1" * 32, digest(""), 7),
         record.compose("2" * 32, digest(""), 3),

@@ -93,9 +93,20 @@ class Builder:
         settings = self._settings
         wait = Wait(settings.max_wait_s, Waiting(settings.notices, f"{key.kind}/{key.name}"))
         root = None if self._local is None else self._local.root
+        found: list[Kept] = []
+
+        def is_there() -> bool:
+            again = self._look_again(key, refused)
+            if again is not None:
+                found.append(again)
+            return again is not None
+
         with open_owner() as owner:
             turn = Turn(key, owner, wait, root, self)
-            lock = self._open_lock() if turn.begin() and root is not None else None
+            is_ours = turn.begin(is_there)
+            if found:
+                return self._after_waiting(found[0])
+            lock = self._open_lock() if is_ours and root is not None else None
             with NO_SPAN if lock is None else lock:
                 turn.lock = lock
                 artifact = self._take_turn(turn, key, trees, build, miss, toolchain, refused)
@@ -137,9 +148,7 @@ class Builder:
             found = self._wait(turn, key, refused)
             if found is not None:
                 succeeded = True
-                self._tally.add("hit", key.kind, "waited", found.manifest.cost_s)
-                log("hit in %s: %s/%s %s", "the keep after waiting", key)
-                return artifact_of(found, hit=True, reason="built by another while we waited")
+                return self._after_waiting(found)
             self._tally.add("miss", key.kind, miss.reason, 0.0)
             log("miss (%s): %s/%s %s", f"{miss.reason}: {miss.detail}", key)
             started = time.perf_counter()
@@ -163,10 +172,9 @@ class Builder:
         nearest = self._shared[0] if self._shared else None
         place = None if nearest is None else lambda: _open(nearest)
         for _ in turn.take(place, self._no_lease_here, self._no_lease):
-            again = self._all.read(key)
-            if isinstance(again, Miss) or (refused and is_refused(again, refused)):
-                continue
-            return again
+            again = self._look_again(key, refused)
+            if again is not None:
+                return again
         if turn.wait.given_up:
             self._trouble(
                 "waiting",
@@ -174,6 +182,18 @@ class Builder:
                 "EMBERKEEP_MAX_WAIT says how long others are waited for.",
             )
         return None
+
+    def _look_again(self, key: Key, refused: Artifact | None) -> Kept | None:
+        again = self._all.read(key)
+        if isinstance(again, Miss) or (refused and is_refused(again, refused)):
+            return None
+        return again
+
+    def _after_waiting(self, found: Kept) -> Artifact:
+        key = found.manifest.key
+        self._tally.add("hit", key.kind, "waited", found.manifest.cost_s)
+        log("hit in %s: %s/%s %s", "the keep after waiting", key)
+        return artifact_of(found, hit=True, reason="built by another while we waited")
 
     def _no_lease_here(self, text: str) -> None:
         """A place where not even a lease can be written is one that keeps nothing."""

@@ -53,9 +53,10 @@ class Turn:
         self._leases: list[Lease] = []
         self._is_coordinated = False
 
-    def begin(self) -> bool:
-        """Wait until it is this thread's turn; whether it is, and the wait was not given up."""
-        among_threads = claim((self._place, self._name), owner=self._owner, wait=self.wait)
+    def begin(self, is_there: Callable[[], bool]) -> bool:
+        """Wait until it is this thread's turn, or another has built it; whether it is its turn."""
+        name = self._place, self._name
+        among_threads = claim(name, owner=self._owner, wait=self.wait, is_there=is_there)
         if among_threads is not None:
             self._leases.append(among_threads)
         return among_threads is not None
@@ -66,7 +67,7 @@ class Turn:
         no_lease_here: Callable[[str], None],
         no_lease: Callable[[str], None],
     ) -> Iterator[None]:
-        """Take the other leases, and stop before and after each, so that one can look again.
+        """Take the other leases, and stop after each, so that one can look again.
 
         Args:
             place: the nearest one that hosts share, if any.
@@ -75,7 +76,6 @@ class Turn:
         """
         if not self._leases:
             return
-        yield
         if self._root is not None and self.lock is not None:
             from emberkeep.lease.local import acquire
 
@@ -84,7 +84,8 @@ class Turn:
             if here is not None:
                 self._leases.append(here)
                 self._is_coordinated = True
-                yield
+        if not self.wait.given_up:
+            yield
         if place is None or self.wait.given_up:
             return
         host = _host(self._root) if self._root and self._is_coordinated else ""

@@ -17,7 +17,7 @@ from emberkeep.light import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
     from typing import Any
 
     from emberkeep.lease.protocol import Owner
@@ -96,16 +96,24 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_table.begin_in_child)
 
 
-def claim(name: Hashable, *, owner: Owner, wait: Wait) -> Claim | None:
+def _never() -> bool:
+    return False
+
+
+def claim(
+    name: Hashable, *, owner: Owner, wait: Wait, is_there: Callable[[], bool] = _never
+) -> Claim | None:
     """Wait for the right to build among the threads of this process.
 
     Args:
         name: of what is to be built.
         owner: holds it.
         wait: for how long.
+        is_there: asked each time when another has built: then there is nothing left to claim, and
+            all who waited have it at once.
 
     Returns:
-        The claim, or None where the wait was given up.
+        The claim, or None where it is there, or the wait was given up.
 
     Raises:
         BuildFailed: the build that this caller was waiting for has raised.
@@ -128,6 +136,8 @@ def claim(name: Hashable, *, owner: Owner, wait: Wait) -> Claim | None:
             _table.waiting.pop(get_ident(), None)
         if theirs.message:
             raise failure.error_of(theirs.message)
+        if is_there():
+            return None
     return mine
 
 

@@ -20,6 +20,7 @@ from emberkeep.lease import failure, record
 from emberkeep.lease.filed import FileSlot
 from emberkeep.lease.protocol import Job
 from emberkeep.lease.waiting import FOR_ONESELF, Wait
+from emberkeep.lease.watch import Watch
 from emberkeep.light import final, sha256
 
 TYPE_CHECKING = False
@@ -41,10 +42,6 @@ if TYPE_CHECKING:
 
 
 FIRST_WAIT_S = 0.002
-
-# Of the time after which a lease is stale, what may pass between two looks. A waiter that was
-# itself stopped, or waited long for the server, has not watched all that time.
-LONGEST_LOOK_AWAY = 0.25
 
 
 def directly(work: Callable[[], T]) -> T:
@@ -144,10 +141,8 @@ class SharedLease:
         elif time.monotonic() < self.next_beat:
             return
         elif self.is_taken:
-            try:
+            with suppress(OSError, ValueError):  # the next one comes through
                 self.renew()
-            except OSError:
-                return  # the next one comes through
         else:
             self.next_beat = time.monotonic() + self._heartbeat_s
 
@@ -194,7 +189,7 @@ class _Heart:
         with self._lock:
             self.leases = (*self.leases, lease)
             if self._beats:
-                self.ring()
+                self._ring()
                 return
             try:
                 start_new_thread(self._run, ())
@@ -204,10 +199,14 @@ class _Heart:
     def drop(self, lease: SharedLease) -> None:
         with self._lock:
             self.leases = tuple(other for other in self.leases if other is not lease)
-            self.ring()
+            self._ring()
 
     def ring(self) -> None:
         """Have the heart look at its leases now."""
+        with self._lock:
+            self._ring()
+
+    def _ring(self) -> None:
         if self._bell.locked():
             self._bell.release()
 
@@ -344,34 +343,6 @@ def acquire_slot(  # noqa: PLR0913 - each given by its name
 
 
 @final
-class _Watch:
-    """For how long there was no sign of life, by the clock of this process.
-
-    A sign is a token or a number of heartbeats that was never seen before: what a network file
-    system shows again of the past is none.
-    """
-
-    def __init__(self, stale_s: float) -> None:
-        self._stale_s = stale_s
-        self._looked = time.monotonic()
-        self._heartbeats: dict[str, int] = {}
-        self._without_s = 0.0
-
-    def is_stale(self, found: Record) -> bool:
-        """Whether with what was found now there has been no sign of life for too long."""
-        now = time.monotonic()
-        passed_s = min(now - self._looked, self._stale_s * LONGEST_LOOK_AWAY)
-        self._looked = now
-        known = self._heartbeats.get(found.token)
-        if known is None or found.heartbeats > known:
-            self._heartbeats[found.token] = found.heartbeats
-            self._without_s = 0.0
-        else:
-            self._without_s += passed_s
-        return self._without_s > self._stale_s
-
-
-@final
 class _Wanted:
     """A slot that somebody waits for, with what is known of it.
 
@@ -386,7 +357,7 @@ class _Wanted:
     def __init__(self, slot: Slot, ours: Record, stale_s: float) -> None:
         self.slot = slot
         self.ours = ours
-        self.watch = _Watch(stale_s)
+        self.watch = Watch(stale_s)
         self.seen: set[str] = set()
         self.holder = ""
 
