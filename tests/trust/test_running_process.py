@@ -29,7 +29,9 @@ def built_again(user, keep, **what):
     """Whether an artifact is not given any more, but built; which is said where it was refused."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StoreWarning)
-        return not user.get(keep, **what).hit
+        found = user.get(keep, **what)
+        assert keep.flush()  # what cannot be shared any more is said by then
+        return not found.hit
 
 
 @MEMORY
@@ -40,6 +42,7 @@ def test_what_this_user_built_and_revoked_is_not_given_any_more(
     keep = alice.keep(memory_size=memory_size)
     made = alice.get(keep)
     assert alice.get(keep).hit
+    assert keep.flush()
     plan, build = made.key.split("-")
     payload = read_stamps(manifests(alice.root).read()).payload
     alice.say(field, payload if field == "revoked_manifests" else build)
