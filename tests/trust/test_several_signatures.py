@@ -399,3 +399,23 @@ def test_doctor_says_where_fewer_are_trusted_than_must_sign(alice, bob, make_use
     bob.trust(B.public, "b", ["tables"])
     bob.run("doctor")
     assert "people must have signed" not in capsys.readouterr().out
+
+
+def test_nobody_can_keep_others_from_signing_by_filling_the_room(alice, manifests, capsys):
+    alice.publish()
+    there = manifests(alice.shared)
+    document = there.read()
+    for key in KEYS[:-2]:
+        document = signed_with(key, document)
+    stamps = read_stamps(document)
+    assert len(stamps.signatures) == MOST_SIGNATURES
+    new = alice.make_key("new")
+    there.write(document)
+    assert alice.run("sign", "--layer", "shared", "--key", "new", "sample") == 0
+    assert read_stamps(there.read()).signers == tuple(sorted([alice.key.public, new.public]))
+    # Nor do wrong ones stay where somebody signs.
+    one = read_stamps(there.read()).signatures
+    there.write(with_signatures(there.read(), [*one, wrong(A)]))
+    alice.make_key("third")
+    assert alice.run("sign", "--layer", "shared", "--key", "third", "sample") == 0
+    assert A.public not in read_stamps(there.read()).signers

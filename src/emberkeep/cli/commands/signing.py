@@ -8,10 +8,15 @@ from emberkeep.cli.session import warn
 from emberkeep.cli.text import short_key
 from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.light import final, sha256
-from emberkeep.store.composition import resealed
+from emberkeep.store.composition import resealed, with_signatures
 from emberkeep.store.directory import blob_name, manifest_name
 from emberkeep.store.inspection import is_named
-from emberkeep.store.manifest import SIZE_LIMIT, read_document, read_stamps
+from emberkeep.store.manifest import (
+    MOST_SIGNATURES,
+    SIZE_LIMIT,
+    read_document,
+    read_stamps,
+)
 from emberkeep.store.protocol import Miss
 from emberkeep.trust.judging import judge_of, signed_with
 from emberkeep.trust.signing import load_key
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 
     from emberkeep.cli.session import Session
     from emberkeep.store.directory import Directory
-    from emberkeep.store.protocol import Entry, Manifest, Stamps
+    from emberkeep.store.protocol import Entry, Manifest, Signature, Stamps
     from emberkeep.trust.judging import Judge
     from emberkeep.trust.signing import SigningKey
 
@@ -129,7 +134,7 @@ class _Signer:
                 return f"not signed: {found.detail}"
             if manifest_name(found.key) != self._name(entry) or not self._is_whole(found):
                 return "not signed: it is damaged. `emberkeep verify` says more"
-            self._write(entry, document)
+            self._write(entry, with_signatures(document, self._worth_keeping(stamps)))
             outcome = SIGNED
         return "somebody else writes it all the time; try again"
 
@@ -148,6 +153,17 @@ class _Signer:
             if sha256(content).hexdigest() != blob.digest:
                 return False
         return True
+
+    def _worth_keeping(self, stamps: Stamps | None) -> list[Signature]:
+        """The signatures that are right; where there is no room for one more, of known keys alone.
+
+        Anybody who can write a place can fill it with those of keys that nobody has heard of.
+        """
+        right = [] if stamps is None else list(self._judge.genuine(stamps).signatures)
+        if len(right) < MOST_SIGNATURES:
+            return right
+        known = self._judge.trust.current().keys
+        return [each for each in right if each.by in known or each.by in self._judge.own]
 
     def _write(self, entry: Entry, document: bytes) -> None:
         signed = signed_with(self._key, document)
