@@ -68,21 +68,21 @@ def observe(
     sums = series[CHUNK * width :]
     looks = sums[many * width :]
     trouble = looks[2 * LOOKS * width :]
-    wanted = trouble[width:]  # whose results
-    inverse = wanted[width:]
+    wanted = trouble[many * width :]  # whose results
+    inverse = wanted[many * width :]
     for start in range(worker * width, chains, width * len(rooms)):
         busy = min(parts, (chains - start + LANES - 1) // LANES)
-        for i in range(width):
+        for i in range(many * width):
             wanted[i] = 1.0
         for lost in (LOST, 0.0):
             steps = np.int64(0)
-            for i in range((FIELDS + 1) * many * width + (CHUNK + 2 * LOOKS + 1) * width):
+            for i in range((FIELDS + 2) * many * width + (CHUNK + 2 * LOOKS) * width):
                 moments[i] = 0.0  # and all up to `wanted`
             for part in range(busy):
                 own = room[part * size : (part + 1) * size]
                 first = start + part * LANES
                 set_up(first, chains, counts, sources, rates, leaving, initial, watched, own)
-                more = windows(first, part, chains, counts, when, own, moments)
+                more = windows(first, part, chains, counts, when, wanted, own, moments)
                 steps = max(steps, more)
             begin, over = np.int64(0), False
             while begin < steps and not over:
@@ -114,7 +114,7 @@ def observe(
                 unfinished(counts, part, begin, own, moments, sums, trouble)
                 put_out(counts, first, part, chains, wanted, moments, sums, own, found)
             again = False
-            for i in range(width):
+            for i in range(many * width):
                 wanted[i] = trouble[i]
                 again = again or trouble[i] != 0.0
             if not again:
@@ -123,5 +123,5 @@ def observe(
 
 def room_for(rows, edges, many, parts):
     """How many numbers `observe` needs to work in."""
-    each = part_size(rows, edges) + ((FIELDS + 1) * many + CHUNK + 2 * LOOKS + 2) * LANES
+    each = part_size(rows, edges) + ((FIELDS + 3) * many + CHUNK + 2 * LOOKS) * LANES
     return parts * each + CHUNK

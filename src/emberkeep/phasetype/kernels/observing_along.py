@@ -165,13 +165,14 @@ def _empty_along(counts, ends, room, along, here, there, b, lost, total, change)
 
 def _mixed(
     begin, end, number, parts, moments, series, changes, inverse, all_sums, all_changed, spare,
-    looks, trouble,
+    looks, troubles,
 ):  # fmt: skip
     """As `mixed`, of both."""
     width = parts * LANES
     field = np.uint64(FIELDS * number * width)
     sums = all_sums[number * width : (number + 1) * width]
     changed = all_changed[number * width : (number + 1) * width]
+    trouble = troubles[number * width : (number + 1) * width]
     weights = moments[(FIELDS * number + WEIGHT) * width :]
     first, farthest = begin, np.int64(0)
     while first < end:
@@ -228,16 +229,16 @@ def observe_along(
     changes = series[CHUNK * width :]
     looks = changes[CHUNK * width :]
     trouble = looks[2 * LOOKS * width :]
-    wanted = trouble[width:]  # whose results
-    spare = wanted[width:]
+    wanted = trouble[many * width :]  # whose results
+    spare = wanted[many * width :]
     inverse = spare[width:]
     for start in range(worker * width, chains, width * len(rooms)):
         busy = min(parts, (chains - start + LANES - 1) // LANES)
-        for i in range(width):
+        for i in range(many * width):
             wanted[i] = 1.0
         for lost in (LOST, 0.0):
             steps = np.int64(0)
-            for i in range((FIELDS + 2) * many * width + (2 * CHUNK + 2 * LOOKS + 1) * width):
+            for i in range((FIELDS + 3) * many * width + (2 * CHUNK + 2 * LOOKS) * width):
                 moments[i] = 0.0  # and all up to `wanted`
             for part in range(busy):
                 own = room[part * size : (part + 1) * size]
@@ -248,7 +249,7 @@ def observe_along(
                     first, chains, counts, sources, rates_along, leaving_along, initial_along,
                     watched_along, own, beside,
                 )  # fmt: skip
-                more = windows(first, part, chains, counts, when, own, moments)
+                more = windows(first, part, chains, counts, when, wanted, own, moments)
                 steps = max(steps, more)
             begin, over = np.int64(0), False
             while begin < steps and not over:
@@ -288,7 +289,7 @@ def observe_along(
                 put_out(counts, first, part, chains, wanted, moments, sums, own, found)
                 put_out(counts, first, part, chains, wanted, moments, changed, own, slopes)
             again = False
-            for i in range(width):
+            for i in range(many * width):
                 wanted[i] = trouble[i]
                 again = again or trouble[i] != 0.0
             if not again:
@@ -297,5 +298,5 @@ def observe_along(
 
 def room_for_along(rows, edges, many, parts):
     """How many numbers `observe_along` needs to work in."""
-    own = 2 * part_size(rows, edges) + (FIELDS + 2) * many * LANES
-    return parts * (own + (2 * CHUNK + 2 * LOOKS + 3) * LANES) + CHUNK
+    own = 2 * part_size(rows, edges) + (FIELDS + 4) * many * LANES
+    return parts * (own + (2 * CHUNK + 2 * LOOKS + 1) * LANES) + CHUNK

@@ -14,7 +14,7 @@ less than e⁻⁷⁵⁰ to where what follows cannot change the last digit of th
 
 Rows go by component, along the edges. So those that come first are empty one day and stay so, and
 steps need not look at them any more: fast states are often among them. What is left in a row then
-is dropped, and noted: where it could be seen in a result, all is done again with nothing dropped.
+is dropped, and noted: results in which it could be seen are done again with nothing dropped.
 """
 
 import math
@@ -215,8 +215,8 @@ def window(time, rate, tail, counts):
     return mean, float(_first(mean)), far, 0.0
 
 
-def windows(start, part, chains, counts, when, room, moments):
-    """The windows of 8 chains at all times; gives how many steps they take so far."""
+def windows(start, part, chains, counts, when, wanted, room, moments):
+    """The windows of 8 chains at times that are wanted; gives how many steps they take so far."""
     width = counts[PARTS] * LANES
     steps = np.int64(0)
     for i in range(counts[TIMES]):
@@ -229,8 +229,10 @@ def windows(start, part, chains, counts, when, room, moments):
                     moments[to] = moments[to - np.uint64(1)]
                 continue
             rate = room[slot(counts, RATE) + np.uint64(b)]
-            time = when[min(row, len(when) - 1), i]
-            mean, low, high, weight = window(time, rate, TAIL, counts)
+            mean, low, high, weight = 0.0, 0.0, 0.0, 0.0
+            if wanted[i * width + part * LANES + b] != 0.0:
+                time = when[min(row, len(when) - 1), i]
+                mean, low, high, weight = window(time, rate, TAIL, counts)
             if mean > 0.0:
                 high = max(high, float(counts[LEAST]))
             moments[at] = mean
@@ -317,11 +319,11 @@ def put_out(counts, start, part, chains, wanted, moments, sums, room, out):
     many, width = counts[TIMES], counts[PARTS] * LANES
     for b in range(min(LANES, chains - start)):
         lane, own = np.uint64(b), part * LANES + b
-        if wanted[own] == 0.0:
-            continue
         mark = room[slot(counts, MARK) + lane]
         scale = LIFTED**-2 / room[slot(counts, UNIT) + lane]
         for i in range(many):
+            if wanted[i * width + own] == 0.0:
+                continue
             at = np.uint64(FIELDS * i * width + own)
             missing = 0.0
             if moments[at + np.uint64(HIGH * width)] == 0.0:
@@ -387,14 +389,15 @@ def unfinished(counts, part, step_, room, moments, all_sums, trouble):
             high = moments[np.uint64((FIELDS * i + HIGH) * width + own)]
             dropped = room[slot(counts, DROPPED) + np.uint64(b)]
             if high > step_ and dropped * LIFTED > LAST * abs(all_sums[i * width + own]):
-                trouble[own] = 1.0
+                trouble[i * width + own] = 1.0
 
 
-def mixed(begin, end, number, parts, moments, series, inverse, all_sums, looks, trouble):
+def mixed(begin, end, number, parts, moments, series, inverse, all_sums, looks, troubles):
     """Add a stretch of steps to what is observed at one time; gives the end of further windows."""
     width = parts * LANES
     field = np.uint64(FIELDS * number * width)
     sums = all_sums[number * width : (number + 1) * width]
+    trouble = troubles[number * width : (number + 1) * width]
     weights = moments[(FIELDS * number + WEIGHT) * width :]
     first, farthest = begin, np.int64(0)
     while first < end:
