@@ -10,6 +10,7 @@ BENCHMARKS = (
     "getting",
     "keying",
     "housekeeping",
+    "scale",
     "sharing",
     "kernels",
     "ode",
