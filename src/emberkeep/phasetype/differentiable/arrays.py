@@ -17,7 +17,7 @@ from jax import lax
 
 from emberkeep.elimination.layout import DIVIDE
 from emberkeep.elimination.tape import CHUNK
-from emberkeep.phasetype.differentiable.recording import depth_for
+from emberkeep.phasetype.differentiable.recording import MOST_STEPS, depth_for
 
 SLACK, TAIL = 1e-9, 44.0
 FAINTEST = 750.0  # a weight of e⁻⁷⁵⁰ does not count
@@ -140,7 +140,7 @@ def _means(chain: Any, rate: Any, times: Any) -> Any:
 
 def _most(chain: Any) -> int:
     """The most steps that are walked."""
-    return depth_for(len(chain["ends"])) ** 2
+    return min(depth_for(len(chain["ends"])) ** 3, 2 * MOST_STEPS)
 
 
 def _poisson(k: Any, mean: Any) -> Any:
@@ -218,22 +218,25 @@ def observe_reverse(chain: Any, weights: Any, times: Any, found: Any, sought: An
     sought = sought / scale[:, None]
     mark = mark + jnp.where((lost & (sought != 0)).any(axis=1), jnp.nan, 0.0)
     depth = depth_for(len(chain["ends"]))
-    blocks = ((jnp.max(steps, initial=0) + depth - 1) // depth).astype(jnp.int32)
+    last = jnp.max(steps, initial=0).astype(jnp.int32)
 
     def walk(here: Any, _: Any) -> Any:
         return _step(chain, probabilities, stays, here), here
 
-    def note(block: Any, state: Any) -> Any:
-        here, notes = state
-        notes = notes.at[block].set(here)
-        return lax.fori_loop(0, depth, lambda _, v: walk(v, None)[0], here), notes
+    def noted(here: Any, many: Any, apart: int) -> Any:
+        """Where chains are after every so many steps, beginning with `here`."""
 
-    notes = jnp.zeros((depth, *begin.shape), begin.dtype)
-    _, notes = lax.fori_loop(0, blocks, note, (begin, notes))
+        def further(block: Any, state: Any) -> Any:
+            here, notes = state
+            here = lax.fori_loop(0, apart, lambda _, v: walk(v, None)[0], here)
+            return here, notes.at[block].set(here)
 
-    def back(number: Any, state: Any) -> Any:
-        block = blocks - 1 - number
-        _, every = lax.scan(walk, notes[block], None, length=depth)
+        notes = jnp.zeros((depth, *here.shape), here.dtype).at[0].set(here)
+        return lax.fori_loop(1, many, further, (here, notes))[1]
+
+    def back(first: Any, here: Any, state: Any) -> Any:
+        """Through `depth` steps, of which the first is `first`."""
+        _, every = lax.scan(walk, here, None, length=depth)
 
         def one(state: Any, known: Any) -> Any:
             u, by_edge, by_staying, by_seen = state
@@ -246,12 +249,26 @@ def observe_reverse(chain: Any, weights: Any, times: Any, found: Any, sought: An
             u = (u * stays + counted * seen).at[chain["sources"]].add(gathered)
             return (u, by_edge, by_staying, by_seen), None
 
-        known = (every, block * depth + jnp.arange(depth))
+        known = (every, first + jnp.arange(depth))
         return lax.scan(one, state, known, reverse=True)[0]
 
+    def far_back(number: Any, state: Any) -> Any:
+        """Through `depth` times as many."""
+        first = (far - 1 - number) * depth**2
+        many = jnp.clip((last - first + depth - 1) // depth, 1, depth)
+        near = noted(distant[far - 1 - number], many, depth)
+
+        def one(number: Any, state: Any) -> Any:
+            block = many - 1 - number
+            return back(first + block * depth, near[block], state)
+
+        return lax.fori_loop(0, many, one, state)
+
+    far = (last + depth**2 - 1) // depth**2
+    distant = noted(begin, far, depth**2)
     nothing = (jnp.zeros_like(begin), jnp.zeros_like(probabilities))
     u, by_edge, by_staying, by_seen = lax.fori_loop(
-        0, blocks, back, (*nothing, jnp.zeros_like(begin), jnp.zeros_like(begin))
+        0, far, far_back, (*nothing, jnp.zeros_like(begin), jnp.zeros_like(begin))
     )
     edges = (by_edge - by_staying[chain["sources"]]) / rate * scale + mark
     rows = (-by_staying[:-1] / rate * scale, u[:-1] * scale, by_seen[:-1] * scale)
