@@ -253,7 +253,7 @@ def _require(session: Session, trust: Trust) -> tuple[Trust, str]:
         if number > 1:
             trust = with_entry(trust, "needed", namespace, number)
     what = ", ".join(session.options.namespaces) or "whatever others have built"
-    who = "one person" if number == 1 else f"{number} people"
+    who = "One person" if number == 1 else f"{number} people"
     return trust, f"{who} whom you trust must have signed {what}."
 
 
