@@ -17,8 +17,8 @@ from emberkeep.lease.filed import FileSlot
 from emberkeep.lease.shared import acquire_shared
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, collect
-from emberkeep.store.inspection import repair
 from emberkeep.store.pins import pin, unpin
+from emberkeep.store.repair import repair
 from emberkeep.store.schedule import STAMP, is_due
 from emberkeep.store.tally import Tally
 from emberkeep.testing import samples

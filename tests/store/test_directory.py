@@ -11,7 +11,7 @@ import pytest
 
 from emberkeep.errors import StoreProblem
 from emberkeep.store import directory as directory_module
-from emberkeep.store import files, inspection, within
+from emberkeep.store import files, within
 from emberkeep.store.directory import LAYOUT, Directory, last_use
 from emberkeep.store.files import folder_name
 from emberkeep.store.manifest import SIZE_LIMIT, TRAILER, TRAILER_BYTES
@@ -26,6 +26,7 @@ from emberkeep.store.protocol import (
     Kept,
     Miss,
 )
+from emberkeep.store.repair import repair
 from emberkeep.testing import accept, kept
 from emberkeep.trust.seals import OwnKeep, Sealer
 
@@ -517,7 +518,7 @@ def test_a_damaged_layout_of_others_is_left_alone(store, artifact, path, sealer)
 def test_repair_lays_out_anew(store, artifact, path):
     target = os.path.join(store.root, "format")
     overwrite(target, b"emb")
-    done = inspection.repair(store)
+    done = repair(store)
     assert [(each.action, each.path) for each in done] == [("moved to quarantine", target)]
     assert content_of(target) == LAYOUT
     assert isinstance(store.read(artifact.manifest.key), Kept)

@@ -11,11 +11,12 @@ from emberkeep.keys import fingerprint_mapping
 from emberkeep.store.composition import compose
 from emberkeep.store.directory import LAYOUT, Directory, blob_name, manifest_name
 from emberkeep.store.eviction import Policy, clear, collect
-from emberkeep.store.inspection import DAMAGED, OK, OTHER, UNTRUSTED, inspect, repair, usage
+from emberkeep.store.inspection import DAMAGED, OK, OTHER, UNTRUSTED, inspect, usage
 from emberkeep.store.neighbours import nearest
 from emberkeep.store.object_store import Folder
 from emberkeep.store.pins import is_pinned, pin, pinned, unpin
 from emberkeep.store.protocol import ABSENT, BlobRef, Kept, Key, Manifest, Miss
+from emberkeep.store.repair import repair
 from emberkeep.store.schedule import is_due
 from emberkeep.testing import Dictionary
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import short_key
 from emberkeep.light import as_dict
-from emberkeep.store.inspection import LEFT, OK, OTHER, inspect, repair
+from emberkeep.store.inspection import OK, OTHER, inspect
 from emberkeep.store.protocol import DAMAGED, UNTRUSTED
+from emberkeep.store.repair import LEFT, repair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from emberkeep.cli.session import Session
-    from emberkeep.store.inspection import Finding, Repaired
+    from emberkeep.store.inspection import Finding
+    from emberkeep.store.repair import Repaired
 
 EXIT_BITS = {OK: 0, DAMAGED: 1, UNTRUSTED: 2, OTHER: 4}
 
