@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_a_circle_of_threads_is_broken_at_once(keep, length):
         return work
 
     started = time.monotonic()
-    with pytest.warns(StoreWarning, match="waits for what is built here"):
+    with pytest.warns(StoreWarning, match="waits for what is done here"):
         answers = run_all(
             *[
                 lambda number=number: ask(keep, f"key{number}", build(number))
@@ -109,6 +110,50 @@ def test_a_circle_of_threads_is_broken_at_once(keep, length):
     assert time.monotonic() - started < 5
     assert not claims._table.claims
     assert not claims._table.waiting
+
+
+def join(work):
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(work()))
+    thread.start()
+    thread.join()
+    return answers[0]
+
+
+def submit(work):
+    with ThreadPoolExecutor(2) as pool:
+        return pool.submit(work).result()
+
+
+def map_over(work):
+    with ThreadPoolExecutor(2) as pool:
+        return next(iter(pool.map(lambda _: work(), [1])))
+
+
+@pytest.mark.parametrize("run", [join, submit, map_over])
+def test_a_build_that_waits_for_a_thread_that_waits_for_it_is_a_circle(keep, run):
+    started = time.monotonic()
+    with pytest.warns(StoreWarning, match="waits for what is done here"):
+        answer = ask(keep, "a", lambda: dict(run(lambda: ask(keep, "a")).blobs))
+    assert answer.blobs == {"code": b"1"}
+    assert time.monotonic() - started < 5
+
+
+def test_a_build_that_waits_for_another_thread_is_none(keep):
+    """Who has nothing to do with it waits for the build."""
+    begun, builds = threading.Event(), []
+
+    def build():
+        builds.append(1)
+        begun.set()
+        return submit(lambda: time.sleep(0.5) or {"code": b"1"})
+
+    def wait():
+        begun.wait()
+        return ask(keep, "a", build)
+
+    run_all(lambda: ask(keep, "a", build), wait, wait)
+    assert len(builds) == 1
 
 
 def test_what_is_no_circle_is_waited_for(keep):
@@ -170,10 +215,12 @@ keep = Keep(sys.argv[1])
 def ask(build):
     return keep.get_or_build("tables", "a", {"n": "a"}, build)
 def build():
-    answers = []
-    thread = threading.Thread(target=lambda: answers.append(ask(lambda: {"code": b"1"})))
-    thread.start()
-    thread.join()
+    answers, done = [], threading.Event()
+    def work():
+        answers.append(ask(lambda: {"code": b"1"}))
+        done.set()
+    threading.Thread(target=work).start()
+    done.wait()  # for whom, nobody can tell
     return dict(answers[0].blobs)
 print(ask(build).blobs)
 """

@@ -12,6 +12,7 @@ from _thread import allocate_lock, get_ident
 
 from emberkeep.errors import InvalidBuild
 from emberkeep.lease import failure
+from emberkeep.lease.joins import waits_for_this
 from emberkeep.lease.waiting import FOR_ONESELF
 from emberkeep.light import final
 
@@ -147,7 +148,7 @@ def _outlast(theirs: Claim, wait: Wait) -> bool:
         if theirs.owner.closed:  # lost, by an interrupt
             theirs.release(succeeded=False)
         elif _closes_a_circle(theirs):
-            wait.give_up(f"{theirs.holder} builds it, and waits for what is built here")
+            wait.give_up(f"{theirs.holder} builds it, and waits for what is done here")
             return False
         elif not wait.goes_on(lambda: theirs.holder):
             return False
@@ -161,7 +162,7 @@ def _closes_a_circle(theirs: Claim) -> bool:
     seen: set[int] = set()
     thread: int | None = theirs.thread
     while thread is not None and thread not in seen:
-        if thread == get_ident():
+        if thread == get_ident() or waits_for_this(thread):
             return True
         seen.add(thread)
         awaited = _table.waiting.get(thread)
