@@ -12,7 +12,7 @@ from _thread import allocate_lock, get_ident
 
 from emberkeep.errors import InvalidBuild
 from emberkeep.lease import failure
-from emberkeep.lease.joins import waits_for_this
+from emberkeep.lease.joins import Joins
 from emberkeep.lease.waiting import FOR_ONESELF
 from emberkeep.light import final
 
@@ -33,6 +33,7 @@ class Claim:
         name: of what is built.
         thread: that builds.
         over: a lock that can be had when it has ended.
+        joins: for whom that thread waits.
         message: why its build has failed.
     """
 
@@ -40,6 +41,7 @@ class Claim:
         self.name = name
         self.owner = owner
         self.thread = get_ident()
+        self.joins = Joins(self.thread)
         self.message = b""
         self.over = allocate_lock()
         self.over.acquire()
@@ -160,11 +162,10 @@ def _outlast(theirs: Claim, wait: Wait) -> bool:
 def _closes_a_circle(theirs: Claim) -> bool:
     """Whether whoever is waited for waits, perhaps by way of others, for this thread."""
     seen: set[int] = set()
-    thread: int | None = theirs.thread
-    while thread is not None and thread not in seen:
-        if thread == get_ident() or waits_for_this(thread):
+    awaited: Claim | None = theirs
+    while awaited is not None and not awaited.owner.closed and awaited.thread not in seen:
+        if awaited.thread == get_ident() or awaited.joins.wait_for_this():
             return True
-        seen.add(thread)
-        awaited = _table.waiting.get(thread)
-        thread = None if awaited is None or awaited.owner.closed else awaited.thread
+        seen.add(awaited.thread)
+        awaited = _table.waiting.get(awaited.thread)
     return False

@@ -1,42 +1,70 @@
-"""Whether a thread waits for this one: by joining it, or by asking for the result of its work."""
+"""For whom a thread waits without an end: by joining them, or by asking for what they work on."""
 
 from __future__ import annotations
 
 import sys
 from _thread import get_ident
+from time import monotonic
+
+from emberkeep.light import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-
-def waits_for_this(thread: int) -> bool:
-    """Whether that thread's stack says so."""
-    system: Any = sys
-    frames = system._current_frames()  # noqa: SLF001 - made for this
-    futures = [work.future for work in _selves(frames.get(get_ident()), _code_of(*WORK))]
-    joined = _selves(frames.get(thread), _code_of(*JOIN))
-    asked = _selves(frames.get(thread), _code_of(*RESULT))
-    return any(each.ident == get_ident() for each in joined) or any(
-        future is each for each in asked for future in futures
-    )
-
-
+LOOK_EVERY_S = 0.5  # a look costs more the more threads there are
 WORK = "concurrent.futures.thread", "_WorkItem", "run"
 RESULT = "concurrent.futures._base", "Future", "result"
 JOIN = "threading", "Thread", "join"
 
 
-def _code_of(module: str, kind: str, method: str) -> object:
-    """The code of a method, where its module was imported by anybody."""
-    found: Any = sys.modules.get(module)
-    return None if found is None else getattr(getattr(found, kind), method).__code__
+@final
+class Joins:
+    """What the stack of one thread says, as it was when anybody looked last."""
+
+    def __init__(self, thread: int) -> None:
+        self._thread = thread
+        self._looked_s = -LOOK_EVERY_S
+        self._threads: list[object] = []
+        self._futures: list[object] = []
+
+    def wait_for_this(self) -> bool:
+        """Whether it waits for the thread that asks."""
+        if monotonic() - self._looked_s >= LOOK_EVERY_S:
+            self._looked_s = monotonic()
+            self._look()
+        if get_ident() in self._threads:
+            return True
+        if not self._futures:
+            return False
+        system: Any = sys
+        own = system._getframe()  # noqa: SLF001 - the stack is what is asked for
+        work = [frame.f_locals["self"] for frame in _running(own, WORK)]
+        return any(each.future is future for each in work for future in self._futures)
+
+    def _look(self) -> None:
+        system: Any = sys
+        frame = system._current_frames().get(self._thread)  # noqa: SLF001 - made for this
+        self._threads = [joined.ident for joined in _endless(frame, JOIN)]
+        self._futures = list(_endless(frame, RESULT))
 
 
-def _selves(frame: Any, code: object) -> Iterator[Any]:
-    """The objects whose method is being run somewhere on a stack."""
+def _endless(frame: Any, method: tuple[str, str, str]) -> Iterator[Any]:
+    """The objects whose method is being called somewhere on a stack, without a timeout."""
+    for found in _running(frame, method):
+        if found.f_locals.get("timeout") is None and "self" in found.f_locals:
+            yield found.f_locals["self"]
+
+
+def _running(frame: Any, method: tuple[str, str, str]) -> Iterator[Any]:
+    """The frames of a method, where its module was imported by anybody."""
+    module, kind, name = method
+    home: Any = sys.modules.get(module)
+    if home is None:
+        return
+    code = getattr(getattr(home, kind), name).__code__
     while frame is not None:
-        if frame.f_code is code and "self" in frame.f_locals:
-            yield frame.f_locals["self"]
+        if frame.f_code is code:
+            yield frame
         frame = frame.f_back
