@@ -44,11 +44,12 @@ cold: $(VENV)/.dev  ## a few tests of each engine, with nothing kept from before
 soak: $(VENV)/.dev  ## the fault tests at their full counts
 	$(BIN)/python -m pytest -n $(WORKERS) -m soak --timeout 3600 -s $(TEST_KEEP)
 
-lint: $(VENV)/.dev  ## style, types, import rules
+lint: $(VENV)/.dev  ## style, types, import rules, assembly
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/check_assembly.py
 
 docs: $(VENV)/.dev  ## the documentation, without a warning
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

@@ -30,7 +30,12 @@ from emberkeep.targets.cpu.entry import ENTRY, entry_source
 from emberkeep.targets.cpu.exceptions import without_pickles
 from emberkeep.targets.cpu.vector_math import bind_vector_math
 from emberkeep.targets.cpu.writing import written_arrays
-from emberkeep.targets.cpu.xla_entry import xla_entry_source
+from emberkeep.targets.cpu.xla_entry import (
+    HANDLER_PARTS,
+    HANDLER_TEXTS,
+    handler_source,
+    xla_entry_source,
+)
 from emberkeep.targets.diagnosis import refused
 from emberkeep.targets.overloads import fresh_overloads
 from emberkeep.targets.protocol import KernelSource, loop_over_indices
@@ -296,6 +301,11 @@ def _with_entry(module: Any, symbol: str, source: KernelSource) -> Any:
     if results:
         handler = xla_entry_source(module, symbol, source.name, source.types, results)
         module.link_in(llvm.parse_assembly(handler))
+        module.link_in(llvm.parse_assembly(handler_source()))
+        for part in HANDLER_PARTS:
+            module.get_function(part).linkage = llvm.Linkage.internal
+        for text in HANDLER_TEXTS:
+            module.get_global_variable(text).linkage = llvm.Linkage.internal
     if declares_destructor:
         module.link_in(llvm.parse_assembly(_NO_DESTRUCTOR.replace("internal ", "")))
         module.get_function("NRT_MemInfo_call_dtor").linkage = llvm.Linkage.internal
