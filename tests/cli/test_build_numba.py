@@ -119,8 +119,8 @@ def test_what_cannot_be_compiled_is_told_in_a_line(capsys, tmp_path, write):
 @pytest.mark.parametrize(
     ("model", "told"),
     [
-        ("raise SystemExit", "cannot be run: it ends the process itself"),
-        ("import sys; sys.exit(0)", "ends the process itself (exit code 0)"),
+        ("raise SystemExit", "ends the process by itself (exit code 0)"),
+        ("import sys; sys.exit(0)", "(exit code 0)"),
         ("x = 1", "declares nothing to compile"),
         (
             "import emberkeep, numba\nf = emberkeep.keep_kernel(numba.njit(lambda x: x))",

@@ -211,7 +211,7 @@ def load(path: str) -> tuple[types.ModuleType, Sequence[tuple[Any, tuple[Any, ..
     except BaseException as problem:
         what = f"{type(problem).__name__}: {problem}"
         if isinstance(problem, SystemExit):
-            what = f"it ends the process by itself (exit code {problem.code})"
+            what = f"it ends the process by itself (exit code {problem.code or 0})"
         raise InvalidKernel(
             f"{path} cannot be run: {what}. Everything at its top level is executed; put what "
             "runs the model under if __name__ == '__main__':"
