@@ -24,7 +24,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.inference.posing import Posed
     from emberkeep.phasetype.inference.problem import Problem
 
     Values = np.ndarray[Any, Any]
@@ -34,21 +33,20 @@ MOST = 1e4  # of variances of scores over those of independent kinds
 DETERMINED = 1e-6  # of the largest curvature
 
 
-def corrected(posed: Posed, batch: int) -> Posed:
+def corrected(problem: Problem, start: Values, batch: int) -> Problem:
     """The problem with its likelihood as wide as scores say; it warns of that, once."""
-    problem = posed.problem
     rows = int(np.sum((problem.weights > 0).sum(axis=1) > 1))
     if rows == 0:
-        return posed
-    mode = find_mode(problem, posed.start, batch)
+        return problem
+    mode = find_mode(problem, start, batch)
     known = measure(problem, mode, batch)
     scores = _scores(problem, known.likeliest)
     together = scores.sum(axis=1)
     crossed = together.T @ together - np.einsum("rki,rkj->ij", scores, scores)
     matrix = _stretch(known.curvature, crossed)
     stretch = Stretch(known.likeliest, matrix)
-    _warn(posed, matrix, rows)
-    return replace(posed, {"problem": replace(problem, {"stretch": stretch})})
+    _warn(matrix, rows)
+    return replace(problem, {"stretch": stretch})
 
 
 def _scores(problem: Problem, point: Values) -> Values:
@@ -78,9 +76,9 @@ def _stretch(curvature: Values, crossed: Values) -> Values:
     return whitened @ inner @ (vectors * roots).T + outer
 
 
-def _warn(posed: Posed, matrix: Values, rows: int) -> None:
+def _warn(matrix: Values, rows: int) -> None:
     factors = 1 / np.linalg.svd(matrix)[1]
-    few = "" if rows >= ENOUGH_ROWS * posed.problem.size else f", by {rows} rows alone"
+    few = "" if rows >= ENOUGH_ROWS * len(matrix) else f", by {rows} rows alone"
     warnings.warn(
         "Kinds of rewards of one row are multiplied as if they were independent, and they were "
         f"earned by one chain. Spreads are corrected for that{few}: by a factor of "

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.light import final, frozen
+from emberkeep.phasetype.inference.chains import Chains, run_chains
 from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.running import movement
 from emberkeep.phasetype.inference.stein import stein_matrix
@@ -223,11 +224,9 @@ def _of_chains(posterior: Posterior) -> tuple[float, list[str]]:
 
 def compare_spread(posterior: Posterior, seed: int) -> tuple[Values, list[str]]:
     """Standard deviations over those of a short run of NUTS, and where they are too far off."""
-    from emberkeep.phasetype.inference.nuts import Chains, run_chains
-
     chains = Chains(NUTS_DRAWS, NUTS_WARMUP, 0.8)
     reference = run_chains(posterior.posed, chains, count=NUTS_CHAINS, seed=seed)
-    _, ess = mixing(reference.chains)
+    _, ess = mixing(reference.thetas)
     # In logarithms of spreads of unconstrained coordinates, where no tail decides.
     flat = [found.points.reshape(-1, found.points.shape[-1]) for found in (posterior, reference)]
     logs = np.log(np.maximum(flat[0].std(axis=0), 1e-300)) - np.log(flat[1].std(axis=0))

@@ -93,10 +93,10 @@ def pose(  # noqa: PLR0913 - what can be said of a posterior
         problem = replace(problem, {"prior": default_prior(problem, begin)})
     else:
         begin = best_of(batched(problem, starts, batch)[0], starts)
-    posed = Posed(problem, observations, begin, _names(names, size))
-    if model.kinds is None or independent:
-        return posed
-    return corrected(posed, batch)
+    called = _names(names, size)
+    if model.kinds is not None and not independent:
+        problem = corrected(problem, begin, batch)
+    return Posed(problem, observations, begin, called)
 
 
 def _some_prior(transforms: tuple[Any, ...]) -> tuple[Any, ...]:
