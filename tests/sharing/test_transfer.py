@@ -13,6 +13,9 @@ import pytest
 
 from emberkeep.cli import main
 from emberkeep.light import sha256
+from emberkeep.sharing import transfer
+from emberkeep.store.directory import Directory, entry_name
+from emberkeep.testing import Dictionary, accept, kept
 
 PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 KINDS = ("tables", "traces")
@@ -87,9 +90,17 @@ def say(capsys):
     return run
 
 
+@pytest.fixture(params=["one by one", "by listing"])
+def looking(request, monkeypatch):
+    """How it is told what is missing: few entries are looked at, for many all names are listed."""
+    if request.param == "by listing":
+        monkeypatch.setattr(transfer, "FEW", 0)
+
+
 # What is brought -------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("looking")
 def test_push_and_pull_bring_just_what_is_missing(alice, bob, say):
     fill(alice, range(3))
     code, answer = say(alice, "push")
@@ -111,6 +122,7 @@ def test_push_and_pull_bring_just_what_is_missing(alice, bob, say):
     assert_usable(bob, range(5))
 
 
+@pytest.mark.usefixtures("looking")
 def test_a_second_time_nothing_is_brought_and_nothing_changes(alice, bob, say):
     fill(alice, range(3))
     for user, verb in ((alice, "push"), (bob, "pull")):
@@ -121,6 +133,29 @@ def test_a_second_time_nothing_is_brought_and_nothing_changes(alice, bob, say):
         assert everything(alice.root, alice.shared, bob.root) == before
 
 
+def test_where_all_is_there_names_of_the_source_are_all_that_is_listed():
+    places = Dictionary("source"), Dictionary("target")
+    source, target = (Directory(place, accept) for place in places)
+    for number in range(transfer.FEW + 1):
+        source.write(kept(name=f"n{number}"))
+    assert len(transfer.transfer(source, target).brought) == transfer.FEW + 1
+
+    class NamesAlone:
+        """The source, of which nothing is asked but its layout, groups and names."""
+
+        folder, label = None, "source"
+        read, groups, names = places[0].read, places[0].groups, places[0].names
+
+    found = transfer.transfer(Directory(NamesAlone(), accept), target)
+    assert (list(found.brought), found.present) == ([], transfer.FEW + 1)
+    lacking = sorted(map(entry_name, target.entries()))[7]
+    places[1].remove(lacking)
+    found = transfer.transfer(source, target)
+    assert list(map(entry_name, found.brought)) == [lacking]
+    assert found.present == transfer.FEW
+
+
+@pytest.mark.usefixtures("looking")
 def test_sync_goes_both_ways(alice, bob, say):
     alice.trust(bob.make_key(), "bob")
     fill(alice, range(3))

@@ -5,11 +5,17 @@ import os
 import pytest
 
 from emberkeep.store import summaries
-from emberkeep.store.directory import Directory, Notebook, manifest_name
+from emberkeep.store.directory import (
+    Directory,
+    Notebook,
+    blob_name,
+    entry_name,
+    manifest_name,
+)
 from emberkeep.store.eviction import Policy, collect
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import DAMAGED, UNTRUSTED
-from emberkeep.store.summaries import OK, survey
+from emberkeep.store.summaries import OK, holdings, manifest_names, survey
 from emberkeep.testing import Dictionary, kept
 
 MANY = summaries.FEW + 5
@@ -189,3 +195,36 @@ def test_few_new_ones_are_not_worth_writing_all_again(bench):
     bench.add(0, b"other")
     bench.look()
     assert os.stat(bench.notes).st_ino == before
+
+
+def test_names_are_those_of_the_entries_and_of_nothing_else(bench):
+    place = bench.directory.objects
+    for odd in ("kind/one.json", "kind/one/.json", "kind/one/a/b.json", "leases/a/b.json"):
+        place.write(odd, b"")
+    assert sorted(manifest_names(bench.directory)) == sorted(
+        map(entry_name, bench.directory.entries())
+    )
+    assert len(list(manifest_names(bench.directory))) == MANY
+
+
+def test_what_is_held_is_told_from_notes_as_it_is_from_manifests(bench):
+    first = holdings(bench.directory)
+    assert len(first) == MANY
+    assert bench.place.manifests_read() == MANY
+    assert holdings(bench.open()) == first
+    assert bench.place.manifests_read() == 0
+    lame, touched, gone = sorted(first)[:3]
+    manifests = {name: bench.directory.read_entry(entry)[0] for name, entry in _entries(bench)}
+    bench.place.remove(blob_name(manifests[lame].blobs[0].digest))
+    assert bench.place.touch(touched)
+    bench.place.remove(gone)
+    assert bench.place.manifests_read() == MANY
+    without_it = {
+        name for name, each in manifests.items() if each.blobs[0] != manifests[lame].blobs[0]
+    }
+    assert holdings(bench.open()) == without_it - {gone}
+    assert bench.place.manifests_read() == 1
+
+
+def _entries(bench):
+    return [(entry_name(entry), entry) for entry in bench.directory.entries()]

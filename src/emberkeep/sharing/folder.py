@@ -23,7 +23,7 @@ from emberkeep.store.layers import size_of
 from emberkeep.store.object_store import Folder
 from emberkeep.store.packed import Packed
 from emberkeep.store.protocol import ABSENT, DAMAGED, UNREADABLE, Miss
-from emberkeep.store.summaries import holdings
+from emberkeep.store.summaries import LISTED, holdings, manifest_names
 from emberkeep.trust.judging import Others
 
 TYPE_CHECKING = False
@@ -378,6 +378,19 @@ class SharedFolder:
     def fetch(self, entry: Entry) -> Kept | Miss:
         """The artifact of an entry, checked."""
         return self._change(lambda deadline: self.directory.fetch(entry, deadline.extend))
+
+    def names(self) -> list[str]:
+        """The names of all manifests that are there, by listing names alone."""
+
+        def work(deadline: Deadline) -> list[str]:
+            self._require_place()
+            found: list[str] = []
+            for name in manifest_names(self.directory):
+                found.append(name)
+                deadline.extend(LISTED)
+            return found
+
+        return self._change(work)
 
     def holdings(self) -> frozenset[str]:
         """The names of all manifests that are there, vouched for, with contents of right sizes."""

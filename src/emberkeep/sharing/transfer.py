@@ -49,7 +49,7 @@ class Transferred:
 def transfer(
     source: Layer,
     target: Layer,
-    entries: Sequence[Entry],
+    wanted: Callable[[Entry], bool] | None = None,
     *,
     dry_run: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
@@ -59,17 +59,15 @@ def transfer(
     Args:
         source: where they are; what it gives was checked.
         target: where they go; it takes what somebody who counts there vouches for.
-        entries: of the source.
+        wanted: which of the entries; all by default, and then what is missing is told by names.
         dry_run: look, and bring nothing.
         on_progress: told how many entries have been dealt with, and of how many.
 
     Raises:
         StoreProblem: the target cannot be written, so going on makes no sense.
     """
-    total = len(entries)
-    present = _present(target, entries)
-    missing = [entry for entry in entries if entry_name(entry) not in present]
-    done = total - len(missing)
+    missing, done = _missing(source, target, wanted)
+    total = done + len(missing)
     tell = _tell_nobody if on_progress is None else on_progress
     tell(done, total)
 
@@ -90,6 +88,24 @@ def transfer(
 
 
 def _tell_nobody(_done: int, _total: int) -> None: ...
+
+
+def _missing(
+    source: Layer, target: Layer, wanted: Callable[[Entry], bool] | None
+) -> tuple[list[Entry], int]:
+    """The entries that are to be brought, and how many need not be.
+
+    Only for what is missing is more looked at than its name: most of the time nothing is.
+    """
+    if wanted is None and len(names := source.names()) > FEW:
+        lacking = frozenset(names) - target.holdings()
+        listed = source.entries() if lacking else ()
+        missing = [entry for entry in listed if entry_name(entry) in lacking]
+        return missing, len(names) - len(lacking)
+    entries = [entry for entry in source.entries() if wanted is None or wanted(entry)]
+    present = _present(target, entries)
+    missing = [entry for entry in entries if entry_name(entry) not in present]
+    return missing, len(entries) - len(missing)
 
 
 def _present(target: Layer, entries: Sequence[Entry]) -> frozenset[str]:

@@ -410,7 +410,7 @@ class Directory:
         self.require_layout()
         try:
             for each in self.kinds() if kind is None else [kind]:
-                yield from self._entries(each, f"{each}/" if name is None else f"{each}/{name}/")
+                yield from self._entries(f"{each}/" if name is None else f"{each}/{name}/")
         except OSError as problem:
             raise StoreProblem(f"{self.root} cannot be listed: {problem}") from problem
 
@@ -418,15 +418,11 @@ class Directory:
         """The folders of kinds."""
         return [kind for kind in self.objects.groups("") if kind not in RESERVED]
 
-    def _entries(self, kind: str, prefix: str) -> Iterator[Entry]:
-        begin, end = len(kind) + 1, -len(SUFFIX)
+    def _entries(self, prefix: str) -> Iterator[Entry]:
         now = time.time()
-        for path, facts in self.objects.list(prefix):
-            if path.endswith(SUFFIX):
-                name, _, key = path[begin:end].partition("/")
-                if key and "/" not in key:
-                    used = last_use(facts, now)
-                    yield Entry(kind, name, key, used, facts.size_bytes, facts.version)
+        for name, facts in self.objects.list(prefix):
+            if is_manifest_name(name):
+                yield entry_of(name, facts, now)
 
     def read_entry(self, entry: Entry) -> tuple[Manifest | Miss, bytes]:
         """An entry's manifest and document, checked, its blobs not; nothing is moved away."""
@@ -463,6 +459,12 @@ class Directory:
         manifest, _ = self.read_entry(entry)
         return not isinstance(manifest, Miss) and self.has_blobs(manifest)
 
+    def names(self) -> list[str]:
+        """The names of all manifests, by listing names alone."""
+        from emberkeep.store.summaries import manifest_names  # which builds on this module
+
+        return list(manifest_names(self))
+
     def holdings(self) -> frozenset[str]:
         """The names of all manifests that are vouched for and have contents of right sizes."""
         from emberkeep.store.summaries import holdings  # which builds on this module
@@ -492,6 +494,18 @@ def manifest_name(key: Key) -> str:
 def entry_name(entry: Entry) -> str:
     """The object that is an entry's manifest."""
     return f"{entry.kind}/{entry.name}/{entry.key}{SUFFIX}"
+
+
+def is_manifest_name(name: str) -> bool:
+    """Whether an object among those of a kind is named as a manifest is."""
+    return name.endswith(SUFFIX) and name.count("/") == 2 and name[-len(SUFFIX) - 1] != "/"  # noqa: PLR2004
+
+
+def entry_of(name: str, facts: Facts, now: float) -> Entry:
+    """The entry whose manifest has this name."""
+    kind, folder, file = name.split("/")
+    used = last_use(facts, now)
+    return Entry(kind, folder, file[: -len(SUFFIX)], used, facts.size_bytes, facts.version)
 
 
 def blob_name(digest: str) -> str:

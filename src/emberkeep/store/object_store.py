@@ -104,6 +104,10 @@ if TYPE_CHECKING:
             """
             ...
 
+        def names(self, prefix: str) -> Iterator[str]:
+            """The names that `list` gives, for who asks no more: a folder has them sooner."""
+            ...
+
         def groups(self, prefix: str) -> list[str]:
             """What follows a prefix in names, up to the next slash, where there is one."""
             ...
@@ -204,6 +208,16 @@ class Folder:
                 except FileNotFoundError:  # removed meanwhile
                     continue
                 yield folder + file.name, facts_of(facts)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """The names of all files below a folder; none of them is looked at."""
+        folders = [prefix]
+        for folder in folders:  # which grows on the way
+            for file in files.scan(self.address(folder)):
+                if file.is_dir(follow_symlinks=False):
+                    folders.append(f"{folder}{file.name}/")
+                else:
+                    yield folder + file.name
 
     def groups(self, prefix: str) -> list[str]:
         """The folders in a folder, links left out."""

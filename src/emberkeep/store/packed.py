@@ -112,6 +112,12 @@ class Packed:
                 self._seen[plain] = name
                 yield plain, facts.of_size(size)
 
+    def names(self, prefix: str) -> Iterator[str]:
+        """The names of all objects that begin so, as they were before they were compressed."""
+        for name in self.inner.names(prefix):
+            is_packed = MARK in name and name.startswith(BLOBS) and _size_in(name) >= 0
+            yield name[: name.rindex(MARK)] if is_packed else name
+
     def groups(self, prefix: str) -> list[str]:
         """What follows a prefix in names, up to the next slash."""
         return self.inner.groups(prefix)

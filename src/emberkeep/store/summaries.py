@@ -10,20 +10,26 @@ sealed by this user, all of them are. Nothing is loaded by it, and whatever is l
 
 from __future__ import annotations
 
+import time
+
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, parse_json, sha256
 from emberkeep.store.composition import canonical, read_ingredients
-from emberkeep.store.directory import entry_name
+from emberkeep.store.directory import entry_name, entry_of, is_manifest_name
 from emberkeep.store.inspection import list_blobs, named_blobs
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import UNREADABLE, Miss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TypeVar
 
     from emberkeep.store.directory import Directory, Notebook
+    from emberkeep.store.object_store import Facts
     from emberkeep.store.protocol import Entry
+
+    T = TypeVar("T")
 
 OK = "ok"
 SIZE_LIMIT = 1 << 30
@@ -134,17 +140,57 @@ def holdings(
     Raises:
         StoreProblem: the layout is unknown, or something cannot be listed.
     """
-    entries: list[Entry] = []
-    for entry in directory.entries():
-        entries.append(entry)
-        expect(LISTED)
-    expect(LISTED * len(entries))
+    listed: list[tuple[str, Facts]] = []
+    for each in _in_kinds(directory, directory.objects.list):
+        if is_manifest_name(each[0]):
+            listed.append(each)
+            expect(LISTED)
+    expect(LISTED * len(listed))
     blobs = {digest: facts.size_bytes for digest, facts in list_blobs(directory).items()}
     return frozenset(
-        entry_name(entry)
-        for entry, said in survey(directory, entries, expect)
-        if said.state == OK and list(map(blobs.get, said.digests or ())) == said.sizes
+        name
+        for name, sizes, digests in _said(directory, listed, expect)
+        if list(map(blobs.get, digests)) == sizes
     )
+
+
+def _said(
+    directory: Directory, listed: list[tuple[str, Facts]], expect: Callable[[int], None]
+) -> Iterator[tuple[str, list[int], list[str]]]:
+    """The manifests that are vouched for, by name, with the sizes and digests of their blobs.
+
+    Where all is noted no record is made of any: a push that finds all there is a listing.
+    """
+    noted = _read_notes(directory)
+    if all(noted.get(name, "").startswith(f"{facts.version}\t") for name, facts in listed):
+        for name, _ in listed:
+            *_, sizes, digests = noted[name].rsplit("\t", 2)
+            yield name, list(map(int, sizes.split())), digests.split()
+        return
+    now = time.time()
+    entries = [entry_of(name, facts, now) for name, facts in listed]
+    for entry, said in survey(directory, entries, expect):
+        if said.state == OK:
+            yield entry_name(entry), said.sizes, said.digests or []
+
+
+def manifest_names(directory: Directory) -> Iterator[str]:
+    """The names of all manifests, by listing names alone.
+
+    Raises:
+        StoreProblem: the layout is unknown, or something cannot be listed.
+    """
+    return filter(is_manifest_name, _in_kinds(directory, directory.objects.names))
+
+
+def _in_kinds(directory: Directory, listing: Callable[[str], Iterator[T]]) -> Iterator[T]:
+    """What a listing gives of the folders of all kinds."""
+    directory.require_layout()
+    try:
+        for kind in directory.kinds():
+            yield from listing(f"{kind}/")
+    except OSError as problem:
+        raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
 
 
 def summarise(directory: Directory, entry: Entry) -> Summary | None:

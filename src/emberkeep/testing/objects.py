@@ -67,6 +67,10 @@ class Dictionary:
             held = list(self._held.items())
         return ((name, facts) for name, (_, facts) in held if name.startswith(prefix))
 
+    def names(self, prefix: str) -> Iterator[str]:
+        """Their names alone."""
+        return (name for name, _ in self.list(prefix))
+
     def groups(self, prefix: str) -> list[str]:
         """What follows a prefix, up to the next slash."""
         rests = [name[len(prefix) :].split("/") for name, _ in self.list(prefix)]
@@ -204,6 +208,8 @@ class ObjectStoreContract(ABC):
         assert {name for name, _ in place.list("kind/one/")} == {"kind/one/a", "kind/one/b"}
         assert {name for name, _ in place.list("kind/")} == {n for n in names if n[:5] == "kind/"}
         assert list(place.list("nothing/")) == []
+        for prefix in ("", "kind/one/", "kind/", "nothing/"):
+            assert sorted(place.names(prefix)) == sorted(name for name, _ in place.list(prefix))
         assert sorted(filter(self._holds(place), place.groups(""))) == ["kind", "kindred", "other"]
         assert sorted(place.groups("kind/")) == ["one", "two"]
         assert place.groups("kind/one/") == []

@@ -231,7 +231,7 @@ class CacheManager:
         if _is_folder(path):
             folder = self._folder(path)
             _require_keep_or_nothing(folder, path)
-            return transfer(directory, folder, list(_entries(directory, kind)))
+            return transfer(directory, folder, _wanted(directory, kind))
         others = Others(
             judge_of(self._settings, _warn), self._sealer, details=details, on_problem=_warn
         )
@@ -269,7 +269,7 @@ class CacheManager:
                 raise StoreProblem(
                     f"The folder {os.fsdecode(path)} is no keep: there is nothing to import"
                 )
-            return transfer(folder, self._writable(), list(_entries(folder, None)))
+            return transfer(folder, self._writable())
         try:
             file = open(path, "rb")  # noqa: SIM115 - closed below, other errors than these apart
         except OSError as problem:
@@ -303,7 +303,7 @@ class CacheManager:
         if not places:
             raise InvalidSetting("There is no shared place. Set EMBERKEEP_SHARED, or name a folder")
         source = self._open_shared(places[0])
-        return transfer(source, self._writable(), list(_entries(source, kind)))
+        return transfer(source, self._writable(), _wanted(source, kind))
 
     def _directory(self) -> Directory:
         """What is looked at: the user's own keep, or where that is not used, the shared place."""
@@ -362,3 +362,10 @@ def _entries(source: Directory | SharedFolder, kind: str | None) -> Iterator[Ent
 
 def _warn(text: str) -> None:
     warnings.warn(text, StoreWarning, stacklevel=depth_of_caller())
+
+
+def _wanted(source: Directory | SharedFolder, kind: str | None) -> Callable[[Entry], bool] | None:
+    """Which entries are meant; None for all of them, none of what is no keep."""
+    if isinstance(source, Directory) and not source.is_keep():
+        return lambda _entry: False
+    return None if kind is None else lambda entry: is_named(entry.kind, kind)

@@ -20,13 +20,14 @@ from emberkeep.store.inspection import is_named
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from emberkeep.cli.session import Session
     from emberkeep.settings import Place
     from emberkeep.sharing.folder import SharedFolder
     from emberkeep.sharing.transfer import Transferred
     from emberkeep.store.directory import Directory
+    from emberkeep.store.protocol import Entry
 
 SOME_REFUSED = 1
 SHOWN = 10  # refusals that are told one by one
@@ -122,17 +123,22 @@ def _transfer(
     source: Directory | SharedFolder,
     target: Directory | SharedFolder,
 ) -> Transferred:
-    known = list(source.entries())
-    kind, name = split_namespace(session.options.namespace, known)
-    entries = [
-        entry
-        for entry in known
-        if is_named(entry.kind, kind)
-        and is_named(entry.name, name)
-        and arguments.is_recent(entry, session.options.since)
-    ]
+    wanted = _wanted(session, source)
     with showing(session, direction) as tell:
-        return transfer(source, target, entries, dry_run=session.options.dry_run, on_progress=tell)
+        return transfer(source, target, wanted, dry_run=session.options.dry_run, on_progress=tell)
+
+
+def _wanted(session: Session, source: Directory | SharedFolder) -> Callable[[Entry], bool] | None:
+    """Which entries are meant; None for all of them."""
+    text, since = session.options.namespace, session.options.since
+    if text is None and since is None:
+        return None
+    kind, name = split_namespace(text, () if text is None else source.entries())
+    return lambda entry: (
+        is_named(entry.kind, kind)
+        and is_named(entry.name, name)
+        and arguments.is_recent(entry, since)
+    )
 
 
 def _values(done: Transferred) -> dict[str, object]:
