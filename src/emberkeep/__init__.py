@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from emberkeep.keys.explain import Difference, explain
     from emberkeep.keys.refusal import ingredient
     from emberkeep.keys.toolchain import Toolchain, toolchain
-    from emberkeep.phasetype.kept_traces import (
+    from emberkeep.phasetype.trace_cache import (
         clear_trace_cache,
         list_cached_traces,
         trace_cache_stats,
@@ -146,9 +146,9 @@ _HOMES = {
     "clear_cache": "xla.summary",
     "jax_cache_info": "xla.summary",
     "print_cache_info": "xla.summary",
-    "clear_trace_cache": "phasetype.kept_traces",
-    "list_cached_traces": "phasetype.kept_traces",
-    "trace_cache_stats": "phasetype.kept_traces",
+    "clear_trace_cache": "phasetype.trace_cache",
+    "list_cached_traces": "phasetype.trace_cache",
+    "trace_cache_stats": "phasetype.trace_cache",
 }
 
 

@@ -5,13 +5,13 @@ if TYPE_CHECKING:
     from emberkeep.phasetype import inference, models
     from emberkeep.phasetype.graph import Graph, GraphBuilder
     from emberkeep.phasetype.inference import SVGD, mcmc, method_of_moments, svgd
-    from emberkeep.phasetype.kept_traces import (
+    from emberkeep.phasetype.trace import Trace
+    from emberkeep.phasetype.trace_cache import (
         clear_trace_cache,
         list_cached_traces,
         trace_cache_stats,
     )
-    from emberkeep.phasetype.kept_traces import trace_cache_stats as get_trace_cache_stats
-    from emberkeep.phasetype.trace import Trace
+    from emberkeep.phasetype.trace_cache import trace_cache_stats as get_trace_cache_stats
 
 __all__ = [
     "SVGD",
@@ -34,13 +34,13 @@ _HOMES = {
     "Graph": ("graph", "Graph"),
     "GraphBuilder": ("graph", "GraphBuilder"),
     "Trace": ("trace", "Trace"),
-    "clear_trace_cache": ("kept_traces", "clear_trace_cache"),
-    "get_trace_cache_stats": ("kept_traces", "trace_cache_stats"),
-    "list_cached_traces": ("kept_traces", "list_cached_traces"),
+    "clear_trace_cache": ("trace_cache", "clear_trace_cache"),
+    "get_trace_cache_stats": ("trace_cache", "trace_cache_stats"),
+    "list_cached_traces": ("trace_cache", "list_cached_traces"),
     "mcmc": ("inference.nuts", "mcmc"),
     "method_of_moments": ("inference.moment_matching", "method_of_moments"),
     "svgd": ("inference.descent", "svgd"),
-    "trace_cache_stats": ("kept_traces", "trace_cache_stats"),
+    "trace_cache_stats": ("trace_cache", "trace_cache_stats"),
 }
 _PACKAGES = ("inference", "models")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final, frozen, replace
-from emberkeep.phasetype.reaching import closure
+from emberkeep.phasetype.reachability import closure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import numpy as np
 from emberkeep.errors import InvalidGraph, TooStiff
 from emberkeep.phasetype import stiff
 from emberkeep.phasetype.assembly import check_weights
+from emberkeep.phasetype.linear_systems import Elimination, read_theta
 from emberkeep.phasetype.moments import expectation
 from emberkeep.phasetype.numeric import as_numbers
 from emberkeep.phasetype.rewards import read_rewards
-from emberkeep.phasetype.series import Series
-from emberkeep.phasetype.solving import Elimination, read_theta
 from emberkeep.phasetype.trace import rows_of
+from emberkeep.phasetype.uniformisation import Series
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

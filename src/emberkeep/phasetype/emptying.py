@@ -18,8 +18,8 @@ from emberkeep.light import replace
 from emberkeep.phasetype.chains import Chain, assembled
 from emberkeep.phasetype.doubling import doubled, work
 from emberkeep.phasetype.kernels.walking import propagate
-from emberkeep.phasetype.reaching import closure
-from emberkeep.phasetype.series import poisson_weights
+from emberkeep.phasetype.reachability import closure
+from emberkeep.phasetype.uniformisation import poisson_weights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final
-from emberkeep.phasetype.building import Draft
+from emberkeep.phasetype.constructors import Draft
 from emberkeep.phasetype.structure import Definition, Structure
 
 TYPE_CHECKING = False
@@ -90,7 +90,7 @@ class Graph(Structure):
         if isinstance(states, Callable):
             states, callback = None, states
         if callback is not None:
-            from emberkeep.phasetype.calling import explore
+            from emberkeep.phasetype.phasic_api import explore
 
             made = explore(
                 callback, ipv, constants, is_discrete=is_discrete, parameterized=parameterized
@@ -129,7 +129,7 @@ class Graph(Structure):
         Raises:
             InvalidGraph: names the state with which something is wrong.
         """
-        from emberkeep.phasetype.building import from_callback
+        from emberkeep.phasetype.constructors import from_callback
 
         found = from_callback(
             callback,
@@ -165,7 +165,7 @@ class Graph(Structure):
             most_states: an endless state space is given up beyond.
             known: states that are known to be reached: the fewer frontiers, the faster.
         """
-        from emberkeep.phasetype.building import from_frontier
+        from emberkeep.phasetype.constructors import from_frontier
 
         found = from_frontier(
             callback,
@@ -222,7 +222,7 @@ class Graph(Structure):
             InvalidGraph: a weight is negative with it, or probabilities are over one.
         """
         from emberkeep.phasetype.assembly import Edges, check_weights
-        from emberkeep.phasetype.solving import read_single
+        from emberkeep.phasetype.linear_systems import read_single
 
         vector = read_single(self, theta)
         weights = check_weights(self.states, self.edges, vector, discrete=self.is_discrete)
@@ -372,8 +372,8 @@ class Graph(Structure):
 
     def sojourn_times(self, theta: Any = None) -> Any:
         """By vertex: the time that is spent there, on average (in discrete time, visits)."""
+        from emberkeep.phasetype.linear_systems import read_theta
         from emberkeep.phasetype.moments import Eliminated, sojourn
-        from emberkeep.phasetype.solving import read_theta
 
         vectors, single = read_theta(self, theta)
         with Eliminated(self, vectors) as system:
@@ -382,9 +382,9 @@ class Graph(Structure):
 
     def waiting_times(self, theta: Any = None, *, rewards: Any = None) -> Any:
         """By vertex: the mean of the rest, for a chain that is there now."""
+        from emberkeep.phasetype.linear_systems import read_theta
         from emberkeep.phasetype.moments import Eliminated, waiting
         from emberkeep.phasetype.rewards import one_kind
-        from emberkeep.phasetype.solving import read_theta
 
         vectors, single = read_theta(self, theta)
         with Eliminated(self, vectors) as system:
@@ -482,6 +482,6 @@ class Graph(Structure):
         States that earn nothing are removed, exactly. Where there are such, weights must be known:
         pass theta. In discrete time rewards are whole numbers.
         """
-        from emberkeep.phasetype.transforming import reward_transform
+        from emberkeep.phasetype.transformation import reward_transform
 
         return graph_of(reward_transform(self, rewards, theta))

@@ -13,8 +13,8 @@ import numpy as np
 
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final
+from emberkeep.phasetype.linear_systems import Elimination, read_theta
 from emberkeep.phasetype.rewards import one_kind, read_rewards
-from emberkeep.phasetype.solving import Elimination, read_theta
 from emberkeep.phasetype.trace import rows_of
 
 TYPE_CHECKING = False

@@ -6,9 +6,9 @@ import numpy as np
 
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.kernels.running import run_chain
+from emberkeep.phasetype.linear_systems import read_single
 from emberkeep.phasetype.moments import expectation
 from emberkeep.phasetype.rewards import read_rewards
-from emberkeep.phasetype.solving import read_single
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

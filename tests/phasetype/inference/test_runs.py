@@ -7,11 +7,11 @@ import pytest
 
 from emberkeep.errors import InvalidPlan, TargetUnavailable
 from emberkeep.phasetype.inference import SVGD, Gamma, checkpoints, requirements, running, svgd
+from emberkeep.phasetype.inference.density import log_likelihood
 from emberkeep.phasetype.inference.observations import bucket, read_observations
 from emberkeep.phasetype.inference.particles import Design
-from emberkeep.phasetype.inference.posing import pose
-from emberkeep.phasetype.inference.problem import log_likelihood
 from emberkeep.phasetype.inference.programs import _made
+from emberkeep.phasetype.inference.setup import pose
 
 PRIOR = Gamma(3.0, 1.5)
 

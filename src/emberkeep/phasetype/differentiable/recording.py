@@ -16,7 +16,7 @@ from emberkeep.light import final, frozen
 from emberkeep.phasetype.kernels.stepping import TAIL
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.trace import rows_of
-from emberkeep.phasetype.transforming import shorten
+from emberkeep.phasetype.transformation import shorten
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.light import final, frozen
+from emberkeep.phasetype.inference.density import log_posterior
 from emberkeep.phasetype.inference.modes import find_mode
 from emberkeep.phasetype.inference.particles import Frame
-from emberkeep.phasetype.inference.problem import log_posterior
 from emberkeep.phasetype.inference.programs import program
 from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.transforms import forward
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.phasetype.inference.modes import Mode
-    from emberkeep.phasetype.inference.posing import Posed
+    from emberkeep.phasetype.inference.setup import Posed
 
     Values = np.ndarray[Any, Any]
 

@@ -15,16 +15,16 @@ import numpy as np
 from emberkeep.cache import depth_of_caller
 from emberkeep.errors import InferenceWarning
 from emberkeep.light import replace
+from emberkeep.phasetype.inference.density import Stretch, row_logs
 from emberkeep.phasetype.inference.information import measure
 from emberkeep.phasetype.inference.modes import STEP, find_mode
-from emberkeep.phasetype.inference.problem import Stretch, row_logs
 from emberkeep.phasetype.inference.programs import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.inference.problem import Problem
+    from emberkeep.phasetype.inference.density import Problem
 
     Values = np.ndarray[Any, Any]
 

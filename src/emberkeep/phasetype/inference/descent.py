@@ -13,10 +13,10 @@ from emberkeep.light import final
 from emberkeep.phasetype.inference.information import measure
 from emberkeep.phasetype.inference.modes import SMALLEST_BATCH, Mode, batched
 from emberkeep.phasetype.inference.particles import Design, Frame
-from emberkeep.phasetype.inference.posing import pose
 from emberkeep.phasetype.inference.posterior import History, Posterior
 from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.running import Course, begin, call, run_all
+from emberkeep.phasetype.inference.setup import pose
 from emberkeep.phasetype.inference.transforms import forward
 from emberkeep.phasetype.inference.unclear import unclear, warn_of
 from emberkeep.phasetype.inference.walks import Places, walk

@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from emberkeep.phasetype.inference.density import Problem
     from emberkeep.phasetype.inference.modes import Mode
-    from emberkeep.phasetype.inference.problem import Problem
 
     Values = np.ndarray[Any, Any]
 

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.inference.problem import Problem
+    from emberkeep.phasetype.inference.density import Problem
 
     Values = np.ndarray[Any, Any]
 

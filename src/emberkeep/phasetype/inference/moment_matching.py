@@ -6,6 +6,7 @@ import numpy as np
 
 from emberkeep.errors import InvalidPlan
 from emberkeep.light import final, frozen, replace
+from emberkeep.phasetype.inference.density import moment_target
 from emberkeep.phasetype.inference.modes import (
     SMALLEST_BATCH,
     batched,
@@ -13,8 +14,7 @@ from emberkeep.phasetype.inference.modes import (
     common_starts,
     find_mode,
 )
-from emberkeep.phasetype.inference.posing import pose
-from emberkeep.phasetype.inference.problem import moment_target
+from emberkeep.phasetype.inference.setup import pose
 from emberkeep.phasetype.inference.transforms import forward
 from emberkeep.xla.precision import in_double
 

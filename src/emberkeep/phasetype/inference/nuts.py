@@ -8,8 +8,8 @@ from emberkeep.errors import InvalidPlan
 from emberkeep.phasetype.inference.chains import BATCH, Chains, run_chains
 from emberkeep.phasetype.inference.information import measure
 from emberkeep.phasetype.inference.modes import SMALLEST_BATCH, batched
-from emberkeep.phasetype.inference.posing import pose
 from emberkeep.phasetype.inference.posterior import Posterior
+from emberkeep.phasetype.inference.setup import pose
 from emberkeep.phasetype.inference.unclear import unclear, warn_of
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.phasetype.inference.chains import Drawn
-    from emberkeep.phasetype.inference.posing import Posed
+    from emberkeep.phasetype.inference.setup import Posed
 
 FEWEST_DRAWS = 4  # of which mixing can be told
 

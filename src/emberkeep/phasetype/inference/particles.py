@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.light import final, frozen
-from emberkeep.phasetype.inference.problem import scores
+from emberkeep.phasetype.inference.density import scores
 from emberkeep.phasetype.inference.programs import program
 from emberkeep.phasetype.inference.records import node
 from emberkeep.phasetype.inference.requirements import require
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from emberkeep.phasetype.inference.problem import Problem
+    from emberkeep.phasetype.inference.density import Problem
 
 jax: Any = require("jax")
 jnp: Any = require("jax.numpy")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from emberkeep.phasetype.inference.diagnostics import Diagnostics
     from emberkeep.phasetype.inference.information import Information
     from emberkeep.phasetype.inference.particles import Frame
-    from emberkeep.phasetype.inference.posing import Posed
+    from emberkeep.phasetype.inference.setup import Posed
 
     Values = np.ndarray[Any, Any]
 

@@ -7,7 +7,7 @@ learning rates. Only structure is compiled in.
 from __future__ import annotations
 
 from emberkeep.keys.toolchain import toolchain
-from emberkeep.phasetype.inference.problem import scores
+from emberkeep.phasetype.inference.density import scores
 from emberkeep.xla import kept
 from emberkeep.xla.precision import in_double
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from emberkeep.phasetype.inference.posing import Posed
+    from emberkeep.phasetype.inference.setup import Posed
 
     Values = np.ndarray[Any, Any]
 

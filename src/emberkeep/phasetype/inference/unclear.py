@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from emberkeep.phasetype.inference.information import Information
-    from emberkeep.phasetype.inference.posing import Posed
+    from emberkeep.phasetype.inference.setup import Posed
 
     Values = np.ndarray[Any, Any]
 

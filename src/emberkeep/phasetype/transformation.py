@@ -9,7 +9,7 @@ from emberkeep.elimination.program import Program, record
 from emberkeep.errors import InvalidGraph
 from emberkeep.light import final, frozen
 from emberkeep.phasetype.assembly import check_weights
-from emberkeep.phasetype.building import define
+from emberkeep.phasetype.constructors import define
 from emberkeep.phasetype.rewards import one_kind
 from emberkeep.phasetype.states import NONE, WORD, States, read_states
 

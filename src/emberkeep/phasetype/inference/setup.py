@@ -7,11 +7,11 @@ import numpy as np
 from emberkeep.errors import InvalidPlan
 from emberkeep.light import final, frozen, replace
 from emberkeep.phasetype.inference.composite import corrected
+from emberkeep.phasetype.inference.density import Problem, Stretch, moment_target
 from emberkeep.phasetype.inference.information import Likelihood
 from emberkeep.phasetype.inference.modes import batched, best_of, common_starts
 from emberkeep.phasetype.inference.observations import Observations, read_observations
 from emberkeep.phasetype.inference.priors import LogNormal, Normal, Uniform, read_prior, supports
-from emberkeep.phasetype.inference.problem import Problem, Stretch, moment_target
 from emberkeep.phasetype.inference.transforms import (
     Bounded,
     Unbounded,

@@ -10,7 +10,7 @@ from emberkeep.errors import InvalidGraph
 from emberkeep.light import final
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.numeric import as_numbers
-from emberkeep.phasetype.reaching import closure
+from emberkeep.phasetype.reachability import closure
 from emberkeep.phasetype.trace import rows_of
 
 TYPE_CHECKING = False

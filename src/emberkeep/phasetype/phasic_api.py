@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.phasetype.building import from_callback
+from emberkeep.phasetype.constructors import from_callback
 from emberkeep.phasetype.states import SEQUENCES
 
 TYPE_CHECKING = False
