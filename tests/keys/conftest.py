@@ -119,7 +119,12 @@ class Site:
         """What a program prints that finds these libraries."""
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(program)],
-            env={**os.environ, "PYTHONPATH": f"{self.folder}{os.pathsep}{SOURCE}"},
+            # Without bytecode: Python would run the old one of a file whose size and time are kept.
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{self.folder}{os.pathsep}{SOURCE}",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
             capture_output=True,
             text=True,
             check=False,
