@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -153,6 +154,36 @@ def test_where_all_is_there_names_of_the_source_are_all_that_is_listed():
     found = transfer.transfer(source, target)
     assert list(map(entry_name, found.brought)) == [lacking]
     assert found.present == transfer.FEW
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size", "threads"),
+    [(0.0, 100, {1}), (0.0, transfer.LARGE + 1, {2, 3, 4}), (0.03, 100, {2, 3, 4})],
+    ids=["small", "large", "far away"],
+)
+def test_threads_are_for_places_far_away_and_for_large_contents(
+    monkeypatch, seconds, size, threads
+):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(transfer, "WAITS", 20)  # this machine may be busy
+    source, target = (Directory(Dictionary(), accept) for _ in range(2))
+    for number in range(4 * transfer.BATCH):
+        source.write(kept(name=f"n{number}"))
+    used = set()
+
+    def bring(_source, _target, batch, *, dry_run):
+        used.add(threading.get_ident())
+        assert not dry_run
+        begun = time.process_time()
+        while time.process_time() - begun < 0.001:
+            pass
+        time.sleep(seconds)
+        return [size] * len(batch)
+
+    monkeypatch.setattr(transfer, "_bring_together", bring)
+    done = transfer.transfer(source, target)
+    assert done.size_bytes == size * len(done.brought) == size * 4 * transfer.BATCH
+    assert len(used) in threads
 
 
 @pytest.mark.usefixtures("looking")

@@ -19,6 +19,7 @@ from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import DAMAGED, UNTRUSTED, Manifest, Miss
 from emberkeep.testing import kept
 from emberkeep.trust import trusted
+from emberkeep.trust.editing import remember_revocation
 from emberkeep.trust.judging import Judge, Others, OwnKeys
 from emberkeep.trust.seals import OwnKeep, Sealer
 from emberkeep.trust.signing import public_half, revocation_statement
@@ -291,6 +292,46 @@ def test_a_true_statement_is_heeded_and_remembered(bob, policy):
         assert "revoked by its owner" in problem_of(bob.others(policy), SIGNED)
         assert "revoked by its owner" in problem_of(bob.own(), sealed)
     with pytest.raises(Untrusted, match="revoked by its owner"):
+        bob.own().endorse(SIGNED)
+
+
+def test_what_was_verified_is_not_parsed_again_to_be_sealed(bob, monkeypatch):
+    bob.user.trust(ALICE.public)
+    assert problem_of(bob.others(), SIGNED) is None
+    parsed = []
+    reading = read_document
+
+    def count(document, *others):
+        parsed.append(document)
+        return reading(document, *others)
+
+    monkeypatch.setattr("emberkeep.store.manifest.read_document", count)
+    assert problem_of(bob.own(), bob.own().endorse(SIGNED)) is None
+    assert not parsed
+    for other in (ALTERED, BY_EVE, SIGNED[:-9], ARTIFACT.document):
+        with pytest.raises(Untrusted):
+            bob.own().endorse(other)
+    assert len(parsed) == 4
+
+
+@pytest.mark.parametrize("how", ["expired", "revoked", "taken back", "gone", "unreadable"])
+def test_what_was_verified_is_not_sealed_once_trust_has_ended(bob, how, monkeypatch):
+    bob.user.trust(ALICE.public, expires=time.time() + 1000)
+    assert problem_of(bob.others(), SIGNED) is None
+    bob.own().endorse(SIGNED)
+    if how == "expired":
+        later = time.time() + 2000
+        monkeypatch.setattr(time, "time", lambda: later)
+    elif how == "revoked":
+        remember_revocation(bob.user.config, ALICE.public, pytest.fail)
+    elif how == "taken back":
+        bob.judge.taken_back.add(ALICE.public)
+    elif how == "gone":
+        os.unlink(bob.user.trust_file)
+    else:
+        with open(bob.user.trust_file, "w") as file:
+            file.write("{")
+    with pytest.raises(Untrusted):
         bob.own().endorse(SIGNED)
 
 

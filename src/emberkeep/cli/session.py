@@ -9,8 +9,8 @@ from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.light import final
 from emberkeep.settings import Place
 from emberkeep.store.directory import Directory, Notebook
-from emberkeep.trust.judging import judge_of, own_keep
-from emberkeep.trust.seals import Sealer
+from emberkeep.trust.judging import judge_of
+from emberkeep.trust.seals import OwnKeep, Sealer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from emberkeep.settings import Settings
     from emberkeep.sharing.folder import SharedFolder
+    from emberkeep.trust.judging import Judge
 
 JSON_VERSION = 1
 
@@ -42,6 +43,7 @@ class Session:
         self.sealer = Sealer(self.settings.config_dir, warn)
         self.place = _find_place(self.settings, options.layer)
         self._directory: Directory | None = None
+        self._judged_by: Judge | None = None
 
     @property
     def root(self) -> str:
@@ -84,7 +86,7 @@ class Session:
 
     def directory_at(self, root: str, notebook: Notebook | None = None) -> Directory:
         """A keep that this user vouches for, wherever it lies."""
-        own = own_keep(self.settings, self.sealer, warn)
+        own = OwnKeep(self.sealer, self.settings.config_dir, self._judge)
         heals = not self.settings.read_only
         return Directory(
             root,
@@ -106,8 +108,13 @@ class Session:
         """A shared place."""
         from emberkeep.sharing.folder import open_place
 
-        judge = judge_of(self.settings, warn)
-        return open_place(place, judge, self.sealer, warn, notebook=self._notebook)
+        return open_place(place, self._judge(), self.sealer, warn, notebook=self._notebook)
+
+    def _judge(self) -> Judge:
+        """One for all places: what it has judged of one need not be judged again for another."""
+        if self._judged_by is None:
+            self._judged_by = judge_of(self.settings, warn)
+        return self._judged_by
 
     def writable_directory(self) -> Directory:
         """The layer, for changing it.

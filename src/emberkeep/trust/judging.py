@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from emberkeep.trust.trusted import Trust
 
 STATEMENT_LIMIT = 4096
+REMEMBERED = 256  # documents that were judged last
 LOOK_AGAIN_S = 60.0  # after this, owners' statements in a place are looked for again
 ALTERED = "its signature is wrong: it was altered after it was signed"
 REVOKED_BY_OWNER = "the key that signed it was revoked by its owner"
@@ -119,6 +120,7 @@ class Judge:
         self.trust = trust
         self.own = own
         self.taken_back: set[str] = set()
+        self._vouched: dict[str, object] = {}
 
     def standing(self) -> object:
         """All that judgements depend on; while it is the same, they stand."""
@@ -128,11 +130,13 @@ class Judge:
 
     def revocation(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """Why an artifact may not be used any more, whoever vouches for it; None where it may."""
-        trust = self.trust.current()
+        return self._revocation(self.trust.current(), manifest, stamps)
+
+    def _revocation(self, trust: Trust, manifest: Manifest, stamps: Stamps) -> str | None:
         problem = trust.revocation(manifest, stamps)
         if problem is not None:
             return problem
-        left = self._not_revoked(stamps)
+        left = self._not_revoked(trust, stamps)
         # One that counts is not outweighed by one that was revoked: that could be taken off.
         if len(left) == len(stamps.signatures) or any(
             stranger(trust, self.own.__contains__, manifest, public) is None for public in left
@@ -143,9 +147,9 @@ class Judge:
             return REVOKED_BY_OWNER
         return f"the key that signed it was revoked ({_reason(trust, taken)})"
 
-    def _not_revoked(self, stamps: Stamps) -> list[str]:
+    def _not_revoked(self, trust: Trust, stamps: Stamps) -> list[str]:
         """Those who signed with a key that was not taken back."""
-        revoked = self.trust.current().revoked_keys
+        revoked = trust.revoked_keys
         return [
             public
             for public in stamps.signers
@@ -160,12 +164,12 @@ class Judge:
             stamps: with signatures that are right.
             at_home: whether it is in the user's own keep.
         """
-        problem = self.revocation(manifest, stamps)
+        trust = self.trust.current()
+        problem = self._revocation(trust, manifest, stamps)
         if problem is not None or not stamps.signatures:
             return problem
-        signers = self._not_revoked(stamps)
-        own = self.own.__contains__
-        return doubt(self.trust.current(), own, manifest, signers, at_home=at_home)
+        signers = self._not_revoked(trust, stamps)
+        return doubt(trust, self.own.__contains__, manifest, signers, at_home=at_home)
 
     def genuine(self, stamps: Stamps) -> Stamps:
         """The same with those signatures alone that are right; others are as good as none."""
@@ -178,11 +182,12 @@ class Judge:
     def voucher(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """None where at least one who counts has signed, however many are needed."""
         genuine = self.genuine(stamps)
-        problem = self.revocation(manifest, genuine)
+        trust = self.trust.current()
+        problem = self._revocation(trust, manifest, genuine)
         if problem is not None:
             return problem
-        alone = replace(self.trust.current(), {"needed": {}})
-        return doubt(alone, self.own.__contains__, manifest, self._not_revoked(genuine))
+        alone = replace(trust, {"needed": {}})
+        return doubt(alone, self.own.__contains__, manifest, self._not_revoked(trust, genuine))
 
     def require_signer(self, signer: str, signature: str, message: bytes) -> None:
         """Have a bundle vouched for as such; each artifact in it is judged by itself.
@@ -209,10 +214,24 @@ class Judge:
         """None where somebody who counts has signed this very document."""
         if not stamps.signatures:
             return self.objection(manifest, stamps) or "nobody signed it"
+        said = self.standing()  # before it is judged: what is said meanwhile is another matter
         genuine = self.genuine(stamps)
         if not genuine.signatures:
             return ALTERED
-        return self.objection(manifest, genuine)
+        problem = self.objection(manifest, genuine)
+        if problem is None:
+            if len(self._vouched) >= REMEMBERED:
+                self._vouched.clear()
+            self._vouched[stamps.digest] = said
+        return problem
+
+    def has_verified(self, stamps: Stamps) -> bool:
+        """Whether `verify_signature` had no objection to this document, by what is said now.
+
+        A document is its digest, which covers its manifest and its signatures. What is brought is
+        judged where it comes from, and a moment later where it goes.
+        """
+        return self._vouched.get(stamps.digest) == self.standing()
 
 
 def judge_of(settings: Settings, on_problem: Callable[[str], None]) -> Judge:

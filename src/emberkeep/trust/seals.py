@@ -141,13 +141,16 @@ class OwnKeep:
         if stamps is not None and self._sealer.is_ours(stamps.digest, stamps.seal):
             return document
         judge = self._judge()
-        found = read_document(document, None, judge.verify_signature)
-        if isinstance(found, Miss) or stamps is None:
-            detail = found.detail if isinstance(found, Miss) else "it is damaged"
-            raise Untrusted(f"It is not taken into the keep: {detail}")
+        if stamps is None or not judge.has_verified(stamps):
+            found = read_document(document, None, judge.verify_signature)
+            if isinstance(found, Miss) or stamps is None:
+                detail = found.detail if isinstance(found, Miss) else "it is damaged"
+                raise Untrusted(f"It is not taken into the keep: {detail}")
         # From here on the seal says that they were checked: a wrong one must not come under it.
         right = judge.genuine(stamps).signatures
-        return resealed(with_signatures(document, right), self._sealer.seal)
+        if right != stamps.signatures:
+            document = with_signatures(document, right)
+        return resealed(document, self._sealer.seal)
 
 
 def _pads(key: bytes) -> tuple[bytes, bytes]:

@@ -129,14 +129,15 @@ class TrustList:
 
     def __init__(self, config_dir: str | None, on_problem: Callable[[str], None]) -> None:
         self.config_dir = config_dir
+        self._path = None if config_dir is None else os.path.join(config_dir, TRUST_FILE)
         self._on_problem = on_problem
         self._read: tuple[object, Trust] = (None, NOBODY)
 
     def current(self) -> Trust:
         """What the user has said so far."""
-        if self.config_dir is None:
+        path = self._path
+        if path is None:
             return NOBODY
-        path = os.path.join(self.config_dir, TRUST_FILE)
         try:
             facts = os.stat(path)
         except FileNotFoundError:
