@@ -115,10 +115,15 @@ class Place:
     def environment(self, name: str, python: Path, *requirements: str) -> Path:
         """The Python of a new environment in which this is installed."""
         folder = self.folder / name
-        self.run(python, "-m", "venv", folder)
+        self.run(python, "-m", "venv", "--without-pip", folder)
         inner = folder / "bin" / "python"
-        self.run(inner, "-m", "pip", "install", "--quiet", "--no-compile", *requirements)
+        self.install(inner, *requirements)
         return inner
+
+    def install(self, python: Path, *requirements: str) -> None:
+        """Install by the pip that runs this: one for each environment costs seconds."""
+        pip = (sys.executable, "-m", "pip", "--python", python)
+        self.run(*pip, "install", "--quiet", "--no-compile", *requirements)
 
     def smoke(self, python: Path, *engines: str, keep: Path | None = None) -> None:
         """Run engines, each in a process of its own, with warnings as errors of ours."""
@@ -152,9 +157,7 @@ def bare(place: Place, pythons: Pythons) -> None:
         "bare", sorted(pythons.items())[len(pythons) // 2][1], str(place.wheel)
     )
     place.smoke(python, *WITHOUT_COMPILER)
-    place.run(
-        python, "-m", "pip", "install", "--quiet", "--no-compile", f"{place.wheel}[inference]"
-    )
+    place.install(python, f"{place.wheel}[inference]")
     place.smoke(python, "inference", "xla")
 
 
