@@ -305,7 +305,7 @@ def test_what_was_verified_is_not_parsed_again_to_be_sealed(bob, monkeypatch):
         parsed.append(document)
         return reading(document, *others)
 
-    monkeypatch.setattr("emberkeep.store.manifest.read_document", count)
+    monkeypatch.setattr("emberkeep.trust.seals.read_document", count)
     assert problem_of(bob.own(), bob.own().endorse(SIGNED)) is None
     assert not parsed
     for other in (ALTERED, BY_EVE, SIGNED[:-9], ARTIFACT.document):

@@ -96,28 +96,35 @@ def usage(directory: Directory, entries: Iterable[Entry] | None = None) -> Usage
         count = counts.setdefault(entry.kind, [0, 0])
         count[0] += 1
         count[1] += entry.size_bytes
-    sizes = [facts.size_bytes for facts in list_blobs(directory).values()]
+    sizes = [facts.size_bytes for _, facts in blobs_in(directory)]
     kinds = {kind: KindUsage(*counts[kind]) for kind in sorted(counts)}
     return Usage(kinds, len(sizes), sum(sizes), len(pinned(directory)))
 
 
 def list_blobs(directory: Directory) -> dict[str, Facts]:
-    """The blobs in a keep, by digest. What has no digest for a name is not ours.
+    """The blobs in a keep, by digest.
 
     Raises:
         StoreProblem: they cannot be listed.
     """
-    blobs: dict[str, Facts] = {}
+    return dict(blobs_in(directory))
+
+
+def blobs_in(directory: Directory) -> Iterator[tuple[str, Facts]]:
+    """The blobs in a keep, each with its digest. What has no digest for a name is not ours.
+
+    Raises:
+        StoreProblem: they cannot be listed.
+    """
     begin = len("blobs/")
     try:
         for name, facts in directory.objects.list("blobs/"):
             shelf, _, rest = name[begin:].partition("/")
             digest = shelf + rest
             if len(shelf) == SHELF_DIGITS and len(digest) == HEX_DIGITS and is_hex(digest):
-                blobs[digest] = facts
+                yield digest, facts
     except OSError as problem:
         raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
-    return blobs
 
 
 def is_key(text: str) -> bool:

@@ -10,13 +10,11 @@ sealed by this user, all of them are. Nothing is loaded by it, and whatever is l
 
 from __future__ import annotations
 
-import time
-
 from emberkeep.errors import StoreProblem
 from emberkeep.light import final, parse_json, sha256
 from emberkeep.store.composition import canonical, read_ingredients
-from emberkeep.store.directory import entry_name, entry_of, is_manifest_name
-from emberkeep.store.inspection import list_blobs, named_blobs
+from emberkeep.store.directory import entry_name, is_manifest_name
+from emberkeep.store.inspection import blobs_in, named_blobs
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import UNREADABLE, Miss
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from emberkeep.store.directory import Directory, Notebook
-    from emberkeep.store.object_store import Facts
     from emberkeep.store.protocol import Entry
 
     T = TypeVar("T")
@@ -140,38 +137,38 @@ def holdings(
     Raises:
         StoreProblem: the layout is unknown, or something cannot be listed.
     """
-    listed: list[tuple[str, Facts]] = []
-    for each in _in_kinds(directory, directory.objects.list):
-        if is_manifest_name(each[0]):
-            listed.append(each)
-            expect(LISTED)
-    expect(LISTED * len(listed))
-    blobs = {digest: facts.size_bytes for digest, facts in list_blobs(directory).items()}
+    said = _noted(directory, expect)
+    if said is None:
+        said = [
+            (entry_name(entry), summary.sizes, summary.digests or [])
+            for entry, summary in survey(directory, None, expect)
+            if summary.state == OK
+        ]
+    expect(LISTED * len(said))
+    blobs = {digest: facts.size_bytes for digest, facts in blobs_in(directory)}
     return frozenset(
-        name
-        for name, sizes, digests in _said(directory, listed, expect)
-        if list(map(blobs.get, digests)) == sizes
+        name for name, sizes, digests in said if list(map(blobs.get, digests)) == sizes
     )
 
 
-def _said(
-    directory: Directory, listed: list[tuple[str, Facts]], expect: Callable[[int], None]
-) -> Iterator[tuple[str, list[int], list[str]]]:
-    """The manifests that are vouched for, by name, with the sizes and digests of their blobs.
+def _noted(
+    directory: Directory, expect: Callable[[int], None]
+) -> list[tuple[str, list[int], list[str]]] | None:
+    """All manifests with the sizes and digests of their blobs; None where one is not noted.
 
-    Where all is noted no record is made of any: a push that finds all there is a listing.
+    No record is made of any: a push that finds all there is a listing, and not much else.
     """
     noted = _read_notes(directory)
-    if all(noted.get(name, "").startswith(f"{facts.version}\t") for name, facts in listed):
-        for name, _ in listed:
-            *_, sizes, digests = noted[name].rsplit("\t", 2)
-            yield name, list(map(int, sizes.split())), digests.split()
-        return
-    now = time.time()
-    entries = [entry_of(name, facts, now) for name, facts in listed]
-    for entry, said in survey(directory, entries, expect):
-        if said.state == OK:
-            yield entry_name(entry), said.sizes, said.digests or []
+    said: list[tuple[str, list[int], list[str]]] = []
+    for name, facts in _in_kinds(directory, directory.objects.list):
+        if is_manifest_name(name):
+            expect(LISTED)
+            line = noted.get(name, "")
+            if not line.startswith(f"{facts.version}\t"):
+                return None
+            _, sizes, digests = line.rsplit("\t", 2)
+            said.append((name, list(map(int, sizes.split())), digests.split()))
+    return said
 
 
 def manifest_names(directory: Directory) -> Iterator[str]:
@@ -209,8 +206,8 @@ def summarise(directory: Directory, entry: Entry) -> Summary | None:
 
 def is_own(kind: str, document: bytes) -> bool:
     """Whether emberkeep compiled this for itself: the key of such says where it is written."""
-    if kind != GENERATED:
-        return False
+    if kind != GENERATED or OWN_MODULES.encode() not in document:
+        return False  # as most are not, and reading ingredients takes as long as all the rest
     try:
         plan = read_ingredients(document).get("plan")
     except StoreProblem:  # whoever vouches for it may have written anything there

@@ -12,6 +12,7 @@ import time
 from emberkeep.errors import Untrusted
 from emberkeep.light import final, sha256
 from emberkeep.store import files
+from emberkeep.store.manifest import NO_SEAL, read_document, read_stamps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Sealer:
     def is_ours(self, digest: str, seal: str) -> bool:
         """Whether the seal is this user's."""
         # Told apart in plain time: who can measure this process can read its key.
-        return seal == self.seal(digest)
+        return seal != NO_SEAL and seal == self.seal(digest)
 
     def _load(self) -> bytes:
         if self._config_dir is None:
@@ -134,7 +135,6 @@ class OwnKeep:
             Untrusted: nobody who counts vouches for it.
         """
         from emberkeep.store.composition import resealed, with_signatures
-        from emberkeep.store.manifest import read_document, read_stamps
         from emberkeep.store.protocol import Miss
 
         stamps = read_stamps(document)
