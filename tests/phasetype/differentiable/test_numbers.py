@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emberkeep.phasetype import Graph
+from emberkeep.phasetype.differentiable import primitives
 
 few = settings(max_examples=3, deadline=None, derandomize=True)
 TIMES = np.array([0.7, 0.0, 3.0, 0.05, 0.7, 12.0, 1e-4])
@@ -255,7 +256,13 @@ def test_all_levels_of_notes(dense):
         close(slopes[i], (known(up) - known(down)) / (2 * step), rtol=1e-5, atol=1e-11)
 
 
-def test_more_steps_than_there_may_be_give_no_number(chained):
+@pytest.mark.parametrize("few", [0, 2])
+@pytest.mark.parametrize("supported", [True, False])
+def test_more_steps_than_there_may_be_give_no_number(chained, monkeypatch, few, supported):
+    monkeypatch.setattr(primitives, "FEW", few)
+    if not supported:
+        monkeypatch.setattr(primitives, "is_supported", lambda: False)
+    jax.clear_caches()
     model = chained([[1.0]]).graph().model()
     assert np.isnan(model([1e9], 1.0))
     assert np.isnan(jax.grad(model)(jnp.array([1e9]), 1.0)).all()

@@ -130,12 +130,18 @@ def _values_reverse_mapped(size: int, mapped: Any, tape: Any, theta: Any, sought
     return _apart(found, size, theta.shape[-2]), True
 
 
+def _along(function: Any, given: Any, changes: Any) -> Any:
+    """What a function of arrays gives, and how fast it changes; what is no number has no slope."""
+    found, slope = jax.jvp(function, (given,), (changes,))
+    return found, jnp.where(jnp.isnan(found), jnp.nan, slope)
+
+
 @custom_vmap
 def _values_along(tape: Any, theta: Any, direction: Any) -> Any:
     """What a tape gives, and how fast that changes along a direction; both by row and output."""
 
     def other(tape: Any, theta: Any, direction: Any) -> Any:
-        return jax.jvp(lambda vector: arrays.replay(tape, vector), (theta,), (direction,))
+        return _along(lambda vector: arrays.replay(tape, vector), theta, direction)
 
     if not is_supported():
         return other(tape, theta, direction)
@@ -309,7 +315,7 @@ def _observations_along(chain: Any, weights: Any, changes: Any, times: Any) -> A
     """
 
     def other(chain: Any, weights: Any, changes: Any, times: Any) -> Any:
-        return jax.jvp(lambda given: arrays.observe(chain, given, times), (weights,), (changes,))
+        return _along(lambda given: arrays.observe(chain, given, times), weights, changes)
 
     if not is_supported():
         return other(chain, weights, changes, times)
