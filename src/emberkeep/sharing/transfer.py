@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Renew = Callable[[], None]
 
 THREADS = 3  # no more calls than that go to one place at once
-WAITS = 4  # times what processors do is the time of a place that is waited for
+WAITS = 2  # times what processors do is the time of a place that is waited for
 LARGE = 1 << 18  # bytes of an entry: hashing them takes longer than all the rest
 BATCH = 32  # entries that are brought as one call
 FEW = 64
