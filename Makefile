@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
-WORKERS ?= 4
+WORKERS ?= 3
 export PIP_NO_INPUT := 1
 
 # Where what tests compile outlives the run; `COLD=1` for a run that compiles all of it anew.
