@@ -9,8 +9,8 @@ import time
 from measuring import Row, milliseconds, show
 
 from emberkeep.keys.fingerprint import branch
-from emberkeep.store.composition import compose
 from emberkeep.store.directory import Directory
+from emberkeep.store.manifest_writing import compose
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest
 from emberkeep.trust.seals import OwnKeep, Sealer
 

@@ -20,8 +20,8 @@ from measuring import Row, milliseconds, show
 
 from emberkeep.cli import main as emberkeep
 from emberkeep.keys.fingerprint import branch
-from emberkeep.store.composition import compose
 from emberkeep.store.directory import LAYOUT, blob_name, manifest_name
+from emberkeep.store.manifest_writing import compose
 from emberkeep.store.protocol import BlobRef, Key, Manifest
 from emberkeep.trust.seals import Sealer
 

@@ -76,13 +76,14 @@ class Lasting:
 
         Settings, signing keys and trust stay the test's own; of the key of seals it has a copy.
         """
-        from emberkeep.targets import obtaining
 
         config = home / "config"
         config.mkdir(mode=0o700)
         shutil.copy2(self._config / "seal.key", config)
         self._set(patch, config)
-        patch.setattr(obtaining, "_default", [self.keep])
+        from emberkeep.targets import kernel_lookup
+
+        patch.setattr(kernel_lookup, "_default", [self.keep])
 
     def _set(self, patch, config):
         forget_settings(patch)

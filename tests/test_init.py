@@ -24,14 +24,14 @@ HEAVY += [
 ]
 WARM = [
     "emberkeep",
-    "emberkeep.cache",
     "emberkeep.errors",
+    "emberkeep.keep",
     "emberkeep.keys",
     "emberkeep.keys.fingerprint",
     "emberkeep.keys.refusal",
     "emberkeep.keys.walk",
-    "emberkeep.light",
     "emberkeep.settings",
+    "emberkeep.startup_records",
     "emberkeep.store",
     "emberkeep.store.directory",
     "emberkeep.store.files",
@@ -124,7 +124,7 @@ def test_a_package_is_there_when_it_is_asked_for(name):
 
 def test_every_package_for_users_is_there():
     folder = os.path.dirname(emberkeep.__file__)
-    inner = {"cache", "cli", "elimination", "keys", "lease", "sharing", "store", "targets", "trust"}
+    inner = {"cli", "elimination", "keep", "keys", "lease", "sharing", "store", "targets", "trust"}
     packages = {
         name for name in os.listdir(folder) if os.path.isfile(f"{folder}/{name}/__init__.py")
     }

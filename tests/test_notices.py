@@ -8,7 +8,7 @@ import time
 import pytest
 
 from emberkeep import Keep, TimeLogger
-from emberkeep.cache import notices
+from emberkeep.keep import notices
 from emberkeep.telemetry.progress import Progress, Silence
 
 

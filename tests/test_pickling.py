@@ -15,7 +15,7 @@ import pytest
 
 import emberkeep
 from emberkeep.errors import EmberkeepError, Unkeyable
-from emberkeep.light import as_dict, frozen
+from emberkeep.startup_records import as_dict, frozen
 
 # What needs another system than this one, or a package that is not there, cannot be walked.
 OPTIONAL = ("emberkeep.targets.cuda", "emberkeep.targets.numba_caching.cuda")

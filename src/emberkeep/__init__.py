@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from emberkeep import telemetry as telemetry
     from emberkeep import testing as testing
     from emberkeep import xla as xla
-    from emberkeep.cache import Artifact, Keep
     from emberkeep.errors import (
         BuildFailed,
         BundleRejected,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
         Unloadable,
         Untrusted,
     )
+    from emberkeep.keep import Artifact, Keep
     from emberkeep.keys import Fingerprint, fingerprint
     from emberkeep.keys.explain import Difference, explain
     from emberkeep.keys.refusal import ingredient
@@ -122,8 +122,8 @@ __all__ = [
 
 _HOMES = {
     "__version__": "version",
-    "Artifact": "cache",
-    "Keep": "cache",
+    "Artifact": "keep",
+    "Keep": "keep",
     "Difference": "keys.explain",
     "Fingerprint": "keys",
     "explain": "keys.explain",

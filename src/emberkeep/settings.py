@@ -10,7 +10,7 @@ import os
 import sys
 
 from emberkeep.errors import InvalidSetting
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -86,9 +86,10 @@ def test_a_program_finds_what_was_built(capsys, tmp_path, write, monkeypatch):
     before, _, after = MODEL.partition("    @cuda.jit")
     assert build(capsys, root, write(before), "--cpu", "host")[0] == 0
     monkeypatch.setenv("EMBERKEEP_DIR", str(root))
-    from emberkeep.targets import obtaining
 
-    monkeypatch.setattr(obtaining, "_default", [])
+    from emberkeep.targets import kernel_lookup
+
+    monkeypatch.setattr(kernel_lookup, "_default", [])
     space = {"__name__": "__main__"}
     exec(compile(textwrap.dedent(before), "program.py", "exec"), space)
     assert space["scale"](3.0) == 6.0

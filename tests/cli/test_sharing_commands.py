@@ -174,7 +174,7 @@ def test_collecting_leaves_what_is_young_in_a_shared_folder(stocked, bob, say):
 
 
 def test_collecting_in_a_shared_folder_leaves_what_a_newer_emberkeep_has_there(stocked, bob, say):
-    from emberkeep.light import sha256
+    from emberkeep.startup_records import sha256
 
     path = manifests(stocked.shared)[0]
     with open(path, "rb") as file:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import emberkeep
-from emberkeep.store.composition import resealed
+from emberkeep.store.manifest_writing import resealed
 from emberkeep.targets.cuda.target import CudaTarget
 from emberkeep.trust.seals import Sealer
 

@@ -14,7 +14,7 @@ from emberkeep.errors import InvalidArgument, OutOfDeviceMemory, Unloadable
 from emberkeep.targets.cuda.driver import open_device
 from emberkeep.targets.cuda.memory import Stream, empty_on_device, pinned_empty, to_device
 from emberkeep.targets.cuda.target import CudaTarget
-from emberkeep.targets.obtaining import obtain_artifact
+from emberkeep.targets.kernel_lookup import obtain_artifact
 from emberkeep.testing.targets import RELAX, TargetContract, relax
 
 pytestmark = pytest.mark.gpu

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emberkeep.errors import EmberkeepError, InvalidPlan, SolveFailed
-from emberkeep.light import replace
 from emberkeep.ode.batch import make_batch
 from emberkeep.ode.plan import make_plan
 from emberkeep.ode.result import Result
 from emberkeep.ode.system.system import System
 from emberkeep.ode.times import make_intervals, make_times
 from emberkeep.ode.tolerances import Numbers, kernel_numbers
+from emberkeep.startup_records import replace
 
 SYSTEM = System(
     "dx = a*x - b*c*y; dy = b*x - y",

@@ -11,14 +11,14 @@ import pytest
 from emberkeep import ode
 from emberkeep.errors import InvalidPlan
 from emberkeep.keys import fingerprint
-from emberkeep.light import as_dict, replace
 from emberkeep.ode.compilation import OWN, Compilation
 from emberkeep.ode.methods import method
 from emberkeep.ode.methods.tableau import Tableau
 from emberkeep.ode.plan import OUTPUTS, Plan, make_plan
+from emberkeep.startup_records import as_dict, replace
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.cuda.target import CudaTarget
-from emberkeep.targets.obtaining import build_half
+from emberkeep.targets.kernel_lookup import build_half
 from emberkeep.testing import key_of
 
 EQUATIONS = "dx = a*x + b*helped; helped = f(x)"
@@ -237,7 +237,7 @@ def test_no_module_that_writes_source_is_left_out():
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    writes_none = {"emberkeep.errors", "emberkeep.light", "emberkeep.ode"}
+    writes_none = {"emberkeep.errors", "emberkeep.startup_records", "emberkeep.ode"}
     prefixes = tuple(f"emberkeep.{name}" for name in OWN)
     left_out = [name for name in ran.stdout.split() if not name.startswith(prefixes)]
     assert set(left_out) <= writes_none

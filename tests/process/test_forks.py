@@ -58,9 +58,9 @@ def run(*words):
     "slow",
     [
         "emberkeep.store.directory",
-        "emberkeep.cache.miss",
+        "emberkeep.keep.miss",
         "emberkeep.lease.local",
-        "emberkeep.light",
+        "emberkeep.startup_records",
     ],
 )
 def test_a_fork_waits_for_what_another_threads_first_call_loads(slow, tmp_path):

@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emberkeep.errors import BundleRejected, StoreProblem, Untrusted
-from emberkeep.light import replace
 from emberkeep.sharing.bundle import framing, window
 from emberkeep.sharing.bundle.framing import HEAD_BYTES, decompress
 from emberkeep.sharing.bundle.index import (
@@ -32,6 +31,7 @@ from emberkeep.sharing.bundle.index import (
 )
 from emberkeep.sharing.bundle.reading import BundleReader
 from emberkeep.sharing.bundle.writing import write_bundle
+from emberkeep.startup_records import replace
 
 _place = os.path.join(os.path.dirname(__file__), "fuzz_bundle.py")
 _spec = importlib.util.spec_from_file_location("fuzz_bundle", _place)

@@ -14,15 +14,15 @@ import time
 
 import pytest
 
-from emberkeep import cache
+from emberkeep import keep
 from emberkeep.cli import main
 from emberkeep.errors import Unkeyable
-from emberkeep.light import replace, sha256
 from emberkeep.sharing.bundle.index import BundleEntry, BundleIndex, Member, arrange, canonical
 from emberkeep.sharing.bundle.reading import BundleReader
 from emberkeep.sharing.bundle.writing import write_bundle
 from emberkeep.sharing.library import _Outgoing
-from emberkeep.store.composition import compose, signed
+from emberkeep.startup_records import replace, sha256
+from emberkeep.store.manifest_writing import compose, signed
 from emberkeep.store.protocol import BlobRef
 from emberkeep.testing.samples import kept, tree, unsealed
 from emberkeep.trust.signing import load_key, manifest_message
@@ -374,7 +374,7 @@ def test_what_was_kept_under_such_a_name_stops_nobody_else(
 ):
     fill(alice, range(2))
     with monkeypatch.context() as patch:  # as emberkeep did before
-        patch.setattr(cache, "objection", lambda _: None)
+        patch.setattr(keep, "objection", lambda _: None)
         fill(alice, [3], **{what: name})
     code, answer, _ = say(alice, "export", str(tmp_path / "library.ek"), *NAMED)
     assert (code, answer["entries"]) == (1, 2)

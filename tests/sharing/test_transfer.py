@@ -13,8 +13,8 @@ import time
 import pytest
 
 from emberkeep.cli import main
-from emberkeep.light import sha256
 from emberkeep.sharing import transfer
+from emberkeep.startup_records import sha256
 from emberkeep.store.directory import Directory, entry_name
 from emberkeep.testing import Dictionary, accept, kept
 

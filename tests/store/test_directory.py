@@ -11,7 +11,7 @@ import pytest
 
 from emberkeep.errors import StoreProblem
 from emberkeep.store import directory as directory_module
-from emberkeep.store import files, within
+from emberkeep.store import files, no_follow
 from emberkeep.store.directory import LAYOUT, Directory, last_use
 from emberkeep.store.files import folder_name
 from emberkeep.store.manifest import SIZE_LIMIT, TRAILER, TRAILER_BYTES
@@ -143,7 +143,7 @@ def test_no_name_leads_out(store, name, tmp_path, sealer):
 
 
 def test_a_crash_before_the_manifest_leaves_nothing_to_see(store, artifact, monkeypatch):
-    write_within, written = within.write_within, []
+    write_within, written = no_follow.write_within, []
 
     def crash(root, path, content, access, **options):
         written.append(path)
@@ -151,7 +151,7 @@ def test_a_crash_before_the_manifest_leaves_nothing_to_see(store, artifact, monk
             raise OSError("the power went")
         write_within(root, path, content, access, **options)
 
-    monkeypatch.setattr(within, "write_within", crash)
+    monkeypatch.setattr(no_follow, "write_within", crash)
     with pytest.raises(StoreProblem, match="the power went"):
         store.write(artifact)
     blobs = {blob_path(store, role) for role in BLOBS}

@@ -8,10 +8,10 @@ import pytest
 
 from emberkeep.errors import StoreProblem
 from emberkeep.keys import fingerprint_mapping
-from emberkeep.store.composition import compose
 from emberkeep.store.directory import LAYOUT, Directory, blob_name, manifest_name
 from emberkeep.store.eviction import Policy, clear, collect
 from emberkeep.store.inspection import DAMAGED, OK, OTHER, UNTRUSTED, inspect, usage
+from emberkeep.store.manifest_writing import compose
 from emberkeep.store.neighbours import nearest
 from emberkeep.store.object_store import Folder
 from emberkeep.store.pins import is_pinned, pin, pinned, unpin

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from emberkeep.errors import StoreProblem
 from emberkeep.store import files
-from emberkeep.store.composition import compose
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import CLEAR_GRACE_S, QUARANTINE_S, Collected, Policy, clear, collect
 from emberkeep.store.manifest import TRAILER
+from emberkeep.store.manifest_writing import compose
 from emberkeep.store.pins import pin, pinned
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest
 

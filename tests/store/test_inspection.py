@@ -7,10 +7,10 @@ import pytest
 from emberkeep.errors import StoreProblem
 from emberkeep.keys import fingerprint_mapping
 from emberkeep.store import inspection
-from emberkeep.store.composition import compose
 from emberkeep.store.directory import Directory
 from emberkeep.store.inspection import inspect, usage
 from emberkeep.store.manifest import TRAILER
+from emberkeep.store.manifest_writing import compose
 from emberkeep.store.neighbours import compare, nearest
 from emberkeep.store.pins import pin
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest, Miss

@@ -10,14 +10,7 @@ from hypothesis import strategies as st
 from emberkeep.errors import StoreProblem
 from emberkeep.keys.explain import explain
 from emberkeep.keys.fingerprint import branch, leaf
-from emberkeep.light import as_dict, parse_json
-from emberkeep.store.composition import (
-    RECORDED_LEVELS,
-    RECORDED_NODES,
-    canonical,
-    compose,
-    read_ingredients,
-)
+from emberkeep.startup_records import as_dict, parse_json
 from emberkeep.store.files import LONGEST_TEXT
 from emberkeep.store.manifest import (
     DEEPEST,
@@ -26,6 +19,13 @@ from emberkeep.store.manifest import (
     TRAILER,
     TRAILER_BYTES,
     read_document,
+)
+from emberkeep.store.manifest_writing import (
+    RECORDED_LEVELS,
+    RECORDED_NODES,
+    canonical,
+    compose,
+    read_ingredients,
 )
 from emberkeep.store.protocol import DAMAGED, NEWER_FORMAT, UNTRUSTED, BlobRef, Key, Manifest, Miss
 from emberkeep.testing import accept, artifacts, kept, keys, layouts, unsealed

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from emberkeep.store import within
+from emberkeep.store import no_follow
 from emberkeep.store.object_store import Folder
 from emberkeep.testing import Dictionary, ObjectStoreContract
 
@@ -50,7 +50,7 @@ class TestFolder(ObjectStoreContract):
         place = self.make_place()
         place.write("a/1", b"1")
         seen = place.facts("a/1").version
-        move, pending = within.move_within, [True]
+        move, pending = no_follow.move_within, [True]
 
         def touch_and_move(root, path, target, access=None):
             if pending:
@@ -58,7 +58,7 @@ class TestFolder(ObjectStoreContract):
                 os.utime(path)
             move(root, path, target, access)
 
-        monkeypatch.setattr(within, "move_within", touch_and_move)
+        monkeypatch.setattr(no_follow, "move_within", touch_and_move)
         assert not place.remove("a/1", seen)
         assert place.read("a/1", 1)[0] == b"1"
         assert os.listdir(place.temporary) == []

@@ -18,7 +18,7 @@ from emberkeep.phasetype.ahead import own_kernels
 from emberkeep.targets import prebuilt
 from emberkeep.targets.cpu.features import LEVELS, host, missing
 from emberkeep.targets.cpu.target import CpuTarget
-from emberkeep.targets.obtaining import obtain
+from emberkeep.targets.kernel_lookup import obtain
 from emberkeep.targets.prebuilding import write_prebuilt
 
 LEVEL = "x86-64-v2"
@@ -104,19 +104,19 @@ def test_changed_sources_are_not_what_was_compiled(folder, monkeypatch):
 
 @pytest.mark.parametrize("change", [{"fastmath": True}, {"max_registers": 32}])
 def test_other_options_are_another_kernel(folder, change):
-    from emberkeep.light import replace
+    from emberkeep.startup_records import replace
 
     assert came(request=replace(source(), {"options": change})) is None
 
 
 def test_another_signature_is_another_kernel(folder):
-    from emberkeep.light import replace
+    from emberkeep.startup_records import replace
 
     assert came(request=replace(source(), {"types": source().types[:-1]})) is None
 
 
 def test_users_kernels_never_come_with_us(folder):
-    from emberkeep.light import replace
+    from emberkeep.startup_records import replace
 
     assert came(request=replace(source(), {"own": ()})) is None
 
@@ -131,7 +131,7 @@ def test_the_best_level_that_a_processor_has_is_taken(monkeypatch):
     monkeypatch.setattr(prebuilt, "_read_index", lambda level: {"level": level})
 
     def with_features(*names):
-        from emberkeep.light import replace
+        from emberkeep.startup_records import replace
 
         found = replace(host(), {"features": tuple(sorted(names))})
         monkeypatch.setattr(prebuilt, "host", lambda: found)
@@ -177,7 +177,7 @@ def test_what_cannot_be_loaded_is_compiled(folder, tmp_path_factory):
     (entry,) = index["kernels"].values()
     image = zlib.decompress((folder / entry["digest"]).read_bytes())
     spoilt = image.replace(b"\x7fELF", b"\x7fELE")
-    entry["digest"] = emberkeep.light.sha256(spoilt).hexdigest()
+    entry["digest"] = emberkeep.startup_records.sha256(spoilt).hexdigest()
     (folder / entry["digest"]).write_bytes(zlib.compress(spoilt))
     path.write_text(json.dumps(index))
     with pytest.warns(StoreWarning, match="cannot be loaded here and is compiled"):

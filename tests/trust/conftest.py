@@ -8,8 +8,8 @@ import pytest
 
 from emberkeep import Keep
 from emberkeep.cli import main
-from emberkeep.store.composition import resealed, signed
 from emberkeep.store.manifest import SIGNATURE_BYTES, TRAILER_BYTES
+from emberkeep.store.manifest_writing import resealed, signed
 from emberkeep.trust.editing import change_trust, with_entry
 from emberkeep.trust.signing import generate, manifest_message
 from emberkeep.trust.trusted import TrustedKey

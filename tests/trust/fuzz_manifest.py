@@ -14,10 +14,10 @@ import tempfile
 from hashlib import sha256
 
 from emberkeep.errors import StoreProblem, Untrusted
-from emberkeep.store.composition import resealed, signed
 from emberkeep.store.directory import LAYOUT, Directory
 from emberkeep.store.layers import Layered
 from emberkeep.store.manifest import SIGNATURE_BYTES, TRAILER_BYTES, read_stamps
+from emberkeep.store.manifest_writing import resealed, signed
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import ABSENT, DAMAGED, NEWER_FORMAT, UNTRUSTED, Kept, Miss
 from emberkeep.testing import kept
@@ -466,10 +466,10 @@ def seeds(world):
 
 def instrument(atheris):
     """Have the fuzzer see which branches are taken where documents are read and judged."""
-    from emberkeep.store import composition, directory, files, manifest
+    from emberkeep.store import directory, files, manifest, manifest_writing
     from emberkeep.trust import judging, seals, signing, trusted
 
-    modules = (manifest, composition, directory, files, judging, seals, signing, trusted)
+    modules = (manifest, manifest_writing, directory, files, judging, seals, signing, trusted)
     classes = (Directory, Judge, Others, OwnKeep, OwnKeys, TrustList, TrustedKey, trusted.Trust)
     for owner in (*modules, *classes):
         place = getattr(owner, "__module__", owner.__name__)

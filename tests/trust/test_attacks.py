@@ -11,8 +11,8 @@ import warnings
 import pytest
 
 from emberkeep import Keep, StoreWarning
-from emberkeep.store.composition import resealed
 from emberkeep.store.manifest import SIGNATURE_BYTES, TRAILER_BYTES, read_stamps
+from emberkeep.store.manifest_writing import resealed
 from emberkeep.trust.seals import Sealer
 from emberkeep.trust.signing import revocation_statement
 
@@ -646,7 +646,7 @@ import json, sys, warnings
 warnings.simplefilter("ignore")
 from emberkeep import Keep
 from emberkeep.cli import main
-from emberkeep.light import as_dict
+from emberkeep.startup_records import as_dict
 keep = Keep(memory_size=0)
 shown = [str(value) for value in as_dict(keep.settings).values() if not isinstance(value, dict)]
 found = keep.get_or_build("tables", "sample", {"n": 1}, lambda: {"code": b"built here"})

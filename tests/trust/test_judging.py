@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from emberkeep import StoreWarning
 from emberkeep.errors import StoreProblem, Untrusted
-from emberkeep.store.composition import resealed
 from emberkeep.store.manifest import read_document, read_stamps
+from emberkeep.store.manifest_writing import resealed
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import DAMAGED, UNTRUSTED, Manifest, Miss
 from emberkeep.testing import kept
@@ -550,7 +550,7 @@ def test_the_fuzzer_attacks_in_all_its_ways(tmp_path):
 
 BOMB = """
 import resource, sys, time
-from emberkeep.light import sha256
+from emberkeep.startup_records import sha256
 from emberkeep.store.manifest import SIZE_LIMIT, TRAILER, read_document
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 start = b'{"manifest":{"format":1,"kind":"a","name":"b","plan":"c","build":"d","blobs":[],'

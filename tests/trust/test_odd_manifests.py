@@ -9,8 +9,8 @@ import warnings
 import pytest
 
 from emberkeep import StoreWarning
-from emberkeep.store.composition import resealed, signed
 from emberkeep.store.manifest import DEEPEST
+from emberkeep.store.manifest_writing import resealed, signed
 from emberkeep.store.protocol import NEWER_FORMAT
 from emberkeep.trust.seals import Sealer
 from emberkeep.trust.signing import manifest_message

@@ -9,9 +9,9 @@ import pytest
 
 from emberkeep import settings
 from emberkeep.errors import StoreProblem, StoreWarning, Untrusted
-from emberkeep.light import replace, sha256
-from emberkeep.store.composition import resealed, signed, with_signatures
+from emberkeep.startup_records import replace, sha256
 from emberkeep.store.manifest import MOST_SIGNATURES, payload_of, read_document, read_stamps
+from emberkeep.store.manifest_writing import resealed, signed, with_signatures
 from emberkeep.store.protocol import Miss, Signature
 from emberkeep.testing.samples import kept
 from emberkeep.trust.judging import judge_of, signed_with

@@ -9,7 +9,7 @@ import pytest
 import emberkeep
 from emberkeep import xla
 from emberkeep.errors import StoreWarning, TargetUnavailable
-from emberkeep.light import replace
+from emberkeep.startup_records import replace
 from emberkeep.targets.cpu import features
 from emberkeep.xla import compilation
 
@@ -227,7 +227,7 @@ def test_jaxs_whole_key_counts(stocked):
     ],
 )
 def test_each_fact_of_the_processor_counts(stocked, monkeypatch, name, value):
-    from emberkeep.light import replace
+    from emberkeep.startup_records import replace
 
     monkeypatch.setattr(features, "_known", [replace(features.host(), {name: value})])
     assert not asked(stocked)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import emberkeep
-from emberkeep.light import replace
+from emberkeep.startup_records import replace
 from emberkeep.targets.cpu import features
 from emberkeep.xla.executables import environment, kept
 

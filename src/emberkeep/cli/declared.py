@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from emberkeep.cli.session import warn
 from emberkeep.errors import InvalidKernel
-from emberkeep.light import final, frozen, replace
+from emberkeep.startup_records import final, frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
     from typing import Any
 
-    from emberkeep.cache import Artifact, Keep
+    from emberkeep.keep import Artifact, Keep
     from emberkeep.ode.solver import Solver
     from emberkeep.targets.kernel import Kernel
     from emberkeep.targets.protocol import Target

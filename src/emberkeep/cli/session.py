@@ -6,8 +6,8 @@ from emberkeep import settings as settings_module
 from emberkeep.cli.streams import write_error, write_out
 from emberkeep.cli.text import as_json, printable
 from emberkeep.errors import InvalidSetting, StoreProblem
-from emberkeep.light import final
 from emberkeep.settings import Place
+from emberkeep.startup_records import final
 from emberkeep.store.directory import Directory, Notebook
 from emberkeep.trust.judging import judge_of
 from emberkeep.trust.seals import OwnKeep, Sealer

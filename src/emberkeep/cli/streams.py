@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from io import TextIOBase
 
 from emberkeep.errors import EmberkeepError
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

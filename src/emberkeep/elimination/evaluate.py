@@ -10,7 +10,7 @@ import numpy as np
 
 from emberkeep.elimination.kernels.evaluating import evaluate_kernel, solve_kernel
 from emberkeep.elimination.layout import FORWARD, GOOD, TRANSPOSED
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

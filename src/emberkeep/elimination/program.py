@@ -35,7 +35,7 @@ from emberkeep.elimination.layout import (
     VERTICES,
 )
 from emberkeep.elimination.ordering import minimum_degree
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from emberkeep.elimination.kernels.taping import (
 )
 from emberkeep.elimination.layout import DIVIDE, MULTIPLY, ONE
 from emberkeep.errors import InvalidGraph
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from emberkeep.keys.fingerprint import Fingerprint, leaf
-from emberkeep.light import sha256
+from emberkeep.startup_records import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from emberkeep.keys.origin import (
     library_of_import,
 )
 from emberkeep.keys.refusal import GlobalsChange
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _handlers(form: Instructions) -> Fingerprint:
 
 
 def _size(instructions: list[bytes]) -> str:
-    from emberkeep.light import sha256
+    from emberkeep.startup_records import sha256
 
     digest = sha256(b" ".join(instructions)).hexdigest()[:12]
     return f"{len(instructions)} instructions, sha256 {digest}"

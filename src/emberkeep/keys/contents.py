@@ -29,7 +29,7 @@ from emberkeep.keys.imports import absolute, read_imports
 from emberkeep.keys.libraries import identify
 from emberkeep.keys.record import Record, digest_of, files_below, is_native, required_names
 from emberkeep.keys.versioned import goes_by_version, origin
-from emberkeep.light import final, frozen, sha256
+from emberkeep.startup_records import final, frozen, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from emberkeep.keys.metadata import (
     record_form,
     version_within,
 )
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

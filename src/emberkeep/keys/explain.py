@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.keys.fingerprint import shorten
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from emberkeep.keys.distributions import Installation
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ Values that have parts are walked (`walk`); two trees are compared by `explain`.
 
 from __future__ import annotations
 
-from emberkeep.light import final, frozen, sha256
+from emberkeep.startup_records import final, frozen, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

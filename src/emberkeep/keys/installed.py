@@ -17,7 +17,7 @@ import types
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.fingerprint import branch, leaf
 from emberkeep.keys.origin import functions_of, home_of, is_followed, is_of_user, own_code
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from bisect import bisect_left
 from functools import lru_cache
 from opcode import hasconst, hasjrel, hasname, opname
 
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

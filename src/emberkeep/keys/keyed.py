@@ -6,7 +6,7 @@ from emberkeep.errors import Unkeyable
 from emberkeep.keys import Fingerprint, fingerprint_mapping
 from emberkeep.keys.walk import Walk
 from emberkeep.keys.watch import Watch
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ import types
 from emberkeep.keys.distributions import locate_package
 from emberkeep.keys.fingerprint import atom, leaf
 from emberkeep.keys.versioned import origin
-from emberkeep.light import sha256
+from emberkeep.startup_records import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import re
 
 from emberkeep.keys.libraries import UNREADABLE, file_digest, identify
 from emberkeep.keys.metadata import record_form
-from emberkeep.light import final, sha256
+from emberkeep.startup_records import final, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

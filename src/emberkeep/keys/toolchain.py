@@ -24,7 +24,7 @@ from emberkeep.keys.libraries import (
     svml_libraries,
 )
 from emberkeep.keys.numba_settings import numba_settings
-from emberkeep.light import final, frozen, sha256
+from emberkeep.startup_records import final, frozen, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

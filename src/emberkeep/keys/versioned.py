@@ -15,7 +15,7 @@ from emberkeep.keys.distributions import (
     distribution_of_module_file,
     is_standard_library,
 )
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import sys
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.fingerprint import Fingerprint, atom, branch, leaf
 from emberkeep.keys.refusal import GlobalsChange, declared_leaf, refusal
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

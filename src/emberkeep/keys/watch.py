@@ -24,7 +24,7 @@ import sys
 import types
 from operator import is_
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

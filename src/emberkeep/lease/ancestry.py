@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TOLERANCE_S = 0.05  # starts are told in hundredths of a second, and clocks drift
 

@@ -14,7 +14,7 @@ from emberkeep.errors import InvalidBuild
 from emberkeep.lease import failure
 from emberkeep.lease.joins import Joins
 from emberkeep.lease.waiting import FOR_ONESELF
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

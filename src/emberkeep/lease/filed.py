@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.lease import failure, record
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

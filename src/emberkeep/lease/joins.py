@@ -6,7 +6,7 @@ import sys
 from _thread import get_ident
 from time import monotonic
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from emberkeep.lease import failure
 from emberkeep.lease.ancestry import is_within
 from emberkeep.lease.record import read
 from emberkeep.lease.waiting import FOR_ONESELF, Wait
-from emberkeep.light import final
+from emberkeep.startup_records import final
 from emberkeep.store import files
 from emberkeep.store.files import ALONE
-from emberkeep.store.within import in_folder, remove_within, write_within
+from emberkeep.store.no_follow import in_folder, remove_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from _io import BytesIO
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

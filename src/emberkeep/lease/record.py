@@ -22,10 +22,10 @@ import errno
 import os
 import time
 
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.store import files
 from emberkeep.store.files import Access, allow
-from emberkeep.store.within import in_folder, open_folder
+from emberkeep.store.no_follow import in_folder, open_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from emberkeep.lease.filed import FileSlot
 from emberkeep.lease.protocol import Job
 from emberkeep.lease.waiting import FOR_ONESELF, Wait
 from emberkeep.lease.watch import Watch
-from emberkeep.light import final, sha256
+from emberkeep.startup_records import final, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

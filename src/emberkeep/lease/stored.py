@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from emberkeep.lease import failure
 from emberkeep.lease.record import LIMIT, Record, parse
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

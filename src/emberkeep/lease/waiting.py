@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

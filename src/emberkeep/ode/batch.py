@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.targets.arguments import is_traced
 
 TYPE_CHECKING = False

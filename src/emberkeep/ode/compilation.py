@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from emberkeep.light import as_dict, final, frozen
 from emberkeep.ode.plan import compiled
+from emberkeep.startup_records import as_dict, final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

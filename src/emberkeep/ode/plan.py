@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import final, frozen, replace
 from emberkeep.ode.control import controller_for
 from emberkeep.ode.methods import method
+from emberkeep.startup_records import final, frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import SolveFailed, SolveWarning
-from emberkeep.light import final, frozen
 from emberkeep.ode.status import MEANINGS, REMEDIES, SUCCESS
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Result:
         if self.status.any():
             import warnings
 
-            from emberkeep.cache import depth_of_caller
+            from emberkeep.keep import depth_of_caller
 
             text = (
                 f"{self._failures()}, in result.failed; their values are NaN from there on. "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from emberkeep.errors import InvalidPlan, TargetUnavailable
-from emberkeep.light import final
 from emberkeep.ode.batch import VERBATIM, make_batch
 from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.plan import listed_outputs, make_plan
@@ -14,14 +13,15 @@ from emberkeep.ode.running.job import Job
 from emberkeep.ode.system.system import System
 from emberkeep.ode.times import make_times
 from emberkeep.ode.tolerances import ATOL, MAX_STEPS, RTOL, Numbers, kernel_numbers
-from emberkeep.targets.obtaining import default_keep, obtain_artifact
+from emberkeep.startup_records import final
+from emberkeep.targets.kernel_lookup import default_keep, obtain_artifact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from emberkeep.cache import Artifact, Keep
+    from emberkeep.keep import Artifact, Keep
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.running.job import Outcome, Runner
     from emberkeep.targets.protocol import Target

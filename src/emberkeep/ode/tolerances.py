@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import final, frozen
 from emberkeep.ode.plan import SETTINGS
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from math import fsum
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.light import final, frozen, replace
 from emberkeep.phasetype.reachability import closure
+from emberkeep.startup_records import final, frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

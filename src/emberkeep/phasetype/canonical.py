@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 
 from emberkeep.errors import EmberkeepWarning
-from emberkeep.light import final, frozen, sha256
 from emberkeep.phasetype.assembly import Edges
+from emberkeep.startup_records import final, frozen, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from math import frexp, fsum, ldexp
 import numpy as np
 
 from emberkeep.elimination.components import components
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

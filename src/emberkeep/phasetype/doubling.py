@@ -24,8 +24,8 @@ from decimal import Context, Decimal
 import numpy as np
 
 from emberkeep.errors import TooStiff
-from emberkeep.light import final
 from emberkeep.phasetype.kernels.doubling import multiply
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

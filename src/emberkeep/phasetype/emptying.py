@@ -14,12 +14,12 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import TooStiff
-from emberkeep.light import replace
 from emberkeep.phasetype.chains import Chain, assembled
 from emberkeep.phasetype.doubling import doubled, work
 from emberkeep.phasetype.kernels.walking import propagate
 from emberkeep.phasetype.reachability import closure
 from emberkeep.phasetype.uniformisation import poisson_weights
+from emberkeep.startup_records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

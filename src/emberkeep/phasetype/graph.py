@@ -7,16 +7,16 @@ from collections.abc import Callable
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.light import final
 from emberkeep.phasetype.constructors import Draft
 from emberkeep.phasetype.structure import Definition, Structure
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from emberkeep.cache import Keep
+    from emberkeep.keep import Keep
     from emberkeep.phasetype.assembly import Edges
     from emberkeep.phasetype.canonical import Canonical
     from emberkeep.phasetype.differentiable.model import Model

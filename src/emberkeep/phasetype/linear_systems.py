@@ -7,11 +7,11 @@ import numpy as np
 from emberkeep.elimination.evaluate import Factors
 from emberkeep.elimination.layout import BAD_WEIGHT
 from emberkeep.errors import InvalidGraph
-from emberkeep.light import final
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.numeric import as_numbers
 from emberkeep.phasetype.reachability import closure
 from emberkeep.phasetype.trace import rows_of
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

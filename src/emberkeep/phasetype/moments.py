@@ -12,10 +12,10 @@ from math import comb
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.light import final
 from emberkeep.phasetype.linear_systems import Elimination, read_theta
 from emberkeep.phasetype.rewards import one_kind, read_rewards
 from emberkeep.phasetype.trace import rows_of
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidGraph
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from math import fsum
 
 import numpy as np
 
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import clear
 from emberkeep.store.inspection import is_named
 from emberkeep.store.protocol import Miss
-from emberkeep.targets.obtaining import default_keep
+from emberkeep.targets.kernel_lookup import default_keep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.cache import Keep
+    from emberkeep.keep import Keep
     from emberkeep.store.protocol import Manifest
 
 

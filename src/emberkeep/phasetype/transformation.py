@@ -7,11 +7,11 @@ import numpy as np
 from emberkeep.elimination.evaluate import Factors
 from emberkeep.elimination.program import Program, record
 from emberkeep.errors import InvalidGraph
-from emberkeep.light import final, frozen
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.constructors import define
 from emberkeep.phasetype.rewards import one_kind
 from emberkeep.phasetype.states import NONE, WORD, States, read_states
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from _thread import allocate_lock, get_ident, start_new_thread
 from contextvars import copy_context
 from time import monotonic
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

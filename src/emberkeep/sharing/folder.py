@@ -13,10 +13,10 @@ import time
 from contextlib import contextmanager
 
 from emberkeep.errors import StoreProblem
-from emberkeep.light import final, replace
 from emberkeep.settings import REQUIRE
 from emberkeep.sharing.deadline import guard
 from emberkeep.sharing.seen import Seen
+from emberkeep.startup_records import final, replace
 from emberkeep.store.directory import Directory
 from emberkeep.store.files import RESERVED, as_of, folder_name
 from emberkeep.store.layers import size_of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from emberkeep.errors import BundleRejected, StoreProblem, Untrusted
-from emberkeep.light import final, frozen, sha256
 from emberkeep.sharing.bundle.framing import MEMBER_LIMIT
 from emberkeep.sharing.bundle.index import BundleEntry, BundleIndex, Member
+from emberkeep.startup_records import final, frozen, sha256
 from emberkeep.store.directory import blob_name
 from emberkeep.store.files import objection
 from emberkeep.store.manifest import read_document

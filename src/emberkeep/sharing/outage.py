@@ -19,9 +19,9 @@ from __future__ import annotations
 import os
 import time
 
-from emberkeep.light import final, frozen, sha256
+from emberkeep.startup_records import final, frozen, sha256
 from emberkeep.store import files
-from emberkeep.store.within import remove_within, write_within
+from emberkeep.store.no_follow import remove_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

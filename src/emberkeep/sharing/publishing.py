@@ -14,8 +14,8 @@ import time
 from _thread import allocate_lock, start_new_thread
 
 from emberkeep.lease.protocol import Job
-from emberkeep.light import final
 from emberkeep.sharing.deadline import is_stuck
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

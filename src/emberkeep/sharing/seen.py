@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from emberkeep.light import final, sha256
+from emberkeep.startup_records import final, sha256
 from emberkeep.store import files
 
 FOLDER = "places"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from emberkeep.errors import StoreProblem, Untrusted
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.store.directory import entry_name
 from emberkeep.store.parallel import batches, in_parallel
 from emberkeep.store.protocol import Miss

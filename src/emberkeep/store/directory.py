@@ -28,7 +28,7 @@ import time
 from errno import ELOOP
 
 from emberkeep.errors import StoreProblem
-from emberkeep.light import final, frozen, sha256
+from emberkeep.startup_records import final, frozen, sha256
 from emberkeep.store import files
 from emberkeep.store.files import RESERVED, folder_name
 from emberkeep.store.manifest import SIZE_LIMIT, has_signatures, read_document
@@ -259,7 +259,7 @@ class Directory:
         return moved
 
     def _move(self, path: str, target: str) -> None:
-        from emberkeep.store.within import move_within  # a hit needs none
+        from emberkeep.store.no_follow import move_within  # a hit needs none
 
         move_within(self.root, path, target)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 
 from emberkeep.errors import StoreProblem
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.store import statistics
 from emberkeep.store.directory import blob_name, entry_name, remove_entry
 from emberkeep.store.inspection import (

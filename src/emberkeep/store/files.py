@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from stat import S_ISREG
 
-from emberkeep.light import final, frozen, sha256
+from emberkeep.startup_records import final, frozen, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

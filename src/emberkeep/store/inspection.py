@@ -6,7 +6,7 @@ import os
 import time
 
 from emberkeep.errors import StoreProblem
-from emberkeep.light import final, frozen, sha256
+from emberkeep.startup_records import final, frozen, sha256
 from emberkeep.store import files
 from emberkeep.store.directory import (
     blob_name,
@@ -18,10 +18,10 @@ from emberkeep.store.manifest import (
     TRAILER_BYTES,
     read_document,
 )
+from emberkeep.store.no_follow import in_folder
 from emberkeep.store.parallel import batches, in_parallel
 from emberkeep.store.pins import pinned
 from emberkeep.store.protocol import DAMAGED, UNREADABLE, UNTRUSTED, Miss
-from emberkeep.store.within import in_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

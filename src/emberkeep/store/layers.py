@@ -7,7 +7,7 @@ import time
 from _thread import allocate_lock, get_ident
 
 from emberkeep.errors import StoreProblem, Untrusted
-from emberkeep.light import final
+from emberkeep.startup_records import final
 from emberkeep.store.directory import unchanging
 from emberkeep.store.files import folder_name
 from emberkeep.store.protocol import ABSENT, BY_WEIGHT, UNREADABLE, Entry, Miss

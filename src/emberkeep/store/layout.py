@@ -35,7 +35,7 @@ def mend(directory: Directory, path: str, layout: bytes) -> bool:
     moved = directory.move_away(path)
     if moved is None:
         return False
-    from emberkeep.store.within import move_within
+    from emberkeep.store.no_follow import move_within
 
     try:
         if is_of_a_version(files.read_file(moved, 4096)):  # a healer was faster

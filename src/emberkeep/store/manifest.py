@@ -16,7 +16,7 @@ for every future format, so that an old reader can tell a newer document from a 
 
 from __future__ import annotations
 
-from emberkeep.light import parse_json, sha256
+from emberkeep.startup_records import parse_json, sha256
 from emberkeep.store.files import LONGEST_TEXT
 from emberkeep.store.protocol import (
     DAMAGED,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from emberkeep.errors import StoreProblem
-from emberkeep.light import final, frozen
-from emberkeep.store.composition import read_ingredients
+from emberkeep.startup_records import final, frozen
 from emberkeep.store.inspection import is_named
+from emberkeep.store.manifest_writing import read_ingredients
 from emberkeep.store.protocol import Miss
 
 TYPE_CHECKING = False

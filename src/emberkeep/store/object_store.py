@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 from emberkeep.store import files
 from emberkeep.store.files import ALONE
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from emberkeep.store.files import Access
-    from emberkeep.store.within import OpenFolders
+    from emberkeep.store.no_follow import OpenFolders
 
 
 @final
@@ -226,12 +226,12 @@ class Folder:
 
     def write(self, name: str, content: bytes, *, replaces: bool = True) -> None:
         """Write a file under another name, then give it its own."""
-        from emberkeep.store import within  # a hit needs none
+        from emberkeep.store import no_follow  # a hit needs none
 
         folders = self._folders
         access = self.access if folders is None else folders.access
         path = self.address(name)
-        within.write_within(self.root, path, content, access, replaces=replaces, folders=folders)
+        no_follow.write_within(self.root, path, content, access, replaces=replaces, folders=folders)
 
     def with_open(self, folders: OpenFolders) -> Folder:
         """The same place, for one thread that writes several files."""
@@ -239,13 +239,13 @@ class Folder:
 
     def touch(self, name: str) -> bool:
         """Set a file's times to now, by way of no link."""
-        from emberkeep.store.within import touch_within  # a hit needs none, but once an hour
+        from emberkeep.store.no_follow import touch_within  # a hit needs none, but once an hour
 
         return touch_within(self.root, self.address(name))
 
     def remove(self, name: str, version: str = "") -> bool:
         """Remove a file, by way of no link."""
-        from emberkeep.store.within import remove_within  # a hit needs none
+        from emberkeep.store.no_follow import remove_within  # a hit needs none
 
         if version:
             return self._remove_version(self.address(name), version)
@@ -253,7 +253,7 @@ class Folder:
 
     def remove_group(self, name: str) -> bool:
         """Remove a folder within, if it is empty; whether it was there, empty and could be."""
-        from emberkeep.store.within import remove_folder_within
+        from emberkeep.store.no_follow import remove_folder_within
 
         return remove_folder_within(self.root, self.address(name))
 
@@ -262,7 +262,7 @@ class Folder:
 
         It is moved aside first: who comes after that does not find it, and writes it anew.
         """
-        from emberkeep.store.within import TEMPORARY, move_within, remove_within
+        from emberkeep.store.no_follow import TEMPORARY, move_within, remove_within
 
         aside = self.address(f"{TEMPORARY}/{files.unique_name()}")
         try:

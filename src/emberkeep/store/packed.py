@@ -8,7 +8,7 @@ given what it was. Digests are those of the content itself, and its size bounds 
 
 from __future__ import annotations
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from errno import EBUSY, EIO, ESTALE
 
 from emberkeep.errors import StoreProblem
-from emberkeep.light import final
+from emberkeep.startup_records import final
 from emberkeep.store import files
 from emberkeep.store.directory import LAYOUT, blob_name, manifest_name, source_name
 from emberkeep.store.manifest import SIZE_LIMIT, read_document
+from emberkeep.store.no_follow import OpenFolders
 from emberkeep.store.packed import Packed
 from emberkeep.store.protocol import NEWER_FORMAT, Miss
-from emberkeep.store.within import OpenFolders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 
-from emberkeep.light import final, frozen, sha256
+from emberkeep.startup_records import final, frozen, sha256
 from emberkeep.store import files
 from emberkeep.store.directory import LAYOUT, blob_name, entry_name, manifest_name, remove_entry
 from emberkeep.store.inspection import MANIFEST, STRAY_AFTER_S, inspect, reap
 from emberkeep.store.layout import is_of_a_version, mend
 from emberkeep.store.manifest import SIZE_LIMIT, read_document
+from emberkeep.store.no_follow import move_within
 from emberkeep.store.protocol import DAMAGED, Miss
-from emberkeep.store.within import move_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import os
 import time
 
 from emberkeep.store import files
+from emberkeep.store.no_follow import remove_within, write_within
 from emberkeep.store.tally import SUFFIX
-from emberkeep.store.within import remove_within, write_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

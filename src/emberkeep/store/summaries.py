@@ -11,10 +11,10 @@ sealed by this user, all of them are. Nothing is loaded by it, and whatever is l
 from __future__ import annotations
 
 from emberkeep.errors import StoreProblem
-from emberkeep.light import final, parse_json, sha256
-from emberkeep.store.composition import canonical, read_ingredients
+from emberkeep.startup_records import final, parse_json, sha256
 from emberkeep.store.directory import entry_name, is_manifest_name
 from emberkeep.store.inspection import blobs_in, named_blobs
+from emberkeep.store.manifest_writing import canonical, read_ingredients
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import UNREADABLE, Miss
 

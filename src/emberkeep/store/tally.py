@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 from emberkeep.store import files
 
 TYPE_CHECKING = False
@@ -100,7 +100,7 @@ def _merge(totals: dict[tuple[str, str, str], tuple[int, float]], counts: Totals
 def _append(root: str, path: str, content: bytes) -> None:
     if not os.path.isdir(root):  # nothing was ever kept: leave no trace
         return
-    from emberkeep.store.within import in_folder  # at the end, or after a while: no hit needs it
+    from emberkeep.store.no_follow import in_folder  # at the end, or after a while: no hit needs it
 
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | files.NO_FOLLOW
     descriptor = in_folder(

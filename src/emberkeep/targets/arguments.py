@@ -7,7 +7,7 @@ last dimension says C order, else any strides are taken.
 from __future__ import annotations
 
 from emberkeep.errors import InvalidArgument, InvalidKernel
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

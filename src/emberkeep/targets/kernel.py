@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidArgument, InvalidKernel
-from emberkeep.light import final
+from emberkeep.startup_records import final
 from emberkeep.targets.arguments import accepts, describe, parse_signature, type_of
-from emberkeep.targets.obtaining import default_keep, obtain_artifact, obtain_own, renew
+from emberkeep.targets.kernel_lookup import default_keep, obtain_artifact, obtain_own, renew
 from emberkeep.targets.protocol import KernelSource, argument_names
 
 TYPE_CHECKING = False
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from typing import Any
 
-    from emberkeep.cache import Artifact, Keep
+    from emberkeep.keep import Artifact, Keep
     from emberkeep.keys.watch import Watch
     from emberkeep.targets.arguments import ArgumentType
     from emberkeep.targets.compile_times import FunctionTime
-    from emberkeep.targets.obtaining import Obtained
+    from emberkeep.targets.kernel_lookup import Obtained
     from emberkeep.targets.protocol import Target
 
     Signature = tuple[ArgumentType, ...]

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from emberkeep.errors import TargetUnavailable
 from emberkeep.keys.toolchain import own_digests
-from emberkeep.light import sha256
+from emberkeep.startup_records import sha256
 from emberkeep.targets.cpu.target import OWN, SHARED, CpuTarget
 from emberkeep.targets.prebuilt import FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from emberkeep.cache import Keep
+    from emberkeep.keep import Keep
     from emberkeep.targets.kernel import Kernel
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 
-from emberkeep.cache import Artifact, span
 from emberkeep.errors import StoreWarning
+from emberkeep.keep import Artifact, span
 from emberkeep.keys.toolchain import own_digests
-from emberkeep.light import parse_json, sha256
+from emberkeep.startup_records import parse_json, sha256
 from emberkeep.targets.cpu.features import LEVELS, host, missing
 from emberkeep.targets.cpu.target import OWN, SHARED
 
@@ -118,7 +118,7 @@ def _log(text: str) -> None:
 def _warn(text: str) -> None:
     import warnings
 
-    from emberkeep.cache import depth_of_caller
+    from emberkeep.keep import depth_of_caller
 
     warnings.warn(
         f"{text}. Kernels of emberkeep's own are compiled instead, which needs numba and takes its "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.targets.arguments import describe
 
 TYPE_CHECKING = False
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Protocol
 
-    from emberkeep.cache import Artifact
+    from emberkeep.keep import Artifact
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.arguments import ArgumentType
     from emberkeep.targets.compile_times import FunctionTime
@@ -204,7 +204,7 @@ def function_from(text: str, entry: str, names: Mapping[str, object]) -> types.F
     """The function `entry` of a source text, readable in tracebacks under a telling name."""
     import linecache
 
-    from emberkeep.light import sha256
+    from emberkeep.startup_records import sha256
 
     label = f"<emberkeep {entry} {sha256(text.encode()).hexdigest()[:12]}>"
     space: dict[str, Any] = {"__name__": f"emberkeep.generated.{entry}", **names}

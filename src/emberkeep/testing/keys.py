@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emberkeep.cache import make_key
-from emberkeep.targets.obtaining import KIND, build_half
+from emberkeep.keep import make_key
+from emberkeep.targets.kernel_lookup import KIND, build_half
 
 if TYPE_CHECKING:
     from emberkeep.store.protocol import Key

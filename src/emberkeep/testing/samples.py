@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emberkeep.keys.fingerprint import branch, leaf
-from emberkeep.light import sha256
-from emberkeep.store.composition import compose
+from emberkeep.startup_records import sha256
 from emberkeep.store.manifest import HEX_DIGITS
+from emberkeep.store.manifest_writing import compose
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest
 
 if TYPE_CHECKING:

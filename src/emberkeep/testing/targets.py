@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from emberkeep.cache import Artifact, Keep
 from emberkeep.errors import InvalidArgument, InvalidKernel, Unloadable
+from emberkeep.keep import Artifact, Keep
 from emberkeep.targets.arguments import parse_signature
-from emberkeep.targets.obtaining import obtain, obtain_artifact
+from emberkeep.targets.kernel_lookup import obtain, obtain_artifact
 from emberkeep.targets.protocol import KernelSource, Target
 from emberkeep.testing.keys import key_of
 

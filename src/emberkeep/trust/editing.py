@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from emberkeep.errors import InvalidSetting, StoreProblem
-from emberkeep.light import as_dict
-from emberkeep.light import replace as with_changes
+from emberkeep.startup_records import as_dict
+from emberkeep.startup_records import replace as with_changes
 from emberkeep.store import files
 from emberkeep.trust.seals import TRUST_FILE
 from emberkeep.trust.trusted import NOBODY, NUMBERED, VERSION, Trust, read_trust

@@ -6,8 +6,8 @@ import os
 import time
 
 from emberkeep.errors import StoreProblem, Untrusted
-from emberkeep.light import final, replace
 from emberkeep.settings import OFF, REQUIRE, private_key
+from emberkeep.startup_records import final, replace
 from emberkeep.store.manifest import read_document, read_stamps
 from emberkeep.store.protocol import Miss
 from emberkeep.trust.seals import NOT_OURS, OwnKeep
@@ -261,7 +261,7 @@ def _reason(trust: Trust, public: str) -> str:
 
 def signed_with(key: SigningKey, document: bytes) -> bytes:
     """A document with the signature of a key beside those that it has."""
-    from emberkeep.store.composition import signed
+    from emberkeep.store.manifest_writing import signed
     from emberkeep.trust.signing import manifest_message
 
     return signed(document, key.public, lambda payload: key.sign(manifest_message(payload)))
@@ -330,7 +330,7 @@ class Others:
             Untrusted: it is neither this user's own nor signed by somebody trusted.
             StoreProblem: there is no key to sign with.
         """
-        from emberkeep.store.composition import with_signatures, without_details
+        from emberkeep.store.manifest_writing import with_signatures, without_details
 
         stamps = read_stamps(document)
         if stamps is None:

@@ -10,7 +10,7 @@ import os
 import time
 
 from emberkeep.errors import Untrusted
-from emberkeep.light import final, sha256
+from emberkeep.startup_records import final, sha256
 from emberkeep.store import files
 from emberkeep.store.manifest import NO_SEAL, read_document, read_stamps
 
@@ -134,7 +134,7 @@ class OwnKeep:
         Raises:
             Untrusted: nobody who counts vouches for it.
         """
-        from emberkeep.store.composition import resealed, with_signatures
+        from emberkeep.store.manifest_writing import resealed, with_signatures
         from emberkeep.store.protocol import Miss
 
         stamps = read_stamps(document)

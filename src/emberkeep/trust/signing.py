@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from emberkeep.errors import StoreProblem
-from emberkeep.light import final, frozen, parse_json
+from emberkeep.startup_records import final, frozen, parse_json
 from emberkeep.store import files
 
 TYPE_CHECKING = False

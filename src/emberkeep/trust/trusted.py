@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from emberkeep.light import final, frozen, parse_json
+from emberkeep.startup_records import final, frozen, parse_json
 from emberkeep.store import files
 from emberkeep.store.manifest import MOST_SIGNATURES
 from emberkeep.trust.seals import TRUST_FILE

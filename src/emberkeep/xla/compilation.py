@@ -23,19 +23,19 @@ from contextlib import contextmanager
 from importlib import import_module
 from threading import Lock
 
-from emberkeep.cache import depth_of_caller
 from emberkeep.errors import StoreWarning, TargetUnavailable
+from emberkeep.keep import depth_of_caller
 from emberkeep.keys.toolchain import toolchain
-from emberkeep.light import final
+from emberkeep.startup_records import final
 from emberkeep.targets.cpu import features
-from emberkeep.targets.obtaining import BuildHalf, default_keep
+from emberkeep.targets.kernel_lookup import BuildHalf, default_keep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
     from typing import Any
 
-    from emberkeep.cache import Answer, Keep
+    from emberkeep.keep import Answer, Keep
 
 KIND = "xla"
 ROLE = "program"

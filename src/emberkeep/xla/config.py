@@ -7,11 +7,11 @@ import warnings
 from dataclasses import asdict, dataclass
 from importlib import import_module
 
-from emberkeep.cache import Keep, depth_of_caller
 from emberkeep.errors import EmberkeepWarning, InvalidSetting
-from emberkeep.light import final
+from emberkeep.keep import Keep, depth_of_caller
 from emberkeep.settings import STRATEGIES, parse_places
-from emberkeep.targets.obtaining import default_keep
+from emberkeep.startup_records import final
+from emberkeep.targets.kernel_lookup import default_keep
 from emberkeep.xla.compilation import (
     enable,
     import_jax,

@@ -12,7 +12,7 @@ import platform
 from importlib import import_module
 
 from emberkeep.errors import InvalidKernel, Unloadable
-from emberkeep.light import final, sha256
+from emberkeep.startup_records import final, sha256
 from emberkeep.targets.cpu.features import host, missing
 from emberkeep.targets.cpu.load import load_object_llvmlite, load_shared_object
 from emberkeep.targets.cpu.target import RELOCATABLE, SHARED
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from emberkeep.cache import Artifact, Keep
+    from emberkeep.keep import Artifact, Keep
     from emberkeep.targets.kernel import Kernel
 
 DIGITS = 16
@@ -86,7 +86,7 @@ def is_supported() -> bool:
 
 
 def _rebuilt(kernel: Kernel) -> tuple[Artifact, int]:
-    from emberkeep.cache import Keep
+    from emberkeep.keep import Keep
 
     (artifact,) = kernel.build(keep=Keep(disabled=True))
     return artifact, _entry_of(artifact, kernel.name)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import warnings
 
-from emberkeep.cache import Keep, depth_of_caller
 from emberkeep.errors import InvalidSetting, StoreProblem, StoreWarning
-from emberkeep.light import as_dict, final
+from emberkeep.keep import Keep, depth_of_caller
 from emberkeep.settings import DAY_S, parse_folder, parse_places
 from emberkeep.sharing.bundle_files import pin_builds, written_whole
+from emberkeep.startup_records import as_dict, final
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, clear, collect
 from emberkeep.store.inspection import OK, is_named, usage
 from emberkeep.store.pins import pinned
 from emberkeep.store.protocol import DISABLED, Miss
-from emberkeep.targets.obtaining import default_keep
+from emberkeep.targets.kernel_lookup import default_keep
 from emberkeep.trust.judging import Others, judge_of, own_keep
 from emberkeep.trust.seals import Sealer
 from emberkeep.xla.compilation import programs_in_use, using

@@ -6,7 +6,7 @@ import time
 from functools import wraps
 
 from emberkeep.errors import InvalidArgument
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.xla.compilation import import_jax, programs_in_use
 
 TYPE_CHECKING = False

@@ -14,8 +14,8 @@ import time
 from workload import KIND, NAME, Heard, ask, tell
 
 from emberkeep import Keep
-from emberkeep.store.composition import resealed, signed
 from emberkeep.store.manifest import SIGNATURE_BYTES, TRAILER_BYTES, read_stamps
+from emberkeep.store.manifest_writing import resealed, signed
 from emberkeep.trust.editing import change_trust, with_entry
 from emberkeep.trust.signing import SigningKey, generate, manifest_message, public_half
 from emberkeep.trust.trusted import TrustedKey

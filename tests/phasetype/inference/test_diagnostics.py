@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from emberkeep.light import replace
 from emberkeep.phasetype.inference import Gamma, Uniform, mcmc, svgd
 from emberkeep.phasetype.inference.modes import batched
 from emberkeep.phasetype.inference.stein import stein_matrix
+from emberkeep.startup_records import replace
 
 PRIOR = Gamma(3.0, 1.5)
 ARVIZ_SAYS = "ignore:(?s).*ArviZ is undergoing"

@@ -11,7 +11,7 @@ import numpy as np
 
 from emberkeep.errors import EmberkeepError
 from emberkeep.keys.distributions import find_distribution
-from emberkeep.light import replace, sha256
+from emberkeep.startup_records import replace, sha256
 from emberkeep.targets.cpu import features
 from emberkeep.targets.cpu.target import CpuTarget
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emberkeep.errors import Unloadable
-from emberkeep.light import sha256
+from emberkeep.startup_records import sha256
 from emberkeep.targets.cpu import link as linking
 from emberkeep.targets.cpu import load
 from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS, check, library_version

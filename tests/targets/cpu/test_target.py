@@ -10,12 +10,12 @@ import pytest
 
 import emberkeep
 from emberkeep.errors import StoreWarning, TargetUnavailable, Unloadable
-from emberkeep.light import replace
+from emberkeep.startup_records import replace
 from emberkeep.targets.cpu import features, target
 from emberkeep.targets.cpu.features import LEVELS, Host, host, missing
 from emberkeep.targets.cpu.link import Unlinkable
 from emberkeep.targets.cpu.target import CpuTarget
-from emberkeep.targets.obtaining import obtain, obtain_artifact
+from emberkeep.targets.kernel_lookup import obtain, obtain_artifact
 from emberkeep.testing import key_of
 from emberkeep.testing.targets import RELAX, TargetContract, overwrite, relax
 

@@ -31,7 +31,7 @@ from emberkeep.targets.cuda.load import (
     load_cubin,
 )
 from emberkeep.targets.cuda.target import CudaTarget
-from emberkeep.targets.obtaining import obtain_artifact
+from emberkeep.targets.kernel_lookup import obtain_artifact
 from emberkeep.targets.protocol import KernelSource
 
 SPEC = importlib.util.spec_from_file_location("stand_in", Path(__file__).with_name("stand_in.py"))

@@ -12,8 +12,8 @@ import pytest
 from numba import njit
 
 import emberkeep
-from emberkeep.cache import Artifact
 from emberkeep.errors import InvalidKernel, StoreWarning
+from emberkeep.keep import Artifact
 from emberkeep.targets.numba_caching.asking import NotKept
 from emberkeep.targets.numba_caching.cpu import _rebuild, _reduce
 from emberkeep.targets.numba_caching.types_json import decode_type, encode_type

@@ -8,7 +8,7 @@ import pytest
 from numba import njit
 
 import emberkeep
-from emberkeep.light import replace
+from emberkeep.startup_records import replace
 from emberkeep.telemetry import TimeLogger
 
 FACTOR = 1.0

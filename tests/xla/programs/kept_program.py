@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from emberkeep.light import replace
+from emberkeep.startup_records import replace
 from emberkeep.targets.cpu import features
 from emberkeep.xla.executables import kept
 

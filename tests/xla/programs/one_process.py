@@ -7,7 +7,7 @@ from jax_work import ask, keep_at, tell
 
 root, shared, strategy, lacking = sys.argv[1:5]
 if lacking:  # a processor that is the same but for one feature
-    from emberkeep.light import replace
+    from emberkeep.startup_records import replace
     from emberkeep.targets.cpu import features
 
     here = features.host()

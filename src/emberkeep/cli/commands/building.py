@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from emberkeep.cache import Keep
 from emberkeep.cli.command import Command
 from emberkeep.cli.declared import Declared, declared_in, load
 from emberkeep.cli.session import warn
 from emberkeep.cli.streams import write_out
 from emberkeep.errors import EmberkeepError, InvalidKernel, InvalidSetting, TargetUnavailable
+from emberkeep.keep import Keep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import short_key
-from emberkeep.light import as_dict
+from emberkeep.startup_records import as_dict
 from emberkeep.store.inspection import OK, OTHER, inspect
 from emberkeep.store.protocol import DAMAGED, UNTRUSTED
 from emberkeep.store.repair import LEFT, repair

@@ -9,8 +9,8 @@ from emberkeep.cli.command import Command
 from emberkeep.cli.naming import NoSuchEntry, add_namespace, did_you_mean, split_namespace
 from emberkeep.cli.session import warn
 from emberkeep.cli.text import printable, size
-from emberkeep.light import as_dict
 from emberkeep.settings import has_limits
+from emberkeep.startup_records import as_dict
 from emberkeep.store.eviction import Collected, Policy, clear, collect
 from emberkeep.store.inspection import is_named
 

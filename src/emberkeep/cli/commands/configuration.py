@@ -6,8 +6,8 @@ import os
 
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
-from emberkeep.light import as_dict
 from emberkeep.settings import FIELDS, Place
+from emberkeep.startup_records import as_dict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

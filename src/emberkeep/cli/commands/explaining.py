@@ -6,8 +6,8 @@ from emberkeep.cli.command import Command
 from emberkeep.cli.naming import LATEST_HELP, candidates, find_latest
 from emberkeep.cli.text import moment, short_key
 from emberkeep.errors import StoreProblem
-from emberkeep.light import as_dict, final, frozen
-from emberkeep.store.composition import read_ingredients
+from emberkeep.startup_records import as_dict, final, frozen
+from emberkeep.store.manifest_writing import read_ingredients
 from emberkeep.store.neighbours import Neighbour, compare, nearest
 from emberkeep.store.protocol import Miss
 

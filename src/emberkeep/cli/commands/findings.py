@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 OK, WARN, BAD = "ok", "warn", "bad"
 

@@ -8,7 +8,7 @@ from emberkeep.cli.command import Command
 from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.settings import Place, parse_folder
 from emberkeep.store.files import RESERVED, allow
-from emberkeep.store.within import FOLDER
+from emberkeep.store.no_follow import FOLDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

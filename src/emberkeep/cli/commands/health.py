@@ -16,10 +16,10 @@ from emberkeep.cli.commands.machines import check_machines
 from emberkeep.cli.commands.versions import check_versions
 from emberkeep.cli.text import duration, size, table
 from emberkeep.errors import StoreProblem
-from emberkeep.light import as_dict, sha256
+from emberkeep.startup_records import as_dict, sha256
 from emberkeep.store import files
-from emberkeep.store.composition import compose
 from emberkeep.store.directory import Directory
+from emberkeep.store.manifest_writing import compose
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest, Miss
 from emberkeep.trust.judging import own_keep
 from emberkeep.trust.seals import KEY_BYTES, KEY_FILE, Sealer

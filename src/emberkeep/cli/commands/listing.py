@@ -18,10 +18,10 @@ from emberkeep.cli.naming import (
 from emberkeep.cli.text import duration, moment, short_key, size, table
 from emberkeep.errors import StoreProblem
 from emberkeep.keys.explain import summary
-from emberkeep.light import as_dict
-from emberkeep.store.composition import canonical, read_ingredients
+from emberkeep.startup_records import as_dict
 from emberkeep.store.inspection import is_named
 from emberkeep.store.manifest import read_stamps
+from emberkeep.store.manifest_writing import canonical, read_ingredients
 from emberkeep.store.pins import is_pinned, pinned
 from emberkeep.store.protocol import Miss
 from emberkeep.store.summaries import OK, survey

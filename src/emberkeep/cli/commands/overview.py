@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
-from emberkeep.light import as_dict, final, frozen
 from emberkeep.sharing.outage import all_outages
+from emberkeep.startup_records import as_dict, final, frozen
 from emberkeep.store import statistics
 from emberkeep.store.inspection import usage
 from emberkeep.store.protocol import DISABLED

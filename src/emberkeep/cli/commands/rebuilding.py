@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 
-from emberkeep.cache import Keep
 from emberkeep.cli.command import Command
 from emberkeep.cli.commands.building import (
     add_targets,
@@ -15,7 +14,8 @@ from emberkeep.cli.commands.building import (
     named_targets,
 )
 from emberkeep.errors import InvalidSetting, StoreProblem
-from emberkeep.light import final, frozen
+from emberkeep.keep import Keep
+from emberkeep.startup_records import final, frozen
 from emberkeep.store.directory import blob_name
 from emberkeep.store.manifest import read_stamps
 from emberkeep.store.protocol import Miss

@@ -7,8 +7,7 @@ from emberkeep.cli.naming import NoSuchEntry, did_you_mean, is_called, split_nam
 from emberkeep.cli.session import warn
 from emberkeep.cli.text import short_key
 from emberkeep.errors import InvalidSetting, StoreProblem
-from emberkeep.light import final, sha256
-from emberkeep.store.composition import resealed, with_signatures
+from emberkeep.startup_records import final, sha256
 from emberkeep.store.directory import blob_name, manifest_name
 from emberkeep.store.inspection import is_named
 from emberkeep.store.manifest import (
@@ -17,6 +16,7 @@ from emberkeep.store.manifest import (
     read_document,
     read_stamps,
 )
+from emberkeep.store.manifest_writing import resealed, with_signatures
 from emberkeep.store.protocol import Miss
 from emberkeep.trust.judging import judge_of, signed_with
 from emberkeep.trust.signing import load_key

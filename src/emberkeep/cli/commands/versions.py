@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emberkeep.cli.commands.findings import OK, WARN, Check
 from emberkeep.keys.distributions import find_distribution
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emberkeep.light import final, frozen
 from emberkeep.ode import status
 from emberkeep.ode.codegen import grouped, lanes, straight, threads
 from emberkeep.ode.codegen.interpolation import constants as interpolation_constants
@@ -15,6 +14,7 @@ from emberkeep.ode.codegen.wrapping import wrapped
 from emberkeep.ode.control import controller_source
 from emberkeep.ode.control.pi import CONSTANTS as CONTROLLER_CONSTANTS
 from emberkeep.ode.plan import SETTINGS, compiled
+from emberkeep.startup_records import final, frozen
 
 if TYPE_CHECKING:
     from emberkeep.ode.plan import Plan

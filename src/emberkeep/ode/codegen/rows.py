@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 if TYPE_CHECKING:
     from emberkeep.ode.methods.tableau import Tableau

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.light import final
 from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.plan import compiled
 from emberkeep.ode.running.job import Job, Outcome, Runner
 from emberkeep.ode.running.waiting import wait_for
 from emberkeep.ode.status import RUNNING
 from emberkeep.ode.times import make_intervals
-from emberkeep.targets.obtaining import renew
+from emberkeep.startup_records import final
+from emberkeep.targets.kernel_lookup import renew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from emberkeep.cache import Keep
+    from emberkeep.keep import Keep
     from emberkeep.ode.plan import Plan
     from emberkeep.targets.cpu.target import CpuTarget
-    from emberkeep.targets.obtaining import Obtained
+    from emberkeep.targets.kernel_lookup import Obtained
     from emberkeep.targets.protocol import Runnable
 
     Values = np.ndarray[Any, Any]

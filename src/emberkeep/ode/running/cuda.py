@@ -8,13 +8,13 @@ from _thread import allocate_lock
 import numpy as np
 
 from emberkeep.errors import EmberkeepError
-from emberkeep.light import final, frozen
 from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.plan import compiled
 from emberkeep.ode.running.job import Job, Outcome, Runner
 from emberkeep.ode.running.pinned import MOST_PINNED_BYTES, PinnedPool
 from emberkeep.ode.status import RUNNING
 from emberkeep.ode.times import make_intervals
+from emberkeep.startup_records import final, frozen
 from emberkeep.targets.cuda.driver import open_device
 from emberkeep.targets.cuda.memory import (
     DeviceArray,
@@ -23,17 +23,17 @@ from emberkeep.targets.cuda.memory import (
     pinned_empty,
     to_device,
 )
-from emberkeep.targets.obtaining import renew
+from emberkeep.targets.kernel_lookup import renew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from emberkeep.cache import Keep
+    from emberkeep.keep import Keep
     from emberkeep.ode.plan import Plan
     from emberkeep.targets.cuda.driver import Device
-    from emberkeep.targets.obtaining import Obtained
+    from emberkeep.targets.kernel_lookup import Obtained
     from emberkeep.targets.protocol import Target
 
     Values = np.ndarray[Any, Any]

@@ -6,7 +6,7 @@ it is used again; but never while a result, or a view of one, still looks at it.
 
 from __future__ import annotations
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

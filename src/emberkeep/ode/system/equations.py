@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from emberkeep.errors import InvalidSystem
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

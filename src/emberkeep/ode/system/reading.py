@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emberkeep.light import final, frozen
 from emberkeep.ode.system.equations import TIME
 from emberkeep.ode.system.parsing import parse_equation
 from emberkeep.ode.system.program import Program
+from emberkeep.startup_records import final, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

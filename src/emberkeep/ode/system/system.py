@@ -6,7 +6,6 @@ import keyword
 from collections.abc import Callable, Mapping
 
 from emberkeep.errors import InvalidSystem
-from emberkeep.light import final
 from emberkeep.ode.system.equations import (
     CONSTANTS,
     FUNCTIONS,
@@ -22,6 +21,7 @@ from emberkeep.ode.system.equations import (
     read_equation,
     split_equations,
 )
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import numpy as np
 
 from emberkeep.elimination.tape import CHUNK, Tape
 from emberkeep.errors import InvalidGraph
-from emberkeep.light import final
 from emberkeep.phasetype.differentiable import primitives
 from emberkeep.phasetype.differentiable.recording import (
     Chain,
@@ -24,6 +23,7 @@ from emberkeep.phasetype.differentiable.recording import (
     record_moments,
     rounded,
 )
+from emberkeep.startup_records import final
 from emberkeep.xla.precision import in_double, rounding
 
 LEAST_ATOM = 1e-12  # a probability of nothing at all that is no rounding of none

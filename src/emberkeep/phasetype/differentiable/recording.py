@@ -12,11 +12,11 @@ from emberkeep.elimination.components import components
 from emberkeep.elimination.kernels.taping import find_levels
 from emberkeep.elimination.tape import Recorder, Tape
 from emberkeep.errors import InvalidGraph
-from emberkeep.light import final, frozen
 from emberkeep.phasetype.kernels.stepping import TAIL
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.trace import rows_of
 from emberkeep.phasetype.transformation import shorten
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

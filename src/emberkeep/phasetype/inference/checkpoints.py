@@ -12,8 +12,8 @@ from io import BytesIO
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import final, frozen, sha256
 from emberkeep.phasetype.inference.requirements import require
+from emberkeep.startup_records import final, frozen, sha256
 from emberkeep.store.files import read_file, write_file
 
 TYPE_CHECKING = False

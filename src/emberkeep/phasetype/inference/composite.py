@@ -12,13 +12,13 @@ import warnings
 
 import numpy as np
 
-from emberkeep.cache import depth_of_caller
 from emberkeep.errors import InferenceWarning
-from emberkeep.light import replace
+from emberkeep.keep import depth_of_caller
 from emberkeep.phasetype.inference.density import Stretch, row_logs
 from emberkeep.phasetype.inference.information import measure
 from emberkeep.phasetype.inference.modes import STEP, find_mode
 from emberkeep.phasetype.inference.programs import program
+from emberkeep.startup_records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import final, frozen
 from emberkeep.phasetype.inference.priors import log_prior
 from emberkeep.phasetype.inference.records import node
 from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.transforms import forward, log_jacobian
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from time import monotonic
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import final
 from emberkeep.phasetype.inference.information import measure
 from emberkeep.phasetype.inference.modes import SMALLEST_BATCH, Mode, batched
 from emberkeep.phasetype.inference.particles import Design, Frame
@@ -20,6 +19,7 @@ from emberkeep.phasetype.inference.setup import pose
 from emberkeep.phasetype.inference.transforms import forward
 from emberkeep.phasetype.inference.unclear import unclear, warn_of
 from emberkeep.phasetype.inference.walks import Places, walk
+from emberkeep.startup_records import final
 from emberkeep.xla.precision import as_set_now
 
 TYPE_CHECKING = False

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.light import final, frozen
 from emberkeep.phasetype.inference.chains import Chains, run_chains
 from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.running import movement
 from emberkeep.phasetype.inference.stein import stein_matrix
 from emberkeep.phasetype.inference.transforms import Bounded, Positive, Softplus
+from emberkeep.startup_records import final, frozen
 from emberkeep.xla.precision import in_double
 
 TYPE_CHECKING = False

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.light import final, frozen, replace
 from emberkeep.phasetype.inference.modes import batched, look
+from emberkeep.startup_records import final, frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import final, frozen
 from emberkeep.phasetype.inference.programs import evaluate
 from emberkeep.phasetype.inference.transforms import Bounded, Unbounded
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import final, frozen, replace
 from emberkeep.phasetype.inference.density import moment_target
 from emberkeep.phasetype.inference.modes import (
     SMALLEST_BATCH,
@@ -16,6 +15,7 @@ from emberkeep.phasetype.inference.modes import (
 )
 from emberkeep.phasetype.inference.setup import pose
 from emberkeep.phasetype.inference.transforms import forward
+from emberkeep.startup_records import final, frozen, replace
 from emberkeep.xla.precision import in_double
 
 TYPE_CHECKING = False

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.light import final, frozen
 from emberkeep.phasetype.inference.density import scores
 from emberkeep.phasetype.inference.programs import program
 from emberkeep.phasetype.inference.records import node
 from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.stein import direction
 from emberkeep.phasetype.inference.transforms import forward
+from emberkeep.startup_records import final, frozen
 from emberkeep.xla.precision import in_double
 
 TYPE_CHECKING = False

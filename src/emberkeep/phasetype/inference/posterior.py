@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

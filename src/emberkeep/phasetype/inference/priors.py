@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import final, frozen
 from emberkeep.phasetype.inference.records import node, structure
 from emberkeep.phasetype.inference.requirements import require
+from emberkeep.startup_records import final, frozen
 from emberkeep.xla.precision import is_double, precision
 
 TYPE_CHECKING = False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from emberkeep.light import values
 from emberkeep.phasetype.inference.requirements import require
+from emberkeep.startup_records import values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from time import monotonic
 
 import numpy as np
 
-from emberkeep.light import final, frozen, replace
 from emberkeep.phasetype.inference.checkpoints import Run, identity, load, save
 from emberkeep.phasetype.inference.modes import batched, find_mode
 from emberkeep.phasetype.inference.particles import STRETCH, Design, Frame
 from emberkeep.phasetype.inference.stein import bandwidths
+from emberkeep.startup_records import final, frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import final, frozen, replace
 from emberkeep.phasetype.inference.composite import corrected
 from emberkeep.phasetype.inference.density import Problem, Stretch, moment_target
 from emberkeep.phasetype.inference.information import Likelihood
@@ -19,6 +18,7 @@ from emberkeep.phasetype.inference.transforms import (
     forward,
     inverse,
 )
+from emberkeep.startup_records import final, frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import math
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.light import final, frozen
 from emberkeep.phasetype.inference.records import node
 from emberkeep.phasetype.inference.requirements import require
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.light import final, frozen
 from emberkeep.phasetype.inference.modes import batched
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

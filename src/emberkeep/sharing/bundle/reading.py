@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from emberkeep.errors import BundleRejected
-from emberkeep.light import final, sha256
 from emberkeep.sharing.bundle.framing import (
     HEAD_BYTES,
     LENGTH_BYTES,
@@ -15,6 +14,7 @@ from emberkeep.sharing.bundle.framing import (
     skip,
 )
 from emberkeep.sharing.bundle.index import parse_index
+from emberkeep.startup_records import final, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from emberkeep.errors import BundleRejected
-from emberkeep.light import sha256
 from emberkeep.sharing.bundle.framing import LENGTH_BYTES, Head, compress, parse_head
 from emberkeep.sharing.bundle.index import Member, arrange, canonical
 from emberkeep.sharing.bundle.window import in_order
+from emberkeep.startup_records import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

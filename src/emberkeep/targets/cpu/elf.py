@@ -11,7 +11,7 @@ import struct
 from struct import Struct
 
 from emberkeep.errors import Unloadable
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 
 from emberkeep.errors import KernelFailed
-from emberkeep.light import parse_json
+from emberkeep.startup_records import parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

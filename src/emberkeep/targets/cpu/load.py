@@ -13,7 +13,7 @@ import os
 from _thread import RLock
 
 from emberkeep.errors import Unloadable
-from emberkeep.light import final, sha256
+from emberkeep.startup_records import final, sha256
 from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS, check
 
 TYPE_CHECKING = False

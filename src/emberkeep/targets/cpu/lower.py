@@ -22,14 +22,14 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from emberkeep.errors import InvalidKernel
-from emberkeep.targets.adapting import Adapter, compiled_by, refuse_results
 from emberkeep.targets.arguments import Array
+from emberkeep.targets.callees import Adapter, compiled_by, refuse_results
 from emberkeep.targets.compile_times import FunctionTime, compile_spans, timed
 from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS
 from emberkeep.targets.cpu.entry import ENTRY, entry_source
 from emberkeep.targets.cpu.exceptions import without_pickles
 from emberkeep.targets.cpu.vector_math import bind_vector_math
-from emberkeep.targets.cpu.writing import written_arrays
+from emberkeep.targets.cpu.written_arguments import written_arrays
 from emberkeep.targets.cpu.xla_entry import (
     HANDLER_PARTS,
     HANDLER_TEXTS,

@@ -6,7 +6,7 @@ import struct
 from struct import Struct
 
 from emberkeep.errors import Unloadable
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.targets.cpu.elf import RELOCATABLE
 
 TYPE_CHECKING = False

@@ -7,12 +7,12 @@ import os
 
 from emberkeep.errors import InvalidKernel, TargetUnavailable, Unloadable
 from emberkeep.keys.toolchain import toolchain
-from emberkeep.light import final
+from emberkeep.startup_records import final
+from emberkeep.targets.call_block import packer
 from emberkeep.targets.cpu.features import LEVELS, host, missing
 from emberkeep.targets.cpu.load import load_object_llvmlite, load_shared_object
-from emberkeep.targets.cpu.passing import numpy_rules
+from emberkeep.targets.cpu.numpy_arguments import numpy_rules
 from emberkeep.targets.cpu.threads import default_threads, run_on_threads
-from emberkeep.targets.packing import packer
 from emberkeep.targets.protocol import Runnable, Target
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from emberkeep.cache import Artifact
+    from emberkeep.keep import Artifact
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.compile_times import FunctionTime
     from emberkeep.targets.protocol import KernelSource
@@ -33,10 +33,10 @@ SHARED, RELOCATABLE = (
 
 # emberkeep's own code that decides about the bytes.
 OWN = (
-    "targets.adapting",
+    "targets.callees",
     "targets.arguments",
     "targets.cpu",
-    "targets.indexing",
+    "targets.indexed_arrays",
     "targets.overloads",
     "targets.protocol",
 )
@@ -101,7 +101,7 @@ class CpuTarget(Target):
         """Compile with numba and link; what cannot be linked here is kept as an object file."""
         compiler = _compiler(source)
         from emberkeep.targets.cpu.link import Unlinkable, link
-        from emberkeep.targets.indexing import indexed_arrays
+        from emberkeep.targets.indexed_arrays import indexed_arrays
         from emberkeep.targets.protocol import argument_names
         from emberkeep.telemetry.spans import Category, span
 

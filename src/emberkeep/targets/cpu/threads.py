@@ -12,7 +12,7 @@ from _queue import SimpleQueue
 from _thread import allocate_lock, start_new_thread
 from itertools import count as count_up
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 
 from emberkeep.errors import InvalidKernel
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.targets.arguments import Array
 from emberkeep.targets.cpu.entry import restored_mode, usual_mode
 

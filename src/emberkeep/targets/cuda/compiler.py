@@ -15,10 +15,10 @@ PACKAGES = ("numba-cuda", "numba", "llvmlite", "cuda-core", "cuda-bindings")
 
 # emberkeep's own code that decides about the bytes.
 OWN = (
-    "targets.adapting",
+    "targets.callees",
     "targets.arguments",
     "targets.cuda",
-    "targets.indexing",
+    "targets.indexed_arrays",
     "targets.overloads",
     "targets.protocol",
 )

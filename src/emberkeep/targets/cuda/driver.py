@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 
 from emberkeep.errors import EmberkeepError, OutOfDeviceMemory, TargetUnavailable
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.targets.cuda.compiler import look_ahead
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ import struct
 from struct import Struct
 
 from emberkeep.errors import EmberkeepError, InvalidArgument, Unloadable
-from emberkeep.light import final
+from emberkeep.startup_records import final
 from emberkeep.targets.cuda.architecture import capability, runs_on
 from emberkeep.targets.cuda.memory import release
 

@@ -27,8 +27,8 @@ from numba.cuda.core.errors import NumbaError, UnsupportedBytecodeError
 from numba.cuda.descriptor import cuda_target
 
 from emberkeep.errors import InvalidKernel
-from emberkeep.targets.adapting import Adapter, compiled_by, refuse_results
 from emberkeep.targets.arguments import Array
+from emberkeep.targets.callees import Adapter, compiled_by, refuse_results
 from emberkeep.targets.compile_times import FunctionTime, compile_spans, timed
 from emberkeep.targets.cuda.architecture import capability
 from emberkeep.targets.diagnosis import refused

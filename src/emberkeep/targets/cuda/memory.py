@@ -6,7 +6,7 @@ import os
 import sys
 
 from emberkeep.errors import EmberkeepError, InvalidArgument
-from emberkeep.light import final
+from emberkeep.startup_records import final
 from emberkeep.targets.cuda.driver import open_device
 
 TYPE_CHECKING = False

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidArgument, TargetUnavailable, Unloadable
-from emberkeep.light import final
+from emberkeep.startup_records import final
 from emberkeep.targets.arguments import Array, parse_signature
+from emberkeep.targets.call_block import ArrayRules, packer
 from emberkeep.targets.cuda.architecture import capability
 from emberkeep.targets.cuda.compiler import cuda_toolchain
 from emberkeep.targets.cuda.driver import open_device
 from emberkeep.targets.cuda.load import compress, expand, grid, load_cubin
 from emberkeep.targets.cuda.memory import DeviceArray, device_view, handle_of
-from emberkeep.targets.packing import ArrayRules, packer
 from emberkeep.targets.protocol import Runnable, Target
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from emberkeep.cache import Artifact
+    from emberkeep.keep import Artifact
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.arguments import ArgumentType
     from emberkeep.targets.compile_times import FunctionTime
@@ -81,7 +81,7 @@ class CudaTarget(Target):
     def compile(self, source: KernelSource) -> Mapping[str, object]:
         """Compile with numba-cuda and link to a cubin; needs no GPU."""
         compiler = self._compiler(source)
-        from emberkeep.targets.indexing import indexed_arrays
+        from emberkeep.targets.indexed_arrays import indexed_arrays
         from emberkeep.targets.protocol import argument_names
 
         cubin, minimum_driver = compiler.lower(source, self._architecture)

@@ -10,15 +10,15 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from emberkeep.cache import depth_of_caller
 from emberkeep.errors import EmberkeepError, StoreWarning, Unkeyable
+from emberkeep.keep import depth_of_caller
 from emberkeep.keys.keyed import key_of
-from emberkeep.targets.obtaining import BuildHalf
+from emberkeep.targets.kernel_lookup import BuildHalf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from emberkeep.cache import Answer, Artifact, Keep
+    from emberkeep.keep import Answer, Artifact, Keep
     from emberkeep.keys.keyed import Keyed
     from emberkeep.keys.toolchain import Toolchain
 

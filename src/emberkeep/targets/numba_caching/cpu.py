@@ -32,7 +32,7 @@ from emberkeep.telemetry.spans import span
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emberkeep.cache import Artifact, Keep
+    from emberkeep.keep import Artifact, Keep
 
 OBJECT, BITCODE = "object", "bitcode"
 MOST_FUNCTIONS = 10_000_000
@@ -120,7 +120,7 @@ class FunctionCache(caching._Cache):  # noqa: SLF001 - numba's own base of cache
         self._enabled = True
         self._root = keep.settings.root
         self.called = called
-        own = ("targets.adapting", "targets.numba_caching", "targets.overloads")
+        own = ("targets.callees", "targets.numba_caching", "targets.overloads")
         self.asking = Asking(keep, dispatcher, lambda: toolchain(own=own), called)
         self._before: list[Any] = []
 

@@ -31,11 +31,11 @@ from emberkeep.telemetry.spans import span
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emberkeep.cache import Artifact, Keep
+    from emberkeep.keep import Artifact, Keep
     from emberkeep.keys.toolchain import Toolchain
 
 CUBIN = "compressed cubin"
-OWN = ("targets.adapting", "targets.cuda.load", "targets.numba_caching", "targets.overloads")
+OWN = ("targets.callees", "targets.cuda.load", "targets.numba_caching", "targets.overloads")
 
 
 def attach(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from emberkeep.targets.adapting import Adapter, Callee, renewed_ufunc
+from emberkeep.targets.callees import Adapter, Callee, renewed_ufunc
 
 
 def renewing() -> Adapter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from emberkeep.errors import Unkeyable
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.xla.executables import internals, trees
 
 TYPE_CHECKING = False

@@ -8,9 +8,9 @@ from typing import cast
 
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.toolchain import toolchain
-from emberkeep.light import sha256
+from emberkeep.startup_records import sha256
 from emberkeep.targets.cpu.features import host
-from emberkeep.targets.obtaining import BuildHalf
+from emberkeep.targets.kernel_lookup import BuildHalf
 from emberkeep.version import __version__
 from emberkeep.xla.executables import internals
 

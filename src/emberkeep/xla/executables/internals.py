@@ -27,7 +27,7 @@ from jax._src import (
 from jax._src.interpreters import pxla
 from jax._src.lib import _jax, xla_client
 
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from functools import wraps
 from importlib import import_module
 from threading import RLock
 
-from emberkeep.cache import depth_of_caller
 from emberkeep.errors import (
     BuildFailed,
     InvalidBuild,
@@ -16,16 +15,17 @@ from emberkeep.errors import (
     Unkeyable,
     Unloadable,
 )
+from emberkeep.keep import depth_of_caller
 from emberkeep.keys.keyed import key_of
-from emberkeep.light import final, replace, sha256
-from emberkeep.targets.obtaining import default_keep
+from emberkeep.startup_records import final, replace, sha256
+from emberkeep.targets.kernel_lookup import default_keep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from emberkeep.cache import Artifact, Keep
+    from emberkeep.keep import Artifact, Keep
     from emberkeep.keys.keyed import Keyed
     from emberkeep.xla.executables.calls import Call, Statics
     from emberkeep.xla.executables.internals import Program

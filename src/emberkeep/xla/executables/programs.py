@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from emberkeep.errors import InvalidBuild, Unloadable
-from emberkeep.light import final, frozen, sha256
+from emberkeep.startup_records import final, frozen, sha256
 from emberkeep.store.manifest import MISREAD
 from emberkeep.xla.executables import internals, trees
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from emberkeep.cache import Artifact
+    from emberkeep.keep import Artifact
     from emberkeep.xla.executables.calls import Call
 
 EXECUTABLE = "executable"

@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emberkeep import light
-from emberkeep.light import as_dict, final, frozen, replace
+from emberkeep import startup_records
+from emberkeep.startup_records import as_dict, final, frozen, replace
 
 
 class Fields:
@@ -235,8 +235,8 @@ SLOW = ["dataclasses", "typing", "inspect", "re", "enum", "json", "hashlib", "_h
 
 
 def test_nothing_slow_is_imported():
-    program = "import sys; sys.path[:] = {path!r}\nfrom emberkeep import light\n"
-    program += "light.sha256(b'some').hexdigest(), light.parse_json('[1]')\n"
+    program = "import sys; sys.path[:] = {path!r}\nfrom emberkeep import startup_records\n"
+    program += "startup_records.sha256(b'some').hexdigest(), startup_records.parse_json('[1]')\n"
     program += "print(*[name for name in {slow!r} if name in sys.modules])"
     text = program.format(path=sys.path, slow=SLOW)
     ran = subprocess.run([sys.executable, "-S", "-c", text], capture_output=True, text=True)
@@ -246,24 +246,24 @@ def test_nothing_slow_is_imported():
 # SHA-256 --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 1000, light.WORTH_OPENSSL_BYTES + 1])
+@pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 1000, startup_records.WORTH_OPENSSL_BYTES + 1])
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_digests_are_those_of_hashlib_before_and_after_it_is_loaded(size, kind):
     content = os.urandom(size)
     expected = hashlib.sha256(content).hexdigest()
-    assert light.sha256(kind(content)).hexdigest() == expected
-    if light._own is not None:
-        assert light._own(kind(content)).hexdigest() == expected
+    assert startup_records.sha256(kind(content)).hexdigest() == expected
+    if startup_records._own is not None:
+        assert startup_records._own(kind(content)).hexdigest() == expected
 
 
 def test_much_data_is_worth_openssl():
-    program = "import sys; sys.path[:] = {path!r}\nfrom emberkeep import light\n"
-    program += "light.sha256(bytes(light.WORTH_OPENSSL_BYTES))\n"
+    program = "import sys; sys.path[:] = {path!r}\nfrom emberkeep import startup_records\n"
+    program += "startup_records.sha256(bytes(startup_records.WORTH_OPENSSL_BYTES))\n"
     program += "before = '_hashlib' in sys.modules\nlight.sha256(b'x')\n"
     program += "print(before, '_hashlib' in sys.modules)"
     text = program.format(path=sys.path)
     ran = subprocess.run([sys.executable, "-S", "-c", text], capture_output=True, text=True)
-    before = "False" if light._own is not None else "True"
+    before = "False" if startup_records._own is not None else "True"
     assert ran.stdout.split() == [before, "True"], ran.stderr
 
 
@@ -280,9 +280,9 @@ def without_the_scanner(monkeypatch):
             raise ImportError(name)
         return import_(name, *rest)
 
-    spec = importlib.util.spec_from_file_location("slow_light", light.__file__)
+    spec = importlib.util.spec_from_file_location("slow_records", startup_records.__file__)
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "slow_light", module)
+    monkeypatch.setitem(sys.modules, "slow_records", module)
     monkeypatch.setattr(builtins, "__import__", hide)
     spec.loader.exec_module(module)
     monkeypatch.undo()
@@ -293,7 +293,8 @@ def test_without_the_scanner_it_reads_and_refuses_the_same(without_the_scanner):
     slow = without_the_scanner
     assert slow._scan is None
     value = {"a": [1, -0.5, None, True, "\N{FIRE}"], "b": {}}
-    assert slow.parse_json(json.dumps(value)) == light.parse_json(json.dumps(value)) == value
+    found = slow.parse_json(json.dumps(value))
+    assert found == startup_records.parse_json(json.dumps(value)) == value
     for text in ("", "{", "NaN", "[Infinity]", "1 2", "[1,]"):
         with pytest.raises(ValueError):
             slow.parse_json(text)
@@ -301,4 +302,4 @@ def test_without_the_scanner_it_reads_and_refuses_the_same(without_the_scanner):
 
 def test_the_scanner_is_used_where_there_is_one():
     pytest.importorskip("_json")
-    assert light._scan is not None
+    assert startup_records._scan is not None

@@ -7,18 +7,18 @@ import time
 from _thread import get_ident
 from contextlib import contextmanager
 
-from emberkeep.cache import NO_SPAN, Artifact, artifact_of, is_refused, log, span
-from emberkeep.cache.notices import Notice, Waiting
-from emberkeep.cache.turn import Turn
 from emberkeep.errors import InvalidBuild, StoreProblem, ToolchainWarning, Untrusted
+from emberkeep.keep import NO_SPAN, Artifact, artifact_of, is_refused, log, span
+from emberkeep.keep.notices import Notice, Waiting
+from emberkeep.keep.turn import Turn
 from emberkeep.lease.protocol import open_owner
 from emberkeep.lease.waiting import Wait
-from emberkeep.light import final, sha256
 from emberkeep.settings import has_limits
-from emberkeep.store.built import read_build
-from emberkeep.store.composition import compose
+from emberkeep.startup_records import final, sha256
+from emberkeep.store.build_result import read_build
 from emberkeep.store.layers import Layered
 from emberkeep.store.manifest import copy_layout
+from emberkeep.store.manifest_writing import compose
 from emberkeep.store.protocol import BlobRef, Kept, Manifest, Miss
 
 TYPE_CHECKING = False
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from typing import Any
 
-    from emberkeep.cache import BuildHalf, Places, Trouble
+    from emberkeep.keep import BuildHalf, Places, Trouble
     from emberkeep.keys import Fingerprint
     from emberkeep.lease.protocol import LeaseAmongHosts
     from emberkeep.settings import Settings
     from emberkeep.sharing.place import SharedStore
     from emberkeep.sharing.publishing import Publisher
-    from emberkeep.store.built import Built
+    from emberkeep.store.build_result import Built
     from emberkeep.store.layers import Later
     from emberkeep.store.protocol import Key
     from emberkeep.store.tally import Tally

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 
-from emberkeep.cache import Keep, depth_of_caller
 from emberkeep.errors import StoreWarning, TargetUnavailable, Unkeyable, Unloadable
+from emberkeep.keep import Keep, depth_of_caller
 from emberkeep.keys.keyed import key_of
 from emberkeep.keys.toolchain import ABSENT
-from emberkeep.light import final, frozen, replace
+from emberkeep.startup_records import final, frozen, replace
 from emberkeep.store.manifest import MISREAD
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from emberkeep.cache import Artifact
+    from emberkeep.keep import Artifact
     from emberkeep.keys.keyed import Keyed
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.protocol import Request, Runnable, Target

@@ -14,7 +14,7 @@ from emberkeep import settings as settings_module
 from emberkeep.errors import InvalidSetting, StoreWarning
 from emberkeep.keys import fingerprint_mapping
 from emberkeep.keys.fingerprint import branch
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.store.directory import Directory, Notebook
 from emberkeep.store.files import objection
 from emberkeep.store.layers import Later, Layered, Memory
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, Protocol, TypeVar
 
-    from emberkeep.cache.miss import Builder
+    from emberkeep.keep.miss import Builder
     from emberkeep.keys import Fingerprint
     from emberkeep.settings import Place
     from emberkeep.store.protocol import Kept, Layout, Store
@@ -244,8 +244,8 @@ class Keep:
         return Places((*near, *layers), tuple(shared), self._local)
 
     def _open_place(self, place: Place) -> Store:
-        from emberkeep.light import replace
         from emberkeep.sharing.folder import open_place
+        from emberkeep.startup_records import replace
 
         if self.settings.read_only:
             place = replace(place, {"read_only": True})
@@ -320,7 +320,7 @@ class Keep:
         return self._builders[0]
 
     def _make_builder(self) -> Builder:
-        from emberkeep.cache.miss import Builder  # a hit needs none
+        from emberkeep.keep.miss import Builder  # a hit needs none
 
         return Builder(self.settings, self._places, self._tally, self._sealer.seal, self._trouble)
 
@@ -350,7 +350,7 @@ class Keep:
             self._trouble.end()
 
         def publish(built: Mapping[str, object], cost_s: float) -> None:
-            from emberkeep.store.built import read_build
+            from emberkeep.store.build_result import read_build
 
             self._tally.add("build", kind, "built", cost_s)
             checked = read_build(built, f"{kind}/{name}")
@@ -382,7 +382,7 @@ class Keep:
         if self.settings.disabled:
             return
         key, _ = make_key(kind, name, ingredients, toolchain)
-        from emberkeep.cache.elsewhere import pinned_builds
+        from emberkeep.keep.elsewhere import pinned_builds
 
         trust = self._judge().trust.current()
         for build in (key.build, *pinned_builds(self._layers, trust, key, self.settings.toolchain)):

@@ -6,7 +6,7 @@ import ctypes
 import sys
 
 from emberkeep.targets.arguments import Array, is_c_order, is_traced
-from emberkeep.targets.packing import ArrayRules
+from emberkeep.targets.call_block import ArrayRules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

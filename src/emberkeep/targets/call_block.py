@@ -10,7 +10,7 @@ import struct
 from struct import Struct
 
 from emberkeep.errors import InvalidArgument
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.targets.arguments import Array, type_of
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ import pytest
 import emberkeep
 from emberkeep.errors import InvalidArgument
 from emberkeep.targets.arguments import parse_signature
-from emberkeep.targets.indexing import indexed_arrays
+from emberkeep.targets.indexed_arrays import indexed_arrays
 from emberkeep.targets.protocol import KernelSource
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 from emberkeep.store.files import (
     ALONE,
     FOLDER,

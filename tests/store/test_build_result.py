@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from emberkeep.errors import InvalidBuild
-from emberkeep.store.built import read_build
+from emberkeep.store.build_result import read_build
 from emberkeep.testing import layouts
 
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from emberkeep.light import final
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.errors import StoreProblem
-from emberkeep.light import as_dict, parse_json, sha256
+from emberkeep.startup_records import as_dict, parse_json, sha256
 from emberkeep.store.manifest import (
     FORMAT,
     MISREAD,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from emberkeep.targets.adapting import Adapter, compiled_by
+from emberkeep.targets.callees import Adapter, compiled_by
 from emberkeep.targets.cpu.lower import _knows
 
 OFFSET = 3

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from emberkeep.store.files import ALONE, Access, read_file
-from emberkeep.store.within import (
+from emberkeep.store.no_follow import (
     MOST_OPEN,
     OpenFolders,
     move_within,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidBuild
-from emberkeep.light import final, frozen
+from emberkeep.startup_records import final, frozen
 from emberkeep.store.files import LONGEST_TEXT
 from emberkeep.store.manifest import DEEPEST, MOST_BLOBS, measured
 

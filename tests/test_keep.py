@@ -19,7 +19,7 @@ from emberkeep import (
     ToolchainWarning,
     Unkeyable,
 )
-from emberkeep.store import composition
+from emberkeep.store import manifest_writing
 from emberkeep.store.statistics import read_totals
 
 LAYOUT = {"columns": ["E", "nu"], "scale": 1.5, "count": 3, "nothing": None, "yes": True}
@@ -926,7 +926,7 @@ def test_a_root_of_an_unknown_layout_is_left_alone(root):
 
 
 def test_a_manifest_of_a_newer_format_is_a_miss_and_stays(root, monkeypatch):
-    monkeypatch.setattr(composition, "FORMAT", 2)
+    monkeypatch.setattr(manifest_writing, "FORMAT", 2)
     ask(Keep(root), Builder())
     monkeypatch.undo()
     (path,) = root.glob("tables/*/*.json")
@@ -972,7 +972,7 @@ def test_a_user_without_a_home_builds_and_is_told(tmp_path):
     code = """
 import os, sys, warnings, pwd
 from emberkeep import Keep
-import json, logging, inspect, emberkeep.store.built  # what nobody may read later
+import json, logging, inspect, emberkeep.store.build_result  # what nobody may read later
 warnings.simplefilter("always")
 with warnings.catch_warnings(record=True):
     Keep(f"{sys.argv[1]}/warm").get_or_build("t", "n", {}, lambda: {"code": b"1"})
