@@ -493,10 +493,10 @@ def test_doctor_finds_a_file_system_without_locks(shop, monkeypatch):
 
 
 def test_doctor_finds_a_clock_that_is_off(shop, monkeypatch):
-    from emberkeep.cli.commands import health
+    from emberkeep.cli.health import place
 
     now = time.time()
-    monkeypatch.setattr(health.time, "time", lambda: now - 7200)
+    monkeypatch.setattr(place.time, "time", lambda: now - 7200)
     assert checks(shop)[1]["clock"]["state"] == "warn"
 
 
@@ -571,7 +571,7 @@ def test_trouble_is_one_line(shop, monkeypatch, problem, code):
     def fail(*_):
         raise problem
 
-    monkeypatch.setattr("emberkeep.cli.commands.overview.usage", fail)
+    monkeypatch.setattr("emberkeep.cli.commands.status.usage", fail)
     got, _, err = shop.run("status")
     assert (got, err.count("\n")) == (code, 1)
 

@@ -10,9 +10,8 @@ import sys
 import pytest
 
 from emberkeep import Keep
+from emberkeep.cli import builds, main
 from emberkeep.cli import declared as declaring
-from emberkeep.cli import main
-from emberkeep.cli.commands import building
 from emberkeep.cli.parser import build_parser
 from emberkeep.cli.text import short_key
 
@@ -53,7 +52,7 @@ class Shell:
             "/scratch/": f"{folder}/scratch/",
         }
         # What compiles takes seconds; here it is the command line that is tried.
-        monkeypatch.setattr(building, "declared_in", lambda _module, _noted, keep: [model(keep)])
+        monkeypatch.setattr(builds, "declared_in", lambda _module, _noted, keep: [model(keep)])
         (folder / "model.py").write_text("")
 
     def fill(self, *, key=True):

@@ -86,7 +86,7 @@ def test_loading_one_command_leaves_the_others_alone():
         "print([n for n in sys.modules if n.startswith('emberkeep.cli.commands.')])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == "['emberkeep.cli.commands.configuration']"
+    assert done.stdout.splitlines()[-1] == "['emberkeep.cli.commands.config']"
 
 
 # Completion -------------------------------------------------------------------------------------

@@ -6,9 +6,8 @@ import os
 import pytest
 
 from emberkeep import Keep
+from emberkeep.cli import builds, main
 from emberkeep.cli import declared as declaring
-from emberkeep.cli import main
-from emberkeep.cli.commands import building
 from emberkeep.errors import InvalidBuild
 
 
@@ -38,7 +37,7 @@ def made(tmp_path, monkeypatch):
 
             yield declaring.Declared(name, "float64", None, build)
 
-    monkeypatch.setattr(building, "declared_in", declared)
+    monkeypatch.setattr(builds, "declared_in", declared)
     assert main(["key", "generate"]) == 0
     assert main(["build", "model.py"]) == 0
     return contents

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from emberkeep.cli.commands import versions
-from emberkeep.cli.commands.findings import OK, WARN
-from emberkeep.cli.commands.versions import KNOWN, check_versions
+from emberkeep.cli.health import OK, WARN, versions
+from emberkeep.cli.health.versions import KNOWN, check_versions
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import SUPPRESS, Action, ArgumentParser, RawDescriptionHelpFormatter
+from keyword import iskeyword
 
 from emberkeep.cli.streams import write_error, write_out
 from emberkeep.version import __version__
@@ -19,37 +20,34 @@ if TYPE_CHECKING:
 USUAL_WIDTH = 80
 MARGIN = 2  # as argparse leaves it
 
-# Each command: the module in `cli/commands` that has it, and what it is for.
+# Each command, by its name as its module in `cli/commands` has it, and what it is for.
 COMMANDS = {
-    "status": ("overview", "hits, misses, seconds saved, and what is kept"),
-    "ls": ("listing", "list entries"),
-    "show": ("listing", "show one entry: manifest, blobs, ingredients"),
-    "why": (
-        "explaining",
-        "explain why an entry was built: what differs from its nearest neighbour",
-    ),
-    "verify": ("checking", "check every entry; changes nothing"),
-    "repair": ("checking", "take damaged files away, so that they are built again"),
-    "gc": ("collecting", "make room: remove what was not used for long"),
-    "clear": ("collecting", "remove all entries, or those of a kind or name"),
-    "pin": ("pinning", "keep an entry from being collected"),
-    "unpin": ("pinning", "let an entry be collected again"),
-    "init": ("founding", "make a folder a keep that several hosts or users share"),
-    "key": ("keys", "make, show, list or revoke the keys that sign what you share"),
-    "sign": ("signing", "put your signature beside those of others"),
-    "trust": ("trusting", "say whose artifacts are used here, and which are not any more"),
-    "push": ("transferring", "bring what is kept here to a shared place"),
-    "pull": ("transferring", "bring what is in a shared place here"),
-    "sync": ("transferring", "pull, then push"),
-    "export": ("bundling", "write entries to one signed file"),
-    "import": ("bundling", "take entries out of such a file"),
-    "prewarm": ("building", "build or fetch all that a Python file declares"),
-    "build": ("building", "compile the kernels that a Python file declares, for any machine"),
-    "rebuild": ("rebuilding", "build again, and compare with what is kept and signed"),
-    "config": ("configuration", "show every setting with its origin"),
-    "doctor": ("health", "check that a keep can work here, with a remedy for what is wrong"),
-    "zero-stats": ("overview", "forget the counts of hits and misses"),
-    "completion": ("completion", "print a script that completes commands in a shell"),
+    "status": "hits, misses, seconds saved, and what is kept",
+    "ls": "list entries",
+    "show": "show one entry: manifest, blobs, ingredients",
+    "why": "explain why an entry was built: what differs from its nearest neighbour",
+    "verify": "check every entry; changes nothing",
+    "repair": "take damaged files away, so that they are built again",
+    "gc": "make room: remove what was not used for long",
+    "clear": "remove all entries, or those of a kind or name",
+    "pin": "keep an entry from being collected",
+    "unpin": "let an entry be collected again",
+    "init": "make a folder a keep that several hosts or users share",
+    "key": "make, show, list or revoke the keys that sign what you share",
+    "sign": "put your signature beside those of others",
+    "trust": "say whose artifacts are used here, and which are not any more",
+    "push": "bring what is kept here to a shared place",
+    "pull": "bring what is in a shared place here",
+    "sync": "pull, then push",
+    "export": "write entries to one signed file",
+    "import": "take entries out of such a file",
+    "prewarm": "build or fetch all that a Python file declares",
+    "build": "compile the kernels that a Python file declares, for any machine",
+    "rebuild": "build again, and compare with what is kept and signed",
+    "config": "show every setting with its origin",
+    "doctor": "check that a keep can work here, with a remedy for what is wrong",
+    "zero-stats": "forget the counts of hits and misses",
+    "completion": "print a script that completes commands in a shell",
 }
 DESCRIPTION = "Look after a keep: the folder where emberkeep puts what was compiled."
 EPILOG = """\
@@ -154,7 +152,7 @@ def build_parser() -> CommandParser:
             command=name,
             description=f"{purpose[0].upper()}{purpose[1:]}.",
         )
-        for name, (_, purpose) in COMMANDS.items()
+        for name, purpose in COMMANDS.items()
     }
     return parser
 
@@ -179,10 +177,9 @@ def add_global_options(parser: ArgumentParser, *, default: object) -> None:
 
 
 def load_command(name: str) -> Command:
-    """A command, with its module."""
+    """A command, with its module: `zero_stats` for `zero-stats`, `import_` for `import`."""
     from importlib import import_module
 
-    commands: Mapping[str, Command] = import_module(
-        f"emberkeep.cli.commands.{COMMANDS[name][0]}"
-    ).COMMANDS
-    return commands[name]
+    module = f"{name.replace('-', '_')}{'_' * iskeyword(name)}"
+    command: Command = import_module(f"emberkeep.cli.commands.{module}").COMMAND
+    return command

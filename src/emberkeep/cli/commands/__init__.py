@@ -1,1 +1,1 @@
-"""The commands, a module for each group; `cli.parser` says which command is where."""
+"""The commands, a module each, by its name; what several share is beside this folder."""

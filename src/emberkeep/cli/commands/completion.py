@@ -7,7 +7,7 @@ from importlib import import_module
 from emberkeep.cli.command import Command
 from emberkeep.cli.naming import words_of
 from emberkeep.cli.parser import build_parser
-from emberkeep.cli.shells import WORDS
+from emberkeep.cli.shells import WORDS, described
 from emberkeep.store.files import PLAIN
 
 TYPE_CHECKING = False
@@ -31,22 +31,18 @@ def _completion(session: Session) -> int:
         words = [word for word in known if PLAIN.issuperset(word.replace("/", ""))]
         session.answer({"words": words}, words)
         return 0
-    parser = build_parser()
-    for command in parser.commands.values():
-        command.load()
-    lines = "\n".join(import_module(f"emberkeep.cli.shells.{shell}").script(parser)).split("\n")
+    whole = described(build_parser())
+    lines = "\n".join(import_module(f"emberkeep.cli.shells.{shell}").script(whole)).split("\n")
     session.answer({"shell": shell, "script": "\n".join(lines) + "\n"}, lines)
     return 0
 
 
-COMMANDS = {
-    "completion": Command(
-        _configure,
-        _completion,
-        """\
+COMMAND = Command(
+    _configure,
+    _completion,
+    """\
   eval "$(emberkeep completion bash)"     # in ~/.bashrc
   source <(emberkeep completion zsh)      # in ~/.zshrc, after compinit
   emberkeep completion fish | source      # in ~/.config/fish/config.fish
 """,
-    ),
-}
+)

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from emberkeep.cli.shells import (
-    ASK,
-    ENTRY,
-    FILE,
-    FOLDER,
-    LAYER,
-    LAYERS,
-    arguments,
-    choices,
-    flags,
-    indented,
-    options,
-    repeats,
-    takes_value,
-    value_of,
-)
+from emberkeep.cli.shells import ASK, ENTRY, FILE, FOLDER, LAYER, LAYERS, indented
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Action
     from collections.abc import Iterator
 
-    from emberkeep.cli.parser import CommandParser
+    from emberkeep.cli.shells import Described, Slot
 
 # bash takes `--root=DIR` for three words.
 HEAD = """\
@@ -59,15 +43,19 @@ LAYERS_OR_FOLDERS = (
 )
 
 
-def script(parser: CommandParser) -> Iterator[str]:
+# What is offered for each kind of value.
+OFFERS = {FILE: FILES, FOLDER: FOLDERS, ENTRY: f'words="$({ASK})"', LAYER: LAYERS_OR_FOLDERS}
+CHOICES = 'words="{}"'
+
+
+def script(whole: Described) -> Iterator[str]:
     """The lines of the script."""
-    everyone = [parser, *parser.commands.values()]
     valued = {
-        flag: action
-        for each in everyone
-        for action in options(each)
-        if takes_value(action)
-        for flag in action.option_strings
+        flag: option
+        for each in (whole, *whole.commands)
+        for option in each.options
+        if option.takes_value
+        for flag in option.flags
     }
     yield HEAD
     yield f'            {"|".join(sorted(valued))}) option="$word" ;;'
@@ -77,40 +65,29 @@ def script(parser: CommandParser) -> Iterator[str]:
     yield "        esac"
     yield "    elif [[ $current == -* ]]; then"
     yield '        case "$command" in'
-    yield f'            "") words="{flags(parser)}" ;;'
-    for name, command in parser.commands.items():
-        yield f'            {name}) words="{flags(command)}" ;;'
+    yield f'            "") words="{whole.flags}" ;;'
+    for command in whole.commands:
+        yield f'            {command.name}) words="{command.flags}" ;;'
     yield "        esac"
     yield "    else"
     yield '        case "$command:$given" in'
-    yield f'            :*) words="{" ".join(parser.commands)} {flags(parser)}" ;;'
-    for name, command in parser.commands.items():
-        yield from indented(_of_arguments(name, command), "            ")
+    names = " ".join(command.name for command in whole.commands)
+    yield f'            :*) words="{names} {whole.flags}" ;;'
+    for command in whole.commands:
+        yield from indented(_of_arguments(command), "            ")
     yield END
 
 
-def _of_options(valued: dict[str, Action]) -> Iterator[str]:
-    for flag, action in valued.items():
-        what = _what(action)
-        if what:
-            yield f"{flag}) {what} ;;"
+def _of_options(valued: dict[str, Slot]) -> Iterator[str]:
+    for flag, option in valued.items():
+        offered = option.offered(OFFERS, CHOICES)
+        if offered:
+            yield f"{flag}) {offered} ;;"
 
 
-def _of_arguments(name: str, command: CommandParser) -> Iterator[str]:
-    known = arguments(command)
-    for place, action in enumerate(known):
-        yield f"{name}:{'*' if repeats(action) else place}) {_what(action) or 'return'} ;;"
-    if not any(map(repeats, known)):
-        yield f'{name}:*) words="{flags(command)}" ;;'
-
-
-def _what(action: Action) -> str:
-    """The command that offers what may stand there; empty for what nobody can know."""
-    if choices(action):
-        return f'words="{choices(action)}"'
-    return {
-        FILE: FILES,
-        FOLDER: FOLDERS,
-        ENTRY: f'words="$({ASK})"',
-        LAYER: LAYERS_OR_FOLDERS,
-    }.get(value_of(action), "")
+def _of_arguments(command: Described) -> Iterator[str]:
+    for place, argument in enumerate(command.arguments):
+        pattern = f"{command.name}:{'*' if argument.repeats else place}"
+        yield f"{pattern}) {argument.offered(OFFERS, CHOICES) or 'return'} ;;"
+    if not any(argument.repeats for argument in command.arguments):
+        yield f'{command.name}:*) words="{command.flags}" ;;'

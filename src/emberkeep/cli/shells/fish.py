@@ -2,66 +2,50 @@
 
 from __future__ import annotations
 
-from emberkeep.cli.shells import (
-    ASK,
-    ENTRY,
-    FILE,
-    FOLDER,
-    LAYER,
-    LAYERS,
-    arguments,
-    choices,
-    options,
-    quoted,
-    takes_value,
-    value_of,
-)
+from emberkeep.cli.shells import ASK, ENTRY, FILE, FOLDER, LAYER, LAYERS, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Action
     from collections.abc import Iterator
 
-    from emberkeep.cli.parser import CommandParser
+    from emberkeep.cli.shells import Described
 
 NO_COMMAND = "__fish_use_subcommand"
 
 
-def script(parser: CommandParser) -> Iterator[str]:
+# What is offered for each kind of value.
+OFFERS = {
+    FILE: "-F",
+    FOLDER: "-a '(__fish_complete_directories)'",
+    ENTRY: f"-a '({ASK})'",
+    LAYER: f"-a '{' '.join(LAYERS)} (__fish_complete_directories)'",
+}
+CHOICES = "-a '{}'"
+
+
+def script(whole: Described) -> Iterator[str]:
     """The lines of the script."""
     yield "# emberkeep in fish: emberkeep completion fish | source"
     yield "complete -c emberkeep -f"
-    yield from _options(parser, NO_COMMAND)
-    for name, command in parser.commands.items():
-        purpose = quoted(command.description or "")
-        yield f"complete -c emberkeep -n {NO_COMMAND} -a {name} -d {purpose}"
-    for name, command in parser.commands.items():
-        condition = f"'__fish_seen_subcommand_from {name}'"
+    yield from _options(whole, NO_COMMAND)
+    for command in whole.commands:
+        about = quoted(command.about)
+        yield f"complete -c emberkeep -n {NO_COMMAND} -a {command.name} -d {about}"
+    for command in whole.commands:
+        condition = f"'__fish_seen_subcommand_from {command.name}'"
         yield from _options(command, condition)
-        for action in arguments(command):
-            what = _what(action)
-            if what:
-                yield f"complete -c emberkeep -n {condition} {what}"
+        for argument in command.arguments:
+            offered = argument.offered(OFFERS, CHOICES)
+            if offered:
+                yield f"complete -c emberkeep -n {condition} {offered}"
 
 
-def _options(parser: CommandParser, condition: str) -> Iterator[str]:
-    for action in options(parser):
+def _options(command: Described, condition: str) -> Iterator[str]:
+    for option in command.options:
         names = [
-            f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}"
-            for flag in action.option_strings
+            f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags
         ]
-        value = f" -x {_what(action)}" if takes_value(action) else ""
+        value = f" -x {option.offered(OFFERS, CHOICES)}" if option.takes_value else ""
         value = value.replace(" -x -F", " -r -F")  # files of its own finding are not exclusive
-        about = quoted(action.help or "")
+        about = quoted(option.about)
         yield f"complete -c emberkeep -n {condition} {' '.join(names)}{value.rstrip()} -d {about}"
-
-
-def _what(action: Action) -> str:
-    if choices(action):
-        return f"-a {quoted(choices(action))}"
-    return {
-        FILE: "-F",
-        FOLDER: "-a '(__fish_complete_directories)'",
-        ENTRY: f"-a '({ASK})'",
-        LAYER: f"-a '{' '.join(LAYERS)} (__fish_complete_directories)'",
-    }.get(value_of(action), "")

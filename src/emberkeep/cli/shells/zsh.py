@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from emberkeep.cli.shells import (
-    ASK,
-    ENTRY,
-    FILE,
-    FOLDER,
-    LAYER,
-    LAYERS,
-    arguments,
-    choices,
-    options,
-    quoted,
-    repeats,
-    takes_value,
-    value_of,
-)
+from emberkeep.cli.shells import ASK, ENTRY, FILE, FOLDER, LAYER, LAYERS, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Action
     from collections.abc import Iterator
 
-    from emberkeep.cli.parser import CommandParser
+    from emberkeep.cli.shells import Described, Slot
 
 
-def script(parser: CommandParser) -> Iterator[str]:
+# What is offered for each kind of value.
+OFFERS = {
+    FILE: "_files",
+    FOLDER: "_directories",
+    ENTRY: "_emberkeep_entries",
+    LAYER: "_emberkeep_layers",
+}
+
+
+def script(whole: Described) -> Iterator[str]:
     """The lines of the script."""
     yield "#compdef emberkeep"
     yield "# emberkeep in zsh: source <(emberkeep completion zsh), after compinit"
@@ -36,51 +30,44 @@ def script(parser: CommandParser) -> Iterator[str]:
     yield "    local context state line"
     yield "    typeset -A opt_args"
     yield "    _arguments -C \\"
-    yield from (f"        {spec} \\" for spec in _options(parser))
+    yield from (f"        {spec} \\" for spec in _options(whole))
     yield "        '1:command:->command' '*::argument:->arguments' && return"
     yield "    case $state in"
     yield "        command)"
     yield "            local -a commands=("
-    for name, command in parser.commands.items():
-        yield f"                {quoted(f'{name}:{command.description}')}"
+    for command in whole.commands:
+        yield f"                {quoted(f'{command.name}:{command.about}')}"
     yield "            )"
     yield "            _describe command commands ;;"
     yield "        arguments)"
     yield "            case $words[1] in"
-    for name, command in parser.commands.items():
-        yield f"                {name}) _arguments {' '.join(_specs(command))} ;;"
+    for command in whole.commands:
+        yield f"                {command.name}) _arguments {' '.join(_specs(command))} ;;"
     yield "            esac ;;"
     yield "    esac"
     yield "}"
     yield "compdef _emberkeep emberkeep"
 
 
-def _specs(command: CommandParser) -> Iterator[str]:
+def _specs(command: Described) -> Iterator[str]:
     yield from _options(command)
-    for action in arguments(command):
-        optional = ":" if action.nargs == "?" else ""
-        place = "*" if repeats(action) else optional
-        yield quoted(f"{place}:{action.dest}:{_values(action)}")
+    for argument in command.arguments:
+        optional = ":" if argument.may_lack else ""
+        place = "*" if argument.repeats else optional
+        yield quoted(f"{place}:{argument.name}:{_values(argument)}")
 
 
-def _options(parser: CommandParser) -> Iterator[str]:
-    for action in options(parser):
-        for flag in action.option_strings:
-            text = f"{flag}[{_plain(action.help or '')}]"
-            if takes_value(action):
-                text += f":{action.dest.replace('_', ' ')}:{_values(action)}"
+def _options(command: Described) -> Iterator[str]:
+    for option in command.options:
+        for flag in option.flags:
+            text = f"{flag}[{_plain(option.about)}]"
+            if option.takes_value:
+                text += f":{option.name.replace('_', ' ')}:{_values(option)}"
             yield quoted(text)
 
 
-def _values(action: Action) -> str:
-    if choices(action):
-        return f"({choices(action)})"
-    return {
-        FILE: "_files",
-        FOLDER: "_directories",
-        ENTRY: "_emberkeep_entries",
-        LAYER: "_emberkeep_layers",
-    }.get(value_of(action), " ")
+def _values(slot: Slot) -> str:
+    return slot.offered(OFFERS, "({})") or " "
 
 
 def _plain(text: str) -> str:

@@ -119,11 +119,10 @@ def _difference(difference: Difference) -> Iterator[str]:
     yield f"    + {difference.right}"
 
 
-COMMANDS = {
-    "why": Command(
-        _configure,
-        _why,
-        """\
+COMMAND = Command(
+    _configure,
+    _why,
+    """\
   emberkeep why lorenz                 # why its only entry had to be built
   emberkeep why 3f9a12bc               # against the nearest older entry
   emberkeep why 3f9a12bc 77de01aa      # against another one
@@ -131,5 +130,4 @@ COMMANDS = {
 Every miss publishes an entry with all its ingredients. What differs from the nearest entry that
 was there before is why the miss was one: - is its value, + that of A.
 """,
-    ),
-}
+)

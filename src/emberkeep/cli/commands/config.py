@@ -82,15 +82,13 @@ def _place(place: Place) -> str:
     return f"{place.path}?{'&'.join(options)}" if options else place.path
 
 
-COMMANDS = {
-    "config": Command(
-        no_arguments,
-        _config,
-        """\
+COMMAND = Command(
+    no_arguments,
+    _config,
+    """\
   emberkeep config
   EMBERKEEP_MAX_SIZE=2GB emberkeep config --format json
 
 Later ones win: default, config file, environment, argument.
 """,
-    ),
-}
+)

@@ -1,14 +1,12 @@
-"""``build`` and ``prewarm``: have what a Python file declares, for this machine or for others."""
+"""What a Python file declares, had for machines: what ``build``, ``prewarm`` and ``rebuild`` do."""
 
 from __future__ import annotations
 
 import time
 
-from emberkeep.cli.command import Command
 from emberkeep.cli.declared import Declared, declared_in, load
 from emberkeep.cli.session import warn
-from emberkeep.cli.streams import write_out
-from emberkeep.errors import EmberkeepError, InvalidKernel, InvalidSetting, TargetUnavailable
+from emberkeep.errors import EmberkeepError, InvalidKernel, TargetUnavailable
 from emberkeep.keep import Keep
 
 TYPE_CHECKING = False
@@ -19,20 +17,6 @@ if TYPE_CHECKING:
     from emberkeep.cli.session import Session
     from emberkeep.targets.protocol import Target
 
-SOME_FAILED = 1
-
-EXAMPLES = """\
-  emberkeep build model.py
-  emberkeep build model.py --arch sm_80 --arch sm_90 --cpu x86-64-v3
-  emberkeep build model.py --arch sm_90 --export model.ek --name model --version 1.0
-exit codes: 0 all are kept, 1 some could not be built or exported, 2 wrong usage,
-4 the keep cannot be used
-"""
-PREWARM_EXAMPLES = """\
-  emberkeep prewarm model.py
-  emberkeep prewarm model.py --format json
-exit codes: 0 all is here, 1 some could not be had, 2 wrong usage, 4 the keep cannot be used
-"""
 PATIENCE_S = 600.0  # for what was built to reach the shared places
 
 
@@ -41,14 +25,6 @@ def configure_file(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE", help="a Python file with kernels, solvers or graphs in it"
     )
-
-
-def _configure(parser: ArgumentParser) -> None:
-    configure_file(parser)
-    add_targets(parser)
-    parser.add_argument("--export", metavar="BUNDLE", help="write what was built to a bundle")
-    parser.add_argument("--name", metavar="NAME", help="with --export: of the library")
-    parser.add_argument("--version", metavar="VERSION", help="with --export: of the library")
 
 
 def add_targets(parser: ArgumentParser) -> None:
@@ -69,34 +45,19 @@ def add_targets(parser: ArgumentParser) -> None:
     )
 
 
-def _build(session: Session) -> int:
-    options = session.options
-    if options.export is None and (options.name or options.version):
-        raise InvalidSetting("--name and --version go with --export BUNDLE: they are the library's")
-    if options.export == "":
-        raise InvalidSetting("--export needs the name of a file")
-    if options.export and not (options.name and options.version):
-        raise InvalidSetting("--export needs --name and --version, for those who import it")
-    if options.export == "-":
-        raise InvalidSetting(
-            "--export needs a file, since standard output has the answer; `emberkeep export -` "
-            "writes a bundle to it"
-        )
-    if options.export:
-        from emberkeep.cli.commands.bundling import require_named
+def named_targets(levels: list[str], architectures: list[str]) -> list[Target]:
+    """The targets that a command names."""
+    from emberkeep.targets.cpu.target import CpuTarget
 
-        require_named(options.name, options.version)
-    results = _have_all(session, named_targets(options.cpu, options.arch))
-    all_went = _export(session, results) if options.export else True
-    return 0 if all_went and all(result["kept"] for result in results) else SOME_FAILED
+    targets: list[Target] = [CpuTarget(level) for level in levels]
+    if architectures:
+        from emberkeep.targets.cuda.target import CudaTarget
+
+        targets += [CudaTarget(architecture) for architecture in architectures]
+    return targets
 
 
-def _prewarm(session: Session) -> int:
-    results = _have_all(session, [])
-    return SOME_FAILED if any(not result["kept"] for result in results) else 0
-
-
-def _have_all(session: Session, targets: list[Target]) -> list[dict[str, object]]:
+def have_all(session: Session, targets: list[Target]) -> list[dict[str, object]]:
     """Build or fetch everything that a file declares, and say so."""
     session.writable_directory()  # says at once where nothing can be kept
     keep = Keep(session.own_root)
@@ -163,39 +124,6 @@ def build_declared(
     return results
 
 
-def _export(session: Session, results: list[dict[str, object]]) -> bool:
-    """Write to a bundle what was just built; whether all of it went."""
-    from emberkeep.cli.commands.bundling import export_to
-    from emberkeep.sharing.library import About
-
-    options, directory = session.options, session.own_directory()
-    keys = {result["key"] for result in results if result["kept"]}
-    entries = [entry for entry in directory.entries() if entry.key in keys]
-    about = About(options.name, options.version)
-    done = export_to(session, directory, entries, options.export, about)
-    if options.format == "text":
-        write_out(f"{options.export}: {len(done.index.entries)} entries\n")
-    reasons = {entry.key: reason for entry, reason in done.refused}
-    went = {f"{entry.plan}-{entry.build}" for entry in done.index.entries}
-    left_out = [result for result in results if result["kept"] and result["key"] not in went]
-    for result in left_out:
-        reason = reasons.get(str(result["key"]), f"it is kept elsewhere than in {directory.root}")
-        warn(f"{result['name']}({result['signature']}) is not in the bundle: {reason}")
-    return not left_out
-
-
-def named_targets(levels: list[str], architectures: list[str]) -> list[Target]:
-    """The targets that a command names."""
-    from emberkeep.targets.cpu.target import CpuTarget
-
-    targets: list[Target] = [CpuTarget(level) for level in levels]
-    if architectures:
-        from emberkeep.targets.cuda.target import CudaTarget
-
-        targets += [CudaTarget(architecture) for architecture in architectures]
-    return targets
-
-
 def _build_one(item: Declared, target: Target | None) -> dict[str, object]:
     started = time.perf_counter()
     about: dict[str, object] = {
@@ -227,9 +155,3 @@ def _failed(
     where = about or {"target": item.only, "architecture": "this machine"}
     named = {"name": item.name, "signature": item.signature}
     return {**named, **where, "kept": False, "result": f"failed: {problem}"}
-
-
-COMMANDS = {
-    "build": Command(_configure, _build, EXAMPLES),
-    "prewarm": Command(configure_file, _prewarm, PREWARM_EXAMPLES),
-}

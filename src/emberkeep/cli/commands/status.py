@@ -1,4 +1,4 @@
-"""``status`` and ``zero-stats``: how well the keep serves."""
+"""``status``: how well the keep serves."""
 
 from __future__ import annotations
 
@@ -149,23 +149,13 @@ def _detailed(counts: dict[str, int]) -> str:
     return f"{sum(counts.values())}" + (f" ({detail})" if detail else "")
 
 
-def _zero(session: Session) -> int:
-    directory = session.writable_directory()
-    removed = statistics.zero(session.root) if directory.is_keep() else 0
-    session.answer({"root": session.root, "files": removed}, ["The counts begin anew."])
-    return 0
-
-
-COMMANDS = {
-    "status": Command(
-        no_arguments,
-        _status,
-        """\
+COMMAND = Command(
+    no_arguments,
+    _status,
+    """\
   emberkeep status
   emberkeep status --format json
 
 Kinds are counted with their manifests; blobs, which entries may share, on a line of their own.
 """,
-    ),
-    "zero-stats": Command(no_arguments, _zero, "  emberkeep zero-stats\n"),
-}
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from emberkeep.cli.commands.findings import BAD, OK, WARN, Check
+from emberkeep.cli.health import BAD, OK, WARN, Check
 from emberkeep.cli.text import duration
 from emberkeep.errors import StoreProblem
 from emberkeep.sharing.folder import label_of

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 
-from emberkeep.cli.command import Command
-from emberkeep.cli.commands.building import (
+from emberkeep.cli.builds import (
     add_targets,
     build_declared,
     configure_file,
     describe,
     named_targets,
 )
+from emberkeep.cli.command import Command
 from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.keep import Keep
 from emberkeep.startup_records import final, frozen
@@ -205,4 +205,4 @@ def _told(each: Mapping[str, object]) -> str:
     return told + (", and is now" if each.get("replaced") else "")
 
 
-COMMANDS = {"rebuild": Command(_configure, _rebuild, EXAMPLES)}
+COMMAND = Command(_configure, _rebuild, EXAMPLES)

@@ -310,4 +310,4 @@ def _lines(trust: Trust) -> Iterator[str]:
         yield f"pinned toolchain {digest} ({origin})"
 
 
-COMMANDS = {"trust": Command(_configure, _trust, EXAMPLES)}
+COMMAND = Command(_configure, _trust, EXAMPLES)

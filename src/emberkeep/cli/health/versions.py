@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emberkeep.cli.commands.findings import OK, WARN, Check
+from emberkeep.cli.health import OK, WARN, Check
 from emberkeep.keys.distributions import find_distribution
 from emberkeep.startup_records import final, frozen
 

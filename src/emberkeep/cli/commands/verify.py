@@ -1,13 +1,11 @@
-"""``verify`` and ``repair``: whether what is kept is what was written."""
+"""``verify``: whether what is kept is what was written."""
 
 from __future__ import annotations
 
 from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import short_key
-from emberkeep.startup_records import as_dict
 from emberkeep.store.inspection import OK, OTHER, inspect
 from emberkeep.store.protocol import DAMAGED, UNTRUSTED
-from emberkeep.store.repair import LEFT, repair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +13,6 @@ if TYPE_CHECKING:
 
     from emberkeep.cli.session import Session
     from emberkeep.store.inspection import Finding
-    from emberkeep.store.repair import Repaired
 
 EXIT_BITS = {OK: 0, DAMAGED: 1, UNTRUSTED: 2, OTHER: 4}
 
@@ -61,41 +58,14 @@ def _findings(findings: list[Finding], counts: dict[str, int]) -> Iterator[str]:
         yield "`emberkeep repair` takes the damaged ones away; they are built again when needed."
 
 
-def _repair(session: Session) -> int:
-    done = repair(session.writable_directory())
-    values = {"root": session.root, "actions": [as_dict(action) for action in done]}
-    session.answer(values, _actions(done))
-    return EXIT_BITS[DAMAGED] if any(action.action == LEFT for action in done) else 0
-
-
-def _actions(done: tuple[Repaired, ...]) -> Iterator[str]:
-    for action in done:
-        yield f"{action.action}: {action.path}: {action.detail}"
-    if not done:
-        yield "There was nothing to repair."
-
-
-COMMANDS = {
-    "verify": Command(
-        no_arguments,
-        _verify,
-        """\
+COMMAND = Command(
+    no_arguments,
+    _verify,
+    """\
   emberkeep verify
   emberkeep verify --format json
 
 The exit code adds up what was found: 1 something is damaged, 2 something is not trusted (sealed
 by another user or machine), 4 anything else (a newer format, unreadable, stray files); 0 all well.
 """,
-    ),
-    "repair": Command(
-        no_arguments,
-        _repair,
-        """\
-  emberkeep repair
-
-Damaged files go to <root>/quarantine, where they stay for a week. Entries that lost a blob are
-removed. Entries that are not trusted, and newer formats, are left alone.
-The exit code is 1 if something damaged could not be moved.
-""",
-    ),
-}
+)

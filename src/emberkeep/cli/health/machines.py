@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emberkeep.cli.commands.findings import OK, WARN, Check
+from emberkeep.cli.health import OK, WARN, Check
 from emberkeep.errors import EmberkeepError
 from emberkeep.keys.distributions import find_distribution
 

@@ -1,9 +1,8 @@
-"""``push``, ``pull`` and ``sync``: between the user's own keep and a shared place."""
+"""Between the user's own keep and a shared place: what ``push``, ``pull`` and ``sync`` do."""
 
 from __future__ import annotations
 
 from emberkeep.cli import arguments
-from emberkeep.cli.command import Command
 from emberkeep.cli.naming import (
     NoSuchEntry,
     add_namespace,
@@ -30,30 +29,21 @@ if TYPE_CHECKING:
     from emberkeep.store.protocol import Entry
 
 SOME_REFUSED = 1
+
 SHOWN = 10  # refusals that are told one by one
 
 EXIT_CODES = "exit codes: 0 all is there, 1 some were refused, 2 wrong usage, 4 a place fails\n"
 
 
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
+    """What is brought."""
     add_namespace(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would go, bring nothing")
     arguments.add_since(parser)
 
 
-def _push(session: Session) -> int:
-    return _run(session, ("push",))
-
-
-def _pull(session: Session) -> int:
-    return _run(session, ("pull",))
-
-
-def _sync(session: Session) -> int:
-    return _run(session, ("pull", "push"))
-
-
-def _run(session: Session, directions: tuple[str, ...]) -> int:
+def bring(session: Session, directions: tuple[str, ...]) -> int:
+    """Push, pull or both; returns the exit code."""
     place = _place(session)
     if not session.options.dry_run:
         _require_writable(session, place, directions)
@@ -161,19 +151,3 @@ def _lines(direction: str, done: Transferred) -> Iterator[str]:
         yield f"  {entry.kind}/{entry.name}: {reason}"
     if len(done.refused) > SHOWN:
         yield f"  and {len(done.refused) - SHOWN} more"
-
-
-COMMANDS = {
-    "push": Command(
-        _configure,
-        _push,
-        "  emberkeep push\n  emberkeep push generated/lorenz --dry-run\n"
-        f"  emberkeep push --layer /cluster/keep\n{EXIT_CODES}",
-    ),
-    "pull": Command(
-        _configure, _pull, f"  emberkeep pull\n  emberkeep pull traces --format json\n{EXIT_CODES}"
-    ),
-    "sync": Command(
-        _configure, _sync, f"  emberkeep sync\n  emberkeep sync --dry-run\n{EXIT_CODES}"
-    ),
-}

@@ -59,16 +59,14 @@ def _make(path: str) -> bool:
     return True
 
 
-COMMANDS = {
-    "init": Command(
-        _configure,
-        _init,
-        """\
+COMMAND = Command(
+    _configure,
+    _init,
+    """\
   emberkeep init /cluster/keep
 
 For a group: chgrp LAB /cluster/keep. Programs lay out an empty folder by themselves, but not one
 in which you have seen a keep before: that is a file system that is not mounted. If you emptied it
 on purpose, this says so.
 """,
-    ),
-}
+)

@@ -167,4 +167,4 @@ def _tell(session: Session, public: str, statement: bytes) -> Iterator[str]:
             yield place.path
 
 
-COMMANDS = {"key": Command(_configure, _key, EXAMPLES)}
+COMMAND = Command(_configure, _key, EXAMPLES)

@@ -178,11 +178,10 @@ class _Signer:
         return f"{entry.kind}/{entry.name}/{entry.key}.json"
 
 
-COMMANDS = {
-    "sign": Command(
-        _configure,
-        _sign,
-        """\
+COMMAND = Command(
+    _configure,
+    _sign,
+    """\
   emberkeep sign lorenz
   emberkeep sign --layer shared generated/lorenz
   emberkeep key generate next
@@ -194,5 +193,4 @@ or what somebody has signed whom you trust, however many you ask for.
 exit codes: 0 all have your signature, 1 some were not signed, 2 wrong usage, 3 no such entry,
 4 no key to sign with, or the place cannot be used
 """,
-    ),
-}
+)

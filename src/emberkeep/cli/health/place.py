@@ -1,4 +1,4 @@
-"""``doctor``: whether a keep can work here, with a remedy for what is wrong.
+"""Whether a keep can work here: its folder, its seal, and what the file system does.
 
 What must be tried is tried in a folder of its own on the keep's file system, which is removed
 again: the keep itself is only looked at.
@@ -7,16 +7,12 @@ again: the keep itself is only looked at.
 from __future__ import annotations
 
 import os
-import sys
 import time
 
-from emberkeep.cli.command import Command, no_arguments
-from emberkeep.cli.commands.findings import BAD, OK, WARN, Check
-from emberkeep.cli.commands.machines import check_machines
-from emberkeep.cli.commands.versions import check_versions
-from emberkeep.cli.text import duration, size, table
+from emberkeep.cli.health import BAD, OK, WARN, Check
+from emberkeep.cli.text import duration, size
 from emberkeep.errors import StoreProblem
-from emberkeep.startup_records import as_dict, sha256
+from emberkeep.startup_records import sha256
 from emberkeep.store import files
 from emberkeep.store.directory import Directory
 from emberkeep.store.manifest_writing import compose
@@ -31,55 +27,17 @@ if TYPE_CHECKING:
     from emberkeep.cli.session import Session
     from emberkeep.store.protocol import Entry
 
-OLDEST_PYTHON = (3, 11)
 LITTLE_SPACE = 1 << 30
+
 NO_SPACE = 64 << 20
+
 CLOCK_SKEW_S = 60.0
+
 FUTURE_S = 3600.0
 
 
-def _doctor(session: Session) -> int:
-    checks = list(_checks(session))
-    values = {"root": session.settings.root, "checks": [as_dict(c) for c in checks]}
-    session.answer(values, _lines(checks))
-    return int(any(check.state == BAD for check in checks))
-
-
-def _lines(checks: list[Check]) -> Iterator[str]:
-    yield from table([("check", "", ""), *((c.name, c.state, c.detail) for c in checks)])
-    for check in checks:
-        if check.remedy:
-            yield f"{check.state}: {check.name}: {check.remedy}"
-
-
-def _checks(session: Session) -> Iterator[Check]:
-    yield _check_python()
-    yield _check_seal_key(session.settings.config_dir)
-    root = session.settings.root
-    if root is None:
-        remedy = "Set EMBERKEEP_DIR to a folder of yours."
-        yield Check("root", BAD, "there is no home, so there is no place for a keep", remedy)
-    else:
-        yield from _check_place(session, root)
-    if session.settings.shared:
-        from emberkeep.cli.commands.shared_health import check_sharing
-
-        yield from check_sharing(session)
-    yield from check_versions()
-    yield from check_machines()
-
-
-def _check_python() -> Check:
-    version = sys.version.partition(" ")[0]
-    if sys.version_info >= OLDEST_PYTHON:
-        return Check("python", OK, version)
-    return Check("python", BAD, version, "Use Python 3.11 or newer.")
-
-
-# The seal ---------------------------------------------------------------------------------------
-
-
-def _check_seal_key(folder: str | None) -> Check:
+def check_seal_key(folder: str | None) -> Check:
+    """Whether the key is there by which the user vouches, and theirs alone."""
     name = "seal key"
     if folder is None:
         remedy = "Set EMBERKEEP_CONFIG_DIR to a private folder."
@@ -105,10 +63,8 @@ def _check_seal_key(folder: str | None) -> Check:
     return Check(name, OK, path)
 
 
-# The place --------------------------------------------------------------------------------------
-
-
-def _check_place(session: Session, root: str) -> Iterator[Check]:
+def check_place(session: Session, root: str) -> Iterator[Check]:
+    """The keep's folder, and what its file system does."""
     root_check = _check_root(root)
     yield root_check
     place = _nearest_folder(root)
@@ -188,9 +144,6 @@ def _check_space(place: str) -> Check:
         return Check(name, BAD, f"no more files can be made in {place}", remedy)
     state = BAD if free < NO_SPACE else WARN if free < LITTLE_SPACE else OK
     return Check(name, state, f"{size(free)} in {place}", "" if state == OK else remedy)
-
-
-# What must be tried -----------------------------------------------------------------------------
 
 
 def _try_out(session: Session, root: str, place: str) -> Iterator[Check]:
@@ -279,17 +232,3 @@ def _check_round_trip(session: Session, root: str) -> Check:
     if problems:
         return Check(name, BAD, problems[0], "See the check of the seal key.")
     return Check(name, OK, f"written and read in {duration(time.perf_counter() - started)}")
-
-
-COMMANDS = {
-    "doctor": Command(
-        no_arguments,
-        _doctor,
-        """\
-  emberkeep doctor
-  emberkeep doctor --root /scratch/keep
-
-Each check is ok, warn or bad. The exit code is 1 if any is bad.
-""",
-    ),
-}
