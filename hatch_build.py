@@ -39,7 +39,7 @@ def main(folder: str, *levels: str) -> None:
 def _write(level: str, folder: str) -> int:
     from emberkeep import Keep
     from emberkeep.phasetype.ahead import own_kernels
-    from emberkeep.targets.prebuilding import write_prebuilt
+    from emberkeep.targets.prebuilt_writer import write_prebuilt
 
     return write_prebuilt(folder, level, own_kernels(), Keep())
 

@@ -110,11 +110,11 @@ def test_keep(pytestconfig, tmp_path_factory):
 @pytest.fixture(scope="module")
 def lasting_programs(test_keep):
     """What JAX compiles outlives the run, too, by way of its own cache on the keep."""
-    from emberkeep.xla import compilation
+    from emberkeep.xla import jax_cache
 
-    compilation.enable(test_keep.keep, min_compile_time_s=WORTH_KEEPING_S)
+    jax_cache.enable(test_keep.keep, min_compile_time_s=WORTH_KEEPING_S)
     yield
-    compilation.disable()
+    jax_cache.disable()
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from emberkeep.errors import EmberkeepError, Unkeyable
 from emberkeep.startup_records import as_dict, frozen
 
 # What needs another system than this one, or a package that is not there, cannot be walked.
-OPTIONAL = ("emberkeep.targets.cuda", "emberkeep.targets.numba_caching.cuda")
+OPTIONAL = ("emberkeep.targets.cuda", "emberkeep.targets.numba_caches.cuda")
 
 
 @frozen

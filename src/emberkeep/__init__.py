@@ -60,7 +60,7 @@ if TYPE_CHECKING:
         to_device,
     )
     from emberkeep.targets.kernel import Kernel, kernel
-    from emberkeep.targets.numba_caching import keep_kernel
+    from emberkeep.targets.numba_caches import keep_kernel
     from emberkeep.telemetry import TimeLogger
     from emberkeep.version import __version__ as __version__
     from emberkeep.xla.config import CompilationConfig
@@ -138,7 +138,7 @@ _HOMES = {
     "to_device": "targets.cuda.memory",
     "Kernel": "targets.kernel",
     "kernel": "targets.kernel",
-    "keep_kernel": "targets.numba_caching",
+    "keep_kernel": "targets.numba_caches",
     "TimeLogger": "telemetry",
     "CacheManager": "xla.manager",
     "CompilationConfig": "xla.config",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emberkeep.elimination.kernels import evaluating, recording, replaying, taping
+from emberkeep.elimination.kernels import factors, pattern, tape_interpreter, tape_writer
 from emberkeep.keys.toolchain import toolchain
 from emberkeep.phasetype.kernels import (
     exploring,
@@ -21,8 +21,8 @@ from emberkeep.phasetype.kernels import (
 from emberkeep.targets.kernel import Kernel
 
 OBSERVING = (observing, observing_along, observing_reverse)
-MODULES = (evaluating, recording, replaying, taping, *OBSERVING, exploring, running, walking)
-MADE = [evaluating.evaluate_kernel(16), evaluating.solve_kernel(16)]
+MODULES = (factors, pattern, tape_interpreter, tape_writer, *OBSERVING, exploring, running, walking)
+MADE = [factors.evaluate_kernel(16), factors.solve_kernel(16)]
 KERNELS = [*MADE, *(v for m in MODULES for v in vars(m).values() if isinstance(v, Kernel))]
 
 
@@ -53,7 +53,7 @@ def test_all_that_a_kernel_reaches_is_in_its_key(kernel):
 
 
 def test_forms_of_one_function_are_told_apart():
-    one, many = evaluating.evaluate_kernel(1), evaluating.evaluate_kernel(16)
+    one, many = factors.evaluate_kernel(1), factors.evaluate_kernel(16)
     assert (
         one._source(one._declared[0]).ingredients() != many._source(many._declared[0]).ingredients()
     )

@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 
 from emberkeep.elimination import tape as taping
 from emberkeep.elimination.kernels.lanes import LANES
-from emberkeep.elimination.kernels.replaying import replay, replay_reverse
+from emberkeep.elimination.kernels.tape_interpreter import replay, replay_reverse
 from emberkeep.elimination.layout import DIVIDE
-from emberkeep.elimination.tape import Recorder
+from emberkeep.elimination.tape import TapeWriter
 from emberkeep.errors import InvalidGraph
 
 few = settings(max_examples=40, deadline=None)
 
 
 class Plain:
-    """What a recorder takes down, done at once, in the order in which it is said."""
+    """What a writer takes down, done at once, in the order in which it is said."""
 
     def __init__(self):
         self.values = {}
@@ -29,15 +29,15 @@ class Plain:
 
 
 def random_program(rng, theta):
-    """A recorder, and what all its slots should be, by complex numbers too."""
-    recorder, plain = Recorder(len(theta)), Plain()
+    """A writer, and what all its slots should be, by complex numbers too."""
+    writer, plain = TapeWriter(len(theta)), Plain()
     plain.values = {0: 1.0}
     base, coefficients = rng.uniform(0.5, 1, 6), rng.uniform(0, 1, (6, len(theta)))
     coefficients *= rng.random(coefficients.shape) < 0.5
-    slots = recorder.linear(base, coefficients)
+    slots = writer.linear(base, coefficients)
     plain.put(slots, base + coefficients @ theta)
     constants = rng.integers(-2, 3, 5).astype(float)
-    known = recorder.constants(constants)
+    known = writer.constants(constants)
     plain.put(known, constants)
     positive, every = list(slots), [0, *slots, *known]
     for _ in range(int(rng.integers(1, 12))):
@@ -45,22 +45,22 @@ def random_program(rng, theta):
         first, second = rng.choice(every, many), rng.choice(positive, many)
         kind = rng.integers(3)
         if kind == 0:
-            new = recorder.product(first, second)
+            new = writer.product(first, second)
             plain.put(new, plain.get(first) * plain.get(second))
         elif kind == 1:
-            new = recorder.quotient(first, second)
+            new = writer.quotient(first, second)
             plain.put(new, plain.get(first) / plain.get(second))
         else:
-            new, terms = recorder.slots(many), int(rng.integers(1, 4))
+            new, terms = writer.slots(many), int(rng.integers(1, 4))
             total = np.zeros(many, theta.dtype)
             for _ in range(terms):
                 first = rng.choice(every, many)
-                recorder.add(new, first, second)
+                writer.add(new, first, second)
                 total = total + plain.get(first) * plain.get(second)
             plain.put(new, total)
         every += list(new)
     outputs = np.append(rng.choice(every, 4), -1)
-    return recorder.tape(outputs), plain.get(outputs)
+    return writer.tape(outputs), plain.get(outputs)
 
 
 def run(tape, thetas, room_rows=1):
@@ -151,16 +151,16 @@ def test_nothing_is_read_before_its_level_is_over(seed):
 
 
 def test_equal_constants_share_a_slot():
-    recorder = Recorder(0)
-    first, again = recorder.constants(np.array([2.0, 1.0, 2.0])), recorder.constants(np.ones(2))
+    writer = TapeWriter(0)
+    first, again = writer.constants(np.array([2.0, 1.0, 2.0])), writer.constants(np.ones(2))
     assert first[0] == first[2]
     assert first[1] == again[0] == again[1] == 0
 
 
 def test_a_negative_weight_marks_its_vector_only():
-    recorder = Recorder(1)
-    (slot,) = recorder.linear(np.array([1.0]), np.array([[1.0]]))
-    tape = recorder.tape(recorder.product(np.array([slot]), np.array([slot])))
+    writer = TapeWriter(1)
+    (slot,) = writer.linear(np.array([1.0]), np.array([[1.0]]))
+    tape = writer.tape(writer.product(np.array([slot]), np.array([slot])))
     thetas = np.array([[0.0], [-2.0], [np.nan], [3.0], [-1.0]])
     expected = [[1.0], [np.nan], [np.nan], [16.0], [0.0]]
     np.testing.assert_array_equal(run(tape, thetas), expected)
@@ -170,7 +170,7 @@ def test_a_negative_weight_marks_its_vector_only():
 
 def test_more_operations_than_memory_may_hold(monkeypatch):
     monkeypatch.setattr(taping, "MOST_OPERATIONS", 10)
-    recorder = Recorder(0)
-    recorder.product(np.zeros(10, np.int64), 0)
+    writer = TapeWriter(0)
+    writer.product(np.zeros(10, np.int64), 0)
     with pytest.raises(InvalidGraph, match=r"10 operations.*moment_gradient|10 operations"):
-        recorder.product(np.zeros(1, np.int64), 0)
+        writer.product(np.zeros(1, np.int64), 0)

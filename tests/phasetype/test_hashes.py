@@ -112,7 +112,7 @@ def test_any_numbering_has_the_same_trace_value_and_density(given_, seed):
     rng = np.random.default_rng(seed)
     other = renumbered(rng, edges, initial, states, parameters=parameters)
     theta = [0.75, 1.5][:parameters] or None
-    np.testing.assert_array_equal(one.record().program.array, other.record().program.array)
+    np.testing.assert_array_equal(one.record().pattern.array, other.record().pattern.array)
     assert one.record().key == other.record().key
     assert other.expectation(theta) == pytest.approx(one.expectation(theta), rel=1e-14)
     assert other.variance(theta) == pytest.approx(one.variance(theta), rel=1e-12)

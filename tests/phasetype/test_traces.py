@@ -63,8 +63,8 @@ def test_a_second_graph_finds_the_trace(keep):
     assert second.hit
     assert second.key == first.key != ""
     assert second.structure_hash == first.structure_hash == cycle(WEIGHTS).structure_hash
-    np.testing.assert_array_equal(second.program.array, first.program.array)
-    assert second.size_bytes == first.program.array.nbytes > 0
+    np.testing.assert_array_equal(second.pattern.array, first.pattern.array)
+    assert second.size_bytes == first.pattern.array.nbytes > 0
     assert second.operations > 0
     assert "cycle" in repr(first)
     assert "cycle" in repr(second)
@@ -79,7 +79,7 @@ def test_other_weights_and_other_numberings_have_the_same_trace(keep, states):
         found = cycle(weights, rng.permutation(6).tolist(), states=states).record(keep)
         assert found.hit
         assert found.key == first.key
-        np.testing.assert_array_equal(found.program.array, first.program.array)
+        np.testing.assert_array_equal(found.pattern.array, first.pattern.array)
 
 
 def test_another_structure_has_another_trace(keep):
@@ -167,9 +167,9 @@ def test_a_second_process_hits_and_imports_no_compiler(states):
 def forge(keep, graph, other, monkeypatch):
     """Keep, sealed and under the graph's own key, what was recorded for another graph."""
     edges = other.canonical.edges
-    honest = trace_module.record
+    honest = trace_module.analyse
     with monkeypatch.context() as patch:
-        patch.setattr(trace_module, "record", lambda *_: honest(edges.starts, edges.targets))
+        patch.setattr(trace_module, "analyse", lambda *_: honest(edges.starts, edges.targets))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             trace_module.obtain_trace(graph, keep)
@@ -195,7 +195,7 @@ def test_a_kept_trace_of_another_graph_is_not_used(keep, other, monkeypatch):
         trace = graph.record(keep)
         assert not trace.hit
         edges = graph.canonical.edges
-        assert trace.program.fits(edges.starts, edges.targets)
+        assert trace.pattern.fits(edges.starts, edges.targets)
         assert graph.expectation() == pytest.approx(expected(WEIGHTS), rel=1e-14)
     assert cycle(WEIGHTS).record(keep).hit, "it was replaced"
 
@@ -243,7 +243,7 @@ def test_a_damaged_trace_is_recorded_anew(tmp_path, damage, monkeypatch):
     first = cycle(WEIGHTS).record(keep)
     foreign = cycle([1.0] * 6)
     edges = foreign.canonical.edges
-    data = first.program.array.tobytes()
+    data = first.pattern.array.tobytes()
     (path,) = [p for p in blob_paths(tmp_path / "keep") if read(p) == data]
     bit = bytearray(data)
     bit[200] ^= 4
@@ -257,7 +257,7 @@ def test_a_damaged_trace_is_recorded_anew(tmp_path, damage, monkeypatch):
                 "truncated": data[:-4],
                 "a bit": bytes(bit),
                 "longer": data + b"\0\0\0\0",
-                "another's": trace_module.record(edges.starts, edges.targets).array.tobytes(),
+                "another's": trace_module.analyse(edges.starts, edges.targets).array.tobytes(),
             }[damage],
         )
     again = Keep(tmp_path / "keep")
@@ -267,7 +267,7 @@ def test_a_damaged_trace_is_recorded_anew(tmp_path, damage, monkeypatch):
         warnings.simplefilter("ignore", EmberkeepWarning)
         assert graph.expectation() == pytest.approx(expected(WEIGHTS), rel=1e-14)
         assert not graph.record().hit
-        np.testing.assert_array_equal(graph.record().program.array, first.program.array)
+        np.testing.assert_array_equal(graph.record().pattern.array, first.pattern.array)
         # It has healed.
         assert cycle(WEIGHTS).record(Keep(tmp_path / "keep")).hit
 
@@ -280,7 +280,7 @@ def test_a_trace_without_the_users_seal_is_not_used(tmp_path, monkeypatch):
         warnings.simplefilter("ignore", EmberkeepWarning)
         trace = cycle(WEIGHTS).record(stranger)
     assert not trace.hit
-    np.testing.assert_array_equal(trace.program.array, first.program.array)
+    np.testing.assert_array_equal(trace.pattern.array, first.pattern.array)
 
 
 # Keeps that cannot be written or read ------------------------------------------------------------
@@ -292,7 +292,7 @@ def test_a_keep_in_a_place_that_is_a_file(tmp_path):
         trace = cycle(WEIGHTS).record(Keep(tmp_path / "file"))
     assert not trace.hit
     edges = cycle(WEIGHTS).canonical.edges
-    assert trace.program.fits(edges.starts, edges.targets)
+    assert trace.pattern.fits(edges.starts, edges.targets)
 
 
 def test_a_broken_keep_by_default_still_gives_right_numbers(tmp_path, monkeypatch):

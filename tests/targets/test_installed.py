@@ -106,8 +106,8 @@ def installed(tmp_path):
 
 def test_own_kernels_compile_as_installed(installed):
     program = (
-        "from emberkeep.elimination.kernels.taping import write_solution\n"
-        "from emberkeep.elimination.kernels.replaying import replay\n"
+        "from emberkeep.elimination.kernels.tape_writer import write_solution\n"
+        "from emberkeep.elimination.kernels.tape_interpreter import replay\n"
         "import emberkeep\n"
         "assert replay.build() and write_solution.build()\n"
         "print(emberkeep.__file__)"

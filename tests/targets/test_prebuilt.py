@@ -11,7 +11,7 @@ import pytest
 
 import emberkeep
 from emberkeep import Keep
-from emberkeep.elimination.kernels.taping import find_useful
+from emberkeep.elimination.kernels.tape_writer import find_useful
 from emberkeep.errors import StoreWarning
 from emberkeep.keys.keyed import key_of
 from emberkeep.phasetype.ahead import own_kernels
@@ -19,7 +19,7 @@ from emberkeep.targets import prebuilt
 from emberkeep.targets.cpu.features import LEVELS, host, missing
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.kernel_lookup import obtain
-from emberkeep.targets.prebuilding import write_prebuilt
+from emberkeep.targets.prebuilt_writer import write_prebuilt
 
 LEVEL = "x86-64-v2"
 
@@ -84,7 +84,7 @@ def test_no_compiler_is_imported(folder):
         "sys.modules['numba'] = sys.modules['llvmlite'] = None\n"
         "from emberkeep.targets import prebuilt\n"
         f"prebuilt.FOLDER = {str(folder)!r}\n"
-        "from emberkeep.elimination.kernels.taping import find_useful as kernel\n"
+        "from emberkeep.elimination.kernels.tape_writer import find_useful as kernel\n"
         "from emberkeep.targets.cpu.target import CpuTarget\n"
         "kernel._obtain(kernel._declared[0], 'cpu', CpuTarget)\n"
     )

@@ -11,7 +11,7 @@ import pytest
 import emberkeep
 from emberkeep import xla
 from emberkeep.errors import EmberkeepWarning, InvalidSetting
-from emberkeep.xla import CompilationConfig, compilation
+from emberkeep.xla import CompilationConfig, jax_cache
 
 jax = pytest.importorskip("jax")
 
@@ -121,7 +121,7 @@ def test_it_opens_the_keep_that_it_names(tmp_path):
     assert settings.root == str(tmp_path / "keep")
     assert (settings.shared[0].path, settings.shared[0].policy) == (str(shared), "warn")
     assert settings.strategy == "layered"
-    assert compilation.programs_in_use().keep.settings is settings
+    assert jax_cache.programs_in_use().keep.settings is settings
 
 
 def test_what_it_does_not_name_is_that_of_the_settings(tmp_path, monkeypatch):
@@ -134,7 +134,7 @@ def test_what_it_does_not_name_is_that_of_the_settings(tmp_path, monkeypatch):
 def test_shared_alone_needs_a_place(tmp_path):
     with pytest.raises(InvalidSetting, match="there is no shared place"):
         CompilationConfig(tmp_path, cache_strategy="shared").apply()
-    assert compilation.programs_in_use() is None
+    assert jax_cache.programs_in_use() is None
 
 
 def test_limits_are_jaxs(tmp_path):
@@ -204,12 +204,12 @@ def test_a_variable_that_lies_gives_nobody_elses_program(tmp_path, monkeypatch):
     compute()
     monkeypatch.setenv("XLA_FLAGS", FLAG)
     compute()
-    programs = compilation.programs_in_use()
+    programs = jax_cache.programs_in_use()
     here = {entry["key"] for entry in xla.CacheManager(programs.keep).list()}
     text = (
         "import sys; from emberkeep import xla; keep = xla.CompilationConfig(sys.argv[1]).apply()\n"
         "import jax, numpy as np; jax.jit(lambda x: x * 3)(np.float32(2.0))\n"
-        "from emberkeep.xla.compilation import programs_in_use as p; print(p().found, p().compiled)"
+        "from emberkeep.xla.jax_cache import programs_in_use as p; print(p().found, p().compiled)"
     )
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     if jax.config.jax_enable_x64:

@@ -15,7 +15,7 @@ import pytest
 import emberkeep
 from emberkeep.errors import StoreWarning
 from emberkeep.targets.cpu import features
-from emberkeep.xla.executables import internals, kept, programs
+from emberkeep.xla.executables import internals, kept, serialisation
 
 PROGRAM = Path(__file__).parent / "programs" / "kept_program.py"
 
@@ -110,7 +110,7 @@ def test_what_xla_does_not_take_is_built_again_and_kept_beside(root, monkeypatch
 def test_what_is_no_program_is_built_again_and_kept_beside(root, monkeypatch, packed, verify):
     """Whoever is trusted may have signed anything."""
     with monkeypatch.context() as patched:
-        patched.setattr(programs, "pack", lambda *_: packed)
+        patched.setattr(serialisation, "pack", lambda *_: packed)
         solve(opened(root))
     with pytest.warns(StoreWarning, match="built again: "):
         solve(opened(root), verify=verify)

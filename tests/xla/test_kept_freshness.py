@@ -211,16 +211,16 @@ def test_what_is_redefined_while_it_is_traced_is_not_kept(tmp_path, monkeypatch)
 
 
 def test_what_is_redefined_before_it_is_traced_is_not_kept(tmp_path, monkeypatch):
-    from emberkeep.xla.executables.programs import Building
+    from emberkeep.xla.executables.serialisation import Compilation
 
-    build, keep = Building.build, emberkeep.Keep(tmp_path)
+    build, keep = Compilation.build, emberkeep.Keep(tmp_path)
 
-    def redefine_and_build(building):  # after the key was made
+    def redefine_and_build(compilation):  # after the key was made
         monkeypatch.setitem(globals(), "FACTOR", 7.0)
-        return build(building)
+        return build(compilation)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Building, "build", redefine_and_build)
+        patched.setattr(Compilation, "build", redefine_and_build)
         with pytest.warns(emberkeep.errors.ToolchainWarning, match="redefined or changed"):
             assert xla.kept(scanned, keep=keep)(jnp.float32(1.0)) == 7.0
     monkeypatch.setitem(globals(), "FACTOR", 1.0)

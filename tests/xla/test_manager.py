@@ -19,7 +19,7 @@ from emberkeep.targets import kernel_lookup
 from emberkeep.trust.editing import change_trust, with_entry
 from emberkeep.trust.signing import generate
 from emberkeep.trust.trusted import TrustedKey, TrustList
-from emberkeep.xla import CacheManager, compilation
+from emberkeep.xla import CacheManager, jax_cache
 
 jax = pytest.importorskip("jax")
 
@@ -306,7 +306,7 @@ def empty(tmp_path):
 
 
 def counted():
-    programs = compilation.programs_in_use()
+    programs = jax_cache.programs_in_use()
     return programs.found, programs.compiled
 
 
@@ -336,7 +336,7 @@ def test_a_prewarmed_model_is_found(empty):
         ("model", "float32[1]", "float32[5]", 1),
         ("model", "float32[1]", "float32[3]", 1),
     ]
-    assert compilation.programs_in_use() is None
+    assert jax_cache.programs_in_use() is None
     jax.clear_caches()
     xla.enable(empty)
     value = jax.jit(model)(theta, times)
@@ -394,7 +394,7 @@ def test_a_programs_own_functions_can_be_prewarmed(empty):
 def test_prewarming_leaves_the_keep_in_use_as_it_was(empty, keep):
     xla.enable(keep, min_compile_time_s=5.0)
     CacheManager(empty).prewarm_model(model, (1,), (5,))
-    assert compilation.programs_in_use().keep is keep
+    assert jax_cache.programs_in_use().keep is keep
     assert jax.config.jax_persistent_cache_min_compile_time_secs == 5.0
     assert len(CacheManager(empty).list()) == 2
 
@@ -403,4 +403,4 @@ def test_prewarming_leaves_the_keep_in_use_as_it_was(empty, keep):
 def test_what_is_neither_array_nor_shape_is_refused(empty, given):
     with pytest.raises(InvalidArgument, match="theta_samples"):
         CacheManager(empty).prewarm_model(model, given, (5,))
-    assert compilation.programs_in_use() is None
+    assert jax_cache.programs_in_use() is None

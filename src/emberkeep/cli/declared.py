@@ -148,7 +148,7 @@ def _of_numba(dispatcher: Any, signature: Any, keep: Keep, target: Target | None
     assert target is not None  # it says on what it runs
     name = dispatcher.py_func.__name__
     if target.name == "cuda":
-        from emberkeep.targets.numba_caching.cuda import build_ahead as build_for
+        from emberkeep.targets.numba_caches.cuda import build_ahead as build_for
 
         artifact, hit, refusal = build_for(dispatcher, signature, keep, target.architecture)
     else:
@@ -157,7 +157,7 @@ def _of_numba(dispatcher: Any, signature: Any, keep: Keep, target: Target | None
                 f"numba compiles {name!r} for the processor that it runs on, or for that in "
                 "NUMBA_CPU_NAME. Use --cpu host, or @emberkeep.kernel, which is built for any"
             )
-        from emberkeep.targets.numba_caching.cpu import build_ahead
+        from emberkeep.targets.numba_caches.cpu import build_ahead
 
         artifact, hit, refusal = build_ahead(dispatcher, signature, keep)
     if artifact is None:
@@ -191,7 +191,7 @@ def load(path: str) -> tuple[types.ModuleType, Sequence[tuple[Any, tuple[Any, ..
     """
     from importlib.util import module_from_spec, spec_from_file_location
 
-    from emberkeep.targets.numba_caching import declaring
+    from emberkeep.targets.numba_caches import declaring
 
     full = os.path.abspath(path)
     if not os.path.isfile(full):

@@ -1,4 +1,4 @@
-"""Where things stand in a program's array, and what is noted while it is evaluated."""
+"""Where things stand in a pattern's array, and what is noted while it is evaluated."""
 
 VERSION = 1
 HEADER = 9

@@ -6,7 +6,7 @@ come before it one after another, so that those of one level can be done in any 
 once. A program that interprets tapes is compiled once, whatever is on them; and derivatives are
 what the same operations give in reverse.
 
-A program of elimination implies its operations and is much smaller; tapes are for what needs
+A pattern of elimination implies its operations and is much smaller; tapes are for what needs
 derivatives, or runs where only arrays go.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.elimination.kernels.taping import (
+from emberkeep.elimination.kernels.tape_writer import (
     find_levels,
     find_useful,
     write_factors,
@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.elimination.program import Program
+    from emberkeep.elimination.pattern import SparsityPattern
 
     Values = np.ndarray[Any, Any]
 
@@ -81,27 +81,27 @@ class Tape:
 @final
 @frozen
 class Factored:
-    """Where the factors of a program are on a tape.
+    """Where the factors of a pattern are on a tape.
 
     Attributes:
-        program: whose.
+        pattern: whose.
         weights: slots of its edges' weights.
         first: the first slot of: raw entries of L, entries of L, entries of U, what leaves a row's
             component, D.
     """
 
-    program: Program
+    pattern: SparsityPattern
     weights: Values
     first: Values
 
     @property
     def upper(self) -> Values:
         """Slots of the entries of U; in rows that were kept, what leads from each to each."""
-        return self.first[2] + np.arange(self.program.entries[1])
+        return self.first[2] + np.arange(self.pattern.entries[1])
 
 
 @final
-class Recorder:
+class TapeWriter:
     """Takes down a calculation.
 
     Args:
@@ -183,36 +183,36 @@ class Recorder:
                 "such list"
             )
 
-    def factors(self, program: Program, weights: Values) -> Factored:
+    def factors(self, pattern: SparsityPattern, weights: Values) -> Factored:
         """The factors of an elimination.
 
         Args:
-            program: what was recorded.
+            pattern: what was recorded.
             weights: slots of its edges' weights.
         """
-        lowers, uppers = program.entries
-        rows = program.rows
+        lowers, uppers = pattern.entries
+        rows = pattern.rows
         sizes = (lowers, lowers, uppers, rows, rows)
         first = np.array([self.slots(size)[:1].sum() for size in sizes], np.int64)
-        lengths = np.diff(program.upper[0].astype(np.int64))
-        most = program.edges + uppers + rows + int((lengths[program.lower[1]] + 2).sum())
+        lengths = np.diff(pattern.upper[0].astype(np.int64))
+        most = pattern.edges + uppers + rows + int((lengths[pattern.lower[1]] + 2).sum())
         if most > MOST_OPERATIONS:
             self._keep(np.empty((4, most), np.int64))  # says so
         written, count = np.empty((4, most), np.int64), np.zeros(1, np.int64)
         where = np.empty(rows + 1, np.int64)
-        write_factors(program.array, weights, first, where, written, count, count=1)
+        write_factors(pattern.array, weights, first, where, written, count, count=1)
         self._keep(written[:, : count[0]])
-        return Factored(program, weights, first)
+        return Factored(pattern, weights, first)
 
     def solve(self, factored: Factored, right: Values) -> Values:
         """Slots of the solution of M x = b, by row; those of b are -1 where it is zero."""
-        program = factored.program
-        rows = program.rows
+        pattern = factored.pattern
+        rows = pattern.rows
         first = np.array([self.slots(rows)[:1].sum() for _ in range(3)], np.int64)
-        most = program.edges + sum(program.entries) + 3 * rows
+        most = pattern.edges + sum(pattern.entries) + 3 * rows
         written, count = np.empty((4, most), np.int64), np.zeros(1, np.int64)
         write_solution(
-            program.array, factored.weights, factored.first, first,
+            pattern.array, factored.weights, factored.first, first,
             np.ascontiguousarray(right, np.int64), written, count, count=1,
         )  # fmt: skip
         self._keep(written[:, : count[0]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from emberkeep.elimination.evaluate import KERNELS
+from emberkeep.elimination.factors import KERNELS
 from emberkeep.targets.kernel import Kernel
 
 TYPE_CHECKING = False
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 HOMES = (
-    "elimination.kernels.recording",
+    "elimination.kernels.pattern",
     "phasetype.kernels.doubling",
     "phasetype.kernels.exploring",
     "phasetype.kernels.running",

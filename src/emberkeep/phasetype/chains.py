@@ -10,7 +10,7 @@ from math import frexp, fsum, ldexp
 
 import numpy as np
 
-from emberkeep.elimination.components import components
+from emberkeep.elimination.pattern import components
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False

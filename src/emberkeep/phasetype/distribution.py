@@ -348,7 +348,7 @@ def laplace(graph: Structure, arguments: Any, theta: Any, rewards: Any) -> Any:
     pairs = np.repeat(vectors, len(flat), axis=0)
     system = Elimination(graph, len(pairs), values[rows_of(graph).vertices])
     system.update(pairs, np.tile(killing, len(vectors)))
-    out = rows_of(graph).program.column == rows_of(graph).program.rows
+    out = rows_of(graph).pattern.column == rows_of(graph).pattern.rows
     ending = system.sums(np.where(out[None, :, None], system.factors.weights, 0.0))
     found = system.begun(system.solve(ending)) + graph.defect
     return _shaped(found.reshape(len(vectors), len(flat)), given.shape, single=single)
@@ -373,7 +373,7 @@ def joint_probabilities(graph: Structure, counts: Any, rewards: Any, rate: Any, 
     by_row = columns[rows_of(graph).vertices]
     system = Elimination(graph, len(vectors), by_row.sum(axis=1))
     system.update(vectors, np.ones(len(vectors)))
-    out = rows_of(graph).program.column == rows_of(graph).program.rows
+    out = rows_of(graph).pattern.column == rows_of(graph).pattern.rows
     ending = system.sums(np.where(out[None, :, None], system.factors.weights, 0.0))
     found = np.zeros((len(vectors), *(limits + 1)))
     known: dict[tuple[int, ...], Values] = {}

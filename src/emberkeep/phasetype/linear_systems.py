@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.elimination.evaluate import Factors
+from emberkeep.elimination.factors import Factors
 from emberkeep.elimination.layout import BAD_WEIGHT
 from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.assembly import check_weights
@@ -75,9 +75,9 @@ class Elimination:
     def __init__(self, graph: Structure, count: int, killed: Values | None = None) -> None:
         self.graph = graph
         known = rows_of(graph)
-        self.program, self.vertices, self._initial = known.program, known.vertices, known.initial
+        self.pattern, self.vertices, self._initial = known.pattern, known.vertices, known.initial
         edges = known.edges
-        self.factors = Factors(self.program, edges.base, edges.coefficients, count, killed)
+        self.factors = Factors(self.pattern, edges.base, edges.coefficients, count, killed)
         self.theta: Values | None = None
 
     def update(self, theta: Values, killing: Values | None = None) -> None:
@@ -118,7 +118,7 @@ class Elimination:
 
     def begun(self, by_row: Values) -> Values:
         """What it is on average over where the chain begins; by parameter vector."""
-        if self.factors.lanes == 1:
+        if self.factors.width == 1:
             return by_row.reshape(1, -1) @ self._initial
         return (self._initial @ by_row).reshape(-1)[: self.factors.count]
 
@@ -129,19 +129,19 @@ class Elimination:
         return found
 
     def solve(self, right: Values, *, transposed: bool = False) -> Values:
-        """The solution of M x = b, or of x M = b, by block, row and lane."""
+        """The solution of M x = b, or of x M = b, by block, row and vector."""
         return self.factors.solve(right, transposed=transposed).copy()
 
     def changes(self, by_row: Values) -> Values:
-        """By block, edge and lane: how much a value differs where the edge leads."""
-        ended = np.zeros((self.factors.blocks, 1, self.factors.lanes))
+        """By block, edge and vector: how much a value differs where the edge leads."""
+        ended = np.zeros((self.factors.blocks, 1, self.factors.width))
         padded = np.concatenate([by_row, ended], axis=1)
-        return padded[:, self.program.column] - by_row[:, rows_of(self.graph).edge_rows]
+        return padded[:, self.pattern.column] - by_row[:, rows_of(self.graph).edge_rows]
 
     def sums(self, by_edge: Values) -> Values:
-        """By block, row and lane: sums over the edges that leave."""
-        begins, _ = self.program.edge_ranges
+        """By block, row and vector: sums over the edges that leave."""
+        begins, _ = self.pattern.edge_ranges
         order = np.argsort(begins, kind="stable")
-        found = np.empty((self.factors.blocks, self.program.rows, self.factors.lanes))
+        found = np.empty((self.factors.blocks, self.pattern.rows, self.factors.width))
         found[:, order] = np.add.reduceat(by_edge, begins[order].astype(np.int64), axis=1)
         return found

@@ -72,7 +72,7 @@ def sojourn(system: Elimination) -> Values:
 
 
 def waiting(system: Elimination, values: Values) -> Values:
-    """By block, row and lane: the mean of the rest, from each row on."""
+    """By block, row and vector: the mean of the rest, from each row on."""
     return system.solve(system.rows(values))
 
 
@@ -92,7 +92,7 @@ def _require_order(order: Any) -> None:
 
 
 def powers(system: Elimination, values: Values, order: int) -> list[Values]:
-    """By block, row and lane, the moments of the rest, from each row on."""
+    """By block, row and vector, the moments of the rest, from each row on."""
     rewards = system.rows(values)
     known: list[Values] = []
     stepped: list[Values] = []  # in discrete time: the moments after one step
@@ -195,13 +195,13 @@ def gradient(graph: Structure, theta: Any, order: int, rewards: Any) -> tuple[An
         known = powers(system, values, order)
         by_edge = _by_weight(system, values, known)
         value = system.begun(known[-1])
-    lanes = np.einsum("bml,mp->blp", by_edge, rows_of(graph).edges.coefficients)
-    found = lanes.reshape(-1, graph.theta_length)[: len(vectors)]
+    by_vector = np.einsum("bml,mp->blp", by_edge, rows_of(graph).edges.coefficients)
+    found = by_vector.reshape(-1, graph.theta_length)[: len(vectors)]
     return (float(value[0]), found[0]) if single else (value, found)
 
 
 def _by_weight(system: Elimination, values: Values, known: list[Values]) -> Values:
-    """Derivatives of the last moment by the weight of each edge: by block, edge and lane."""
+    """Derivatives of the last moment by the weight of each edge: by block, edge and vector."""
     order, rewards = len(known), system.rows(values)
     edge_rows = rows_of(system.graph).edge_rows
     seeds = [np.zeros_like(power) for power in known]
@@ -227,11 +227,11 @@ def _by_weight(system: Elimination, values: Values, known: list[Values]) -> Valu
 def _left(system: Elimination, share: Values) -> Values:
     """What M takes from each row, transposed: the share that leaves less the share that arrives."""
     weights = system.factors.weights
-    edge_rows, columns = rows_of(system.graph).edge_rows, system.program.column.astype(np.int64)
+    edge_rows, columns = rows_of(system.graph).edge_rows, system.pattern.column.astype(np.int64)
     flow = share[:, edge_rows] * weights
-    found = share * system.sums(weights)
-    for lane in range(share.shape[2]):
+    found, rows = share * system.sums(weights), system.pattern.rows
+    for vector in range(share.shape[2]):
         for block in range(share.shape[0]):
-            arriving = np.bincount(columns, flow[block, :, lane], minlength=system.program.rows + 1)
-            found[block, :, lane] -= arriving[: system.program.rows]
+            arriving = np.bincount(columns, flow[block, :, vector], minlength=rows + 1)
+            found[block, :, vector] -= arriving[:rows]
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.elimination.layout import VERSION
-from emberkeep.elimination.program import Program, record
+from emberkeep.elimination.pattern import SparsityPattern, analyse
 from emberkeep.phasetype.canonical import canonical, structure_hash
 from emberkeep.startup_records import final, frozen
 from emberkeep.store.manifest import MISREAD
@@ -35,14 +35,14 @@ class Trace:
 
     Attributes:
         graph: what it is for.
-        program: the array.
+        pattern: the array.
         key: under which it is kept; empty where it is not.
         hit: whether it was kept before.
         reason: where it was kept, or why it had to be recorded.
     """
 
     graph: Structure
-    program: Program
+    pattern: SparsityPattern
     key: str
     hit: bool
     reason: str
@@ -55,12 +55,12 @@ class Trace:
     @property
     def operations(self) -> int:
         """How many multiplications and additions a solution takes, once factors are there."""
-        return sum(self.program.entries) + self.program.edges + self.program.rows
+        return sum(self.pattern.entries) + self.pattern.edges + self.pattern.rows
 
     @property
     def size_bytes(self) -> int:
         """Of the array."""
-        return self.program.array.nbytes
+        return self.pattern.array.nbytes
 
     def instantiate(self, theta: Any) -> Any:
         """The graph with fixed weights."""
@@ -68,10 +68,10 @@ class Trace:
 
     def __repr__(self) -> str:
         """Its size, and where it comes from."""
-        lower, upper = self.program.entries
+        lower, upper = self.pattern.entries
         how = self.reason if self.hit else f"recorded now ({self.reason})"
         return (
-            f"<Trace of {self.graph.name}: {self.program.rows:,} rows, {self.program.edges:,} "
+            f"<Trace of {self.graph.name}: {self.pattern.rows:,} rows, {self.pattern.edges:,} "
             f"edges, {lower + upper:,} entries, {how}>"
         )
 
@@ -82,14 +82,14 @@ class Rows:
     """The vertices that can be left, in the order of elimination.
 
     Attributes:
-        program: the elimination.
+        pattern: the elimination.
         vertices: the graph's vertex of each row.
-        edges: as the program numbers them.
+        edges: as the pattern numbers them.
         edge_rows: the row that each edge begins at.
         initial: probabilities of beginning.
     """
 
-    program: Program
+    pattern: SparsityPattern
     vertices: Values
     edges: Edges
     edge_rows: Values
@@ -104,8 +104,8 @@ def obtain_trace(graph: Structure, keep: Keep | None = None) -> Trace:
     edges = canonical(graph).edges
 
     def build() -> Mapping[str, object]:
-        program = record(edges.starts, edges.targets)
-        return {ROLE: program.array.tobytes(), "layout": {"rows": program.rows}}
+        pattern = analyse(edges.starts, edges.targets)
+        return {ROLE: pattern.array.tobytes(), "layout": {"rows": pattern.rows}}
 
     used, refused = keep or default_keep(), None
     for _ in range(2):
@@ -117,22 +117,22 @@ def obtain_trace(graph: Structure, keep: Keep | None = None) -> Trace:
             toolchain=_toolchain(),
             refused=refused,
         )
-        program = _fitting(artifact, edges)
-        if program is not None:
-            return Trace(graph, program, artifact.key, hit=artifact.hit, reason=artifact.reason)
+        pattern = _fitting(artifact, edges)
+        if pattern is not None:
+            return Trace(graph, pattern, artifact.key, hit=artifact.hit, reason=artifact.reason)
         refused = artifact
-    program = record(edges.starts, edges.targets)
-    return Trace(graph, program, "", hit=False, reason="what was kept is for another graph")
+    pattern = analyse(edges.starts, edges.targets)
+    return Trace(graph, pattern, "", hit=False, reason="what was kept is for another graph")
 
 
-def _fitting(artifact: Artifact, edges: Edges) -> Program | None:
+def _fitting(artifact: Artifact, edges: Edges) -> SparsityPattern | None:
     """What was kept, if it is a program and one for these edges."""
     try:
-        program = Program(np.frombuffer(artifact.blobs[ROLE], np.uint32))
-        fits = program.fits(edges.starts, edges.targets)
+        pattern = SparsityPattern(np.frombuffer(artifact.blobs[ROLE], np.uint32))
+        fits = pattern.fits(edges.starts, edges.targets)
     except MISREAD:
         return None
-    return program if fits else None
+    return pattern if fits else None
 
 
 def trace_of(graph: Structure) -> Trace:
@@ -146,11 +146,11 @@ def rows_of(graph: Structure) -> Rows:
 
 
 def _find_rows(graph: Structure) -> Rows:
-    form, program = canonical(graph), trace_of(graph).program
-    vertices = form.order[program.vertex]
+    form, pattern = canonical(graph), trace_of(graph).pattern
+    vertices = form.order[pattern.vertex]
     row = np.empty(len(graph), np.int64)
-    row[program.vertex] = np.arange(program.rows)
-    return Rows(program, vertices, form.edges, row[form.edges.sources], graph.initial[vertices])
+    row[pattern.vertex] = np.arange(pattern.rows)
+    return Rows(pattern, vertices, form.edges, row[form.edges.sources], graph.initial[vertices])
 
 
 def _toolchain() -> Any:

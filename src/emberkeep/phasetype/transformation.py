@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.elimination.evaluate import Factors
-from emberkeep.elimination.program import Program, record
+from emberkeep.elimination.factors import Factors
+from emberkeep.elimination.pattern import SparsityPattern, analyse
 from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.constructors import define
@@ -98,7 +98,7 @@ class Shortened:
     """A graph without some of its vertices: what led to them leads to where they lead.
 
     Attributes:
-        program: an elimination of those vertices; the others are kept, and so is a row that leads
+        pattern: an elimination of those vertices; the others are kept, and so is a row that leads
             to where the chain begins.
         base, coefficients: weights of its edges.
         vertices: what is left.
@@ -107,7 +107,7 @@ class Shortened:
             where the chain begins.
     """
 
-    program: Program
+    pattern: SparsityPattern
     base: Values
     coefficients: Values
     vertices: Values
@@ -133,21 +133,21 @@ def shorten(graph: Structure, nothing: Values) -> Shortened:
     starts = np.zeros(count + 3, np.uint32)
     starts[1:] = np.cumsum(np.bincount(sources, minlength=count + 2))
     keep = np.append(~nothing, [True, False])
-    program = record(starts, targets[order].astype(np.uint32), keep=keep)
-    uppers, columns = program.upper
-    rows = np.repeat(np.arange(program.rows), np.diff(uppers))
-    entries = np.flatnonzero((rows >= program.eliminated) & (rows != columns))
+    pattern = analyse(starts, targets[order].astype(np.uint32), keep=keep)
+    uppers, columns = pattern.upper
+    rows = np.repeat(np.arange(pattern.rows), np.diff(uppers))
+    entries = np.flatnonzero((rows >= pattern.eliminated) & (rows != columns))
     position = np.full(count + 1, -1, np.int64)
     vertices = np.flatnonzero(~nothing)
     position[vertices] = np.arange(len(vertices))
     return Shortened(
-        program,
+        pattern,
         base[order],
         coefficients[order],
         vertices,
         entries,
-        position[program.vertex[rows[entries]]],
-        position[program.vertex[columns[entries]]],
+        position[pattern.vertex[rows[entries]]],
+        position[pattern.vertex[columns[entries]]],
     )
 
 
@@ -155,14 +155,14 @@ def _without(graph: Structure, nothing: Values) -> _Draft:
     """Eliminate vertices: what led to them leads to where they lead, in proportion."""
     check_weights(graph.states, graph.edges, np.empty(0), discrete=graph.is_discrete)
     found = shorten(graph, nothing)
-    factors = Factors(found.program, found.base, found.coefficients, 1)
+    factors = Factors(found.pattern, found.base, found.coefficients, 1)
     factors.update(np.zeros((1, 0)))
     if factors.problems:
-        state = graph.states.label(int(found.program.vertex[factors.problems[0][1]]))
+        state = graph.states.label(int(found.pattern.vertex[factors.problems[0][1]]))
         raise InvalidGraph(
             f"State {state!r} earns nothing, and with these weights there is no way out of it"
         )
-    lowers, _ = found.program.entries
+    lowers, _ = found.pattern.entries
     weight = factors.values[0, lowers + found.entries, 0]
     first = found.sources < 0
     initial = np.zeros(len(found.vertices))

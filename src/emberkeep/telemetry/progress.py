@@ -8,8 +8,8 @@ from time import monotonic
 from types import TracebackType
 from typing import TextIO, final
 
-from emberkeep.telemetry.dropped import warn_dropped
 from emberkeep.telemetry.report import format_seconds
+from emberkeep.telemetry.sinks.protocol import warn_dropped
 from emberkeep.telemetry.sinks.terminal import drawn, is_terminal, write_text
 
 _SECONDS_BETWEEN_LINES = 5.0

@@ -4,8 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import final
 
-from emberkeep.telemetry.dropped import warn_dropped
-from emberkeep.telemetry.sinks.protocol import Sink
+from emberkeep.telemetry.sinks.protocol import Sink, warn_dropped
 from emberkeep.telemetry.spans import Span
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from emberkeep.telemetry.accounting import inclusive_ns, lanes_ns, wall_ns
+from emberkeep.telemetry.durations import inclusive_ns, threads_ns, wall_ns
 from emberkeep.telemetry.spans import Category, Span
 from emberkeep.telemetry.tree import TreeNode, tree_of
 
@@ -50,7 +50,7 @@ def breakdown(spans: Sequence[Span]) -> str:
         ("component", "category", "inclusive", "exclusive", "count", ""),
         *_rows(tree_of(spans)),
     ]
-    wall, threads = format_seconds(wall_ns(spans) * _NS), format_seconds(lanes_ns(spans) * _NS)
+    wall, threads = format_seconds(wall_ns(spans) * _NS), format_seconds(threads_ns(spans) * _NS)
     return "\n".join([*_aligned(rows), f"wall clock {wall}, added up over threads {threads}"])
 
 

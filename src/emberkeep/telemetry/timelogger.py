@@ -6,14 +6,13 @@ from types import TracebackType
 from typing import Literal, final, get_args
 
 from emberkeep.errors import EmberkeepWarning
-from emberkeep.telemetry.accounting import exclusive_by_category_ns, inclusive_ns, wall_ns
-from emberkeep.telemetry.dropped import warn_dropped
+from emberkeep.telemetry.durations import exclusive_by_category_ns, inclusive_ns, wall_ns
 from emberkeep.telemetry.events import EventCatalogue, OpenEvents
 from emberkeep.telemetry.progress import Progress, Silence, display_for
 from emberkeep.telemetry.recording import Recording
 from emberkeep.telemetry.report import breakdown, summary
 from emberkeep.telemetry.sinks.console import ConsoleSink
-from emberkeep.telemetry.sinks.protocol import Sink
+from emberkeep.telemetry.sinks.protocol import Sink, warn_dropped
 from emberkeep.telemetry.sinks.terminal import write_text
 from emberkeep.telemetry.spans import (
     Category,

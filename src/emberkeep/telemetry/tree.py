@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
-from emberkeep.telemetry.accounting import SpanKey, exclusive_ns, key_of, lanes_ns
+from emberkeep.telemetry.durations import SpanKey, exclusive_ns, key_of, threads_ns
 from emberkeep.telemetry.spans import Category, Span
 
 _NS = 1e-9
@@ -75,7 +75,7 @@ def _fold(
             description=str(group[0].attributes.get("description", "")),
             count=len(group),
             failed=sum(span.failed for span in group),
-            inclusive_s=lanes_ns(group) * _NS,
+            inclusive_s=threads_ns(group) * _NS,
             exclusive_s=sum(own[key_of(span)] for span in group) * _NS,
             children=tuple(reversed(children[index])),
         )

@@ -2,12 +2,12 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from emberkeep.xla.compilation import disable, enable
+    from emberkeep.xla.ahead import value_and_gradient
     from emberkeep.xla.config import CompilationConfig
     from emberkeep.xla.executables import Kept, kept
     from emberkeep.xla.handlers import Handler
+    from emberkeep.xla.jax_cache import disable, enable
     from emberkeep.xla.manager import CacheManager
-    from emberkeep.xla.prewarming import value_and_gradient
     from emberkeep.xla.summary import cache_info, clear_cache, jax_cache_info, print_cache_info
 
 __all__ = [

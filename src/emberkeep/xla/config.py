@@ -12,7 +12,7 @@ from emberkeep.keep import Keep, depth_of_caller
 from emberkeep.settings import STRATEGIES, parse_places
 from emberkeep.startup_records import final
 from emberkeep.targets.kernel_lookup import default_keep
-from emberkeep.xla.compilation import (
+from emberkeep.xla.jax_cache import (
     enable,
     import_jax,
     restore_options,

@@ -18,7 +18,7 @@ from emberkeep.store.protocol import DISABLED, Miss
 from emberkeep.targets.kernel_lookup import default_keep
 from emberkeep.trust.judging import Others, judge_of, own_keep
 from emberkeep.trust.seals import Sealer
-from emberkeep.xla.compilation import programs_in_use, using
+from emberkeep.xla.jax_cache import programs_in_use, using
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from emberkeep.sharing.transfer import Transferred
     from emberkeep.store.eviction import Collected
     from emberkeep.store.protocol import Entry
+    from emberkeep.xla.ahead import Prewarmed
     from emberkeep.xla.config import CompilationConfig
-    from emberkeep.xla.prewarming import Prewarmed
 
 BYTES_PER_GB = 10**9
 COMPRESSION_LEVEL = 1  # of zstd; machine code gains next to nothing above
@@ -191,7 +191,7 @@ class CacheManager:
             InvalidArgument: something is neither an array nor a shape.
             TargetUnavailable: JAX is not installed.
         """
-        from emberkeep.xla.prewarming import prewarm, single_vectors, value_and_gradient
+        from emberkeep.xla.ahead import prewarm, single_vectors, value_and_gradient
 
         with using(self.keep):
             if functions is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from emberkeep.xla.compilation import KIND, programs_in_use
+from emberkeep.xla.jax_cache import KIND, programs_in_use
 from emberkeep.xla.manager import CacheManager
 
 TYPE_CHECKING = False

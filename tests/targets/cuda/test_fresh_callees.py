@@ -11,7 +11,7 @@ from numba.cuda.extending import overload  # noqa: E402 - the same
 
 from emberkeep.targets.arguments import parse_signature  # noqa: E402 - the same
 from emberkeep.targets.cuda.lower import _compile, compiling_for  # noqa: E402 - the same
-from emberkeep.targets.numba_caching.renewing import renewing  # noqa: E402 - the same
+from emberkeep.targets.numba_caches.recompilation import renewing  # noqa: E402 - the same
 from emberkeep.targets.overloads import fresh_overloads  # noqa: E402 - the same
 from emberkeep.targets.protocol import KernelSource  # noqa: E402 - the same
 

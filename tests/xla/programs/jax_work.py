@@ -11,7 +11,7 @@ import numpy as np
 
 import emberkeep
 from emberkeep import xla
-from emberkeep.xla.compilation import programs_in_use
+from emberkeep.xla.jax_cache import programs_in_use
 
 TIMES = np.linspace(0.0, 2.0, 7)
 

@@ -22,7 +22,7 @@ from jax.custom_batching import custom_vmap
 from jax.extend import backend
 
 from emberkeep.elimination.kernels.lanes import LANES
-from emberkeep.elimination.kernels.replaying import replay, replay_along, replay_reverse
+from emberkeep.elimination.kernels.tape_interpreter import replay, replay_along, replay_reverse
 from emberkeep.phasetype.differentiable import arrays
 from emberkeep.phasetype.differentiable.recording import depth_for
 from emberkeep.phasetype.kernels.observing import observe, room_for

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.elimination.components import components
-from emberkeep.elimination.kernels.taping import find_levels
-from emberkeep.elimination.tape import Recorder, Tape
+from emberkeep.elimination.kernels.tape_writer import find_levels
+from emberkeep.elimination.pattern import components
+from emberkeep.elimination.tape import Tape, TapeWriter
 from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.kernels.stepping import TAIL
 from emberkeep.phasetype.rewards import read_rewards
@@ -92,8 +92,8 @@ def record_chain(graph: Structure, rewards: Values | None) -> Chain:
     Raises:
         InvalidGraph: rewards are all zero, or not whole in discrete time.
     """
-    recorder = Recorder(graph.theta_length)
-    draft = _draft(graph, recorder, rewards)
+    writer = TapeWriter(graph.theta_length)
+    draft = _draft(graph, writer, rewards)
     leaving_rows = np.bincount(draft.sources, minlength=draft.count) > 0
     rows = np.flatnonzero(leaving_rows)
     number = np.full(draft.count, -1, np.int64)
@@ -105,7 +105,7 @@ def record_chain(graph: Structure, rewards: Values | None) -> Chain:
     position[order] = np.arange(len(rows))
     by_target = np.flatnonzero(inner)
     by_target = by_target[np.lexsort((position[sources[by_target]], position[targets[by_target]]))]
-    leaving = _summed(recorder, position[sources[~inner]], draft.slots[~inner], len(rows))
+    leaving = _summed(writer, position[sources[~inner]], draft.slots[~inner], len(rows))
     size, edges = rounded(len(rows)), rounded(len(by_target))
     outputs = np.concatenate(
         [
@@ -117,11 +117,11 @@ def record_chain(graph: Structure, rewards: Values | None) -> Chain:
     starts = np.searchsorted(position[targets[by_target]], np.arange(size + 1))
     least = _shortest_way(draft, leaving_rows) + MORE_STEPS
     depth = depth_for(size)
-    is_fixed = bool(np.isin(draft.initial, [NOWHERE, *recorder.known_constants]).all())
+    is_fixed = bool(np.isin(draft.initial, [NOWHERE, *writer.known_constants]).all())
     counts = (len(rows), len(by_target), 0, graph.is_discrete, least,
               _most_steps(depth**3), depth, 1, is_fixed)  # fmt: skip
     return Chain(
-        recorder.tape(outputs),
+        writer.tape(outputs),
         np.array(counts, np.int64),
         starts.astype(np.int32),
         padded(position[sources[by_target]], edges, size).astype(np.int32),
@@ -152,17 +152,17 @@ class _Draft:
     initial: Values
 
 
-def _draft(graph: Structure, recorder: Recorder, rewards: Values | None) -> _Draft:
+def _draft(graph: Structure, writer: TapeWriter, rewards: Values | None) -> _Draft:
     edges = graph.edges
     plain = rewards is None or bool((rewards[np.diff(edges.starts) > 0] == 1).all())
     if plain or rewards is None:
-        slots = recorder.linear(edges.base, edges.coefficients)
-        initial = np.where(graph.initial > 0, recorder.constants(graph.initial), NOWHERE)
+        slots = writer.linear(edges.base, edges.coefficients)
+        initial = np.where(graph.initial > 0, writer.constants(graph.initial), NOWHERE)
         return _Draft(len(graph), edges.sources, edges.targets.astype(np.int64), slots, initial)
-    return _rewarded(graph, recorder, rewards)
+    return _rewarded(graph, writer, rewards)
 
 
-def _rewarded(graph: Structure, recorder: Recorder, rewards: Values) -> _Draft:
+def _rewarded(graph: Structure, writer: TapeWriter, rewards: Values) -> _Draft:
     leaving = np.diff(graph.edges.starts) > 0
     if not rewards[leaving].any():
         raise InvalidGraph("All rewards are zero: what is earned is always zero")
@@ -173,22 +173,22 @@ def _rewarded(graph: Structure, recorder: Recorder, rewards: Values) -> _Draft:
             f"{graph.states.label(vertex)!r} is {rewards[vertex]}"
         )
     short = shorten(graph, leaving & (rewards == 0))
-    weights = recorder.linear(short.base, short.coefficients)
-    upper = recorder.factors(short.program, weights).upper[short.entries]
+    weights = writer.linear(short.base, short.coefficients)
+    upper = writer.factors(short.pattern, weights).upper[short.entries]
     first = short.sources < 0
     initial = np.full(len(short.vertices), NOWHERE)
     initial[short.targets[first]] = upper[first]
     earned = rewards[short.vertices]
     sources, targets, slots = short.sources[~first], short.targets[~first], upper[~first]
     if not graph.is_discrete:
-        slots = recorder.quotient(slots, recorder.constants(earned[sources]))
+        slots = writer.quotient(slots, writer.constants(earned[sources]))
         return _Draft(len(earned), sources, targets, slots, initial)
     return _lengthened(
-        recorder, _Draft(len(earned), sources, targets, slots, initial), earned.astype(np.int64)
+        writer, _Draft(len(earned), sources, targets, slots, initial), earned.astype(np.int64)
     )
 
 
-def _lengthened(recorder: Recorder, draft: _Draft, earned: Values) -> _Draft:
+def _lengthened(writer: TapeWriter, draft: _Draft, earned: Values) -> _Draft:
     """In discrete time, a state that earns k in a step becomes k states that follow each other."""
     goes = np.bincount(draft.sources, minlength=draft.count) > 0
     copies = np.where(goes, np.maximum(earned, 1), 1)
@@ -199,30 +199,30 @@ def _lengthened(recorder: Recorder, draft: _Draft, earned: Values) -> _Draft:
     number = np.arange(total) - first[original]
     inner = np.flatnonzero(number < copies[original] - 1)
     several = np.flatnonzero(copies > 1)
-    leaving = _summed(recorder, draft.sources, draft.slots, draft.count)[several]
-    staying = recorder.slots(len(several))
-    recorder.add(staying, recorder.constants(np.ones(len(several))))
-    recorder.add(staying, leaving, recorder.constants(np.full(len(several), -1.0)))
+    leaving = _summed(writer, draft.sources, draft.slots, draft.count)[several]
+    staying = writer.slots(len(several))
+    writer.add(staying, writer.constants(np.ones(len(several))))
+    writer.add(staying, leaving, writer.constants(np.full(len(several), -1.0)))
     initial = np.full(total, NOWHERE)
     initial[first] = draft.initial
     return _Draft(
         total,
         np.concatenate([last[draft.sources], inner, last[several]]),
         np.concatenate([first[draft.targets], inner + 1, first[several]]),
-        np.concatenate([draft.slots, recorder.constants(np.ones(len(inner))), staying]),
+        np.concatenate([draft.slots, writer.constants(np.ones(len(inner))), staying]),
         initial,
     )
 
 
-def _summed(recorder: Recorder, places: Values, slots: Values, count: int) -> Values:
+def _summed(writer: TapeWriter, places: Values, slots: Values, count: int) -> Values:
     """By place, the slot of a sum; nowhere where there is nothing to sum."""
     found = np.full(count, NOWHERE)
     many = np.bincount(places, minlength=count)
     alone = many[places] == 1
     found[places[alone]] = slots[alone]
     sums = np.flatnonzero(many > 1)
-    found[sums] = recorder.slots(len(sums))
-    recorder.add(found[places[~alone]], slots[~alone])
+    found[sums] = writer.slots(len(sums))
+    writer.add(found[places[~alone]], slots[~alone])
     return found
 
 
@@ -264,44 +264,44 @@ def record_moments(graph: Structure, rewards: Values, order: int) -> Tape:
         order: of the last.
     """
     rows = rows_of(graph)
-    recorder = Recorder(graph.theta_length)
-    weights = recorder.linear(rows.edges.base, rows.edges.coefficients)
-    factored = recorder.factors(rows.program, weights)
+    writer = TapeWriter(graph.theta_length)
+    weights = writer.linear(rows.edges.base, rows.edges.coefficients)
+    factored = writer.factors(rows.pattern, weights)
     outputs: list[int] = []
     for kind in rewards.T:
         earned = kind[rows.vertices]
         solve = _discrete_powers if graph.is_discrete else _powers
         outputs += [
-            recorder.dot(rows.initial, solution)
-            for solution in solve(recorder, factored, earned, order)
+            writer.dot(rows.initial, solution)
+            for solution in solve(writer, factored, earned, order)
         ]
-    return recorder.tape(np.array(outputs))
+    return writer.tape(np.array(outputs))
 
 
-def _powers(recorder: Recorder, factored: Any, earned: Values, order: int) -> list[Values]:
+def _powers(writer: TapeWriter, factored: Any, earned: Values, order: int) -> list[Values]:
     """By row, slots of the moments of the rest."""
     found: list[Values] = []
     for k in range(1, order + 1):
-        constants = recorder.constants(k * earned)
-        right = constants if k == 1 else recorder.product(found[-1], constants)
-        found.append(recorder.solve(factored, np.where(earned > 0, right, NOWHERE)))
+        constants = writer.constants(k * earned)
+        right = constants if k == 1 else writer.product(found[-1], constants)
+        found.append(writer.solve(factored, np.where(earned > 0, right, NOWHERE)))
     return found
 
 
-def _discrete_powers(recorder: Recorder, factored: Any, earned: Values, order: int) -> list[Values]:
+def _discrete_powers(writer: TapeWriter, factored: Any, earned: Values, order: int) -> list[Values]:
     from math import comb
 
     found: list[Values] = []
     stepped: list[Values] = []  # the moments after one step
-    minus = recorder.constants(np.full(len(earned), -1.0))
+    minus = writer.constants(np.full(len(earned), -1.0))
     for k in range(1, order + 1):
-        right = recorder.slots(len(earned))
-        recorder.add(right, recorder.constants(earned**k))
+        right = writer.slots(len(earned))
+        writer.add(right, writer.constants(earned**k))
         for j in range(1, k):
-            recorder.add(right, recorder.constants(comb(k, j) * earned ** (k - j)), stepped[j - 1])
-        found.append(recorder.solve(factored, right))
-        after = recorder.product(found[-1], recorder.constants(np.ones(len(earned))))
-        recorder.add(after, right, minus)
+            writer.add(right, writer.constants(comb(k, j) * earned ** (k - j)), stepped[j - 1])
+        found.append(writer.solve(factored, right))
+        after = writer.product(found[-1], writer.constants(np.ones(len(earned))))
+        writer.add(after, right, minus)
         stepped.append(after)
     return found
 

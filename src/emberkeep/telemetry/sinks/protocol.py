@@ -1,5 +1,9 @@
+"""What a sink is, and what is said when one is given up."""
+
+import warnings
 from typing import Protocol
 
+from emberkeep.errors import EmberkeepWarning
 from emberkeep.telemetry.spans import Span
 
 
@@ -18,3 +22,13 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Finish the output; may be called twice."""
+
+
+def warn_dropped(output: str, problem: OSError) -> None:
+    """Say once that an output is given up; timed work never hears of it otherwise."""
+    warnings.warn(
+        f"{output} could not be written ({problem}) and is dropped; the work goes on and its "
+        "times are kept in memory. Free space or choose another place for the output.",
+        EmberkeepWarning,
+        stacklevel=2,
+    )

@@ -64,7 +64,7 @@ class Facts:
 
 
 @final
-class Program:
+class Executable:
     """A program that is ready to run; a signature's arguments belong to it.
 
     Args:
@@ -243,14 +243,14 @@ def serialise(compiled: Any, device: Any) -> bytes:
     return device.client.serialize_executable(compiled.runtime_executable())
 
 
-def of_compiled(compiled: Any) -> Program:
+def of_compiled(compiled: Any) -> Executable:
     """The program that was just compiled."""
-    return Program(compiled._executable, compiled.out_tree)
+    return Executable(compiled._executable, compiled.out_tree)
 
 
 def restore(
     content: bytes, told: Facts, device: Any, arguments: Sequence[Any], out_tree: Any
-) -> Program:
+) -> Executable:
     """A kept program.
 
     Args:
@@ -285,7 +285,7 @@ def restore(
         all_args_info=None,
         pgle_profiler=None,
     )
-    return Program(unloaded.load(), out_tree)
+    return Executable(unloaded.load(), out_tree)
 
 
 def result_type(shape: Sequence[int], dtype: Any, *, is_weak: bool) -> Any:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from emberkeep.keep import Artifact, Keep
     from emberkeep.keys.keyed import Keyed
     from emberkeep.xla.executables.calls import Call, Statics
-    from emberkeep.xla.executables.internals import Program
-    from emberkeep.xla.executables.programs import Building
+    from emberkeep.xla.executables.internals import Executable
+    from emberkeep.xla.executables.serialisation import Compilation
 
 KIND = "xla"
 ATTEMPTS = 3  # kept programs that are passed over before one is compiled and not kept
@@ -140,7 +140,7 @@ class Kept:
         self._compiler_options = dict(compiler_options or {})
         self._required: list[tuple[object, ...]] = []
         self._said: set[str] = set()
-        self._programs: dict[object, Program] = {}
+        self._executables: dict[object, Executable] = {}
         self._jitted: list[Any] = []
         self._lock = RLock()
         self._keyed: Keyed | None = None  # of the function, where it is keyed by what it does
@@ -173,18 +173,18 @@ class Kept:
         return _kept, (self.__wrapped__, named)
 
     def __repr__(self) -> str:
-        return f"<Kept {self.__name__}: {len(self._programs)} programs in this process>"
+        return f"<Kept {self.__name__}: {len(self._executables)} programs in this process>"
 
     def __len__(self) -> int:
         """How many programs there are in this process."""
-        return len(self._programs)
+        return len(self._executables)
 
     def _renew(self) -> None:
         """Key the function again; where it does something else by now, begin anew."""
         with self._lock:
             before, self._keyed = self._keyed, key_of(self._behaviour)
             if before is None or self._keyed.digest != before.digest:
-                self._programs = {}
+                self._executables = {}
                 self._jitted.clear()
                 self._run = self._first
 
@@ -321,10 +321,10 @@ class Kept:
 
     def _program(
         self, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Program | None:
+    ) -> Executable | None:
         with self._lock:
             signature = call.signature
-            program = self._programs.get(signature)
+            program = self._executables.get(signature)
             if program is None:
                 try:
                     program = self._obtain(call, args, kwargs)
@@ -334,18 +334,18 @@ class Kept:
                 except BuildFailed:
                     return None  # somebody else's attempt: what is wrong, JAX says here itself
                 if program is not None:
-                    self._programs[signature] = program
+                    self._executables[signature] = program
             return program
 
     def _obtain(
         self, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Program | None:
+    ) -> Executable | None:
         """The program for a new signature: kept, or built now; None where it cannot be kept."""
         from emberkeep.xla.executables import environment
-        from emberkeep.xla.executables.programs import Building
+        from emberkeep.xla.executables.serialisation import Compilation
 
         self._require()
-        building = Building(self._afresh(), call, args, kwargs)
+        compilation = Compilation(self._afresh(), call, args, kwargs)
         keep = self._keep or default_keep()
         try:
             half = environment.build_half(call.device)
@@ -354,32 +354,34 @@ class Kept:
             return None
         if self._spec is None:
             self._keyed = self._keyed or key_of(self._behaviour)
-            half = replace(half, {"has_changed": lambda: self._has_changed(building, args, kwargs)})
+            half = replace(
+                half, {"has_changed": lambda: self._has_changed(compilation, args, kwargs)}
+            )
         ingredients = self._ingredients(call)
         for _ in range(ATTEMPTS):
             try:
                 artifact = keep.get_or_build(
-                    KIND, self.__name__, ingredients, building.build, toolchain=half
+                    KIND, self.__name__, ingredients, compilation.build, toolchain=half
                 )
             except InvalidBuild as problem:
-                if not building.built:
+                if not compilation.built:
                     raise
                 self._give_up(str(problem))
                 return None
-            if building.built:
-                return building.program()
+            if compilation.built:
+                return compilation.program()
             try:
-                return self._loaded(artifact, building)
+                return self._loaded(artifact, compilation)
             except Unloadable as problem:
                 self._warn(f"A kept program of {self.__name__!r} is built again: {problem}")
             # It stays where it is, as others may run it; the next one has a key of its own.
             passed_over = sha256(artifact.blobs.get("executable", b"")).hexdigest()
             ingredients = {**ingredients, "instead of": passed_over}
-        building.build()
-        return building.program()
+        compilation.build()
+        return compilation.program()
 
     def _has_changed(
-        self, building: Building, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, compilation: Compilation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> bool:
         """Whether the function was redefined while it was compiled.
 
@@ -387,13 +389,13 @@ class Kept:
         once more: if that changes the key again and gives the same program, it is the program of
         either key. What changed once may have done so before it was traced.
         """
-        from emberkeep.xla.executables.programs import Building
+        from emberkeep.xla.executables.serialisation import Compilation
 
         if self._keyed is None or not self._keyed.has_changed(self._behaviour):
             return False
         changed = key_of(self._behaviour)
-        again = Building(self._afresh(), building.call, args, kwargs)
-        if again.lowered().digest != building.lowered().digest:
+        again = Compilation(self._afresh(), compilation.call, args, kwargs)
+        if again.lowered().digest != compilation.lowered().digest:
             return True
         anew = key_of(self._behaviour)
         if anew.digest == changed.digest:
@@ -414,18 +416,18 @@ class Kept:
             "requires": self._required[0],
         }
 
-    def _loaded(self, artifact: Artifact, building: Building) -> Program:
-        from emberkeep.xla.executables.programs import unpack
+    def _loaded(self, artifact: Artifact, compilation: Compilation) -> Executable:
+        from emberkeep.xla.executables.serialisation import unpack
 
         if self._verify:
             layout: Any = artifact.layout
             said = layout.get("lowered") if hasattr(layout, "get") else None
-            if said != building.lowered().digest:
+            if said != compilation.lowered().digest:
                 raise Unloadable(
                     "the function is lowered to another program now. Its spec does not say all "
                     "that it computes: raise the spec where the function changes"
                 )
-        return unpack(artifact, building.call)
+        return unpack(artifact, compilation.call)
 
     def _require(self) -> None:
         with self._lock:

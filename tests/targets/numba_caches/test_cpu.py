@@ -14,9 +14,9 @@ from numba import njit
 import emberkeep
 from emberkeep.errors import InvalidKernel, StoreWarning
 from emberkeep.keep import Artifact
-from emberkeep.targets.numba_caching.asking import NotKept
-from emberkeep.targets.numba_caching.cpu import _rebuild, _reduce
-from emberkeep.targets.numba_caching.types_json import decode_type, encode_type
+from emberkeep.targets.numba_caches.cpu import _rebuild, _reduce
+from emberkeep.targets.numba_caches.lookup import NotKept
+from emberkeep.targets.numba_caches.types_json import decode_type, encode_type
 
 DECORATORS = {
     "ours": "import emberkeep\nkept = emberkeep.keep_kernel",

@@ -8,7 +8,7 @@ as zero, grows by the product or the quotient; it is read only after all that it
 
 import numpy as np
 
-from emberkeep.elimination.kernels.evaluating import edges_of, patterns_of, sizes
+from emberkeep.elimination.kernels.factors import edges_of, sizes, triangles_of
 from emberkeep.elimination.layout import DIVIDE, ELIMINATED, MULTIPLY, ONE
 from emberkeep.targets.kernel import kernel
 
@@ -30,16 +30,16 @@ def _note(written, at, kind, target, first, second):
     name="tape_factors",
     own=OWN,
 )
-def write_factors(_, program, weights, slots, where, written, count):
+def write_factors(_, pattern, weights, slots, where, written, count):
     """The factors, as `eliminate` finds them.
 
     `slots` holds the first slot of: raw entries of L, entries of L, entries of U, what leaves a
     row's component, D. A row that is a component by itself has one slot for the last two.
     """
-    n, _lowers, _uppers = sizes(program)
-    eliminated = np.int64(program[ELIMINATED])
-    _, block_end, edge_begin, edge_end, column = edges_of(program)
-    lower_starts, lower, upper_starts, upper = patterns_of(program)
+    n, _lowers, _uppers = sizes(pattern)
+    eliminated = np.int64(pattern[ELIMINATED])
+    _, block_end, edge_begin, edge_end, column = edges_of(pattern)
+    lower_starts, lower, upper_starts, upper = triangles_of(pattern)
     raw, final, above, leaving, diagonal = slots[0], slots[1], slots[2], slots[3], slots[4]
     at = np.int64(0)
     for r in range(n):
@@ -78,15 +78,15 @@ def write_factors(_, program, weights, slots, where, written, count):
     name="tape_solution",
     own=OWN,
 )
-def write_solution(_, program, weights, factors, slots, right, written, count):
+def write_solution(_, pattern, weights, factors, slots, right, written, count):
     """The solution of M x = b, as `solve` finds it.
 
     `slots` holds the first slot of: sums, sums with what is above, the solution. `right` has a slot
     by row, or -1 for zero.
     """
-    n, _lowers, _uppers = sizes(program)
-    block_begin, _, edge_begin, edge_end, column = edges_of(program)
-    lower_starts, lower, upper_starts, upper = patterns_of(program)
+    n, _lowers, _uppers = sizes(pattern)
+    block_begin, _, edge_begin, edge_end, column = edges_of(pattern)
+    lower_starts, lower, upper_starts, upper = triangles_of(pattern)
     final, above, diagonal = factors[1], factors[2], factors[4]
     summed, whole, solution = slots[0], slots[1], slots[2]
     at = np.int64(0)

@@ -11,7 +11,7 @@ from typing import Any
 from numba.core import types
 
 from emberkeep.store.manifest import MISREAD
-from emberkeep.targets.numba_caching.asking import Malformed, NotKept
+from emberkeep.targets.numba_caches.lookup import Malformed, NotKept
 
 
 def encode_type(known: Any) -> Any:

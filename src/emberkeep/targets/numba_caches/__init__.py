@@ -97,9 +97,9 @@ def keep_kernel(
 
     chosen = keep or default_keep()
     if is_cuda:
-        from emberkeep.targets.numba_caching.cuda import attach
+        from emberkeep.targets.numba_caches.cuda import attach
     else:
-        from emberkeep.targets.numba_caching.cpu import attach
+        from emberkeep.targets.numba_caches.cpu import attach
     attach(dispatcher, chosen, (kind, name or dispatcher.py_func.__name__))
     if _declaring:
         _declaring[-1].append((dispatcher, signatures))

@@ -7,7 +7,7 @@ from functools import wraps
 
 from emberkeep.errors import InvalidArgument
 from emberkeep.startup_records import final, frozen
-from emberkeep.xla.compilation import import_jax, programs_in_use
+from emberkeep.xla.jax_cache import import_jax, programs_in_use
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

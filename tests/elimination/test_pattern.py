@@ -8,10 +8,15 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from emberkeep.elimination.components import components
-from emberkeep.elimination.evaluate import Factors
-from emberkeep.elimination.ordering import minimum_degree
-from emberkeep.elimination.program import HEADER, VERSION, Program, record
+from emberkeep.elimination.factors import Factors
+from emberkeep.elimination.pattern import (
+    HEADER,
+    VERSION,
+    SparsityPattern,
+    analyse,
+    components,
+    minimum_degree,
+)
 
 few = settings(max_examples=60, deadline=None)
 
@@ -47,11 +52,11 @@ def random_chain(rng, count, density, low=-1.0, high=1.0):
     return *csr(edges, count), 10 ** rng.uniform(low, high, len(edges))
 
 
-def dense(program, starts, targets, weights):
+def dense(pattern, starts, targets, weights):
     """M = D - W among the rows, in their order."""
     count = len(starts) - 1
-    row = {int(v): r for r, v in enumerate(program.vertex)}
-    matrix = np.zeros((program.rows, program.rows))
+    row = {int(v): r for r, v in enumerate(pattern.vertex)}
+    matrix = np.zeros((pattern.rows, pattern.rows))
     for source in range(count):
         for edge in range(starts[source], starts[source + 1]):
             r = row[source]
@@ -61,9 +66,9 @@ def dense(program, starts, targets, weights):
     return matrix
 
 
-def factors_of(program, weights, killed=None, killing=None):
+def factors_of(pattern, weights, killed=None, killing=None):
     """Evaluated for fixed weights."""
-    factors = Factors(program, weights, np.zeros((len(weights), 0)), 1, killed)
+    factors = Factors(pattern, weights, np.zeros((len(weights), 0)), 1, killed)
     factors.update(np.zeros((1, 0)), killing)
     return factors
 
@@ -72,17 +77,17 @@ def solved(factors, right, *, transposed=False):
     return factors.solve(right[None, :, None], transposed=transposed)[0, :, 0].copy()
 
 
-def parts(program, factors, lane=0):
-    """L, U, D and what leaves, dense, from the layout that program.py describes."""
-    n = program.rows
-    lowers, uppers = program.entries
-    at = HEADER + 5 * n + program.edges
-    starts, columns = program.array[at : at + n + 1], program.array[at + n + 1 :][:lowers]
+def parts(pattern, factors, vector=0):
+    """L, U, D and what leaves, dense, from the layout that pattern.py describes."""
+    n = pattern.rows
+    lowers, uppers = pattern.entries
+    at = HEADER + 5 * n + pattern.edges
+    starts, columns = pattern.array[at : at + n + 1], pattern.array[at + n + 1 :][:lowers]
     rows = np.repeat(np.arange(n), np.diff(starts))
-    values = factors.values[0, :, lane]
+    values = factors.values[0, :, vector]
     lower, upper = np.zeros((n, n)), np.zeros((n, n))
     lower[rows, columns] = values[:lowers]
-    starts, columns = program.upper
+    starts, columns = pattern.upper
     upper[np.repeat(np.arange(n), np.diff(starts)), columns] = values[lowers : lowers + uppers]
     return lower, upper, values[lowers + uppers :][:n], values[lowers + uppers + n :][:n]
 
@@ -195,9 +200,9 @@ def test_the_order_of_random_patterns_is_a_permutation(count, density):
 
 
 def recorded(edges, count, ends=(0,)):
-    """The program of an undirected graph, with a vertex more where the chain ends."""
+    """The pattern of an undirected graph, with a vertex more where the chain ends."""
     pairs = [*map(tuple, both_ways(edges).tolist()), *[(v, count) for v in ends]]
-    return record(*csr(set(pairs), count + 1))
+    return analyse(*csr(set(pairs), count + 1))
 
 
 @pytest.mark.parametrize("sides", [(12, 12), (25, 25), (5, 60), (6, 6, 6)])
@@ -220,8 +225,8 @@ def test_a_large_lattice_fills_in_little():
 ))  # fmt: skip
 def test_trees_do_not_fill_in(parents):
     edges = [(v, parent) for v, parent in enumerate(parents, 1)]
-    program = recorded(edges, len(edges) + 1)
-    assert program.entries == (len(edges), len(edges))
+    pattern = recorded(edges, len(edges) + 1)
+    assert pattern.entries == (len(edges), len(edges))
 
 
 def test_a_long_path_and_a_star_do_not_fill_in():
@@ -234,9 +239,9 @@ def test_a_long_path_and_a_star_do_not_fill_in():
 
 def test_acyclic_graphs_have_no_entries():
     starts, targets = csr([(a, b) for a in range(40) for b in range(a + 1, 41)], 41)
-    program = record(starts, targets)
-    assert program.entries == (0, 0)
-    assert program.edges == len(targets)
+    pattern = analyse(starts, targets)
+    assert pattern.entries == (0, 0)
+    assert pattern.edges == len(targets)
 
 
 # Factors and solutions ---------------------------------------------------------------------------
@@ -249,11 +254,11 @@ def test_solutions_are_those_of_dense_algebra(chain, seed):
     rng = np.random.default_rng(seed)
     starts, targets = csr(edges, count)
     weights = 10 ** rng.uniform(-1, 1, len(targets))
-    program = record(starts, targets)
-    matrix = dense(program, starts, targets, weights)
-    factors = factors_of(program, weights)
+    pattern = analyse(starts, targets)
+    matrix = dense(pattern, starts, targets, weights)
+    factors = factors_of(pattern, weights)
     assert not factors.problems
-    right = rng.random(program.rows)
+    right = rng.random(pattern.rows)
     for transposed, system in ((False, matrix), (True, matrix.T)):
         found = solved(factors, right, transposed=transposed)
         np.testing.assert_allclose(found, np.linalg.solve(system, right), rtol=1e-11)
@@ -266,11 +271,11 @@ def test_factors_multiply_to_the_matrix_of_each_component(chain, seed):
     rng = np.random.default_rng(seed)
     starts, targets = csr(edges, count)
     weights = 10 ** rng.uniform(-3, 3, len(targets))
-    program = record(starts, targets)
-    matrix = dense(program, starts, targets, weights)
-    number = components(starts, targets)[program.vertex]
+    pattern = analyse(starts, targets)
+    matrix = dense(pattern, starts, targets, weights)
+    number = components(starts, targets)[pattern.vertex]
     assert (np.diff(number) >= 0).all()
-    lower, upper, diagonal, leaving = parts(program, factors_of(program, weights))
+    lower, upper, diagonal, leaving = parts(pattern, factors_of(pattern, weights))
     assert (lower >= 0).all()
     assert (upper >= 0).all()
     assert (leaving >= 0).all()
@@ -288,18 +293,18 @@ def test_factors_multiply_to_the_matrix_of_each_component(chain, seed):
 def test_every_entry_is_right_whatever_the_range_of_rates(seed, density):
     rng = np.random.default_rng(seed)
     starts, targets, weights = random_chain(rng, 10, density, -6, 6)
-    program = record(starts, targets)
-    n = program.rows
+    pattern = analyse(starts, targets)
+    n = pattern.rows
     with mpmath.workdps(120):
         exact = mpmath.zeros(n, n)
-        row = {int(v): r for r, v in enumerate(program.vertex)}
+        row = {int(v): r for r, v in enumerate(pattern.vertex)}
         for source, r in row.items():
             for edge in range(starts[source], starts[source + 1]):
                 exact[r, r] += mpmath.mpf(weights[edge])
                 if int(targets[edge]) in row:
                     exact[r, row[int(targets[edge])]] -= mpmath.mpf(weights[edge])
         exact = exact**-1
-        factors = factors_of(program, weights)
+        factors = factors_of(pattern, weights)
         worst = 0.0
         for column in range(n):
             unit = np.eye(n)[column]
@@ -318,9 +323,9 @@ def test_a_nearly_closed_component_is_right():
     # Out only by 1e-12 against 1e6: D - W by subtraction would lose all digits.
     edges = [(0, 1), (1, 0), (1, 2)]
     starts, targets = csr(edges, 3)
-    factors = factors_of(record(starts, targets), np.array([1e6, 1e6, 1e-12]))
+    factors = factors_of(analyse(starts, targets), np.array([1e6, 1e6, 1e-12]))
     found = solved(factors, np.ones(2))
-    times = dict(zip(factors.program.vertex.tolist(), found.tolist(), strict=True))
+    times = dict(zip(factors.pattern.vertex.tolist(), found.tolist(), strict=True))
     assert times[1] == pytest.approx(2e12, rel=1e-15)
     assert times[0] == pytest.approx(2e12 + 1e-6, rel=1e-15)
 
@@ -328,25 +333,25 @@ def test_a_nearly_closed_component_is_right():
 def test_killing_is_added_to_what_leaves():
     rng = np.random.default_rng(3)
     starts, targets, weights = random_chain(rng, 9, 0.3)
-    program = record(starts, targets)
-    killed = rng.random(program.rows)
-    factors = factors_of(program, weights, killed, np.array([0.7]))
-    matrix = dense(program, starts, targets, weights) + 0.7 * np.diag(killed)
-    right = rng.random(program.rows)
+    pattern = analyse(starts, targets)
+    killed = rng.random(pattern.rows)
+    factors = factors_of(pattern, weights, killed, np.array([0.7]))
+    matrix = dense(pattern, starts, targets, weights) + 0.7 * np.diag(killed)
+    right = rng.random(pattern.rows)
     np.testing.assert_allclose(solved(factors, right), np.linalg.solve(matrix, right), rtol=1e-13)
 
 
 def test_a_row_without_a_way_out_is_told():
     starts, targets = csr([(0, 1), (1, 0), (1, 2)], 3)
-    assert factors_of(record(starts, targets), np.array([1.0, 1.0, 0.0])).problems
-    assert factors_of(record(starts, targets), np.array([0.0, 1.0, 1.0])).problems
-    assert not factors_of(record(starts, targets), np.array([1.0, 0.0, 1.0])).problems
+    assert factors_of(analyse(starts, targets), np.array([1.0, 1.0, 0.0])).problems
+    assert factors_of(analyse(starts, targets), np.array([0.0, 1.0, 1.0])).problems
+    assert not factors_of(analyse(starts, targets), np.array([1.0, 0.0, 1.0])).problems
 
 
 @pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
 def test_an_impossible_weight_is_told(weight):
     starts, targets = csr([(0, 1), (1, 0), (1, 2)], 3)
-    assert factors_of(record(starts, targets), np.array([1.0, 1.0, weight])).problems
+    assert factors_of(analyse(starts, targets), np.array([1.0, 1.0, weight])).problems
 
 
 # Batches -----------------------------------------------------------------------------------------
@@ -360,15 +365,15 @@ def test_batches_give_what_single_ones_give(count, density):
     coefficients = rng.random((len(targets), 3)) * (rng.random((len(targets), 3)) < 0.5)
     theta = 10 ** rng.uniform(-2, 2, (count, 3))
     killing = rng.random(count)
-    program = record(starts, targets)
-    killed, right = rng.random(program.rows), rng.random(program.rows)
-    batch = Factors(program, base, coefficients, count, killed)
+    pattern = analyse(starts, targets)
+    killed, right = rng.random(pattern.rows), rng.random(pattern.rows)
+    batch = Factors(pattern, base, coefficients, count, killed)
     batch.update(theta, killing)
     assert not batch.problems
-    single = Factors(program, base, coefficients, 1, killed)
+    single = Factors(pattern, base, coefficients, 1, killed)
     for transposed in (False, True):
         found = batch.one_by_one(batch.solve(right[None, :, None], transposed=transposed).copy())
-        assert found.shape == (count, program.rows)
+        assert found.shape == (count, pattern.rows)
         for vector in range(count):
             single.update(theta[vector : vector + 1], killing[vector : vector + 1])
             alone = solved(single, right, transposed=transposed)
@@ -378,8 +383,8 @@ def test_batches_give_what_single_ones_give(count, density):
 @pytest.mark.parametrize("bad", [0, 1, 31, 32, 39])
 def test_a_batch_tells_which_vector_is_bad(bad):
     starts, targets = csr([(0, 1), (1, 0), (1, 2)], 3)
-    program = record(starts, targets)
-    factors = Factors(program, np.array([1.0, 1.0, 0.0]), np.array([[0.0], [0.0], [1.0]]), 40)
+    pattern = analyse(starts, targets)
+    factors = Factors(pattern, np.array([1.0, 1.0, 0.0]), np.array([[0.0], [0.0], [1.0]]), 40)
     theta = np.ones((40, 1))
     factors.update(theta)
     assert not factors.problems
@@ -402,14 +407,14 @@ def test_what_stays_holds_the_schur_complement(chain, seed):
     starts, targets = csr(edges, count)
     weights = 10 ** rng.uniform(-2, 2, len(targets))
     keep = rng.random(count) < 0.5
-    program = record(starts, targets, keep=keep)
-    matrix = dense(program, starts, targets, weights)
-    gone = program.eliminated
-    assert keep[program.vertex[gone:]].all()
-    assert not keep[program.vertex[:gone]].any()
-    factors = factors_of(program, weights)
+    pattern = analyse(starts, targets, keep=keep)
+    matrix = dense(pattern, starts, targets, weights)
+    gone = pattern.eliminated
+    assert keep[pattern.vertex[gone:]].all()
+    assert not keep[pattern.vertex[:gone]].any()
+    factors = factors_of(pattern, weights)
     assert not factors.problems
-    _, upper, diagonal, leaving = parts(program, factors)
+    _, upper, diagonal, leaving = parts(pattern, factors)
     inner, out = matrix[:gone, :gone], matrix.sum(axis=1)
     through = matrix[gone:, :gone] @ np.linalg.inv(inner) if gone else np.zeros((len(matrix), 0))
     schur = matrix[gone:, gone:] - through @ matrix[:gone, gone:]
@@ -424,16 +429,16 @@ def test_what_stays_holds_the_schur_complement(chain, seed):
 
 def test_what_stays_may_be_all_or_nothing():
     starts, targets, weights = random_chain(np.random.default_rng(1), 8, 0.4)
-    nothing = record(starts, targets, keep=np.zeros(8, bool))
+    nothing = analyse(starts, targets, keep=np.zeros(8, bool))
     assert nothing.eliminated == nothing.rows == 7
-    everything = record(starts, targets, keep=np.ones(8, bool))
+    everything = analyse(starts, targets, keep=np.ones(8, bool))
     assert everything.eliminated == 0
     _, upper, _, _ = parts(everything, factors_of(everything, weights))
     matrix = dense(everything, starts, targets, weights)
     np.testing.assert_array_equal(upper, np.diag(np.diag(matrix)) - matrix)
 
 
-# Whether a program fits --------------------------------------------------------------------------
+# Whether a pattern fits --------------------------------------------------------------------------
 
 
 @few
@@ -441,17 +446,17 @@ def test_what_stays_may_be_all_or_nothing():
 def test_a_program_fits_its_graph_and_no_other(chain):
     edges, count = chain
     starts, targets = csr(edges, count)
-    program = record(starts, targets)
-    assert Program(program.array.copy()).fits(starts, targets)
-    assert Program(np.frombuffer(program.array.tobytes(), np.uint32)).fits(starts, targets)
+    pattern = analyse(starts, targets)
+    assert SparsityPattern(pattern.array.copy()).fits(starts, targets)
+    assert SparsityPattern(np.frombuffer(pattern.array.tobytes(), np.uint32)).fits(starts, targets)
     there = set(edges)
     for changed in {(a, b) for a in range(count) for b in range(count) if a != b}:
-        assert not program.fits(*csr(there ^ {changed}, count)), changed
+        assert not pattern.fits(*csr(there ^ {changed}, count)), changed
         for moved in range(count):
             other = {(changed[0], moved)} | (there - {changed})
             if changed in there and moved != changed[0] and other != there:
-                assert not program.fits(*csr(other, count)), (changed, moved)
-    assert not program.fits(*csr(there, count + 1))
+                assert not pattern.fits(*csr(other, count)), (changed, moved)
+    assert not pattern.fits(*csr(there, count + 1))
 
 
 @few
@@ -459,34 +464,34 @@ def test_a_program_fits_its_graph_and_no_other(chain):
 def test_a_program_fits_only_equal_graphs(one, other):
     first, second = csr(*one), csr(*other)
     same = all(map(np.array_equal, first, second))
-    assert record(*first).fits(*second) == same
+    assert analyse(*first).fits(*second) == same
 
 
 def test_truncated_and_lengthened_programs_do_not_fit():
     starts, targets, _ = random_chain(np.random.default_rng(0), 12, 0.3)
-    array = record(starts, targets).array
+    array = analyse(starts, targets).array
     for size in range(len(array)):
-        assert not Program(array[:size].copy()).fits(starts, targets)
-    assert not Program(np.append(array, np.uint32(0))).fits(starts, targets)
+        assert not SparsityPattern(array[:size].copy()).fits(starts, targets)
+    assert not SparsityPattern(np.append(array, np.uint32(0))).fits(starts, targets)
 
 
 @pytest.mark.parametrize("version", [0, VERSION + 1, 2**32 - 1])
 def test_another_version_does_not_fit(version):
     starts, targets, _ = random_chain(np.random.default_rng(0), 12, 0.3)
-    array = record(starts, targets).array.copy()
+    array = analyse(starts, targets).array.copy()
     array[0] = version
-    assert not Program(array).fits(starts, targets)
+    assert not SparsityPattern(array).fits(starts, targets)
 
 
 def test_a_change_of_what_it_was_made_from_does_not_fit():
     starts, targets, _ = random_chain(np.random.default_rng(0), 12, 0.3)
-    program = record(starts, targets)
-    n = program.rows
+    pattern = analyse(starts, targets)
+    n = pattern.rows
     described = [1, 2, 3, *range(HEADER, HEADER + n)]  # counts, and vertices
-    described += range(HEADER + 3 * n, HEADER + 5 * n + program.edges)  # edges
+    described += range(HEADER + 3 * n, HEADER + 5 * n + pattern.edges)  # edges
     for at in described:
-        for value in (0, 1, int(program.array[at]) + 1, 2**32 - 1):
-            array = program.array.copy()
+        for value in (0, 1, int(pattern.array[at]) + 1, 2**32 - 1):
+            array = pattern.array.copy()
             if array[at] != value:
                 array[at] = value
-                assert not Program(array).fits(starts, targets), (at, value)
+                assert not SparsityPattern(array).fits(starts, targets), (at, value)

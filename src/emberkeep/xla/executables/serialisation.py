@@ -42,7 +42,7 @@ class Lowered:
 
 
 @final
-class Building:
+class Compilation:
     """A function being traced, lowered and compiled for one call; each when it is needed.
 
     Args:
@@ -76,7 +76,7 @@ class Building:
         self.built.append(internals.compile_anew(lowered.program))
         return pack(self.built[0], lowered, self.call)
 
-    def program(self) -> internals.Program:
+    def program(self) -> internals.Executable:
         """What was compiled, ready to run."""
         return internals.of_compiled(self.built[0])
 
@@ -102,7 +102,7 @@ def pack(compiled: Any, lowered: Lowered, call: Call) -> dict[str, object]:
     return {EXECUTABLE: internals.serialise(compiled, call.device), "layout": layout}
 
 
-def unpack(artifact: Artifact, call: Call) -> internals.Program:
+def unpack(artifact: Artifact, call: Call) -> internals.Executable:
     """The kept program, ready to run.
 
     Raises:

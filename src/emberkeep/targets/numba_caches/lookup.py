@@ -31,7 +31,7 @@ class Malformed(NotKept):
     """What was kept has not the form of what is kept, whoever vouches for it: it is replaced."""
 
 
-class Asking:
+class Lookup:
     """One dispatcher's dealings with the keep.
 
     Args:

@@ -1,7 +1,7 @@
 """Seconds, none of them counted twice.
 
-Time is added up by *lane*: one thread of one process. Within a lane a nanosecond counts once;
-two lanes that work at the same time count two, as two workers' hours do. `wall_ns` is what a
+Time is added up by thread: one thread of one process. Within a thread a nanosecond counts once;
+two threads that work at the same time count two, as two workers' hours do. `wall_ns` is what a
 clock on the wall says.
 """
 
@@ -13,7 +13,7 @@ from emberkeep.telemetry.spans import Category, Span
 SpanKey = tuple[int, int]
 """Process and span id."""
 
-_Lane = tuple[int, int]
+_Thread = tuple[int, int]
 
 
 def key_of(span: Span) -> SpanKey:
@@ -39,13 +39,13 @@ def wall_ns(spans: Iterable[Span]) -> int:
     return union_ns((span.start_ns, span.end_ns) for span in spans)
 
 
-def lanes_ns(spans: Iterable[Span]) -> int:
-    """Return the time during which any of these spans was open, added up over lanes."""
-    return sum(wall_ns(lane) for lane in _lanes(spans).values())
+def threads_ns(spans: Iterable[Span]) -> int:
+    """Return the time during which any of these spans was open, added up over threads."""
+    return sum(wall_ns(thread) for thread in _by_thread(spans).values())
 
 
 def inclusive_ns(spans: Iterable[Span]) -> dict[Category, int]:
-    """Return for each category the time during which one of its spans was open, over lanes.
+    """Return for each category the time during which one of its spans was open, over threads.
 
     A span within another of its category, however deep, lies in the other's interval and so
     adds nothing.
@@ -54,26 +54,26 @@ def inclusive_ns(spans: Iterable[Span]) -> dict[Category, int]:
     for span in spans:
         by_category.setdefault(span.category, []).append(span)
     return {
-        category: lanes_ns(by_category[category])
+        category: threads_ns(by_category[category])
         for category in Category
         if category in by_category
     }
 
 
 def exclusive_ns(spans: Iterable[Span]) -> dict[SpanKey, int]:
-    """Return for each span the time during which it was the innermost one of its lane.
+    """Return for each span the time during which it was the innermost one of its thread.
 
     Innermost is the span that began last among those that are open. Where spans nest, that is
     the deepest one; where they overlap (asyncio), it is still exactly one.
     """
     own: dict[SpanKey, int] = {}
-    for lane in _lanes(spans).values():
-        own.update(_own_times(lane))
+    for thread in _by_thread(spans).values():
+        own.update(_own_times(thread))
     return own
 
 
 def exclusive_by_category_ns(spans: Iterable[Span]) -> dict[Category, int]:
-    """Return for each category the time of its innermost spans; their sum is `lanes_ns`."""
+    """Return for each category the time of its innermost spans; their sum is `threads_ns`."""
     known = tuple(spans)
     own = exclusive_ns(known)
     totals = {category: 0 for category in Category if any(s.category is category for s in known)}
@@ -82,27 +82,27 @@ def exclusive_by_category_ns(spans: Iterable[Span]) -> dict[Category, int]:
     return totals
 
 
-def _lanes(spans: Iterable[Span]) -> dict[_Lane, list[Span]]:
-    lanes: dict[_Lane, list[Span]] = {}
+def _by_thread(spans: Iterable[Span]) -> dict[_Thread, list[Span]]:
+    threads: dict[_Thread, list[Span]] = {}
     for span in spans:
-        lanes.setdefault((span.process_id, span.thread_id), []).append(span)
-    return lanes
+        threads.setdefault((span.process_id, span.thread_id), []).append(span)
+    return threads
 
 
 # The latest start is the heap's first, ties broken by the latest id: (-start, -id, end, key).
 _Open = tuple[int, int, int, SpanKey]
 
 
-def _own_times(lane: list[Span]) -> dict[SpanKey, int]:
-    """Sweep over the starts of one lane, handing the time between them to who was innermost."""
-    own = {key_of(span): 0 for span in lane}
+def _own_times(thread: list[Span]) -> dict[SpanKey, int]:
+    """Sweep over the starts of one thread, handing the time between them to who was innermost."""
+    own = {key_of(span): 0 for span in thread}
     still_open: list[_Open] = []
     now = 0
-    for span in sorted(lane, key=lambda span: (span.start_ns, span.span_id)):
+    for span in sorted(thread, key=lambda span: (span.start_ns, span.span_id)):
         _hand_out(still_open, own, now, span.start_ns)
         now = span.start_ns
         heappush(still_open, (-span.start_ns, -span.span_id, span.end_ns, key_of(span)))
-    _hand_out(still_open, own, now, max((span.end_ns for span in lane), default=now))
+    _hand_out(still_open, own, now, max((span.end_ns for span in thread), default=now))
     return own
 
 

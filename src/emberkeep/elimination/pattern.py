@@ -1,4 +1,4 @@
-"""What elimination does, for any numbers: an order, and the patterns of the factors, as one array.
+"""Symbolic factorisation: an order of elimination and the factors' patterns, for any numbers.
 
 The matrix is that of a Markov chain's outflow: M = D - W, with rates (or probabilities) W of going
 from one vertex to another, and D, in each row, the sum of all that goes out, also to where the
@@ -7,7 +7,7 @@ M = (I - L)(D - U), with L and U nowhere negative. D is a sum of what goes out (
 and Heyman, Operations Research 33, 1985), so that nothing is subtracted anywhere, and each entry is
 right to a few units in the last place, whatever the range of rates.
 
-A program is an array of 32-bit numbers that is stored and loaded as it is:
+It is one array of 32-bit numbers, stored and loaded as it is:
 
     0  version              8  rows that are eliminated
     1  rows n               vertex[n]            the vertex of each row
@@ -22,8 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.elimination.components import components
-from emberkeep.elimination.kernels.recording import find_patterns
+from emberkeep.elimination.kernels.pattern import find_components, find_order, find_patterns
 from emberkeep.elimination.layout import (
     EDGES,
     ELIMINATED,
@@ -34,7 +33,6 @@ from emberkeep.elimination.layout import (
     VERSION,
     VERTICES,
 )
-from emberkeep.elimination.ordering import minimum_degree
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
@@ -43,11 +41,13 @@ if TYPE_CHECKING:
 
     Values = np.ndarray[Any, Any]
 
+ORDER_ROWS = 11  # of memory that finding an order takes
+
 
 @final
 @frozen
-class Program:
-    """The array, and its parts by name; all are views.
+class SparsityPattern:
+    """An order, and where the factors have entries: the array, and its parts by name; all views.
 
     Attributes:
         array: as it is stored.
@@ -161,7 +161,34 @@ class Program:
         )
 
 
-def record(starts: Values, targets: Values, keep: Values | None = None) -> Program:
+def components(starts: Values, targets: Values) -> Values:
+    """The component of each vertex; edges between components go from lower to higher numbers."""
+    count = len(starts) - 1
+    found = np.empty(count + 1, np.int64)
+    find_components(starts, targets, found, np.empty((5, max(count, 1)), np.int64), count=1)
+    return found[-1] - 1 - found[:-1]
+
+
+def minimum_degree(sources: Values, targets: Values, count: int) -> Values:
+    """An order of elimination in which few new edges appear; direction does not count.
+
+    Approximate minimum degree, on a quotient graph (Amestoy, Davis and Duff, SIAM J. Matrix Anal.
+    Appl. 17, 1996).
+    """
+    there = sources != targets
+    first = np.concatenate([sources[there], targets[there]]).astype(np.int64)
+    second = np.concatenate([targets[there], sources[there]]).astype(np.int64)
+    pairs = np.unique(first * count + second)
+    rows, neighbours = pairs // max(count, 1), pairs % max(count, 1)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))])
+    order = np.empty(count, np.int64)
+    work = np.empty((ORDER_ROWS, max(count, 1)), np.int64)
+    members = np.empty(len(neighbours) + count + 1, np.int64)
+    find_order(starts, np.ascontiguousarray(neighbours), order, work, members, count=1)
+    return order
+
+
+def analyse(starts: Values, targets: Values, keep: Values | None = None) -> SparsityPattern:
     """Find an order and the factors' patterns for a graph's edges.
 
     Args:
@@ -200,7 +227,7 @@ def _within(goes: Values, sources: Values, targets: Values, count: int) -> Value
 
 def _assembled(
     starts: Values, targets: Values, vertex: Values, block: Values, eliminated: int
-) -> Program:
+) -> SparsityPattern:
     """The array for an order of rows, whose components follow each other."""
     rows, edges, count = len(vertex), len(targets), len(starts) - 1
     row = np.full(count, rows, np.uint32)
@@ -239,7 +266,7 @@ def _assembled(
         upper_starts,
         upper[:uppers],
     ]
-    return Program(np.concatenate(parts))
+    return SparsityPattern(np.concatenate(parts))
 
 
 def _larger(array: Values, least: int) -> Values:

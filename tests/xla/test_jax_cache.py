@@ -11,7 +11,7 @@ from emberkeep import xla
 from emberkeep.errors import StoreWarning, TargetUnavailable
 from emberkeep.startup_records import replace
 from emberkeep.targets.cpu import features
-from emberkeep.xla import compilation
+from emberkeep.xla import jax_cache
 
 jax = pytest.importorskip("jax")
 stock = pytest.importorskip("jax._src.compilation_cache")
@@ -46,7 +46,7 @@ def compute(number=2.0):
 
 
 def counted():
-    programs = compilation.programs_in_use()
+    programs = jax_cache.programs_in_use()
     return programs.found, programs.compiled
 
 
@@ -88,7 +88,7 @@ def test_after_disable_nothing_is_asked(keep):
     xla.disable()
     compute()
     assert kept(keep) == 0
-    assert compilation.programs_in_use() is None
+    assert jax_cache.programs_in_use() is None
 
 
 def test_the_users_own_folder_is_used_again_afterwards(keep, tmp_path, monkeypatch):
@@ -159,15 +159,15 @@ def test_a_jax_that_we_do_not_know_keeps_its_own_cache(keep, monkeypatch, change
     known = {"get_file_cache": opener, "reset_cache": stock.reset_cache}
     module = types.SimpleNamespace(**known | changed)
     with monkeypatch.context() as patch:
-        patch.setattr(compilation, "import_module", lambda name: jax if name == "jax" else module)
+        patch.setattr(jax_cache, "import_module", lambda name: jax if name == "jax" else module)
         with pytest.warns(StoreWarning, match="its own cache stays as it is"):
             xla.enable(keep)
-    assert compilation.programs_in_use() is None
+    assert jax_cache.programs_in_use() is None
     assert jax.config.jax_compilation_cache_dir is None
 
 
 def test_a_jax_without_that_module_keeps_its_own_cache(keep, monkeypatch):
-    monkeypatch.setattr(compilation, "PRIVATE_MODULE", "jax._src.gone")
+    monkeypatch.setattr(jax_cache, "PRIVATE_MODULE", "jax._src.gone")
     with pytest.warns(StoreWarning, match="its own cache stays as it is"):
         xla.enable(keep)
     monkeypatch.undo()
@@ -178,7 +178,7 @@ def test_without_jax_it_says_what_to_install(keep, monkeypatch):
         raise ModuleNotFoundError(f"No module named {name!r}")
 
     with monkeypatch.context() as patch:
-        patch.setattr(compilation, "import_module", missing)
+        patch.setattr(jax_cache, "import_module", missing)
         with pytest.raises(TargetUnavailable, match=r"pip install 'emberkeep\[xla\]'"):
             xla.enable(keep)
 
@@ -199,12 +199,12 @@ def test_a_function_that_somebody_put_around_ours_goes_on_working(keep, tmp_path
 
 def asked(keep, key="jit_f-00"):
     """Whether a new process would find a program that was kept before."""
-    return compilation.Programs(keep).get(key) is not None
+    return jax_cache.Programs(keep).get(key) is not None
 
 
 @pytest.fixture
 def stocked(keep):
-    compilation.Programs(keep).put("jit_f-00", b"program")
+    jax_cache.Programs(keep).put("jit_f-00", b"program")
     assert asked(keep)
     return keep
 
@@ -245,7 +245,7 @@ def test_the_way_programs_are_packed_counts(stocked, monkeypatch):
 
 
 def test_the_build_of_jaxlib_counts(stocked, monkeypatch):
-    known = compilation.toolchain
+    known = jax_cache.toolchain
 
     def another(packages):
         found = known(packages)
@@ -253,13 +253,13 @@ def test_the_build_of_jaxlib_counts(stocked, monkeypatch):
         return replace(found, {"ingredients": {"packages": packages}})
 
     with monkeypatch.context() as patch:
-        patch.setattr(compilation, "toolchain", another)
+        patch.setattr(jax_cache, "toolchain", another)
         assert not asked(stocked)
     assert asked(stocked)
 
 
 def test_python_and_the_place_do_not_count(stocked):
-    half = compilation._build_half()
+    half = jax_cache._build_half()
     assert set(half.ingredients) == {"packages", "machine"}
     assert "python" not in repr(half.ingredients["packages"])
 
@@ -281,7 +281,7 @@ def test_levels_of_optimisation_are_programs_of_their_own(tmp_path, level):
 
 
 def test_what_nobody_asked_for_is_kept_and_replaces_what_could_not_be_used(keep):
-    programs = compilation.Programs(keep)
+    programs = jax_cache.Programs(keep)
     programs.put("jit_f-00", b"one")
     assert programs.get("jit_f-00") == b"one"
     programs.put("jit_f-00", b"two")  # JAX compiles what is there only where that is of no use
@@ -292,8 +292,8 @@ def test_what_nobody_asked_for_is_kept_and_replaces_what_could_not_be_used(keep)
     "key", ["jit_f", "jit__lambda_-00", "pjit-../../x-00", "jit_ä b-00", "-00"]
 )
 def test_any_name_of_a_module_can_be_kept(keep, tmp_path, key):
-    compilation.Programs(keep).put(key, b"program")
-    assert compilation.Programs(keep).get(key) == b"program"
+    jax_cache.Programs(keep).put(key, b"program")
+    assert jax_cache.Programs(keep).get(key) == b"program"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["keep"]
 
 

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emberkeep.telemetry import Category, Span, TimeLogger, span, spans
-from emberkeep.telemetry.accounting import (
+from emberkeep.telemetry.durations import (
     exclusive_by_category_ns,
     exclusive_ns,
     inclusive_ns,
     key_of,
-    lanes_ns,
+    threads_ns,
     union_ns,
     wall_ns,
 )
@@ -48,17 +48,17 @@ def test_sums_of_arbitrary_intervals_count_each_nanosecond_once(intervals):
         here = [s for s in known if s.start_ns <= moment < s.end_ns]
         wall += bool(here)
         for thread in {s.thread_id for s in here}:
-            lane = [s for s in here if s.thread_id == thread]
-            for category in {s.category for s in lane}:
+            thread = [s for s in here if s.thread_id == thread]
+            for category in {s.category for s in thread}:
                 inclusive[category] += 1
-            latest = max(lane, key=lambda s: (s.start_ns, s.span_id))
+            latest = max(thread, key=lambda s: (s.start_ns, s.span_id))
             by_category[latest.category] += 1
             by_span[key_of(latest)] += 1
     assert nonzero(inclusive_ns(known)) == inclusive
     assert nonzero(exclusive_by_category_ns(known)) == by_category
     assert nonzero(exclusive_ns(known)) == by_span
     assert wall_ns(known) == wall
-    assert lanes_ns(known) == sum(by_category.values())
+    assert threads_ns(known) == sum(by_category.values())
     assert set(inclusive_ns(known)) == {s.category for s in known}
 
 

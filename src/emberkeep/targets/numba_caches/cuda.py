@@ -23,8 +23,8 @@ from emberkeep.targets.compile_times import compile_spans
 from emberkeep.targets.cuda.compiler import PACKAGES
 from emberkeep.targets.cuda.load import compress, expand
 from emberkeep.targets.diagnosis import refused
-from emberkeep.targets.numba_caching.asking import Asking, Malformed, NotKept
-from emberkeep.targets.numba_caching.renewing import renewing
+from emberkeep.targets.numba_caches.lookup import Lookup, Malformed, NotKept
+from emberkeep.targets.numba_caches.recompilation import renewing
 from emberkeep.targets.overloads import fresh_overloads
 from emberkeep.telemetry.spans import span
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from emberkeep.keys.toolchain import Toolchain
 
 CUBIN = "compressed cubin"
-OWN = ("targets.callees", "targets.cuda.load", "targets.numba_caching", "targets.overloads")
+OWN = ("targets.callees", "targets.cuda.load", "targets.numba_caches", "targets.overloads")
 
 
 def attach(
@@ -114,11 +114,11 @@ class KernelCache(caching._Cache):  # noqa: SLF001 - numba-cuda's own base of ca
         self._dispatcher = dispatcher
         self._enabled = True
         self._root = keep.settings.root
-        self.asking = Asking(keep, meaning or dispatcher, _toolchain, called)
+        self.lookup = Lookup(keep, meaning or dispatcher, _toolchain, called)
 
     def check(self) -> None:
         """Let go of what was compiled, where the dispatcher means something else by now."""
-        if self.asking.is_current():
+        if self.lookup.is_current():
             return
         with global_compiler_lock:
             dispatcher = self._dispatcher
@@ -153,13 +153,13 @@ class KernelCache(caching._Cache):  # noqa: SLF001 - numba-cuda's own base of ca
             try:
                 return _rebuild(artifact, sig)
             except NotKept as problem:
-                self.asking.put_off(_text(sig), problem)
+                self.lookup.put_off(_text(sig), problem)
         return self._compile(sig)
 
     def find(self, sig: Any) -> Artifact | None:
         """What is kept for a signature, for the device in use."""
         capability = tuple(numba_dispatcher.get_current_device().compute_capability)
-        return self.asking.load(
+        return self.lookup.load(
             _text(sig), {"compute capability": capability, "signature": list(_types(sig))}
         )
 
@@ -168,11 +168,11 @@ class KernelCache(caching._Cache):  # noqa: SLF001 - numba-cuda's own base of ca
         if not self._dispatcher._can_compile:  # noqa: SLF001 - numba-cuda says so
             return None
         arguments, _ = sigutils.normalize_signature(sig)
-        kind, name = self.asking.called
+        kind, name = self.lookup.called
         with span(f"build {kind}/{name}", "build"):
             kernel = compile_afresh(self._dispatcher, arguments)
             kernel.bind()
-        self.asking.save(_text(sig), lambda: _reduce(kernel))
+        self.lookup.save(_text(sig), lambda: _reduce(kernel))
         self._dispatcher._cache_misses[sig] += 1  # noqa: SLF001 - as numba-cuda counts
         self._dispatcher._cache_hits[sig] -= 1  # noqa: SLF001 - the same
         return kernel
@@ -264,7 +264,7 @@ def build_ahead(
     """
     from emberkeep.targets.cuda.lower import linking_for
 
-    called = dispatcher._cache.asking.called  # noqa: SLF001 - as keep_kernel has attached it
+    called = dispatcher._cache.lookup.called  # noqa: SLF001 - as keep_kernel has attached it
     cache = KernelCache(dispatcher, keep, called)
     sig, _ = sigutils.normalize_signature(signature)
     with linking_for(architecture):
@@ -277,5 +277,5 @@ def build_ahead(
         except (NumbaError, UnsupportedBytecodeError, NotImplementedError) as problem:
             name, function = dispatcher.py_func.__name__, dispatcher.py_func
             raise refused(name, function, problem, "numba-cuda") from problem
-        cache.asking.save(_text(sig), lambda: _reduce(made))
-        return cache.find(sig), False, cache.asking.refusal
+        cache.lookup.save(_text(sig), lambda: _reduce(made))
+        return cache.find(sig), False, cache.lookup.refusal

@@ -23,9 +23,9 @@ from emberkeep.keys.toolchain import toolchain
 from emberkeep.store.manifest import MISREAD
 from emberkeep.targets.compile_times import compile_spans
 from emberkeep.targets.diagnosis import refused
-from emberkeep.targets.numba_caching.asking import Asking, Malformed, NotKept
-from emberkeep.targets.numba_caching.renewing import plain_class, renewing
-from emberkeep.targets.numba_caching.types_json import decode_type, encode_type
+from emberkeep.targets.numba_caches.lookup import Lookup, Malformed, NotKept
+from emberkeep.targets.numba_caches.recompilation import plain_class, renewing
+from emberkeep.targets.numba_caches.types_json import decode_type, encode_type
 from emberkeep.targets.overloads import fresh_overloads
 from emberkeep.telemetry.spans import span
 
@@ -46,11 +46,11 @@ def attach(dispatcher: Any, keep: Keep, called: tuple[str, str]) -> None:
     compiler = dispatcher._compiler  # noqa: SLF001 - the same
     if type(compiler) is numba_dispatcher._FunctionCompiler:  # noqa: SLF001 - the same
         dispatcher._compiler = _Afresh(dispatcher, cache, compiler)  # noqa: SLF001 - the same
-        dispatcher.__class__ = _asking_class(plain_class(type(dispatcher)))
+        dispatcher.__class__ = _checking_class(plain_class(type(dispatcher)))
 
 
 @functools.cache
-def _asking_class(plain: Any) -> type:
+def _checking_class(plain: Any) -> type:
     """The class of dispatchers that ask, before each call, whether they are what they were.
 
     numba answers a call in C, without asking its cache. What other compiled code calls is typed and
@@ -58,7 +58,7 @@ def _asking_class(plain: Any) -> type:
     """
     call = plain.__call__
 
-    class Asking(plain):
+    class Checking(plain):
         emberkeep_plain = plain
 
         def __call__(self, *arguments: Any, **keywords: Any) -> Any:
@@ -68,9 +68,9 @@ def _asking_class(plain: Any) -> type:
         def _reduce_class(self) -> type:
             return plain
 
-    Asking.__name__, Asking.__qualname__ = plain.__name__, plain.__qualname__
-    Asking.__module__ = plain.__module__
-    return Asking
+    Checking.__name__, Checking.__qualname__ = plain.__name__, plain.__qualname__
+    Checking.__module__ = plain.__module__
+    return Checking
 
 
 @final
@@ -120,13 +120,13 @@ class FunctionCache(caching._Cache):  # noqa: SLF001 - numba's own base of cache
         self._enabled = True
         self._root = keep.settings.root
         self.called = called
-        own = ("targets.callees", "targets.numba_caching", "targets.overloads")
-        self.asking = Asking(keep, dispatcher, lambda: toolchain(own=own), called)
+        own = ("targets.callees", "targets.numba_caches", "targets.overloads")
+        self.lookup = Lookup(keep, dispatcher, lambda: toolchain(own=own), called)
         self._before: list[Any] = []
 
     def check(self) -> None:
         """Let go of what was compiled, where the dispatcher means something else by now."""
-        if self.asking.is_current():
+        if self.lookup.is_current():
             return
         with global_compiler_lock:
             dispatcher = self._dispatcher
@@ -159,20 +159,20 @@ class FunctionCache(caching._Cache):  # noqa: SLF001 - numba's own base of cache
         try:
             return _rebuild(artifact, sig, target_context, self._dispatcher.py_func)
         except NotKept as problem:
-            self.asking.put_off(_text(sig), problem)
+            self.lookup.put_off(_text(sig), problem)
             return None
 
     def find(self, sig: Any, target_context: Any) -> Artifact | None:
         """What is kept for a signature."""
         processor = target_context.codegen().magic_tuple()
-        return self.asking.load(
+        return self.lookup.load(
             _text(sig), {"processor": list(processor), "signature": list(_types(sig))}
         )
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled function."""
         if self._enabled:
-            self.asking.save(_text(sig), lambda: _reduce(data))
+            self.lookup.save(_text(sig), lambda: _reduce(data))
 
 
 def _types(sig: Any) -> tuple[Any, ...]:
@@ -406,4 +406,4 @@ def build_ahead(dispatcher: Any, signature: Any, keep: Keep) -> tuple[Artifact |
         fresh.compile(signature)
     except (NumbaError, UnsupportedBytecodeError) as problem:
         raise refused(dispatcher.py_func.__name__, dispatcher.py_func, problem) from problem
-    return cache.find(signature, fresh.targetctx), False, cache.asking.refusal
+    return cache.find(signature, fresh.targetctx), False, cache.lookup.refusal
