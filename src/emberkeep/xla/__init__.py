@@ -32,12 +32,12 @@ _HOMES = {
     "Kept": "executables",
     "cache_info": "summary",
     "clear_cache": "summary",
-    "disable": "compilation",
-    "enable": "compilation",
+    "disable": "jax_cache",
+    "enable": "jax_cache",
     "jax_cache_info": "summary",
     "kept": "executables",
     "print_cache_info": "summary",
-    "value_and_gradient": "prewarming",
+    "value_and_gradient": "ahead",
 }
 
 
