@@ -6,11 +6,16 @@ from emberkeep.startup_records import final, frozen
 
 Row = tuple[float, ...]
 
+HERMITE_ORDER = 3
+
 
 @final
 @frozen
 class Tableau:
     """An explicit Runge-Kutta method as Butcher writes it.
+
+    What can be found out from the numbers is a property that does so; nothing is assumed of a
+    method by its name.
 
     Attributes:
         name: what it is called.
@@ -19,8 +24,14 @@ class Tableau:
         stages: for each stage after the first, what it takes of those before.
         weights: what the solution takes of each stage.
         error: what the estimate of the local error takes of each stage; empty without one.
-        interpolant: for each stage, the coefficients of θ, θ², … in its weight at the fraction θ of
-            a step; empty where there is no dense output.
+        interpolant: for each stage, then each extra one, the coefficients of θ, θ², … in its weight
+            at the fraction θ of a step; empty where there is no dense output of its own.
+        error_order: of the solution that the estimate compares with; 0 without an estimate.
+        second_error: a second estimate, two orders lower. Where there is one, the error is
+            ``first² / sqrt(first² + 0.01 second²)`` of their norms (Hairer).
+        extra_nodes: where the stages are that only dense output needs.
+        extra_stages: what each of those takes of all stages before it.
+        interpolant_order: to which values within a step are right.
     """
 
     name: str
@@ -30,10 +41,15 @@ class Tableau:
     weights: Row
     error: Row = ()
     interpolant: tuple[Row, ...] = ()
+    error_order: int = 0
+    second_error: Row = ()
+    extra_nodes: Row = ()
+    extra_stages: tuple[Row, ...] = ()
+    interpolant_order: int = 0
 
     @property
     def count(self) -> int:
-        """How many stages there are."""
+        """How many stages a step has."""
         return len(self.nodes)
 
     @property
@@ -44,5 +60,50 @@ class Tableau:
     @property
     def ends_with_solution(self) -> bool:
         """Whether the last stage lies at the solution, so that the next step begins with it."""
-        padded = (*self.stages[-1], *[0.0] * (self.count - len(self.stages[-1])))
-        return self.nodes[-1] == 1 and padded == self.weights
+        last = self.stages[-1] if self.stages else ()
+        return self.nodes[-1] == 1 and _padded(last, self.count) == self.weights
+
+    @property
+    def extra_ends(self) -> int | None:
+        """Which extra stage, from 0, lies at the solution: its slope begins the next step."""
+        solution = _padded(self.weights, self.count + len(self.extra_stages))
+        for place, row in enumerate(self.extra_stages):
+            if self.extra_nodes[place] == 1 and _padded(row, len(solution)) == solution:
+                return place
+        return None
+
+    @property
+    def has_interpolant(self) -> bool:
+        """Whether it has dense output of its own; without, values are Hermite's."""
+        return bool(self.interpolant)
+
+    @property
+    def dense_order(self) -> int:
+        """To which order values within a step are right, by its interpolant or Hermite's."""
+        return self.interpolant_order if self.interpolant else min(self.order, HERMITE_ORDER)
+
+    @property
+    def estimate_power(self) -> int:
+        """The power of the step by which the estimate of the error grows; 0 without one.
+
+        Hairer's combination of two estimates is made to grow by the order of the solution.
+        """
+        if not self.error:
+            return 0
+        return self.order if self.second_error else min(self.order, self.error_order) + 1
+
+    def check(self) -> Tableau:
+        """This very tableau, once its shape, nodes and orders are found to be as it says.
+
+        Raises:
+            InvalidPlan: names what is wrong.
+        """
+        from emberkeep.ode.methods.checks import check
+
+        check(self)
+        return self
+
+
+def _padded(row: Row, size: int) -> Row:
+    """A row with zeros for the stages that it does not reach."""
+    return (*row, *[0.0] * (size - len(row)))

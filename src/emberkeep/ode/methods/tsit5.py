@@ -39,7 +39,9 @@ TABLEAU = Tableau(
         -0.45808210592918697,
         0.015151515151515152,
     ),
-    # Of order 4, and continuous with its first derivative from step to step.
+    error_order=4,
+    interpolant_order=4,
+    # Continuous, with its first derivative, from step to step.
     interpolant=(
         (1.0, -2.763706197274826, 2.9132554618219126, -1.0530884977290216),
         (0.0, 0.13169999999999998, -0.2234, 0.1017),
