@@ -18,9 +18,9 @@ from measuring import Row, alternately, milliseconds, show
 
 from emberkeep import Keep
 from emberkeep.cli import main
-from emberkeep.sharing.bundle.reading import BundleReader
-from emberkeep.trust.judging import judge_of
-from emberkeep.trust.signing import generate, is_signed
+from emberkeep.sharing.bundle.reader import BundleReader
+from emberkeep.trust.judge import judge_of
+from emberkeep.trust.signatures import generate, is_signed
 
 SIZE = 20_000
 HITS = 2000

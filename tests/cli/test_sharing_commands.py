@@ -11,7 +11,7 @@ import time
 import pytest
 
 from emberkeep.phasetype import ahead
-from emberkeep.sharing.bundle.reading import BundleReader
+from emberkeep.sharing.bundle.reader import BundleReader
 
 _place = os.path.join(os.path.dirname(__file__), os.pardir, "sharing", "conftest.py")
 _spec = importlib.util.spec_from_file_location("users_who_share", os.path.abspath(_place))

@@ -13,7 +13,7 @@ import pytest
 
 from emberkeep.errors import StoreProblem
 from emberkeep.lease import acquire, failure, record, shared
-from emberkeep.lease.filed import FileSlot
+from emberkeep.lease.file_slot import FileSlot
 from emberkeep.lease.shared import acquire_shared
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, collect

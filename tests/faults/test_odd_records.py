@@ -11,8 +11,8 @@ from emberkeep import settings as settings_module
 from emberkeep.lease import record
 from emberkeep.sharing.outage import Outages, all_outages
 from emberkeep.store.statistics import read_totals
-from emberkeep.trust.signing import is_revoked_by, read_key
-from emberkeep.trust.trusted import TrustList
+from emberkeep.trust.signatures import is_revoked_by, read_key
+from emberkeep.trust.trust_list import TrustList
 
 SEEDS = (
     b"a" * 32 + b" " + b"b" * 64 + b" " + b"0" * 16 + b"\n",

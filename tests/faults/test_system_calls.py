@@ -15,9 +15,9 @@ import pytest
 from emberkeep import Keep, StoreWarning
 from emberkeep.lease import record
 from emberkeep.sharing import folder
-from emberkeep.trust.editing import change_trust, with_entry
-from emberkeep.trust.signing import generate
-from emberkeep.trust.trusted import TrustedKey
+from emberkeep.trust.edits import change_trust, with_entry
+from emberkeep.trust.signatures import generate
+from emberkeep.trust.trust_list import TrustedKey
 
 sys.path.append(os.path.dirname(__file__))
 

@@ -113,9 +113,9 @@ def shared(tmp_path, run):
 
 
 def make_users(folder):
-    from emberkeep.trust.editing import change_trust, with_entry
-    from emberkeep.trust.signing import generate
-    from emberkeep.trust.trusted import TrustedKey
+    from emberkeep.trust.edits import change_trust, with_entry
+    from emberkeep.trust.signatures import generate
+    from emberkeep.trust.trust_list import TrustedKey
 
     configs = [str(folder / user / "config") for user in ("alice", "bob")]
     public = [generate(config, "default", 0.0).public for config in configs]

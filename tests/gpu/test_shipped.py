@@ -10,9 +10,9 @@ import pytest
 
 from emberkeep.cli import main
 from emberkeep.targets.cuda.driver import open_device
-from emberkeep.trust.editing import change_trust, with_entry
-from emberkeep.trust.signing import generate
-from emberkeep.trust.trusted import TrustedKey
+from emberkeep.trust.edits import change_trust, with_entry
+from emberkeep.trust.signatures import generate
+from emberkeep.trust.trust_list import TrustedKey
 
 pytestmark = pytest.mark.gpu
 PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")

@@ -8,10 +8,10 @@ import pytest
 
 from emberkeep.errors import BuildFailed, InvalidBuild
 from emberkeep.lease import claims, local, record, shared
-from emberkeep.lease.filed import FileSlot
+from emberkeep.lease.file_slot import FileSlot
+from emberkeep.lease.object_slot import ObjectSlot
 from emberkeep.lease.protocol import open_owner
-from emberkeep.lease.stored import StoredSlot
-from emberkeep.lease.waiting import Wait
+from emberkeep.lease.wait import Wait
 from emberkeep.store.object_store import Folder
 from emberkeep.testing import Dictionary
 
@@ -128,7 +128,7 @@ class Bucket:
         self._place = Dictionary("bucket")
 
     def acquire(self, name, owner, wait):
-        slot = StoredSlot(self._place, f"leases/{name}.lease")
+        slot = ObjectSlot(self._place, f"leases/{name}.lease")
         return shared.acquire_slot(slot, "", complain, owner=owner, wait=wait, heartbeat_s=0.05)
 
 
@@ -212,7 +212,7 @@ def test_a_second_release_is_none(leases):
 
 
 def test_waiting_is_said_once_with_who_holds_it_and_has_a_limit(leases, in_thread, monkeypatch):
-    monkeypatch.setattr("emberkeep.lease.waiting.SAY_SO_AFTER_S", 0.05)
+    monkeypatch.setattr("emberkeep.lease.wait.SAY_SO_AFTER_S", 0.05)
     told = []
     with leases.owner() as owner, leases.owner() as second:
         lease = leases.acquire("key", owner, Wait())
@@ -267,8 +267,8 @@ def make_slot(request, tmp_path):
     return {
         "file": lambda: FileSlot(str(tmp_path / "place" / "leases" / "key.lease")),
         "dictionary": lambda: DictionarySlot(objects, "key"),
-        "bucket": lambda: StoredSlot(bucket, "leases/key.lease"),
-        "folder as a bucket": lambda: StoredSlot(folder, "leases/key.lease"),
+        "bucket": lambda: ObjectSlot(bucket, "leases/key.lease"),
+        "folder as a bucket": lambda: ObjectSlot(folder, "leases/key.lease"),
     }[request.param]
 
 

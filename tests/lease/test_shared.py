@@ -10,11 +10,11 @@ import time
 import pytest
 
 from emberkeep.errors import BuildFailed, InvalidBuild
-from emberkeep.lease import failure, record, shared, waiting
-from emberkeep.lease.filed import FileSlot
+from emberkeep.lease import failure, record, shared, wait
+from emberkeep.lease.file_slot import FileSlot
+from emberkeep.lease.liveness import Liveness
 from emberkeep.lease.protocol import Job
 from emberkeep.lease.shared import SharedLease, acquire_shared
-from emberkeep.lease.watch import Watch
 from emberkeep.store import files
 
 HEARTBEAT_S = 0.1
@@ -699,7 +699,7 @@ def test_the_time_of_day_does_not_matter(folder, hold, in_thread, monkeypatch, j
 def test_a_waiter_that_was_away_for_an_hour_has_not_watched_for_an_hour(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(shared.time, "monotonic", lambda: clock[0])
-    watch = Watch(stale_s=10.0)
+    watch = Liveness(stale_s=10.0)
     same = record.compose(DEAD, digest(""), 0)
     assert not watch.is_stale(same)
     clock[0] += 3600.0
@@ -714,7 +714,7 @@ def test_a_waiter_that_was_away_for_an_hour_has_not_watched_for_an_hour(monkeypa
 def test_every_heartbeat_begins_the_watch_anew(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(shared.time, "monotonic", lambda: clock[0])
-    watch = Watch(stale_s=1.0)
+    watch = Liveness(stale_s=1.0)
     for heartbeats in range(5):
         for _ in range(10):
             clock[0] += 0.095
@@ -725,7 +725,7 @@ def test_what_is_shown_again_of_the_past_is_no_sign_of_life(monkeypatch):
     """Or who watches a file system that shows now this, now that, would wait for ever."""
     clock = [0.0]
     monkeypatch.setattr(shared.time, "monotonic", lambda: clock[0])
-    watch = Watch(stale_s=1.0)
+    watch = Liveness(stale_s=1.0)
     shown = [
         record.compose("1" * 32, digest(""), 7),
         record.compose("2" * 32, digest(""), 3),
@@ -769,7 +769,7 @@ def test_looks_are_ever_rarer_up_to_a_bound(folder, monkeypatch):
 def test_who_waits_for_long_says_so_once(folder, caplog, monkeypatch, in_thread):
     caplog.set_level(logging.INFO, "emberkeep.lease")
     lease = take(folder)
-    monkeypatch.setattr(waiting, "SAY_SO_AFTER_S", 0.05)
+    monkeypatch.setattr(wait, "SAY_SO_AFTER_S", 0.05)
     waiter = in_thread(lambda: take(folder))
     assert waiter.waits
     lease.release(succeeded=True)
@@ -1104,14 +1104,14 @@ def test_interrupting_a_waiter_leaves_nothing(folder, monkeypatch, in_thread):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    def wait():
+    def wait_for_it():
         monkeypatch.setattr(time, "sleep", interrupt)
         try:
             take(folder)
         finally:
             monkeypatch.undo()
 
-    assert type(in_thread(wait).join()) is KeyboardInterrupt
+    assert type(in_thread(wait_for_it).join()) is KeyboardInterrupt
     assert os.listdir(folder) == ["key.lease"]
     lease.release(succeeded=True)
     assert os.listdir(folder) == []

@@ -6,9 +6,9 @@ import pytest
 
 from emberkeep import Keep
 from emberkeep.cli import main
-from emberkeep.trust.editing import change_trust, with_entry
-from emberkeep.trust.signing import generate
-from emberkeep.trust.trusted import TrustedKey
+from emberkeep.trust.edits import change_trust, with_entry
+from emberkeep.trust.signatures import generate
+from emberkeep.trust.trust_list import TrustedKey
 
 
 class User:

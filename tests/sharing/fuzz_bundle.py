@@ -11,7 +11,7 @@ import sys
 from hashlib import sha256
 
 from emberkeep.errors import BundleRejected
-from emberkeep.sharing.bundle.framing import Head, compress
+from emberkeep.sharing.bundle.frames import Head, compress
 from emberkeep.sharing.bundle.index import (
     BundleEntry,
     BundleIndex,
@@ -19,7 +19,7 @@ from emberkeep.sharing.bundle.index import (
     arrange,
     canonical,
 )
-from emberkeep.sharing.bundle.reading import BundleReader
+from emberkeep.sharing.bundle.reader import BundleReader
 
 CONTENTS = [b"", b"document one", b"document two", b"\x90" * 3000, bytes(range(256)) * 4]
 NESTED = 100_000
@@ -301,9 +301,9 @@ def fuzz_one(data, provide):
 def main():
     import atheris
 
-    from emberkeep.sharing.bundle import framing, index, reading, window
+    from emberkeep.sharing.bundle import frames, index, reader, window
 
-    for module in (framing, index, reading, window):
+    for module in (frames, index, reader, window):
         for name, value in list(vars(module).items()):
             if getattr(value, "__module__", None) == module.__name__ and hasattr(value, "__code__"):
                 setattr(module, name, atheris.instrument_func(value))

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emberkeep.errors import BundleRejected, StoreProblem, Untrusted
-from emberkeep.sharing.bundle import framing, window
-from emberkeep.sharing.bundle.framing import HEAD_BYTES, decompress
+from emberkeep.sharing.bundle import frames, window
+from emberkeep.sharing.bundle.frames import HEAD_BYTES, decompress
 from emberkeep.sharing.bundle.index import (
     DOCUMENT_LIMIT,
     BundleEntry,
@@ -29,8 +29,8 @@ from emberkeep.sharing.bundle.index import (
     canonical,
     members_named,
 )
-from emberkeep.sharing.bundle.reading import BundleReader
-from emberkeep.sharing.bundle.writing import write_bundle
+from emberkeep.sharing.bundle.reader import BundleReader
+from emberkeep.sharing.bundle.writer import write_bundle
 from emberkeep.startup_records import replace
 
 _place = os.path.join(os.path.dirname(__file__), "fuzz_bundle.py")
@@ -89,7 +89,7 @@ def small():
 
 def stored_at(bundle):
     """Where each member's length stands in the file."""
-    head = framing.parse_head(bundle[:HEAD_BYTES])[0]
+    head = frames.parse_head(bundle[:HEAD_BYTES])[0]
     places, at = [], HEAD_BYTES + head.stored_bytes
     while at < len(bundle):
         places.append(at)
@@ -535,7 +535,7 @@ PROGRAM = """
 import resource, sys
 from emberkeep.errors import BundleRejected
 from emberkeep.sharing.bundle import window  # threads reserve addresses too
-from emberkeep.sharing.bundle.reading import BundleReader
+from emberkeep.sharing.bundle.reader import BundleReader
 import zstandard, json, hashlib
 taken = 1024 * int(open("/proc/self/statm").read().split()[0]) * 4
 resource.setrlimit(resource.RLIMIT_AS, (taken + (600 << 20), -1))

@@ -302,8 +302,8 @@ def test_a_place_that_hangs_at_exit_does_not_keep_the_process(alice, monkeypatch
     out = run(
         alice,
         """
-import emberkeep.sharing.publishing as publishing
-publishing.EXIT_PATIENCE_S = 0.5
+import emberkeep.sharing.publisher as publisher
+publisher.EXIT_PATIENCE_S = 0.5
 from emberkeep.sharing.folder import SharedFolder
 SharedFolder.write = lambda self, kept: time.sleep(1000)
 get(1)

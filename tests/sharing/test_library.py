@@ -18,14 +18,14 @@ from emberkeep import keep
 from emberkeep.cli import main
 from emberkeep.errors import Unkeyable
 from emberkeep.sharing.bundle.index import BundleEntry, BundleIndex, Member, arrange, canonical
-from emberkeep.sharing.bundle.reading import BundleReader
-from emberkeep.sharing.bundle.writing import write_bundle
+from emberkeep.sharing.bundle.reader import BundleReader
+from emberkeep.sharing.bundle.writer import write_bundle
 from emberkeep.sharing.library import _Outgoing
 from emberkeep.startup_records import replace, sha256
 from emberkeep.store.manifest_writing import compose, signed
 from emberkeep.store.protocol import BlobRef
 from emberkeep.testing.samples import kept, tree, unsealed
-from emberkeep.trust.signing import load_key, manifest_message
+from emberkeep.trust.signatures import load_key, manifest_message
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = os.path.join(FOLDER, "programs")

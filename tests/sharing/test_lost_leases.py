@@ -10,7 +10,7 @@ import pytest
 
 from emberkeep import Keep, StoreWarning
 from emberkeep.lease import claims, local, shared
-from emberkeep.sharing import publishing
+from emberkeep.sharing import publisher
 
 GIVEN_BACK_S = 10.0
 
@@ -134,7 +134,7 @@ def test_without_a_thread_to_be_had_it_is_published_now(alice, bob, monkeypatch)
 
     keep = alice.keep()
     with monkeypatch.context() as without:
-        without.setattr(publishing, "start_new_thread", refuse)
+        without.setattr(publisher, "start_new_thread", refuse)
         without.setattr(shared, "start_new_thread", refuse)
         keep.get_or_build("tables", "one", {"n": 1}, lambda: {"code": b"1"})
         assert nothing_is_held(alice)
@@ -151,7 +151,7 @@ def test_a_publication_whose_thread_was_not_started_is_done_with_the_next(alice,
 
     keep = alice.keep()
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(publishing, "start_new_thread", interrupt)
+        interrupted.setattr(publisher, "start_new_thread", interrupt)
         with pytest.raises(KeyboardInterrupt):
             keep.get_or_build("tables", "one", {"n": 1}, lambda: {"code": b"1"})
     assert keep.flush()

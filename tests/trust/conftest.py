@@ -10,9 +10,9 @@ from emberkeep import Keep
 from emberkeep.cli import main
 from emberkeep.store.manifest import SIGNATURE_BYTES, TRAILER_BYTES
 from emberkeep.store.manifest_writing import resealed, signed
-from emberkeep.trust.editing import change_trust, with_entry
-from emberkeep.trust.signing import generate, manifest_message
-from emberkeep.trust.trusted import TrustedKey
+from emberkeep.trust.edits import change_trust, with_entry
+from emberkeep.trust.signatures import generate, manifest_message
+from emberkeep.trust.trust_list import TrustedKey
 
 CONTENT = b"what Alice has built"
 KIND, NAME = "tables", "sample"

@@ -21,11 +21,11 @@ from emberkeep.store.manifest_writing import resealed, signed
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import ABSENT, DAMAGED, NEWER_FORMAT, UNTRUSTED, Kept, Miss
 from emberkeep.testing import kept
-from emberkeep.trust.editing import change_trust, with_entry
-from emberkeep.trust.judging import Judge, Others, OwnKeys
+from emberkeep.trust.edits import change_trust, with_entry
+from emberkeep.trust.judge import Judge, Others, OwnKeys
 from emberkeep.trust.seals import OwnKeep, Sealer
-from emberkeep.trust.signing import SigningKey, manifest_message, public_half
-from emberkeep.trust.trusted import TrustedKey, TrustList
+from emberkeep.trust.signatures import SigningKey, manifest_message, public_half
+from emberkeep.trust.trust_list import TrustedKey, TrustList
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
 POLICIES = ("require", "warn", "off")
@@ -467,10 +467,10 @@ def seeds(world):
 def instrument(atheris):
     """Have the fuzzer see which branches are taken where documents are read and judged."""
     from emberkeep.store import directory, files, manifest, manifest_writing
-    from emberkeep.trust import judging, seals, signing, trusted
+    from emberkeep.trust import judge, seals, signatures, trust_list
 
-    modules = (manifest, manifest_writing, directory, files, judging, seals, signing, trusted)
-    classes = (Directory, Judge, Others, OwnKeep, OwnKeys, TrustList, TrustedKey, trusted.Trust)
+    modules = (manifest, manifest_writing, directory, files, judge, seals, signatures, trust_list)
+    classes = (Directory, Judge, Others, OwnKeep, OwnKeys, TrustList, TrustedKey, trust_list.Trust)
     for owner in (*modules, *classes):
         place = getattr(owner, "__module__", owner.__name__)
         for name, value in list(vars(owner).items()):

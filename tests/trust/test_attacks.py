@@ -14,7 +14,7 @@ from emberkeep import Keep, StoreWarning
 from emberkeep.store.manifest import SIGNATURE_BYTES, TRAILER_BYTES, read_stamps
 from emberkeep.store.manifest_writing import resealed
 from emberkeep.trust.seals import Sealer
-from emberkeep.trust.signing import revocation_statement
+from emberkeep.trust.signatures import revocation_statement
 
 CONTENT = b"what Alice has built"
 EVIL = b"what Eve would have run"

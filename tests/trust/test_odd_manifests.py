@@ -13,7 +13,7 @@ from emberkeep.store.manifest import DEEPEST
 from emberkeep.store.manifest_writing import resealed, signed
 from emberkeep.store.protocol import NEWER_FORMAT
 from emberkeep.trust.seals import Sealer
-from emberkeep.trust.signing import manifest_message
+from emberkeep.trust.signatures import manifest_message
 
 _place = os.path.join(os.path.dirname(__file__), "fuzz_manifest.py")
 _spec = importlib.util.spec_from_file_location("fuzz_manifest", _place)

@@ -8,7 +8,7 @@ import pytest
 from emberkeep.errors import StoreWarning
 from emberkeep.store.manifest import read_stamps
 from emberkeep.trust import seals
-from emberkeep.trust.signing import revocation_statement
+from emberkeep.trust.signatures import revocation_statement
 
 MEMORY = pytest.mark.parametrize("memory_size", [0, "64MB"])
 

@@ -14,8 +14,8 @@ from emberkeep.store.manifest import MOST_SIGNATURES, payload_of, read_document,
 from emberkeep.store.manifest_writing import resealed, signed, with_signatures
 from emberkeep.store.protocol import Miss, Signature
 from emberkeep.testing.samples import kept
-from emberkeep.trust.judging import judge_of, signed_with
-from emberkeep.trust.signing import SigningKey, public_half
+from emberkeep.trust.judge import judge_of, signed_with
+from emberkeep.trust.signatures import SigningKey, public_half
 
 ARTIFACT = kept(kind="tables", name="sample")
 TRAILER = ARTIFACT.document[len(payload_of(ARTIFACT.document)) :]
@@ -308,7 +308,7 @@ def test_a_key_that_was_taken_back_is_no_obstacle_to_the_other(alice, monkeypatc
 
 
 def bob_trusts(bob, alice):
-    from emberkeep.trust.trusted import TrustList
+    from emberkeep.trust.trust_list import TrustList
 
     return TrustList(bob.config, pytest.fail).current().keys[alice.key.public]
 

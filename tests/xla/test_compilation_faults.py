@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from emberkeep.trust.signing import generate
+from emberkeep.trust.signatures import generate
 
 PROGRAMS = Path(__file__).parent / "programs"
 SOURCE = Path(__file__).parents[2] / "src"

@@ -16,9 +16,9 @@ from emberkeep.errors import (
     Untrusted,
 )
 from emberkeep.targets import kernel_lookup
-from emberkeep.trust.editing import change_trust, with_entry
-from emberkeep.trust.signing import generate
-from emberkeep.trust.trusted import TrustedKey, TrustList
+from emberkeep.trust.edits import change_trust, with_entry
+from emberkeep.trust.signatures import generate
+from emberkeep.trust.trust_list import TrustedKey, TrustList
 from emberkeep.xla import CacheManager, jax_cache
 
 jax = pytest.importorskip("jax")

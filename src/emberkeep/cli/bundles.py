@@ -11,7 +11,7 @@ from emberkeep.errors import InvalidSetting
 from emberkeep.sharing.bundle_files import written_whole
 from emberkeep.sharing.library import About, export_library
 from emberkeep.store.files import objection
-from emberkeep.trust.judging import Others, judge_of
+from emberkeep.trust.judge import Others, judge_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.settings import Place
 from emberkeep.startup_records import final
 from emberkeep.store.directory import Directory, Notebook
-from emberkeep.trust.judging import judge_of
+from emberkeep.trust.judge import judge_of
 from emberkeep.trust.seals import OwnKeep, Sealer
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from emberkeep.settings import Settings
     from emberkeep.sharing.folder import SharedFolder
-    from emberkeep.trust.judging import Judge
+    from emberkeep.trust.judge import Judge
 
 JSON_VERSION = 1
 

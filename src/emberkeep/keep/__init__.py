@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from emberkeep.store.protocol import Kept, Layout, Store
     from emberkeep.store.tally import Totals
     from emberkeep.telemetry.spans import OpenSpan
-    from emberkeep.trust.judging import Judge
+    from emberkeep.trust.judge import Judge
 
     T = TypeVar("T")
 
@@ -257,7 +257,7 @@ class Keep:
     def _judge(self) -> Judge:
         """Whose signatures count; asked only where somebody else's artifacts come into it."""
         if not self._judges:
-            from emberkeep.trust.judging import judge_of
+            from emberkeep.trust.judge import judge_of
 
             self._judges.append(judge_of(self.settings, lambda text: self._trouble("trust", text)))
         return self._judges[0]
@@ -382,7 +382,7 @@ class Keep:
         if self.settings.disabled:
             return
         key, _ = make_key(kind, name, ingredients, toolchain)
-        from emberkeep.keep.elsewhere import pinned_builds
+        from emberkeep.keep.pinned import pinned_builds
 
         trust = self._judge().trust.current()
         for build in (key.build, *pinned_builds(self._layers, trust, key, self.settings.toolchain)):

@@ -12,7 +12,7 @@ from emberkeep.keep import NO_SPAN, Artifact, artifact_of, is_refused, log, span
 from emberkeep.keep.notices import Notice, Waiting
 from emberkeep.keep.turn import Turn
 from emberkeep.lease.protocol import open_owner
-from emberkeep.lease.waiting import Wait
+from emberkeep.lease.wait import Wait
 from emberkeep.settings import has_limits
 from emberkeep.startup_records import final, sha256
 from emberkeep.store.build_result import read_build
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from emberkeep.keys import Fingerprint
     from emberkeep.lease.protocol import LeaseAmongHosts
     from emberkeep.settings import Settings
-    from emberkeep.sharing.place import SharedStore
-    from emberkeep.sharing.publishing import Publisher
+    from emberkeep.sharing.protocol import SharedStore
+    from emberkeep.sharing.publisher import Publisher
     from emberkeep.store.build_result import Built
     from emberkeep.store.layers import Later
     from emberkeep.store.protocol import Key
@@ -235,7 +235,7 @@ class Builder:
                 with self._sparing():
                     self._tell(problem)
 
-        from emberkeep.sharing.publishing import Publisher
+        from emberkeep.sharing.publisher import Publisher
 
         if not self._collectors:
             self._collectors.append(Publisher(self._tell_aside))
@@ -345,7 +345,7 @@ class Builder:
 
     def _publisher(self) -> Publisher:
         if not self._publishers:
-            from emberkeep.sharing.publishing import Publisher
+            from emberkeep.sharing.publisher import Publisher
 
             self._publishers.append(Publisher(self._tell_aside))
         return self._publishers[0]

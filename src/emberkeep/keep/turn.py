@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from emberkeep.lease.protocol import Lease, LeaseAmongHosts, Owner
-    from emberkeep.lease.waiting import Wait
-    from emberkeep.sharing.place import SharedStore
+    from emberkeep.lease.wait import Wait
+    from emberkeep.sharing.protocol import SharedStore
     from emberkeep.store.protocol import Key
 
 

@@ -13,7 +13,7 @@ from _thread import allocate_lock, get_ident
 from emberkeep.errors import InvalidBuild
 from emberkeep.lease import failure
 from emberkeep.lease.joins import Joins
-from emberkeep.lease.waiting import FOR_ONESELF
+from emberkeep.lease.wait import FOR_ONESELF
 from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.lease.protocol import Owner
-    from emberkeep.lease.waiting import Wait
+    from emberkeep.lease.wait import Wait
 
 
 @final

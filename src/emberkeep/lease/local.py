@@ -15,7 +15,7 @@ from emberkeep.errors import InvalidBuild
 from emberkeep.lease import failure
 from emberkeep.lease.ancestry import is_within
 from emberkeep.lease.record import read
-from emberkeep.lease.waiting import FOR_ONESELF, Wait
+from emberkeep.lease.wait import FOR_ONESELF, Wait
 from emberkeep.startup_records import final
 from emberkeep.store import files
 from emberkeep.store.files import ALONE

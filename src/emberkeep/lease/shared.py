@@ -17,10 +17,10 @@ from contextlib import suppress
 
 from emberkeep.errors import InvalidBuild
 from emberkeep.lease import failure, record
-from emberkeep.lease.filed import FileSlot
+from emberkeep.lease.file_slot import FileSlot
+from emberkeep.lease.liveness import Liveness
 from emberkeep.lease.protocol import Job
-from emberkeep.lease.waiting import FOR_ONESELF, Wait
-from emberkeep.lease.watch import Watch
+from emberkeep.lease.wait import FOR_ONESELF, Wait
 from emberkeep.startup_records import final, sha256
 
 TYPE_CHECKING = False
@@ -349,7 +349,7 @@ class _Wanted:
     Attributes:
         slot: of the key.
         ours: the record to put there.
-        watch: over its holders.
+        liveness: of its holders.
         seen: tokens of those who were waited for.
         holder: the last of them.
     """
@@ -357,7 +357,7 @@ class _Wanted:
     def __init__(self, slot: Slot, ours: Record, stale_s: float) -> None:
         self.slot = slot
         self.ours = ours
-        self.watch = Watch(stale_s)
+        self.liveness = Liveness(stale_s)
         self.seen: set[str] = set()
         self.holder = ""
 
@@ -393,7 +393,7 @@ def _look(lease: SharedLease, wanted: _Wanted, *, knows_own_dead: bool) -> bool:
     seen.add(found.token)
     wanted.holder = found.holder
     is_own = knows_own_dead and found.owner == ours.owner
-    if wanted.watch.is_stale(found) or (is_own and not _is_alive(found.token)):
+    if wanted.liveness.is_stale(found) or (is_own and not _is_alive(found.token)):
         slot.take_away(found)
     return False
 

@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 
 from emberkeep.errors import StoreProblem
-from emberkeep.sharing.bundle.framing import BEGINNING
+from emberkeep.sharing.bundle.frames import BEGINNING
 from emberkeep.store import files
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from emberkeep.sharing.bundle.index import BundleIndex
-    from emberkeep.trust.trusted import Trust
+    from emberkeep.trust.trust_list import Trust
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def _may_go(path: str) -> bool:
 
 def pin_builds(config_dir: str | None, index: BundleIndex, builds: Iterable[str]) -> None:
     """Importing is the user's word that these builds may run here."""
-    from emberkeep.trust.editing import change_trust, with_entry
+    from emberkeep.trust.edits import change_trust, with_entry
 
     origin = f"{index.name} {index.version}"
     wanted = sorted(set(builds))

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from emberkeep.errors import StoreProblem
 from emberkeep.settings import REQUIRE
 from emberkeep.sharing.deadline import guard
-from emberkeep.sharing.seen import Seen
+from emberkeep.sharing.known_places import KnownPlace
 from emberkeep.startup_records import final, replace
 from emberkeep.store.directory import Directory
 from emberkeep.store.files import RESERVED, as_of, folder_name
@@ -24,7 +24,7 @@ from emberkeep.store.object_store import Folder
 from emberkeep.store.packed import Packed
 from emberkeep.store.protocol import ABSENT, DAMAGED, UNREADABLE, Miss
 from emberkeep.store.summaries import LISTED, holdings, manifest_names
-from emberkeep.trust.judging import Others
+from emberkeep.trust.judge import Others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from emberkeep.lease.protocol import LeaseAmongHosts, Owner, Slot
-    from emberkeep.lease.waiting import Wait
+    from emberkeep.lease.wait import Wait
     from emberkeep.settings import Place
     from emberkeep.sharing.deadline import Deadline
     from emberkeep.store.directory import Notebook
     from emberkeep.store.object_store import ObjectStore
     from emberkeep.store.protocol import Entry, Kept, Key, Manifest
-    from emberkeep.trust.judging import Judge
+    from emberkeep.trust.judge import Judge
     from emberkeep.trust.seals import Sealer
 
     T = TypeVar("T")
@@ -92,7 +92,7 @@ def open_place(
         details=place.details,
         on_problem=said.append,
     )
-    seen = Seen(judge.trust.config_dir, place.path)
+    seen = KnownPlace(judge.trust.config_dir, place.path)
     if place.policy != REQUIRE:
         notebook = None
     return SharedFolder(
@@ -132,11 +132,11 @@ class SharedFolder:
         others: Others,
         tell: Callable[[], None] = _nothing_to_tell,
         objects: ObjectStore | None = None,
-        seen: Seen | None = None,
+        seen: KnownPlace | None = None,
         outages: str | None = None,
         notebook: Notebook | None = None,
     ) -> None:
-        self._seen = Seen(None, place.path) if seen is None else seen
+        self._seen = KnownPlace(None, place.path) if seen is None else seen
         self._tell = tell
         self.label = f"shared {place.path}"
         self.writable = not place.read_only
@@ -464,10 +464,10 @@ class SharedFolder:
 
     def _slot(self, name: str) -> Slot:
         if self.directory.folder is None:
-            from emberkeep.lease.stored import StoredSlot
+            from emberkeep.lease.object_slot import ObjectSlot
 
-            return StoredSlot(self._objects, name)
-        from emberkeep.lease.filed import FileSlot
+            return ObjectSlot(self._objects, name)
+        from emberkeep.lease.file_slot import FileSlot
 
         return FileSlot(os.path.join(self._root, *name.split("/")))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.errors import BundleRejected, StoreProblem, Untrusted
-from emberkeep.sharing.bundle.framing import MEMBER_LIMIT
+from emberkeep.sharing.bundle.frames import MEMBER_LIMIT
 from emberkeep.sharing.bundle.index import BundleEntry, BundleIndex, Member
 from emberkeep.startup_records import final, frozen, sha256
 from emberkeep.store.directory import blob_name
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import BinaryIO
 
-    from emberkeep.sharing.bundle.reading import BundleReader
+    from emberkeep.sharing.bundle.reader import BundleReader
     from emberkeep.store.directory import Directory
     from emberkeep.store.protocol import BlobRef, Entry, Stamps
     from emberkeep.store.publication import Writer
-    from emberkeep.trust.judging import Others
+    from emberkeep.trust.judge import Others
 
 
 HELD_BYTES = 64 << 20  # of documents, between counting them and writing them
@@ -73,7 +73,7 @@ def export_library(
         StoreProblem: there is nothing to export, no key to sign with, or a content cannot be read.
         BundleRejected: a content is not what it was; the keep is damaged.
     """
-    from emberkeep.sharing.bundle.writing import write_bundle
+    from emberkeep.sharing.bundle.writer import write_bundle
 
     outgoing = _Outgoing(directory, others)
     for entry in entries:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emberkeep.store.protocol import Manifest, Stamps
-    from emberkeep.trust.judging import Judge
+    from emberkeep.trust.judge import Judge
 
 KEY_FILE = "seal.key"
 KEY_BYTES = 32
 BLOCK_BYTES = 64  # of SHA-256
 DOMAIN = b"emberkeep seal 1\0"
-TRUST_FILE = "trust.json"  # beside the key: whom else the user trusts; read by `trusted`
+TRUST_FILE = "trust.json"  # beside the key: whom else the user trusts; read by `trust_list`
 LOOK_EVERY_S = 0.1  # after this at the latest, a running process knows what was revoked
 NOT_OURS = "the manifest was not sealed by this user on this machine"
 

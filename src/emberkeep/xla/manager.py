@@ -16,7 +16,7 @@ from emberkeep.store.inspection import OK, is_named, usage
 from emberkeep.store.pins import pinned
 from emberkeep.store.protocol import DISABLED, Miss
 from emberkeep.targets.kernel_lookup import default_keep
-from emberkeep.trust.judging import Others, judge_of, own_keep
+from emberkeep.trust.judge import Others, judge_of, own_keep
 from emberkeep.trust.seals import Sealer
 from emberkeep.xla.jax_cache import programs_in_use, using
 
@@ -259,7 +259,7 @@ class CacheManager:
             BundleRejected: it is damaged.
             StoreProblem: there is none, or the keep cannot be written.
         """
-        from emberkeep.sharing.bundle.reading import BundleReader
+        from emberkeep.sharing.bundle.reader import BundleReader
         from emberkeep.sharing.library import import_library
         from emberkeep.sharing.transfer import transfer
 

@@ -14,7 +14,7 @@ from users import KIND, Heard, ask
 
 from emberkeep import Keep
 from emberkeep.settings import Place
-from emberkeep.sharing import publishing
+from emberkeep.sharing import publisher
 
 
 def main(
@@ -24,7 +24,7 @@ def main(
     *,
     deadline_s=5.0,
     patience_s=20,
-    most_jobs=publishing.MOST_JOBS,
+    most_jobs=publisher.MOST_JOBS,
     log=None,
     build_s=0.0,
     size=2000,
@@ -42,7 +42,7 @@ def main(
         build_s: how long each takes.
         size: of what is built, in bytes.
     """
-    publishing.EXIT_PATIENCE_S, publishing.MOST_JOBS = patience_s, most_jobs
+    publisher.EXIT_PATIENCE_S, publisher.MOST_JOBS = patience_s, most_jobs
     keep = Keep(root, shared=Place(shared, deadline_s=deadline_s), memory_size=0)
 
     def on_build(number):

@@ -7,9 +7,9 @@ from hashlib import sha256
 from emberkeep import Keep, StoreWarning
 from emberkeep.cli import main
 from emberkeep.settings import Place
-from emberkeep.trust.editing import change_trust, with_entry
-from emberkeep.trust.signing import generate
-from emberkeep.trust.trusted import TrustedKey
+from emberkeep.trust.edits import change_trust, with_entry
+from emberkeep.trust.signatures import generate
+from emberkeep.trust.trust_list import TrustedKey
 
 KIND = "tables"
 COMMON = b"a part that all have" * 50

@@ -16,9 +16,9 @@ from workload import KIND, NAME, Heard, ask, tell
 from emberkeep import Keep
 from emberkeep.store.manifest import SIGNATURE_BYTES, TRAILER_BYTES, read_stamps
 from emberkeep.store.manifest_writing import resealed, signed
-from emberkeep.trust.editing import change_trust, with_entry
-from emberkeep.trust.signing import SigningKey, generate, manifest_message, public_half
-from emberkeep.trust.trusted import TrustedKey
+from emberkeep.trust.edits import change_trust, with_entry
+from emberkeep.trust.signatures import SigningKey, generate, manifest_message, public_half
+from emberkeep.trust.trust_list import TrustedKey
 
 NOBODY = 65534
 NUMBERS = range(4)

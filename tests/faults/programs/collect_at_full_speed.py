@@ -15,9 +15,9 @@ from workload import Heard, content, layout, tell
 from emberkeep import Keep
 from emberkeep.cli import main as command
 from emberkeep.settings import Place
-from emberkeep.trust.editing import change_trust, with_entry
-from emberkeep.trust.signing import generate
-from emberkeep.trust.trusted import TrustedKey
+from emberkeep.trust.edits import change_trust, with_entry
+from emberkeep.trust.signatures import generate
+from emberkeep.trust.trust_list import TrustedKey
 
 KINDS = ("tables", "traces")
 NUMBERS = 60

@@ -10,7 +10,7 @@ import time
 from workload import Heard, ask, tell
 
 from emberkeep import Keep
-from emberkeep.trust.signing import generate
+from emberkeep.trust.signatures import generate
 
 WINDOW_S = 0.04  # a few publications long
 PATIENCE_S = 5.0  # far below the time after which a lease is stale

@@ -15,7 +15,7 @@ from emberkeep.cli.text import short_key, size, table
 from emberkeep.errors import StoreProblem
 from emberkeep.sharing.bundle_files import pin_builds
 from emberkeep.sharing.library import import_library
-from emberkeep.trust.judging import judge_of
+from emberkeep.trust.judge import judge_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from emberkeep.cli.session import Session
     from emberkeep.sharing.bundle.index import BundleEntry
-    from emberkeep.sharing.bundle.reading import BundleReader
+    from emberkeep.sharing.bundle.reader import BundleReader
     from emberkeep.sharing.library import Imported
 
 SOME_REFUSED = 1
@@ -55,7 +55,7 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _import(session: Session) -> int:
-    from emberkeep.sharing.bundle.reading import BundleReader
+    from emberkeep.sharing.bundle.reader import BundleReader
 
     options = session.options
     judge = judge_of(session.settings, warn)

@@ -11,9 +11,9 @@ from emberkeep.cli.text import moment, table
 from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.settings import private_key
 from emberkeep.store.files import LONGEST
-from emberkeep.trust.editing import change_trust, with_entry
-from emberkeep.trust.judging import statement_name
-from emberkeep.trust.signing import (
+from emberkeep.trust.edits import change_trust, with_entry
+from emberkeep.trust.judge import statement_name
+from emberkeep.trust.signatures import (
     RETIRED,
     SUFFIX,
     generate,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from emberkeep.cli.session import Session
-    from emberkeep.trust.signing import SigningKey
+    from emberkeep.trust.signatures import SigningKey
 
 EXAMPLES = """\
   emberkeep key generate

@@ -18,8 +18,8 @@ from emberkeep.store.manifest import (
 )
 from emberkeep.store.manifest_writing import resealed, with_signatures
 from emberkeep.store.protocol import Miss
-from emberkeep.trust.judging import judge_of, signed_with
-from emberkeep.trust.signing import load_key
+from emberkeep.trust.judge import judge_of, signed_with
+from emberkeep.trust.signatures import load_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from emberkeep.cli.session import Session
     from emberkeep.store.directory import Directory
     from emberkeep.store.protocol import Entry, Manifest, Signature, Stamps
-    from emberkeep.trust.judging import Judge
-    from emberkeep.trust.signing import SigningKey
+    from emberkeep.trust.judge import Judge
+    from emberkeep.trust.signatures import SigningKey
 
 SOME_REFUSED = 1
 ATTEMPTS = 3  # where somebody else signs the same at the same moment

@@ -10,9 +10,9 @@ from emberkeep.cli.text import moment, table
 from emberkeep.errors import InvalidSetting
 from emberkeep.settings import parse_duration
 from emberkeep.store.manifest import MOST_SIGNATURES
-from emberkeep.trust.editing import change_trust, with_entry, without_entry
-from emberkeep.trust.signing import is_public_key
-from emberkeep.trust.trusted import TrustedKey, TrustList
+from emberkeep.trust.edits import change_trust, with_entry, without_entry
+from emberkeep.trust.signatures import is_public_key
+from emberkeep.trust.trust_list import TrustedKey, TrustList
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from emberkeep.cli.session import Session
-    from emberkeep.trust.trusted import Trust
+    from emberkeep.trust.trust_list import Trust
 
 EXAMPLES = """\
   KEY=8f40c5adb68f25624ae5b214ea767a6ec94d829d3d7b5e1ad1ba6f3e2138285f

@@ -17,7 +17,7 @@ from emberkeep.store import files
 from emberkeep.store.directory import Directory
 from emberkeep.store.manifest_writing import compose
 from emberkeep.store.protocol import BlobRef, Kept, Key, Manifest, Miss
-from emberkeep.trust.judging import own_keep
+from emberkeep.trust.judge import own_keep
 from emberkeep.trust.seals import KEY_BYTES, KEY_FILE, Sealer
 
 TYPE_CHECKING = False

@@ -10,8 +10,8 @@ from emberkeep.cli.text import duration
 from emberkeep.errors import StoreProblem
 from emberkeep.sharing.folder import label_of
 from emberkeep.sharing.outage import Outages
-from emberkeep.trust.judging import judge_of
-from emberkeep.trust.signing import own_keys
+from emberkeep.trust.judge import judge_of
+from emberkeep.trust.signatures import own_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from emberkeep.cli.session import Session
     from emberkeep.settings import Place
-    from emberkeep.trust.trusted import Trust
+    from emberkeep.trust.trust_list import Trust
 
 SLOW_S = 0.5
 SOON_S = 14 * 86_400.0

@@ -19,7 +19,7 @@ document. Whoever reads from a pipe can keep each artifact as soon as its last m
 There are no times and no paths: the same content, compressed by the same zstd at the same level,
 gives the same bytes.
 
-This is the format and no more: `index` says what is in a bundle, `framing` how bytes stand in the
-file, `writing` and `reading` go through it, a few members at a time, by `window`. Nothing here
+This is the format and no more: `index` says what is in a bundle, `frames` how bytes stand in the
+file, `writer` and `reader` go through it, a few members at a time, by `window`. Nothing here
 knows of stores, of key files or of whom a user trusts.
 """

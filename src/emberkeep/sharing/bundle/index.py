@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from emberkeep.errors import BundleRejected
-from emberkeep.sharing.bundle.framing import MEMBER_LIMIT
+from emberkeep.sharing.bundle.frames import MEMBER_LIMIT
 from emberkeep.startup_records import as_dict, final, frozen, parse_json, replace, values
 from emberkeep.store.files import objection
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.errors import BundleRejected
-from emberkeep.sharing.bundle.framing import LENGTH_BYTES, Head, compress, parse_head
+from emberkeep.sharing.bundle.frames import LENGTH_BYTES, Head, compress, parse_head
 from emberkeep.sharing.bundle.index import Member, arrange, canonical
 from emberkeep.sharing.bundle.window import in_order
 from emberkeep.startup_records import sha256

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from emberkeep.lease.protocol import LeaseAmongHosts, Owner
-    from emberkeep.lease.waiting import Wait
+    from emberkeep.lease.wait import Wait
     from emberkeep.store.protocol import Kept, Store
 
     class SharedStore(Store, Protocol):

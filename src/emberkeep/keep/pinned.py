@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emberkeep.store.layers import Layered
     from emberkeep.store.protocol import Key
-    from emberkeep.trust.trusted import Trust
+    from emberkeep.trust.trust_list import Trust
 
 PINNED = "pinned"  # the setting that means any of them
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.errors import BundleRejected
-from emberkeep.sharing.bundle.framing import (
+from emberkeep.sharing.bundle.frames import (
     HEAD_BYTES,
     LENGTH_BYTES,
     check_stored,

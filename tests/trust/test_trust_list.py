@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from emberkeep.errors import StoreProblem
 from emberkeep.store.protocol import Key, Manifest, Signature, Stamps
-from emberkeep.trust.editing import change_trust, with_entry, without_entry
-from emberkeep.trust.signing import public_half
-from emberkeep.trust.trusted import (
+from emberkeep.trust.edits import change_trust, with_entry, without_entry
+from emberkeep.trust.signatures import public_half
+from emberkeep.trust.trust_list import (
     NOBODY,
     SIZE_LIMIT,
     UNREADABLE,
@@ -433,7 +433,7 @@ def test_without_a_home_nobody_is_trusted():
 
 ADDING = """
 import sys
-from emberkeep.trust.editing import change_trust, with_entry
+from emberkeep.trust.edits import change_trust, with_entry
 config, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 for n in range(first, first + count):
     change_trust(config, lambda trust: with_entry(trust, "revoked_keys", f"{n:064x}", "gone"))

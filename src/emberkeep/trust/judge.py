@@ -11,7 +11,7 @@ from emberkeep.startup_records import final, replace
 from emberkeep.store.manifest import read_document, read_stamps
 from emberkeep.store.protocol import Miss
 from emberkeep.trust.seals import NOT_OURS, OwnKeep
-from emberkeep.trust.trusted import UNREADABLE, TrustList, doubt, stranger
+from emberkeep.trust.trust_list import UNREADABLE, TrustList, doubt, stranger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from emberkeep.store.object_store import ObjectStore
     from emberkeep.store.protocol import Manifest, Stamps
     from emberkeep.trust.seals import Sealer
-    from emberkeep.trust.signing import SigningKey
-    from emberkeep.trust.trusted import Trust
+    from emberkeep.trust.signatures import SigningKey
+    from emberkeep.trust.trust_list import Trust
 
 STATEMENT_LIMIT = 4096
 REMEMBERED = 256  # documents that were judged last
@@ -55,7 +55,7 @@ class OwnKeys:
 
     def __contains__(self, public: str) -> bool:
         """Whether a public key is one of the user's own; one that was retired is not."""
-        from emberkeep.trust.signing import load_key, own_keys
+        from emberkeep.trust.signatures import load_key, own_keys
 
         if public not in self._public:
             found = [key for key in own_keys(self._config_dir) if not isinstance(key, str)]
@@ -77,7 +77,7 @@ class OwnKeys:
         return [self._to_sign(name) for name in left or self._names]
 
     def _is_retired(self, name: str) -> bool:
-        from emberkeep.trust.signing import RETIRED, SUFFIX, key_path
+        from emberkeep.trust.signatures import RETIRED, SUFFIX, key_path
 
         if self._config_dir is None or len(self._names) == 1:
             return False
@@ -85,7 +85,7 @@ class OwnKeys:
         return os.path.exists(path.removesuffix(SUFFIX) + RETIRED) and not os.path.exists(path)
 
     def _to_sign(self, name: str) -> SigningKey:
-        from emberkeep.trust.signing import key_path, load_key
+        from emberkeep.trust.signatures import key_path, load_key
 
         version = None
         if not self._given and self._config_dir is not None:
@@ -173,7 +173,7 @@ class Judge:
 
     def genuine(self, stamps: Stamps) -> Stamps:
         """The same with those signatures alone that are right; others are as good as none."""
-        from emberkeep.trust.signing import is_signed, manifest_message
+        from emberkeep.trust.signatures import is_signed, manifest_message
 
         message = manifest_message(stamps.payload)
         right = [each for each in stamps.signatures if is_signed(each.by, message, each.value)]
@@ -197,7 +197,7 @@ class Judge:
         Raises:
             Untrusted: the signature is wrong, or its key does not count.
         """
-        from emberkeep.trust.signing import is_signed
+        from emberkeep.trust.signatures import is_signed
 
         trust = self.trust.current()
         problem = None
@@ -262,7 +262,7 @@ def _reason(trust: Trust, public: str) -> str:
 def signed_with(key: SigningKey, document: bytes) -> bytes:
     """A document with the signature of a key beside those that it has."""
     from emberkeep.store.manifest_writing import signed
-    from emberkeep.trust.signing import manifest_message
+    from emberkeep.trust.signatures import manifest_message
 
     return signed(document, key.public, lambda payload: key.sign(manifest_message(payload)))
 
@@ -395,12 +395,12 @@ class Others:
             if public not in trust.revoked_keys and self._read_statement(public):
                 self._judge.taken_back.add(public)
                 if public in trust.keys or public in self._judge.own:
-                    from emberkeep.trust.editing import remember_revocation
+                    from emberkeep.trust.edits import remember_revocation
 
                     remember_revocation(self._judge.trust.config_dir, public, self._on_problem)
 
     def _read_statement(self, signer: str) -> bool:
-        from emberkeep.trust.signing import is_public_key, is_revoked_by
+        from emberkeep.trust.signatures import is_public_key, is_revoked_by
 
         if self._revocations is None or not is_public_key(signer):
             return False

@@ -16,7 +16,7 @@ LONGEST_LOOK_AWAY = 0.25
 
 
 @final
-class Watch:
+class Liveness:
     """For how long there was no sign of life, by the clock of this process.
 
     A sign is a token or a number of heartbeats that was never seen before: what a network file

@@ -9,7 +9,7 @@ from emberkeep.startup_records import as_dict
 from emberkeep.startup_records import replace as with_changes
 from emberkeep.store import files
 from emberkeep.trust.seals import TRUST_FILE
-from emberkeep.trust.trusted import NOBODY, NUMBERED, VERSION, Trust, read_trust
+from emberkeep.trust.trust_list import NOBODY, NUMBERED, VERSION, Trust, read_trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ DIGITS = 32
 
 
 @final
-class Seen:
+class KnownPlace:
     """Whether there was a keep at some address.
 
     Args:

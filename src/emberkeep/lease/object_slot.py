@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @final
-class StoredSlot:
+class ObjectSlot:
     """A `protocol.Slot` in an object store.
 
     Args:

@@ -18,12 +18,12 @@ from emberkeep.store.manifest_writing import resealed
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import DAMAGED, UNTRUSTED, Manifest, Miss
 from emberkeep.testing import kept
-from emberkeep.trust import trusted
-from emberkeep.trust.editing import remember_revocation
-from emberkeep.trust.judging import Judge, Others, OwnKeys
+from emberkeep.trust import trust_list
+from emberkeep.trust.edits import remember_revocation
+from emberkeep.trust.judge import Judge, Others, OwnKeys
 from emberkeep.trust.seals import OwnKeep, Sealer
-from emberkeep.trust.signing import public_half, revocation_statement
-from emberkeep.trust.trusted import TrustList
+from emberkeep.trust.signatures import public_half, revocation_statement
+from emberkeep.trust.trust_list import TrustList
 
 _place = os.path.join(os.path.dirname(__file__), "fuzz_manifest.py")
 _spec = importlib.util.spec_from_file_location("fuzz_manifest", _place)
@@ -477,7 +477,7 @@ def test_a_long_process_stops_using_what_it_may_no_more(alice, make_user, monkey
     class Clock:
         time = staticmethod(lambda: now[0])
 
-    monkeypatch.setattr(trusted, "time", Clock)
+    monkeypatch.setattr(trust_list, "time", Clock)
     assert bob.get(keep).reason == f"kept in shared {bob.shared}"
     now[0] = 1_999.999
     assert bob.get(keep).reason == "kept in local"

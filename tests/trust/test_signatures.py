@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emberkeep.errors import StoreProblem
-from emberkeep.trust import signing
-from emberkeep.trust.signing import (
+from emberkeep.trust import signatures
+from emberkeep.trust.signatures import (
     SigningKey,
     is_public_key,
     is_revoked_by,
@@ -29,7 +29,7 @@ from emberkeep.trust.signing import (
 ORDER = 2**252 + 27742317777372353535851937790883648493  # of the group: what S is less than
 FIELD = 2**255 - 19
 PRIVATE = bytes(range(32)).hex()
-PUBLIC = signing.public_half(PRIVATE)
+PUBLIC = signatures.public_half(PRIVATE)
 KEY = SigningKey("default", PUBLIC, PRIVATE, 0.0)
 MESSAGE = b"a message"
 SIGNATURE = KEY.sign(MESSAGE)
@@ -55,7 +55,7 @@ def key_file(config, content=None, mode=0o600, **changes):
     fields = {"version": 1, "public": PUBLIC, "private": PRIVATE, "made_at": 0.0, **changes}
     kept = {name: value for name, value in fields.items() if value is not ...}
     given = json.dumps(kept).encode() if content is None else content
-    return write(signing.key_path(config, "default"), given, mode)
+    return write(signatures.key_path(config, "default"), given, mode)
 
 
 # Signatures -------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def key_file(config, content=None, mode=0o600, **changes):
 def test_what_was_signed_is_signed_and_nothing_else_is():
     assert is_signed(PUBLIC, MESSAGE, SIGNATURE)
     assert not is_signed(PUBLIC, MESSAGE + b"\0", SIGNATURE)
-    assert not is_signed(signing.public_half("11" * 32), MESSAGE, SIGNATURE)
+    assert not is_signed(signatures.public_half("11" * 32), MESSAGE, SIGNATURE)
     assert not is_signed(PUBLIC, b"", SIGNATURE)
 
 
@@ -154,19 +154,19 @@ def test_no_wellformed_forgery_is_good(public, signature):
 
 
 def test_what_is_remembered_is_bounded_and_does_not_change_the_answer(monkeypatch):
-    monkeypatch.setattr(signing, "REMEMBERED", 8)
+    monkeypatch.setattr(signatures, "REMEMBERED", 8)
     for n in range(50):
         message = b"%d" % n
         assert is_signed(PUBLIC, message, KEY.sign(message))
         assert not is_signed(PUBLIC, message, SIGNATURE)
-        assert len(signing._good) <= 8
+        assert len(signatures._good) <= 8
     assert is_signed(PUBLIC, MESSAGE, SIGNATURE)
 
 
 def test_a_manifest_is_signed_as_such_and_a_revocation_as_such():
     """What was signed for one purpose must not serve another; bundles begin differently again."""
     assert manifest_message("ab") == b"emberkeep manifest 1\0ab"
-    assert signing.REVOCATION_DOMAIN == b"emberkeep revocation 1\0"
+    assert signatures.REVOCATION_DOMAIN == b"emberkeep revocation 1\0"
     statement = revocation_statement(KEY)
     signature = statement.split(b"\n")[2].decode()
     assert not is_signed(PUBLIC, manifest_message(PUBLIC), signature)
@@ -178,14 +178,14 @@ def test_a_manifest_is_signed_as_such_and_a_revocation_as_such():
 
 
 def test_only_the_owner_can_revoke_a_key():
-    other = SigningKey("eve", signing.public_half("22" * 32), "22" * 32, 0.0)
+    other = SigningKey("eve", signatures.public_half("22" * 32), "22" * 32, 0.0)
     mine, theirs = revocation_statement(KEY), revocation_statement(other)
     assert is_revoked_by(mine, PUBLIC)
     assert not is_revoked_by(theirs, PUBLIC)
     assert not is_revoked_by(mine, other.public)
     assert not is_revoked_by(theirs.replace(other.public.encode(), PUBLIC.encode()), PUBLIC)
     liar = SigningKey("eve", other.public, "22" * 32, 0.0)
-    forged = liar.sign(signing.REVOCATION_DOMAIN + PUBLIC.encode())
+    forged = liar.sign(signatures.REVOCATION_DOMAIN + PUBLIC.encode())
     assert not is_revoked_by(f"emberkeep revocation 1\n{PUBLIC}\n{forged}\n".encode(), PUBLIC)
 
 
@@ -209,10 +209,10 @@ def test_no_bytes_at_all_make_reading_a_statement_raise(statement):
 def test_a_new_key_can_be_read_by_its_owner_alone(config, umask):
     before = os.umask(umask)
     try:
-        key = signing.generate(config, "default", 7.0)
+        key = signatures.generate(config, "default", 7.0)
     finally:
         os.umask(before)
-    path = signing.key_path(config, "default")
+    path = signatures.key_path(config, "default")
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
     assert read_key(path) == key
@@ -220,9 +220,9 @@ def test_a_new_key_can_be_read_by_its_owner_alone(config, umask):
 
 
 def test_a_key_is_never_replaced(config):
-    first = signing.generate(config, "default", 0.0)
+    first = signatures.generate(config, "default", 0.0)
     with pytest.raises(StoreProblem, match="already.*another name"):
-        signing.generate(config, "default", 0.0)
+        signatures.generate(config, "default", 0.0)
     assert load_key(config, "default", None) == first
 
 
@@ -231,7 +231,7 @@ def test_a_key_is_never_replaced(config):
 )
 def test_no_name_of_a_key_leads_out_of_the_folder(config, name):
     before = set(os.listdir(os.path.dirname(config)))
-    key = signing.generate(config, name, 0.0)
+    key = signatures.generate(config, name, 0.0)
     assert set(os.listdir(os.path.dirname(config))) == before | {"config"}
     assert os.listdir(config) == ["keys"]
     assert load_key(config, name, None).public == key.public
@@ -268,7 +268,7 @@ def make_fifo(path):
 @pytest.mark.parametrize("make", [os.mkdir, make_fifo])
 def test_what_is_no_file_is_no_key_and_nobody_waits_for_it(config, make):
     os.makedirs(os.path.join(config, "keys"))
-    make(signing.key_path(config, "default"))
+    make(signatures.key_path(config, "default"))
     with pytest.raises(StoreProblem, match="cannot be used"):
         load_key(config, "default", None)
 
@@ -318,13 +318,13 @@ def test_what_is_no_key_is_told_as_such_and_never_quoted(config, wrong):
 
 def test_a_bad_file_hides_no_good_key(config):
     key_file(config, content=b"nonsense")
-    key = signing.generate(config, "other", 0.0)
+    key = signatures.generate(config, "other", 0.0)
     assert [each for each in own_keys(config) if not isinstance(each, str)] == [key]
 
 
 def test_halves_of_different_keys_sign_nothing(config):
     """Others could not check it, and some libraries would give the private half away by it."""
-    other = signing.public_half("33" * 32)
+    other = signatures.public_half("33" * 32)
     key_file(config, public=other)
     for key in (load_key(config, "default", None), load_key(None, "", PRIVATE + other)):
         with pytest.raises(StoreProblem, match="does not belong to its private half"):
@@ -345,7 +345,7 @@ def test_halves_of_different_keys_sign_nothing(config):
     ],
 )
 def test_a_key_in_the_environment_comes_before_any_file(config, text):
-    signing.generate(config, "default", 0.0)
+    signatures.generate(config, "default", 0.0)
     key = load_key(config, "default", text)
     assert (key.public, key.private) == (PUBLIC, PRIVATE)
     assert is_signed(PUBLIC, MESSAGE, key.sign(MESSAGE))
@@ -367,7 +367,7 @@ def test_a_key_in_the_environment_comes_before_any_file(config, text):
     ],
 )
 def test_another_text_in_the_environment_is_refused_and_never_quoted(config, text):
-    signing.generate(config, "default", 0.0)
+    signatures.generate(config, "default", 0.0)
     with pytest.raises(StoreProblem, match="EMBERKEEP_PRIVATE_KEY is no private key") as refused:
         load_key(config, "default", text)
     if text.strip():
@@ -458,7 +458,7 @@ def test_no_private_key_is_written_outside_its_file(alice, bob, tmp_path, monkey
         for path, content in contents_below(tmp_path)
         if any(secret in content.lower() for secret in secrets)
     ]
-    assert holding == [signing.key_path(alice.config, "default")]
+    assert holding == [signatures.key_path(alice.config, "default")]
 
 
 def test_without_cryptography_what_is_missing_is_told(monkeypatch):

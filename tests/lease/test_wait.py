@@ -12,10 +12,10 @@ import pytest
 
 from emberkeep import Keep, StoreWarning
 from emberkeep.errors import BuildFailed, InvalidBuild
-from emberkeep.lease import claims, waiting
+from emberkeep.lease import claims, wait
 from emberkeep.lease.ancestry import is_within
 from emberkeep.lease.protocol import Job
-from emberkeep.lease.waiting import Wait
+from emberkeep.lease.wait import Wait
 
 ENDED_S = 20.0
 
@@ -299,7 +299,7 @@ def test_a_thread_of_the_build_waits_for_a_while_says_so_and_builds(tmp_path, en
 def test_a_stopped_builder_is_waited_for_a_while(tmp_path, environment, monkeypatch, capfd):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(waiting, "SAY_SO_AFTER_S", 0.3)
+    monkeypatch.setattr(wait, "SAY_SO_AFTER_S", 0.3)
     monkeypatch.setenv("EMBERKEEP_MAX_WAIT", "0.8")
     keep = Keep(tmp_path / "keep")
     program = [sys.executable, "-c", STOPPED, tmp_path / "keep"]
