@@ -20,7 +20,7 @@ from emberkeep import (
     Unkeyable,
 )
 from emberkeep.store import manifest_writing
-from emberkeep.store.statistics import read_totals
+from emberkeep.store.counts import read_totals
 
 LAYOUT = {"columns": ["E", "nu"], "scale": 1.5, "count": 3, "nothing": None, "yes": True}
 
@@ -293,7 +293,7 @@ def test_read_only_uses_and_writes_nothing(root):
     for _ in range(2):
         assert not ask(keep, needed, number=2).hit
     assert (unused.calls, needed.calls) == (0, 2)
-    keep._tally.flush()
+    keep._counts.flush()
     assert before == [
         (path, path.stat().st_mtime_ns, path.read_bytes()) for path in files_below(root)
     ]
@@ -407,7 +407,7 @@ def test_hostile_names_stay_inside_and_distinct(root):
         artifact = keep.get_or_build(kind, name, {}, Builder())
         assert artifact.hit, (kind, name)
         assert artifact.blobs["code"] == str(number).encode()
-    keep._tally.flush()
+    keep._counts.flush()
     assert {path.name for path in root.parent.iterdir()} <= {root.name, "config", "cache", "home"}
     assert all(path.resolve().is_relative_to(root) for path in files_below(root))
     assert len(list(root.glob("*/*/*.json"))) == len(places)
@@ -417,7 +417,7 @@ def test_hostile_names_are_counted_apart(root):
     keep = Keep(root)
     for kind in HOSTILE_NAMES:
         keep.get_or_build(kind, "plain", {}, Builder())
-    keep._tally.flush()
+    keep._counts.flush()
     builds = {place: count for place, (count, _) in read_totals(str(root)).items()}
     assert sum(count for place, count in builds.items() if place[0] == "build") == len(
         HOSTILE_NAMES
@@ -864,7 +864,7 @@ def test_everything_is_counted(root):
     ask(keep, Builder(), disabled=True)
     with pytest.raises(ZeroDivisionError):
         ask(keep, lambda: 1 / 0, 2)
-    counts = {place: count for place, (count, _) in keep._tally.totals().items()}
+    counts = {place: count for place, (count, _) in keep._counts.totals().items()}
     assert counts == {
         ("build", "tables", "built"): 2,
         ("build", "tables", "failed"): 1,

@@ -18,7 +18,7 @@ class Shop:
 
     def build(self, name="lorenz", kind="tables", content=b"content", **ingredients):
         artifact = self.keep.get_or_build(kind, name, ingredients, lambda: {"code": content})
-        self.keep._tally.flush()
+        self.keep._counts.flush()
         return artifact.key
 
     def path(self, key, name="lorenz", kind="tables"):

@@ -51,7 +51,7 @@ def test_status_of_nothing_makes_nothing(shop):
 def test_where_caching_was_off_nobody_missed(shop):
     shop.build(x=1)
     shop.keep.get_or_build("tables", "a", {}, dict, disabled=True)
-    shop.keep._tally.flush()
+    shop.keep._counts.flush()
     status = shop.json("status")
     assert status["misses_by_reason"] == {"absent": 1, "disabled": 1}
     assert status["hit_rate"] == 0.0

@@ -118,7 +118,7 @@ def test_the_counts_of_a_layer_are_what_its_user_had_from_there(sharing, tmp_pat
     keep = emberkeep.Keep(tmp_path / "elsewhere", memory_size=0)
     assert keep.get_or_build("tables", "a", {}, dict).hit
     assert keep.get_or_build("tables", "a", {}, dict).hit
-    keep._tally.flush()
+    keep._counts.flush()
     there = ["--root", str(tmp_path / "elsewhere"), "--layer", sharing.shared]
     code, status = sharing("status", *there)
     assert code == 0

@@ -101,8 +101,8 @@ def test_status_counts_what_was_refused(shared, config, capsys):
     counts = {place: count for place, (count, _) in keep.totals().items()}
     assert counts["refused", "tables", f"damaged in shared {shared}"] >= 1
     keep = Keep()
-    keep._tally.add("refused", "tables", "untrusted in shared /x", 0.0)
-    keep._tally.flush()
+    keep._counts.add("refused", "tables", "untrusted in shared /x", 0.0)
+    keep._counts.flush()
     main(["status"])
     assert "refused        1 (1 untrusted in shared /x)" in capsys.readouterr().out
 

@@ -12,7 +12,7 @@ import pytest
 
 from emberkeep.cli import BROKEN_PIPE, STORE_PROBLEM, USAGE_ERROR, main
 from emberkeep.cli.text import as_json
-from emberkeep.store.statistics import read_totals
+from emberkeep.store.counts import read_totals
 
 COMMANDS = [("ls",), ("status", "--format", "json"), ("--help",), ("gc", "--dry-run"), ("config",)]
 

@@ -15,12 +15,12 @@ from emberkeep.errors import StoreProblem
 from emberkeep.lease import acquire, failure, record, shared
 from emberkeep.lease.file_slot import FileSlot
 from emberkeep.lease.shared import acquire_shared
+from emberkeep.store.counts import Counts
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, collect
 from emberkeep.store.pins import pin, unpin
 from emberkeep.store.repair import repair
 from emberkeep.store.schedule import STAMP, is_due
-from emberkeep.store.tally import Tally
 from emberkeep.testing import samples
 
 OLD_S = 100 * 86_400.0
@@ -216,9 +216,9 @@ def pin_and_unpin(root):
 
 
 def count(root):
-    tally = Tally(root)
-    tally.add("hit", "tables", "local", 1.0)
-    tally.flush()
+    own = Counts(root)
+    own.add("hit", "tables", "local", 1.0)
+    own.flush()
 
 
 USES = [

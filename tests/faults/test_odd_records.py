@@ -10,7 +10,7 @@ from emberkeep import InvalidSetting
 from emberkeep import settings as settings_module
 from emberkeep.lease import record
 from emberkeep.sharing.outage import Outages, all_outages
-from emberkeep.store.statistics import read_totals
+from emberkeep.store.counts import read_totals
 from emberkeep.trust.signatures import is_revoked_by, read_key
 from emberkeep.trust.trust_list import TrustList
 

@@ -427,7 +427,7 @@ from emberkeep import Keep
 keep = Keep(strategy="local", memory_size=0)
 found = keep.get_or_build("tables", "sample", {"n": 1}, lambda: {"code": b"rebuilt"})
 again = keep.get_or_build("tables", "sample", {"n": 1}, lambda: {"code": b"rebuilt"})
-keep._tally.flush()
+keep._counts.flush()
 refused = sum(count for (event, _, what), (count, _) in keep.totals().items() if event == "refused")
 print(found.hit, found.blobs["code"], again.hit, refused, "cryptography" in sys.modules)
 print(found.reason)

@@ -15,12 +15,12 @@ from emberkeep.errors import InvalidSetting, StoreWarning
 from emberkeep.keys import fingerprint_mapping
 from emberkeep.keys.fingerprint import branch
 from emberkeep.startup_records import final, frozen
+from emberkeep.store.counts import Counts
 from emberkeep.store.directory import Directory, Notebook
 from emberkeep.store.files import objection
 from emberkeep.store.layers import Later, Layered, Memory
 from emberkeep.store.manifest import copy_layout
 from emberkeep.store.protocol import ABSENT, DAMAGED, DISABLED, UNREADABLE, Key, Miss
-from emberkeep.store.tally import Tally
 from emberkeep.trust.seals import OwnKeep, Sealer
 
 TYPE_CHECKING = False
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from emberkeep.keep.miss import Builder
     from emberkeep.keys import Fingerprint
     from emberkeep.settings import Place
+    from emberkeep.store.counts import Totals
     from emberkeep.store.protocol import Kept, Layout, Store
-    from emberkeep.store.tally import Totals
     from emberkeep.telemetry.spans import OpenSpan
     from emberkeep.trust.judge import Judge
 
@@ -163,13 +163,13 @@ class Keep:
                 "or the strategy to 'layered'"
             )
         root = None if settings.strategy == "shared" else settings.root
-        self._tally = Tally(None if settings.read_only else root)
+        self._counts = Counts(None if settings.read_only else root)
         self._local = None if root is None else self._open_local(root)
         self._places = self._open_places(layers)
         self._layers = Layered(
             (*self._places.near, *self._places.shared), self._could_not_fill, self._refused
         )
-        _flush_at_exit(self._tally)
+        _flush_at_exit(self._counts)
         if settings.verbosity != "none":
             _install_time_logger(settings.verbosity)
 
@@ -202,10 +202,10 @@ class Keep:
 
     def totals(self) -> Totals:
         """Hits, misses and builds of all processes: (event, kind, what) → count, seconds."""
-        self._tally.flush()
+        self._counts.flush()
         if self._local is None or self.settings.read_only:
-            return self._tally.totals()
-        from emberkeep.store.statistics import read_totals
+            return self._counts.totals()
+        from emberkeep.store.counts import read_totals
 
         return read_totals(self._local.root)
 
@@ -267,7 +267,7 @@ class Keep:
 
     def _refused(self, key: Key, label: str, miss: Miss) -> None:
         """A place has something and cannot or may not give it; whether that costs, a miss tells."""
-        self._tally.add("refused", key.kind, f"{miss.reason} in {label}", 0.0)
+        self._counts.add("refused", key.kind, f"{miss.reason} in {label}", 0.0)
         log("refused (%s): %s/%s %s", f"{miss.reason} in {label}: {miss.detail}", key)
 
     def get_or_build(
@@ -303,7 +303,7 @@ class Keep:
         try:
             if disabled or self.settings.disabled:
                 built = self._builder().build(kind, name, build)
-                self._tally.add("miss", kind, DISABLED, 0.0)
+                self._counts.add("miss", kind, DISABLED, 0.0)
                 return Artifact("", built.blobs, built.layout, hit=False, reason="caching is off")
             key, trees = make_key(kind, name, ingredients, toolchain)
             found = self._look_up(key, refused)
@@ -322,7 +322,7 @@ class Keep:
     def _make_builder(self) -> Builder:
         from emberkeep.keep.miss import Builder  # a hit needs none
 
-        return Builder(self.settings, self._places, self._tally, self._sealer.seal, self._trouble)
+        return Builder(self.settings, self._places, self._counts, self._sealer.seal, self._trouble)
 
     def ask(
         self,
@@ -352,14 +352,14 @@ class Keep:
         def publish(built: Mapping[str, object], cost_s: float) -> None:
             from emberkeep.store.build_result import read_build
 
-            self._tally.add("build", kind, "built", cost_s)
+            self._counts.add("build", kind, "built", cost_s)
             checked = read_build(built, f"{kind}/{name}")
             self._builder().publish(key, trees, checked, cost_s, toolchain)
 
         if isinstance(found, Artifact):
             return Answer(found, found.reason, publish)
         _require_name(key)
-        self._tally.add("miss", kind, found.reason, 0.0)
+        self._counts.add("miss", kind, found.reason, 0.0)
         log("miss (%s): %s/%s %s", f"{found.reason}: {found.detail}", key)
         return Answer(None, f"{found.reason}: {found.detail}", publish)
 
@@ -406,7 +406,7 @@ class Keep:
         saved = 0.0
         if layer != Memory.label:  # within a process, the caller would have had it anyway
             saved = found.manifest.cost_s - (time.perf_counter() - started)
-        self._tally.add("hit", key.kind, layer, saved)
+        self._counts.add("hit", key.kind, layer, saved)
         log("hit in %s: %s/%s %s", layer, key)
         return artifact_of(found, hit=True, reason=f"kept in {layer}")
 
@@ -557,10 +557,10 @@ def patiently(load: Callable[[], T]) -> T:
         ) from problem
 
 
-def _flush_at_exit(tally: Tally) -> None:
+def _flush_at_exit(counts: Counts) -> None:
     import atexit
 
-    atexit.register(tally.flush)
+    atexit.register(counts.flush)
 
 
 class NoSpan:

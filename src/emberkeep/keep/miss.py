@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from emberkeep.sharing.protocol import SharedStore
     from emberkeep.sharing.publisher import Publisher
     from emberkeep.store.build_result import Built
+    from emberkeep.store.counts import Counts
     from emberkeep.store.layers import Later
     from emberkeep.store.protocol import Key
-    from emberkeep.store.tally import Tally
 
     Trees = Mapping[str, Fingerprint]
 
@@ -48,7 +48,7 @@ class Builder:
     Args:
         settings: of the keep.
         places: where it looks and what it writes.
-        tally: counts.
+        counts: counts.
         seal: gives the user's seal for a digest.
         trouble: tells the user.
     """
@@ -57,7 +57,7 @@ class Builder:
         self,
         settings: Settings,
         places: Places,
-        tally: Tally,
+        counts: Counts,
         seal: Callable[[str], str],
         trouble: Trouble,
     ) -> None:
@@ -66,7 +66,7 @@ class Builder:
         self._near = Layered(places.near, self._tell)
         self._all = Layered((*places.near, *places.shared), self._tell)
         self._shared = tuple(place for place in places.shared if place.writable)
-        self._tally = tally
+        self._counts = counts
         self._seal = seal
         self._trouble = trouble
         self._publishers: list[Publisher] = []
@@ -149,7 +149,7 @@ class Builder:
             if found is not None:
                 succeeded = True
                 return self._after_waiting(found)
-            self._tally.add("miss", key.kind, miss.reason, 0.0)
+            self._counts.add("miss", key.kind, miss.reason, 0.0)
             log("miss (%s): %s/%s %s", f"{miss.reason}: {miss.detail}", key)
             started = time.perf_counter()
             try:
@@ -191,7 +191,7 @@ class Builder:
 
     def _after_waiting(self, found: Kept) -> Artifact:
         key = found.manifest.key
-        self._tally.add("hit", key.kind, "waited", found.manifest.cost_s)
+        self._counts.add("hit", key.kind, "waited", found.manifest.cost_s)
         log("hit in %s: %s/%s %s", "the keep after waiting", key)
         return artifact_of(found, hit=True, reason="built by another while we waited")
 
@@ -257,7 +257,7 @@ class Builder:
                 built = read_build(build(), f"{kind}/{name}")
             outcome = "built"
         finally:
-            self._tally.add("build", kind, outcome, time.perf_counter() - started)
+            self._counts.add("build", kind, outcome, time.perf_counter() - started)
         return built
 
     def publish(

@@ -12,7 +12,7 @@ import time
 
 from emberkeep.errors import StoreProblem
 from emberkeep.startup_records import final, frozen
-from emberkeep.store import statistics
+from emberkeep.store import counts
 from emberkeep.store.directory import blob_name, entry_name, remove_entry
 from emberkeep.store.inspection import (
     is_key,
@@ -310,7 +310,7 @@ def _fold(directory: Directory) -> None:
     if directory.folder is None:
         return
     try:
-        statistics.fold(directory.root)
+        counts.fold(directory.root)
     except OSError:  # counts are a courtesy; a full disk is what brought us here
         return
 

@@ -6,7 +6,7 @@ from emberkeep.cli.command import Command, no_arguments
 from emberkeep.cli.text import duration, size, table
 from emberkeep.sharing.outage import all_outages
 from emberkeep.startup_records import as_dict, final, frozen
-from emberkeep.store import statistics
+from emberkeep.store import counts
 from emberkeep.store.inspection import usage
 from emberkeep.store.protocol import DISABLED
 from emberkeep.store.summaries import GENERATED, survey
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from emberkeep.cli.session import Session
     from emberkeep.sharing.outage import Outage
+    from emberkeep.store.counts import Totals
     from emberkeep.store.directory import Directory
     from emberkeep.store.inspection import Usage
     from emberkeep.store.protocol import Entry
-    from emberkeep.store.tally import Totals
 
 
 @final
@@ -78,13 +78,13 @@ def _status(session: Session) -> int:
 def _totals(session: Session) -> Totals:
     """The counts of the layer that is looked at; those of a shared place are each user's own."""
     if session.place is None:
-        return statistics.read_totals(session.root)
+        return counts.read_totals(session.root)
     if session.settings.root is None:
         return {}
     label = f"shared {session.place.path}"
     return {
         (event, kind, what): counted
-        for (event, kind, what), counted in statistics.read_totals(session.own_root).items()
+        for (event, kind, what), counted in counts.read_totals(session.own_root).items()
         if what == label or what.endswith(f" in {label}")
     }
 

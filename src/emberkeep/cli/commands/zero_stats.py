@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.cli.command import Command, no_arguments
-from emberkeep.store import statistics
+from emberkeep.store import counts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def _zero(session: Session) -> int:
     directory = session.writable_directory()
-    removed = statistics.zero(session.root) if directory.is_keep() else 0
+    removed = counts.zero(session.root) if directory.is_keep() else 0
     session.answer({"root": session.root, "files": removed}, ["The counts begin anew."])
     return 0
 

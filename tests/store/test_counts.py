@@ -8,9 +8,8 @@ import time
 
 import pytest
 
-from emberkeep.store import statistics
-from emberkeep.store.statistics import INCLUDES, fold, read_totals, zero
-from emberkeep.store.tally import Tally
+from emberkeep.store import counts, no_follow
+from emberkeep.store.counts import INCLUDES, Counts, fold, read_totals, zero
 
 HIT = ("hit", "tables", "local")
 MISS = ("miss", "tables", "absent")
@@ -29,12 +28,12 @@ def folder_of(root):
 
 def count(root, *events, times=1):
     """What another process would have counted."""
-    tally = Tally(root)
+    own = Counts(root)
     for event in events:
         for _ in range(times):
-            tally.add(*event, 0.5)
-    tally.flush()
-    return tally
+            own.add(*event, 0.5)
+    own.flush()
+    return own
 
 
 def age(root, seconds=7200):
@@ -56,27 +55,27 @@ def test_counts_of_many_are_added_up(root):
 
 
 def test_own_counts_need_no_file():
-    tally = count(None, HIT, times=3)
-    assert tally.totals() == {HIT: (3, 1.5)}
+    own = count(None, HIT, times=3)
+    assert own.totals() == {HIT: (3, 1.5)}
 
 
 def test_several_flushes_go_into_one_file(root):
-    tally = count(root, HIT)
-    tally.add(*HIT, 0.25)
-    tally.flush()
-    tally.flush()
+    own = count(root, HIT)
+    own.add(*HIT, 0.25)
+    own.flush()
+    own.flush()
     assert read_totals(root) == {HIT: (2, 0.75)}
     assert len(os.listdir(folder_of(root))) == 1
-    assert tally.totals() == read_totals(root)
+    assert own.totals() == read_totals(root)
 
 
 def test_it_writes_by_itself_after_some_seconds(root, monkeypatch):
-    tally = Tally(root)
-    tally.add(*HIT, 0.0)
+    own = Counts(root)
+    own.add(*HIT, 0.0)
     assert read_totals(root) == {}
     now = time.monotonic()
-    monkeypatch.setattr(statistics.time, "monotonic", lambda: now + 6)
-    tally.add(*HIT, 0.0)
+    monkeypatch.setattr(counts.time, "monotonic", lambda: now + 6)
+    own.add(*HIT, 0.0)
     assert read_totals(root) == {HIT: (2, 0.0)}
 
 
@@ -91,8 +90,8 @@ def test_where_nothing_was_kept_no_trace_is_left(tmp_path):
 def test_a_folder_that_cannot_be_written_raises_nothing(root):
     with open(folder_of(root), "w") as file:
         file.write("in the way")
-    tally = count(root, HIT)
-    assert tally.totals() == {HIT: (1, 0.5)}
+    own = count(root, HIT)
+    assert own.totals() == {HIT: (1, 0.5)}
 
 
 def test_files_are_private(root):
@@ -135,11 +134,11 @@ def test_other_files_are_not_read(root):
 
 PROGRAM = """
 import sys
-from emberkeep.store.tally import Tally
-tally = Tally(sys.argv[1])
+from emberkeep.store.counts import Counts
+own = Counts(sys.argv[1])
 for _ in range(200):
-    tally.add("hit", "tables", "local", 0.5)
-    tally.flush()
+    own.add("hit", "tables", "local", 0.5)
+    own.flush()
 """
 
 
@@ -153,8 +152,8 @@ def test_processes_count_at_the_same_time(root):
 
 def test_a_thread_that_counts_while_another_writes(root):
     """It had the counts in hand before they were taken away to be written."""
-    tally = Tally(root)
-    counts = tally._pending
+    own = Counts(root)
+    counts = own._pending
 
     class Meanwhile(str):
         __slots__ = ()
@@ -164,18 +163,18 @@ def test_a_thread_that_counts_while_another_writes(root):
             return str(self)
 
     counts["hit", Meanwhile("tables"), "local"] = (1, 0.5)
-    tally.flush()
+    own.flush()
     assert read_totals(root) == {HIT: (1, 0.5)}
 
 
 def test_threads_count_together(root):
-    tally, problems = Tally(root), []
+    own, problems = Counts(root), []
 
     def work(number):
         try:
             for n in range(100):
-                tally.add("hit", f"kind {number} {n}", "local", 0.5)
-                tally.flush()
+                own.add("hit", f"kind {number} {n}", "local", 0.5)
+                own.flush()
         except Exception as problem:  # noqa: BLE001 - compared below
             problems.append(problem)
 
@@ -185,7 +184,7 @@ def test_threads_count_together(root):
     for thread in threads:
         thread.join()
     assert problems == []
-    assert len(tally.totals()) == 300
+    assert len(own.totals()) == 300
 
 
 # Forks ----------------------------------------------------------------------------------------
@@ -193,38 +192,38 @@ def test_threads_count_together(root):
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # other threads: xdist's own
 def test_a_forked_child_counts_for_itself(root):
-    tally = Tally(root)
+    own = Counts(root)
     for _ in range(3):
-        tally.add(*HIT, 0.5)
+        own.add(*HIT, 0.5)
     child = os.fork()
     if not child:
         status = 1
         try:
-            tally.add(*MISS, 0.5)
-            tally.flush()
-            status = 0 if tally.totals() == {MISS: (1, 0.5)} else 2
+            own.add(*MISS, 0.5)
+            own.flush()
+            status = 0 if own.totals() == {MISS: (1, 0.5)} else 2
         finally:
             os._exit(status)
     assert wait_for(child) == 0
     assert read_totals(root) == {MISS: (1, 0.5)}
-    tally.flush()
+    own.flush()
     assert read_totals(root) == {MISS: (1, 0.5), HIT: (3, 1.5)}
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # other threads: xdist's own
 def test_a_forked_child_that_only_exits_counts_nothing(root):
     """It has inherited the handler that writes at exit, and what its parent had not written."""
-    tally = Tally(root)
-    tally.add(*HIT, 0.5)
+    own = Counts(root)
+    own.add(*HIT, 0.5)
     child = os.fork()
     if not child:
         try:
-            tally.flush()
+            own.flush()
         finally:
             os._exit(0)
     assert wait_for(child) == 0
     assert read_totals(root) == {}
-    tally.flush()
+    own.flush()
     assert read_totals(root) == {HIT: (1, 0.5)}
 
 
@@ -279,7 +278,7 @@ def test_a_fold_that_is_interrupted_counts_nothing_twice(root, monkeypatch, remo
     for _ in range(5):
         count(root, HIT)
     age(root)
-    remove, calls = statistics.remove_within, []
+    remove, calls = no_follow.remove_within, []
 
     def crash(root, path):
         if path.endswith(".tsv"):
@@ -288,7 +287,7 @@ def test_a_fold_that_is_interrupted_counts_nothing_twice(root, monkeypatch, remo
             calls.append(path)
         return remove(root, path)
 
-    monkeypatch.setattr(statistics, "remove_within", crash)
+    monkeypatch.setattr(no_follow, "remove_within", crash)
     with pytest.raises(Crash):
         fold(root)
     monkeypatch.undo()
@@ -311,7 +310,7 @@ def test_a_fold_interrupted_before_it_is_written_loses_nothing(root, monkeypatch
     def fail(*_):
         raise OSError("full")
 
-    monkeypatch.setattr(statistics, "write_within", fail)
+    monkeypatch.setattr(no_follow, "write_within", fail)
     with pytest.raises(OSError, match="full"):
         fold(root)
     assert read_totals(root) == {HIT: (2, 1.0)}
@@ -319,14 +318,14 @@ def test_a_fold_interrupted_before_it_is_written_loses_nothing(root, monkeypatch
 
 def test_a_process_that_idled_while_its_file_was_folded_is_counted_on(root):
     """Its old name is among those that are counted already."""
-    tally = count(root, HIT)
+    own = count(root, HIT)
     count(root, MISS)
     age(root)
     assert fold(root) == 2
-    tally.add(*HIT, 0.5)
-    tally.flush()
-    tally.add(*HIT, 0.5)
-    tally.flush()
+    own.add(*HIT, 0.5)
+    own.flush()
+    own.add(*HIT, 0.5)
+    own.flush()
     assert read_totals(root) == {HIT: (3, 1.5), MISS: (1, 0.5)}
     assert len(os.listdir(folder_of(root))) == 2
 
@@ -336,14 +335,14 @@ def test_two_who_fold_at_once_count_nothing_twice(root, monkeypatch):
     for _ in range(3):
         count(root, HIT)
     age(root)
-    write_within, inner = statistics.write_within, []
+    write_within, inner = no_follow.write_within, []
 
     def meanwhile(*arguments):
         monkeypatch.undo()
         inner.append(fold(root))
         write_within(*arguments)
 
-    monkeypatch.setattr(statistics, "write_within", meanwhile)
+    monkeypatch.setattr(no_follow, "write_within", meanwhile)
     assert fold(root) == 3
     assert inner == [0]
     assert read_totals(root) == {HIT: (3, 1.5)}
@@ -361,10 +360,10 @@ def test_an_included_name_is_not_an_event(root):
 
 
 def test_zero_forgets_all_and_counting_goes_on(root):
-    tally = count(root, HIT)
+    own = count(root, HIT)
     count(root, MISS)
     assert zero(root) == 2
     assert read_totals(root) == {}
-    tally.add(*HIT, 0.5)
-    tally.flush()
+    own.add(*HIT, 0.5)
+    own.flush()
     assert read_totals(root) == {HIT: (1, 0.5)}
