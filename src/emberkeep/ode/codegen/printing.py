@@ -27,7 +27,7 @@ _LEVELS = {
 _WRITTEN = {"and": "&", "or": "|"}
 
 # Those of `math` give whole numbers of another type, or are missing: each target has its own.
-TARGETS_OWN = ("floor", "ceil", "fmod")
+TARGETS_OWN = ("cbrt", "ceil", "floor", "fmod", "log2", "rint", "trunc")
 _PLAIN = frozenset({"abs", "min", "max", *TARGETS_OWN})
 
 # Names that the generated code uses for itself.
@@ -153,6 +153,12 @@ class Printer:
         if operation == "number":
             literal = self._program.literal(value)
             assert literal is not None
+            if not math.isfinite(literal):
+                return (
+                    "not_a_number"
+                    if math.isnan(literal)
+                    else f"real({literal!r})".replace("inf", "math.inf")
+                )
             negative = math.copysign(1, literal) < 0
             return ("-" if negative else "") + self._literals.text(abs(literal))
         if operation == "name":
@@ -179,8 +185,6 @@ class Printer:
         return f"{left} {sign} {self._text(terms[1], tight + 1)}"
 
     def _call(self, function: str, arguments: Sequence[int]) -> str:
-        if function == "nan":
-            return "not_a_number"
         listed = ", ".join(self._text(argument, 0) for argument in arguments)
         if function.startswith("user "):
             # Its own literals are of double precision.

@@ -32,8 +32,12 @@ FUNCTIONS: dict[str, tuple[int, int]] = {
     **dict.fromkeys(("exp", "log10", "log2", "log1p", "expm1", "sqrt", "cbrt"), (1, 1)),
     **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan"), (1, 1)),
     **dict.fromkeys(("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"), (1, 1)),
-    **dict.fromkeys(("abs", "sign", "floor", "ceil", "erf", "erfc", "gamma", "lgamma"), (1, 1)),
-    **dict.fromkeys(("atan2", "hypot", "pow", "mod"), (2, 2)),
+    **dict.fromkeys(("abs", "sign", "floor", "ceil", "trunc", "rint"), (1, 1)),
+    **dict.fromkeys(("erf", "erfc", "gamma", "lgamma"), (1, 1)),
+    **dict.fromkeys(("sec", "csc", "cot", "sinc", "deg2rad", "rad2deg"), (1, 1)),
+    **dict.fromkeys(("atan2", "hypot", "pow", "mod", "fmod", "copysign"), (2, 2)),
+    "round": (1, 2),
+    "clip": (3, 3),
     **dict.fromkeys(("min", "max"), (1, 99)),
     "log": (1, 2),
     "heaviside": (1, 2),
@@ -66,8 +70,10 @@ SPELLINGS = {
     "Heaviside": "heaviside",
     "piecewise": "Piecewise",
     "Mod": "mod",
-    "fmod": "mod",
     "power": "pow",
+    "tgamma": "gamma",
+    "degrees": "rad2deg",
+    "radians": "deg2rad",
 }
 CONSTANTS = ("pi",)
 WORDS = frozenset({"and", "or", "not", "if", "else", "True", "False"})

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from emberkeep.errors import InvalidSystem
+from emberkeep.ode.system import lowering
 from emberkeep.ode.system.equations import FUNCTIONS, SPELLINGS, Equation, pointed
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
 }
-_CONDITIONS = frozenset({*_COMPARISONS.values(), "and", "or", "not", "true"})
+MOST_DECIMALS = 22  # up to here, powers of ten are exact
 
 
 def parse_equation(
@@ -145,7 +146,7 @@ class _Reader:
         return value
 
     def _is_condition(self, value: int) -> bool:
-        return self._program.instructions[value][0] in _CONDITIONS
+        return self._program.is_condition(value)
 
     def _read(self, node: ast.expr) -> int:
         if isinstance(node, ast.Constant):
@@ -174,8 +175,7 @@ class _Reader:
 
     def _constant(self, node: ast.Constant) -> int:
         if isinstance(node.value, bool):
-            one = self._program.number(1.0)
-            return self._program.compare("==" if node.value else "!=", one, one)
+            return self._program.truth(node.value)
         if isinstance(node.value, int | float):
             try:
                 value = float(node.value)
@@ -212,7 +212,7 @@ class _Reader:
         if isinstance(node.op, ast.Pow):
             return self._program.power(first, second)
         if isinstance(node.op, ast.Mod):
-            return self._modulo(first, second)
+            return lowering.modulo(self._program, first, second)
         operation = _ARITHMETIC.get(type(node.op))
         if operation is None:
             raise self._error(node, "this operator has no meaning here", "Use + - * / ** %")
@@ -270,8 +270,18 @@ class _Reader:
         if name in ("Piecewise", "where", "And", "Or", "Not"):
             return self._logical_call(name, node)
         arguments = [self.number(argument) for argument in node.args]
-        written = getattr(self, f"_{name.lower()}", None)
-        return written(*arguments) if written else self._program.call(name, *arguments)
+        if name == "round":
+            self._require_decimals(node, arguments[1:])
+        return lowering.call(self._program, name, *arguments)
+
+    def _require_decimals(self, node: ast.Call, arguments: Sequence[int]) -> None:
+        for place, argument in enumerate(arguments, 1):
+            decimals = self._program.literal(argument)
+            if decimals is None or not decimals.is_integer() or abs(decimals) > MOST_DECIMALS:
+                problem = f"the decimals must be a whole number from -{MOST_DECIMALS} to"
+                raise self._error(
+                    node.args[place], f"{problem} {MOST_DECIMALS}", "Write round(x, 2)"
+                )
 
     def _logical_call(self, name: str, node: ast.Call) -> int:
         if name == "Piecewise":
@@ -296,75 +306,9 @@ class _Reader:
                 result = self.number(value)
             else:
                 # Beyond the last piece it is not defined.
-                otherwise = self._program.call("nan") if result is None else result
+                otherwise = self._program.number(math.nan) if result is None else result
                 result = self._program.choose(
                     self.condition(condition), self.number(value), otherwise
                 )
         assert result is not None
         return result
-
-    def _log(self, value: int, base: int | None = None) -> int:
-        log = self._program.call("log", value)
-        if base is None:
-            return log
-        return self._program.arithmetic("/", log, self._program.call("log", base))
-
-    def _log2(self, value: int) -> int:
-        return self._log(value, self._program.number(2.0))
-
-    def _pow(self, base: int, exponent: int) -> int:
-        return self._program.power(base, exponent)
-
-    def _mod(self, value: int, divisor: int) -> int:
-        return self._modulo(value, divisor)
-
-    def _modulo(self, value: int, divisor: int) -> int:
-        """The remainder with the sign of the divisor, as in Python."""
-        program, zero = self._program, self._program.number(0.0)
-        rest = program.call("fmod", value, divisor)
-        signs = [program.compare("<", one, zero) for one in (rest, divisor)]
-        apart = program.logic(
-            "or",
-            program.logic("and", signs[0], program.inverse(signs[1])),
-            program.logic("and", signs[1], program.compare(">", rest, zero)),
-        )
-        return program.choose(apart, program.arithmetic("+", rest, divisor), rest)
-
-    def _sign(self, value: int) -> int:
-        program = self._program
-        zero, one = program.number(0.0), program.number(1.0)
-        positive, negative = program.compare(">", value, zero), program.compare("<", value, zero)
-        # Not-a-number stays what it is.
-        rest = program.choose(negative, program.number(-1.0), value)
-        return program.choose(positive, one, rest)
-
-    def _cbrt(self, value: int) -> int:
-        program = self._program
-        root = program.call("pow", program.call("abs", value), program.number(1 / 3))
-        return program.arithmetic("*", self._sign(value), root)
-
-    def _heaviside(self, value: int, at_zero: int | None = None) -> int:
-        program = self._program
-        zero, one = program.number(0.0), program.number(1.0)
-        middle = program.number(0.5) if at_zero is None else at_zero
-        middle = program.choose(program.compare("==", value, zero), middle, value)  # or NaN
-        below = program.choose(program.compare("<", value, zero), zero, middle)
-        return program.choose(program.compare(">", value, zero), one, below)
-
-    def _min(self, *values: int) -> int:
-        return self._extreme("min", values)
-
-    def _max(self, *values: int) -> int:
-        return self._extreme("max", values)
-
-    def _extreme(self, name: str, values: Sequence[int]) -> int:
-        result = values[0]
-        for value in values[1:]:
-            result = self._program.call(name, result, value)
-        return result
-
-    def _eq(self, first: int, second: int) -> int:
-        return self._program.compare("==", first, second)
-
-    def _ne(self, first: int, second: int) -> int:
-        return self._program.compare("!=", first, second)
