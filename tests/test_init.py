@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import pickle
 import subprocess
 import sys
 
@@ -74,7 +75,41 @@ def test_the_names_are_sorted_and_listed():
 
 
 def test_every_home_belongs_to_a_public_name():
-    assert set(emberkeep._HOMES) - {"__version__"} <= set(emberkeep.__all__)
+    shown = {name for names in emberkeep.ENGINES.values() for name in names}
+    assert {*emberkeep._HOMES, *shown} - {"__version__"} <= set(emberkeep.__all__)
+
+
+OF_ENGINES = [
+    (name, f"emberkeep.{engine}.{home}")
+    for engine, shown in emberkeep.ENGINES.items()
+    for name, home in shown.items()
+]
+
+
+@pytest.mark.parametrize(("name", "home"), OF_ENGINES)
+def test_what_an_engine_registers_is_there(name, home):
+    value = getattr(importlib.import_module(home), name)
+    assert getattr(emberkeep, name) is value
+
+
+@pytest.mark.parametrize("name", [name for name, home in OF_ENGINES if home.endswith(".errors")])
+def test_errors_of_engines_are_found_where_they_were_once(name):
+    """By an import as users have written it, and by a pickle of before."""
+    scope = {}
+    exec(f"from emberkeep.errors import {name} as found", scope)
+    assert scope["found"] is getattr(emberkeep, name)
+    before = pickle.loads(f"cemberkeep.errors\n{name}\n(S'what happened'\ntR.".encode())
+    assert type(before) is scope["found"]
+    assert type(pickle.loads(pickle.dumps(before))) is scope["found"]
+    assert not hasattr(emberkeep.errors, "Keep")
+
+
+def test_errors_load_no_engine():
+    loaded = modules_after("import emberkeep.errors\nfrom emberkeep import Unkeyable")
+    assert [name for name in loaded if name.startswith("emberkeep.")] == ["emberkeep.errors"]
+    loaded = modules_after("from emberkeep.errors import SolveFailed")
+    ours = [name for name in loaded if name.startswith("emberkeep.")]
+    assert ours == ["emberkeep.errors", "emberkeep.ode", "emberkeep.ode.errors"]
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -2,6 +2,9 @@
 
 Names are loaded when they are first used, so that a start pays only for what it needs. A fork waits
 until no other thread is within such an import: its child would wait for that for ever.
+
+The engines are registered in `ENGINES`, and named nowhere else above or below them, so that each
+may become a distribution of its own: where its folder is missing, the rest works.
 """
 
 import os
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
         InferenceWarning,
         InvalidArgument,
         InvalidBuild,
+        InvalidGraph,
         InvalidKernel,
         InvalidPlan,
         InvalidSetting,
@@ -81,6 +85,7 @@ __all__ = [
     "InferenceWarning",
     "InvalidArgument",
     "InvalidBuild",
+    "InvalidGraph",
     "InvalidKernel",
     "InvalidPlan",
     "InvalidSetting",
@@ -140,17 +145,36 @@ _HOMES = {
     "kernel": "targets.kernel",
     "keep_kernel": "targets.numba_caches",
     "TimeLogger": "telemetry",
-    "CacheManager": "xla.manager",
-    "CompilationConfig": "xla.config",
-    "cache_info": "xla.summary",
-    "clear_cache": "xla.summary",
-    "jax_cache_info": "xla.summary",
-    "print_cache_info": "xla.summary",
-    "clear_trace_cache": "phasetype.trace_cache",
-    "list_cached_traces": "phasetype.trace_cache",
-    "trace_cache_stats": "phasetype.trace_cache",
 }
 
+# What each engine shows here, with its module.
+ENGINES: dict[str, dict[str, str]] = {
+    "ode": dict.fromkeys(("InvalidSystem", "SolveFailed", "SolveWarning"), "errors"),
+    "phasetype": {
+        **dict.fromkeys(("InferenceWarning", "InvalidGraph", "TooStiff"), "errors"),
+        "clear_trace_cache": "trace_cache",
+        "list_cached_traces": "trace_cache",
+        "trace_cache_stats": "trace_cache",
+    },
+    "xla": {
+        "CacheManager": "manager",
+        "CompilationConfig": "config",
+        "cache_info": "summary",
+        "clear_cache": "summary",
+        "jax_cache_info": "summary",
+        "print_cache_info": "summary",
+    },
+}
+_HERE = os.path.dirname(__file__)
+_ABSENT = [
+    engine
+    for engine in ENGINES
+    # Within a zip file there are no folders to look for.
+    if os.path.isdir(_HERE) and not os.path.isfile(f"{_HERE}/{engine}/__init__.py")
+]
+for _engine in _ABSENT:
+    globals()["__all__"] = [name for name in __all__ if name not in ENGINES[_engine]]
+_PACKAGES = ("errors", "telemetry", "testing", *(name for name in ENGINES if name not in _ABSENT))
 
 _FORK_PATIENCE_S = 10.0  # the import may itself wait for the thread that forks
 
@@ -192,9 +216,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_wait_for_imports)
 
 
-_PACKAGES = ("errors", "ode", "phasetype", "telemetry", "testing", "xla")
-
-
 def __getattr__(name: str) -> object:
     if name in _PACKAGES:
         try:
@@ -208,10 +229,22 @@ def __getattr__(name: str) -> object:
     if name not in __all__ and name != "__version__":
         raise AttributeError(f"module 'emberkeep' has no attribute {name!r}")
     # The builtin: `importlib` would be imported for this, and `warnings` with it.
-    home = __import__(f"emberkeep.{_HOMES.get(name, 'errors')}", fromlist=(name,))
+    home = __import__(f"emberkeep.{_home(name)}", fromlist=(name,))
     value = getattr(home, name)
     globals()[name] = value
     return value
+
+
+def _home(name: str) -> str:
+    return engine_home(name) or _HOMES.get(name, "errors")
+
+
+def engine_home(name: str) -> str:
+    """The module, from here on, of what an engine shows; empty for all else."""
+    for engine, shown in ENGINES.items():
+        if name in shown:
+            return f"{engine}.{shown[name]}"
+    return ""
 
 
 def __dir__() -> list[str]:

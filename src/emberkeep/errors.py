@@ -10,11 +10,11 @@
     ├── StoreProblem       a store could not do its work; never raised to a solving user
     ├── Untrusted          what came from elsewhere is vouched for by no key that this user trusts
     ├── BundleRejected     a bundle is damaged, too new or not what it says; nothing of it is used
-    ├── InvalidSystem      equations that cannot be read; shows the place
-    ├── InvalidPlan        a solve that cannot be done as it was asked for
-    ├── SolveFailed        trajectories failed, and the caller has asked for an error
-    ├── InvalidGraph       a graph of states that is none; names the state
-    ├── TooStiff           rates and times of a graph are too far apart for a number that is right
+    ├── InvalidSystem      ode: equations that cannot be read; shows the place
+    ├── InvalidPlan        what was asked of an engine and cannot be done
+    ├── SolveFailed        ode: trajectories failed, and the caller has asked for an error
+    ├── InvalidGraph       phasetype: a graph of states that is none; names the state
+    ├── TooStiff           phasetype: rates and times are too far apart for a number that is right
     ├── InvalidKernel      a kernel cannot be compiled as it is written or declared
     ├── InvalidArgument    what was passed to a kernel does not fit its signature
     ├── KernelFailed       a kernel ran and raised
@@ -23,13 +23,27 @@
     └── Unloadable         machine code that does not run here or is not what it should be
 
     EmberkeepWarning (UserWarning)
-    ├── InferenceWarning   what samples say is not what the data say
-    ├── SolveWarning       trajectories failed; their values are NaN from there on
+    ├── InferenceWarning   phasetype: what samples say is not what the data say
+    ├── SolveWarning       ode: trajectories failed; their values are NaN from there on
     ├── StoreWarning       the keep is degraded: a compile is paid, the result is right
     └── ToolchainWarning   what was really imported differs from what the key said
 
 Trouble with the cache costs a compile and one warning; it is never raised by `Keep.get_or_build`.
+Those of the engines are written in their own folders, and are found here when they are asked for.
 """
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from emberkeep.elimination.errors import InvalidGraph as InvalidGraph
+    from emberkeep.ode.errors import InvalidSystem as InvalidSystem
+    from emberkeep.ode.errors import SolveFailed as SolveFailed
+    from emberkeep.ode.errors import SolveWarning as SolveWarning
+    from emberkeep.phasetype.errors import InferenceWarning as InferenceWarning
+    from emberkeep.phasetype.errors import TooStiff as TooStiff
 
 
 class EmberkeepError(Exception):
@@ -85,16 +99,8 @@ class BundleRejected(EmberkeepError, ValueError):  # noqa: N818 - reads as what 
     """A bundle is damaged, too new, or not what it says; what comes after the fault is not used."""
 
 
-class InvalidSystem(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
-    """Equations or names that make no system; the message shows the place in the equation."""
-
-
 class InvalidPlan(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
-    """A solve cannot be done as it was asked for: an unknown name, a wrong shape, no tolerance."""
-
-
-class SolveFailed(EmberkeepError, RuntimeError):  # noqa: N818 - reads as what it says
-    """Trajectories failed, and the caller has asked to be told so by an error."""
+    """What was asked of an engine cannot be done: an unknown name, a wrong shape, no tolerance."""
 
 
 class InvalidKernel(EmberkeepError, TypeError):  # noqa: N818 - reads as what it says
@@ -121,24 +127,8 @@ class Unloadable(EmberkeepError):  # noqa: N818 - reads as what it says
     """Machine code that cannot run here, or is not what it should be; never given to the loader."""
 
 
-class InvalidGraph(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
-    """A graph of states cannot be what it is said to be; names the state."""
-
-
-class TooStiff(EmberkeepError, ValueError):  # noqa: N818 - reads as what it says
-    """Rates and times of a graph are so far apart that no answer would be known to be right."""
-
-
 class EmberkeepWarning(UserWarning):
     """Base of all warnings of emberkeep."""
-
-
-class InferenceWarning(EmberkeepWarning):
-    """A posterior is not what the data alone would make it; says of what, and what to do."""
-
-
-class SolveWarning(EmberkeepWarning):
-    """Trajectories failed; says how many, why, and what to do."""
 
 
 class StoreWarning(EmberkeepWarning):
@@ -147,3 +137,18 @@ class StoreWarning(EmberkeepWarning):
 
 class ToolchainWarning(EmberkeepWarning):
     """What was really imported for a build differs from what the key said; nothing was kept."""
+
+
+def __getattr__(name: str) -> object:
+    # Not by an import: the whole house would be one circle.
+    registered: Any = sys.modules["emberkeep"]
+    home = registered.engine_home(name)
+    if not home.endswith(".errors"):
+        raise AttributeError(f"module 'emberkeep.errors' has no attribute {name!r}")
+    try:
+        module = __import__(f"emberkeep.{home}", fromlist=(name,))
+    except ModuleNotFoundError as problem:
+        raise AttributeError(f"{name} is of emberkeep.{home}, which is not installed") from problem
+    value = getattr(module, name)
+    globals()[name] = value
+    return value

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from emberkeep.elimination.errors import InvalidGraph
 from emberkeep.elimination.kernels.tape_writer import (
     find_levels,
     find_useful,
@@ -21,7 +22,6 @@ from emberkeep.elimination.kernels.tape_writer import (
     write_solution,
 )
 from emberkeep.elimination.layout import DIVIDE, MULTIPLY, ONE
-from emberkeep.errors import InvalidGraph
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.errors import SolveFailed, SolveWarning
+from emberkeep.ode.errors import SolveFailed, SolveWarning
 from emberkeep.ode.status import MEANINGS, REMEDIES, SUCCESS
 from emberkeep.startup_records import final, frozen
 

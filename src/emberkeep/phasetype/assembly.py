@@ -6,7 +6,7 @@ from math import fsum
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.reachability import closure
 from emberkeep.startup_records import final, frozen, replace
 

@@ -8,8 +8,8 @@ from math import fsum
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.assembly import assemble, check_ways, pruned, read_initial
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.states import TUPLE, States, read_states
 from emberkeep.phasetype.structure import Definition
 from emberkeep.startup_records import final

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph, TooStiff
 from emberkeep.phasetype import stiff
 from emberkeep.phasetype.assembly import check_weights
+from emberkeep.phasetype.errors import InvalidGraph, TooStiff
 from emberkeep.phasetype.linear_systems import Elimination, read_theta
 from emberkeep.phasetype.moments import expectation
 from emberkeep.phasetype.numeric import as_numbers

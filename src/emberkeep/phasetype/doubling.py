@@ -23,7 +23,7 @@ from decimal import Context, Decimal
 
 import numpy as np
 
-from emberkeep.errors import TooStiff
+from emberkeep.phasetype.errors import TooStiff
 from emberkeep.phasetype.kernels.doubling import multiply
 from emberkeep.startup_records import final
 

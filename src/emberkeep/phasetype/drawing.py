@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emberkeep.errors import InvalidGraph
+from emberkeep.phasetype.errors import InvalidGraph
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

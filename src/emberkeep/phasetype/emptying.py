@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.errors import TooStiff
 from emberkeep.phasetype.chains import Chain, assembled
 from emberkeep.phasetype.doubling import doubled, work
+from emberkeep.phasetype.errors import TooStiff
 from emberkeep.phasetype.kernels.walking import propagate
 from emberkeep.phasetype.reachability import closure
 from emberkeep.phasetype.uniformisation import poisson_weights

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.constructors import Draft
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.structure import Definition, Structure
 from emberkeep.startup_records import final
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.assembly import exact_sums
 from emberkeep.phasetype.constructors import define
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.numeric import as_numbers
 from emberkeep.phasetype.states import NONE, WORD, States, read_states
 

@@ -11,7 +11,7 @@ from math import comb
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.linear_systems import Elimination, read_theta
 from emberkeep.phasetype.rewards import one_kind, read_rewards
 from emberkeep.phasetype.trace import rows_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.constructors import from_callback
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.states import SEQUENCES
 
 TYPE_CHECKING = False

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.numeric import as_numbers
 
 TYPE_CHECKING = False

@@ -6,9 +6,9 @@ import numpy as np
 
 from emberkeep.elimination.factors import Factors
 from emberkeep.elimination.pattern import SparsityPattern, analyse
-from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.constructors import define
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.rewards import one_kind
 from emberkeep.phasetype.states import NONE, WORD, States, read_states
 from emberkeep.startup_records import final, frozen

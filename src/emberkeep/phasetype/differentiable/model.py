@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from emberkeep.elimination.tape import CHUNK, Tape
-from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.differentiable import primitives
 from emberkeep.phasetype.differentiable.recording import (
     Chain,
@@ -23,6 +22,7 @@ from emberkeep.phasetype.differentiable.recording import (
     record_moments,
     rounded,
 )
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.startup_records import final
 from emberkeep.xla.precision import in_double, rounding
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from emberkeep.errors import InvalidGraph, TargetUnavailable
+from emberkeep.errors import TargetUnavailable
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.structure import Structure
 
 TYPE_CHECKING = False

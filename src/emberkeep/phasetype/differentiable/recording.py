@@ -11,7 +11,7 @@ import numpy as np
 from emberkeep.elimination.kernels.tape_writer import find_levels
 from emberkeep.elimination.pattern import components
 from emberkeep.elimination.tape import Tape, TapeWriter
-from emberkeep.errors import InvalidGraph
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.kernels.stepping import TAIL
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.trace import rows_of

@@ -12,8 +12,8 @@ import warnings
 
 import numpy as np
 
-from emberkeep.errors import InferenceWarning
 from emberkeep.keep import depth_of_caller
+from emberkeep.phasetype.errors import InferenceWarning
 from emberkeep.phasetype.inference.density import Stretch, row_logs
 from emberkeep.phasetype.inference.information import measure
 from emberkeep.phasetype.inference.modes import STEP, find_mode

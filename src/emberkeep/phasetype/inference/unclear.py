@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 
-from emberkeep.errors import InferenceWarning
 from emberkeep.keep import depth_of_caller
+from emberkeep.phasetype.errors import InferenceWarning
 from emberkeep.phasetype.inference.labellings import one_sided
 
 TYPE_CHECKING = False

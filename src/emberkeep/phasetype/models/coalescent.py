@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.constructors import define
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.graph import Graph, graph_of
 from emberkeep.phasetype.models.rates import frontier_edges, parameters, read_count, split
 from emberkeep.phasetype.states import NUMBER, States

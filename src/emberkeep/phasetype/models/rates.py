@@ -6,7 +6,7 @@ from operator import index
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph
+from emberkeep.phasetype.errors import InvalidGraph
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

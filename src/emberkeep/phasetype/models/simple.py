@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype.constructors import define
+from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.graph import Graph, graph_of
 from emberkeep.phasetype.models.rates import read_count, read_positive, split
 from emberkeep.phasetype.states import NUMBER, States
