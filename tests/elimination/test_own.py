@@ -11,17 +11,18 @@ import pytest
 from emberkeep.elimination.kernels import factors, pattern, tape_interpreter, tape_writer
 from emberkeep.keys.toolchain import toolchain
 from emberkeep.phasetype.kernels import (
-    exploring,
-    observing,
-    observing_along,
-    observing_reverse,
-    running,
-    walking,
+    observation,
+    observation_along,
+    observation_reverse,
+    propagation,
+    simulation,
+    state_space,
 )
 from emberkeep.targets.kernel import Kernel
 
-OBSERVING = (observing, observing_along, observing_reverse)
-MODULES = (factors, pattern, tape_interpreter, tape_writer, *OBSERVING, exploring, running, walking)
+OBSERVATIONS = (observation, observation_along, observation_reverse)
+CHAINS = (*OBSERVATIONS, state_space, simulation, propagation)
+MODULES = (factors, pattern, tape_interpreter, tape_writer, *CHAINS)
 MADE = [factors.evaluate_kernel(16), factors.solve_kernel(16)]
 KERNELS = [*MADE, *(v for m in MODULES for v in vars(m).values() if isinstance(v, Kernel))]
 

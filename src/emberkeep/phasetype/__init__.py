@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "SVGD": ("inference.descent", "SVGD"),
+    "SVGD": ("inference.stein_variational.descent", "SVGD"),
     "Graph": ("graph", "Graph"),
     "GraphBuilder": ("graph", "GraphBuilder"),
     "Trace": ("trace", "Trace"),
@@ -39,7 +39,7 @@ _HOMES = {
     "list_cached_traces": ("trace_cache", "list_cached_traces"),
     "mcmc": ("inference.nuts", "mcmc"),
     "method_of_moments": ("inference.moment_matching", "method_of_moments"),
-    "svgd": ("inference.descent", "svgd"),
+    "svgd": ("inference.stein_variational.descent", "svgd"),
     "trace_cache_stats": ("trace_cache", "trace_cache_stats"),
 }
 _PACKAGES = ("inference", "models")

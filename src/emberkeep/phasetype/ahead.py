@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 HOMES = (
     "elimination.kernels.pattern",
-    "phasetype.kernels.doubling",
-    "phasetype.kernels.exploring",
-    "phasetype.kernels.running",
-    "phasetype.kernels.walking",
+    "phasetype.kernels.double_double",
+    "phasetype.kernels.state_space",
+    "phasetype.kernels.simulation",
+    "phasetype.kernels.propagation",
 )
 
 

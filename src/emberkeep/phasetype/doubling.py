@@ -24,7 +24,7 @@ from decimal import Context, Decimal
 import numpy as np
 
 from emberkeep.phasetype.errors import TooStiff
-from emberkeep.phasetype.kernels.doubling import multiply
+from emberkeep.phasetype.kernels.double_double import multiply
 from emberkeep.startup_records import final
 
 TYPE_CHECKING = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.phasetype.errors import InvalidGraph
-from emberkeep.phasetype.kernels.exploring import number_rows
+from emberkeep.phasetype.kernels.state_space import number_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -264,18 +264,18 @@ class Graph(Structure):
 
     def to_networkx(self) -> Any:
         """A directed graph of networkx: vertices by number, with their state and what is known."""
-        from emberkeep.phasetype.drawing import to_networkx
+        from emberkeep.phasetype.export import to_networkx
 
         return to_networkx(self)
 
     def to_graphviz(self) -> str:
         """Its text in the language of Graphviz; notebooks draw it where ``dot`` is installed."""
-        from emberkeep.phasetype.drawing import to_graphviz
+        from emberkeep.phasetype.export import to_graphviz
 
         return to_graphviz(self)
 
     def _repr_svg_(self) -> str | None:
-        from emberkeep.phasetype.drawing import as_svg
+        from emberkeep.phasetype.export import as_svg
 
         return as_svg(self)
 
@@ -292,7 +292,7 @@ class Graph(Structure):
         Raises:
             InvalidGraph: rewards are impossible.
         """
-        from emberkeep.phasetype.differentiable.opening import open_model
+        from emberkeep.phasetype.differentiable.entry import open_model
 
         return open_model(self, rewards, moments)
 
@@ -312,7 +312,7 @@ class Graph(Structure):
             param_length: must be how many parameters it has, where it is given.
             use_cache: nothing here depends on it: models are made of traces that are kept.
         """
-        from emberkeep.phasetype.differentiable.opening import check_call, open_model
+        from emberkeep.phasetype.differentiable.entry import check_call, open_model
 
         check_call(graph, discrete, param_length)
         del use_cache
@@ -327,7 +327,7 @@ class Graph(Structure):
         rewards: Any = None,
     ) -> Model:
         """The same as `graph.model(moments=nr_moments)`: a call gives densities and moments."""
-        from emberkeep.phasetype.differentiable.opening import check_call, open_model
+        from emberkeep.phasetype.differentiable.entry import check_call, open_model
 
         check_call(graph, discrete, None)
         return open_model(graph, rewards, nr_moments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.phasetype.kernels.exploring import mark_reached
+from emberkeep.phasetype.kernels.state_space import mark_reached
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.phasetype.assembly import check_weights
-from emberkeep.phasetype.kernels.running import run_chain
+from emberkeep.phasetype.kernels.simulation import run_chain
 from emberkeep.phasetype.linear_systems import read_single
 from emberkeep.phasetype.moments import expectation
 from emberkeep.phasetype.rewards import read_rewards

@@ -14,7 +14,7 @@ from _thread import allocate_lock as Lock  # noqa: N812 - without the import of 
 
 import numpy as np
 
-from emberkeep.phasetype.kernels.walking import mix, propagate, walk
+from emberkeep.phasetype.kernels.propagation import mix, propagate, walk
 from emberkeep.startup_records import final
 
 TYPE_CHECKING = False

@@ -8,8 +8,8 @@ import scipy.linalg
 
 from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype import Graph
-from emberkeep.phasetype.differentiable import recording
-from emberkeep.phasetype.kernels import stepping
+from emberkeep.phasetype.differentiable import chain_tape
+from emberkeep.phasetype.kernels import chain_step
 
 
 @pytest.fixture
@@ -173,10 +173,10 @@ def test_notes_have_room_for_all_steps(rows):
     graph = Graph.from_callback(
         lambda s: [(s - 1, 1.0)] if s else [], initial=[(rows, 1.0)], theta_length=0
     )
-    counts = recording.record_chain(graph, None).counts
-    mean, depth = float(counts[stepping.MOST]), int(counts[stepping.DEPTH])
-    third = stepping.TAIL / 3
-    steps = np.ceil(mean + third + np.sqrt(third**2 + 2 * stepping.TAIL * mean)) + 1
+    counts = chain_tape.record_chain(graph, None).counts
+    mean, depth = float(counts[chain_step.MOST]), int(counts[chain_step.DEPTH])
+    third = chain_step.TAIL / 3
+    steps = np.ceil(mean + third + np.sqrt(third**2 + 2 * chain_step.TAIL * mean)) + 1
     assert steps <= depth**3
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from emberkeep.phasetype.inference import Gamma, Uniform, mcmc, svgd
+from emberkeep.phasetype.inference.diagnostics import stein_matrix
 from emberkeep.phasetype.inference.modes import batched
-from emberkeep.phasetype.inference.stein import stein_matrix
 from emberkeep.startup_records import replace
 
 PRIOR = Gamma(3.0, 1.5)
@@ -119,7 +119,7 @@ def test_the_discrepancy_of_a_normal_target_is_known():
     means = []
     for _ in range(300):
         points = random.standard_normal((40, 2))
-        matrix = np.asarray(stein_matrix(points, -points))
+        matrix = stein_matrix(points, -points)
         assert np.allclose(matrix, matrix.T)
         assert np.linalg.eigvalsh(matrix).min() > -1e-9
         means.append([matrix.mean(), np.trace(matrix) / 40**2])

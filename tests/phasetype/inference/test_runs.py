@@ -6,12 +6,13 @@ import optax
 import pytest
 
 from emberkeep.errors import InvalidPlan, TargetUnavailable
-from emberkeep.phasetype.inference import SVGD, Gamma, checkpoints, requirements, running, svgd
+from emberkeep.phasetype.inference import SVGD, Gamma, checkpoints, requirements, svgd
 from emberkeep.phasetype.inference.density import log_likelihood
 from emberkeep.phasetype.inference.observations import bucket, read_observations
-from emberkeep.phasetype.inference.particles import Design
 from emberkeep.phasetype.inference.programs import _made
 from emberkeep.phasetype.inference.setup import pose
+from emberkeep.phasetype.inference.stein_variational import runs
+from emberkeep.phasetype.inference.stein_variational.particles import Design
 
 PRIOR = Gamma(3.0, 1.5)
 
@@ -74,7 +75,7 @@ def test_a_run_that_was_killed_goes_on(exponential, data, tmp_path, monkeypatch)
     path = tmp_path / "run.svgd"
     options = dict(prior=PRIOR, n_iterations=200, restarts=2, n_particles=40)
     whole = SVGD(exponential, data, **options).fit()
-    monkeypatch.setattr(running, "SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(runs, "SECONDS_BETWEEN_SAVES", 0.0)
     saved = []
 
     def save(*arguments):
@@ -84,7 +85,7 @@ def test_a_run_that_was_killed_goes_on(exponential, data, tmp_path, monkeypatch)
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(running, "save", save)
+        patch.setattr(runs, "save", save)
         with pytest.raises(KeyboardInterrupt):
             SVGD(exponential, data, checkpoint=path, **options).fit()
     done = [run.steps for run in saved[-1][2]]

@@ -15,7 +15,7 @@ import numpy as np
 from emberkeep import xla
 from emberkeep.phasetype import SVGD, Graph, inference, models
 from emberkeep.phasetype.differentiable import primitives
-from emberkeep.phasetype.inference import running
+from emberkeep.phasetype.inference.stein_variational import runs
 
 warnings.simplefilter("error")
 xla.enable(min_compile_time_s=0.05)  # most of the time is compiling
@@ -144,7 +144,7 @@ def of_callbacks():
         seen.add((str(jnp.ones(1).dtype), bool(jax.config.jax_enable_x64)))
         return 0.05 + 0.0 * step
 
-    advance, others = running.call, set()
+    advance, others = runs.call, set()
 
     def looking(*arguments):
         thread = threading.Thread(target=lambda: others.add(str(jnp.arange(2.0).dtype)))
@@ -152,7 +152,7 @@ def of_callbacks():
         thread.join()
         return advance(*arguments)
 
-    running.call = looking
+    runs.call = looking
     options = {"n_iterations": 60, "learning_rate": schedule}
     posterior = SVGD(graph.model(), times, prior=prior, **options).fit()
     known = SVGD(graph.model(), times, prior=inference.Exponential(1.0), **options).fit()

@@ -17,7 +17,7 @@ from jax import lax
 
 from emberkeep.elimination.layout import DIVIDE
 from emberkeep.elimination.tape import CHUNK
-from emberkeep.phasetype.differentiable.recording import MOST_STEPS, depth_for
+from emberkeep.phasetype.differentiable.chain_tape import MOST_STEPS, depth_for
 
 SLACK, TAIL = 1e-9, 44.0
 FAINTEST = 750.0  # a weight of e⁻⁷⁵⁰ does not count

@@ -14,7 +14,7 @@ import numpy as np
 
 from emberkeep.elimination.tape import CHUNK, Tape
 from emberkeep.phasetype.differentiable import primitives
-from emberkeep.phasetype.differentiable.recording import (
+from emberkeep.phasetype.differentiable.chain_tape import (
     Chain,
     kinds_of,
     padded,

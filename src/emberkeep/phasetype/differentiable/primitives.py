@@ -24,11 +24,11 @@ from jax.extend import backend
 from emberkeep.elimination.kernels.lanes import LANES
 from emberkeep.elimination.kernels.tape_interpreter import replay, replay_along, replay_reverse
 from emberkeep.phasetype.differentiable import arrays
-from emberkeep.phasetype.differentiable.recording import depth_for
-from emberkeep.phasetype.kernels.observing import observe, room_for
-from emberkeep.phasetype.kernels.observing_along import observe_along, room_for_along
-from emberkeep.phasetype.kernels.observing_reverse import observe_reverse, room_for_reverse
-from emberkeep.phasetype.kernels.stepping import DISCRETE, FOUR, PARTS, TIMES
+from emberkeep.phasetype.differentiable.chain_tape import depth_for
+from emberkeep.phasetype.kernels.chain_step import DISCRETE, FOUR, PARTS, TIMES
+from emberkeep.phasetype.kernels.observation import observe, room_for
+from emberkeep.phasetype.kernels.observation_along import observe_along, room_for_along
+from emberkeep.phasetype.kernels.observation_reverse import observe_reverse, room_for_reverse
 from emberkeep.targets.cpu.threads import default_threads
 from emberkeep.xla.handlers import Handler, is_supported
 from emberkeep.xla.precision import in_double

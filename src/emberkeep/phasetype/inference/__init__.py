@@ -5,11 +5,11 @@ Needs JAX: ``pip install 'emberkeep[inference]'``.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from emberkeep.phasetype.inference.descent import SVGD, svgd
     from emberkeep.phasetype.inference.diagnostics import Diagnostics
+    from emberkeep.phasetype.inference.history import History
     from emberkeep.phasetype.inference.moment_matching import Estimate, method_of_moments
     from emberkeep.phasetype.inference.nuts import mcmc
-    from emberkeep.phasetype.inference.posterior import History, Posterior, Summary
+    from emberkeep.phasetype.inference.posterior import Posterior, Summary
     from emberkeep.phasetype.inference.priors import (
         Beta,
         Exponential,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Normal,
         Uniform,
     )
+    from emberkeep.phasetype.inference.stein_variational.descent import SVGD, svgd
     from emberkeep.phasetype.inference.transforms import Bounded, Positive, Softplus, Unbounded
 
 __all__ = [
@@ -45,7 +46,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "SVGD": "descent",
+    "SVGD": "stein_variational.descent",
     "Beta": "priors",
     "Bounded": "transforms",
     "Diagnostics": "diagnostics",
@@ -53,7 +54,7 @@ _HOMES = {
     "Exponential": "priors",
     "Gamma": "priors",
     "HalfNormal": "priors",
-    "History": "posterior",
+    "History": "history",
     "LogNormal": "priors",
     "Normal": "priors",
     "Positive": "transforms",
@@ -64,7 +65,7 @@ _HOMES = {
     "Uniform": "priors",
     "mcmc": "nuts",
     "method_of_moments": "moment_matching",
-    "svgd": "descent",
+    "svgd": "stein_variational.descent",
 }
 
 

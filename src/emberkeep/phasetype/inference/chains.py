@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.phasetype.inference.density import log_posterior
-from emberkeep.phasetype.inference.modes import find_mode
-from emberkeep.phasetype.inference.particles import Frame
+from emberkeep.phasetype.inference.modes import Frame, find_mode
 from emberkeep.phasetype.inference.programs import program
 from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.transforms import forward

@@ -8,9 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.phasetype.inference.chains import Chains, run_chains
+from emberkeep.phasetype.inference.history import movement
 from emberkeep.phasetype.inference.requirements import require
-from emberkeep.phasetype.inference.running import movement
-from emberkeep.phasetype.inference.stein import stein_matrix
 from emberkeep.phasetype.inference.transforms import Bounded, Positive, Softplus
 from emberkeep.startup_records import final, frozen
 from emberkeep.xla.precision import in_double
@@ -124,13 +123,31 @@ def stein_discrepancy(posterior: Posterior, generator: Any) -> tuple[float, floa
         chosen = generator.choice(len(points), MOST_POINTS, replace=False)
     standard = np.asarray(frame.inside(points[chosen]))
     slopes = posterior.slopes.reshape(-1, size)[chosen] @ frame.scale
-    matrix = np.asarray(stein_matrix(standard, slopes))
+    matrix = stein_matrix(standard, slopes)
     count = len(chosen)
     squared = float(matrix.mean())
     signs = generator.choice([-1.0, 1.0], (BOOTSTRAPS, count))
     by_chance = np.einsum("bi,ij,bj->b", signs, matrix, signs, optimize=True) / count**2
     p_value = (1 + float(np.sum(by_chance >= squared))) / (1 + BOOTSTRAPS)
     return float(np.sqrt(max(squared, 0.0))), p_value
+
+
+def stein_matrix(points: Values, slopes: Values) -> Values:
+    """The Stein kernel of the inverse multiquadric (1 + |x - y|²)^(-1/2) among particles.
+
+    The mean of its elements is the squared kernelised Stein discrepancy.
+    """
+    size = points.shape[1]
+    apart = points[:, None, :] - points[None, :, :]
+    base = 1.0 + np.sum(apart**2, axis=-1)
+    crossed = np.sum(apart * (slopes[:, None, :] - slopes[None, :, :]), axis=-1)
+    kernel = base**-0.5
+    return (
+        (slopes @ slopes.T) * kernel
+        + crossed * base**-1.5
+        + size * base**-1.5
+        - 3 * (base - 1.0) * base**-2.5
+    )
 
 
 @in_double

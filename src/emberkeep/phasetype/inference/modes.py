@@ -10,6 +10,8 @@ import numpy as np
 
 from emberkeep.errors import InvalidPlan
 from emberkeep.phasetype.inference.programs import evaluate
+from emberkeep.phasetype.inference.records import node
+from emberkeep.phasetype.inference.requirements import require
 from emberkeep.phasetype.inference.transforms import Bounded, Unbounded
 from emberkeep.startup_records import final, frozen
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from emberkeep.phasetype.inference.density import Problem
 
     Values = np.ndarray[Any, Any]
+
+jnp: Any = require("jax.numpy")
 
 DECADES = 12.0  # common sizes of parameters which are tried, around one
 STEP = 1e-4  # of differences of gradients, in unconstrained coordinates
@@ -38,6 +42,25 @@ class Mode:
 
     point: Values
     scale: Values
+
+
+@final
+@node
+@frozen
+class Frame:
+    """Standardised coordinates: point = center + scale @ z."""
+
+    center: Any
+    scale: Any
+
+    def outside(self, standard: Any) -> Any:
+        """Points of standardised ones, a row each."""
+        return self.center + standard @ self.scale.T
+
+    def inside(self, points: Any) -> Any:
+        """Standardised points, a row each."""
+        inverse: Any = jnp.linalg.inv(self.scale)
+        return (points - self.center) @ inverse.T
 
 
 def batched(problem: Problem, points: Values, batch: int) -> tuple[Values, Values]:

@@ -6,11 +6,11 @@ from time import monotonic
 
 from emberkeep.errors import InvalidPlan
 from emberkeep.phasetype.inference.chains import BATCH, Chains, run_chains
+from emberkeep.phasetype.inference.identifiability import unclear, warn_of
 from emberkeep.phasetype.inference.information import measure
 from emberkeep.phasetype.inference.modes import SMALLEST_BATCH, batched
 from emberkeep.phasetype.inference.posterior import Posterior
 from emberkeep.phasetype.inference.setup import pose
-from emberkeep.phasetype.inference.unclear import unclear, warn_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,33 +11,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.phasetype.inference.diagnostics import Diagnostics
+    from emberkeep.phasetype.inference.history import History
     from emberkeep.phasetype.inference.information import Information
-    from emberkeep.phasetype.inference.particles import Frame
+    from emberkeep.phasetype.inference.modes import Frame
     from emberkeep.phasetype.inference.setup import Posed
 
     Values = np.ndarray[Any, Any]
 
 QUANTILES = (0.025, 0.5, 0.975)
-
-
-@final
-@frozen
-class History:
-    """How a run went.
-
-    Attributes:
-        mean: of the parameters, by step.
-        std: likewise.
-        level: the mean log density.
-    """
-
-    mean: Values
-    std: Values
-    level: Values
-
-    def __len__(self) -> int:
-        """How many steps there were."""
-        return len(self.level)
 
 
 @final
@@ -165,7 +146,7 @@ class Posterior:
 
     def to_inference_data(self) -> Any:
         """ArviZ's InferenceData: posterior, sample statistics and what was observed."""
-        from emberkeep.phasetype.inference.labelled import to_inference_data
+        from emberkeep.phasetype.inference.arviz_data import to_inference_data
 
         return to_inference_data(self)
 

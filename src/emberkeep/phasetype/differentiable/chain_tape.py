@@ -12,7 +12,7 @@ from emberkeep.elimination.kernels.tape_writer import find_levels
 from emberkeep.elimination.pattern import components
 from emberkeep.elimination.tape import Tape, TapeWriter
 from emberkeep.phasetype.errors import InvalidGraph
-from emberkeep.phasetype.kernels.stepping import TAIL
+from emberkeep.phasetype.kernels.chain_step import TAIL
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.trace import rows_of
 from emberkeep.phasetype.transformation import shorten
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SMALLEST = 16
 MOST_STEPS = 2_000_000
-# States of the chain that are noted on the way back, at each of three levels; see `observing`.
+# States of the chain that are noted at each of three levels; see `kernels.observation_reverse`.
 LEAST_DEPTH, MOST_DEPTH, NOTED_NUMBERS = 100, 1024, 1 << 20
 MORE_STEPS = 24  # than the shortest way to the end takes, however short the time
 LONGEST_WAY = 512

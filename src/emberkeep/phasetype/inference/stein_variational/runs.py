@@ -7,9 +7,9 @@ from time import monotonic
 import numpy as np
 
 from emberkeep.phasetype.inference.checkpoints import Run, identity, load, save
-from emberkeep.phasetype.inference.modes import batched, find_mode
-from emberkeep.phasetype.inference.particles import STRETCH, Design, Frame
-from emberkeep.phasetype.inference.stein import bandwidths
+from emberkeep.phasetype.inference.history import STRETCH, movement
+from emberkeep.phasetype.inference.modes import Frame, batched, find_mode
+from emberkeep.phasetype.inference.stein_variational.stein_kernel import bandwidths
 from emberkeep.startup_records import final, frozen, replace
 
 TYPE_CHECKING = False
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.phasetype.inference.setup import Posed
+    from emberkeep.phasetype.inference.stein_variational.particles import Design
 
     Values = np.ndarray[Any, Any]
 
@@ -169,17 +170,3 @@ def call(course: Course, run: Run, number: int, count: int) -> Any:
         np.int64(count),
         np.array([number, course.seed & 0xFFFFFFFF], np.uint32),  # a key of JAX's own generator
     )
-
-
-def movement(mean: Values, std: Values) -> float:
-    """How far mean and standard deviation went, in standard deviations.
-
-    From the mean over one window of STRETCH steps to that over the next; infinite before there
-    are two.
-    """
-    if len(mean) < 2 * STRETCH:
-        return float("inf")
-    before, after = slice(-2 * STRETCH, -STRETCH), slice(-STRETCH, None)
-    spread = np.maximum(std[after].mean(axis=0), np.finfo(float).tiny)
-    moved = [np.abs(x[after].mean(axis=0) - x[before].mean(axis=0)) / spread for x in (mean, std)]
-    return float(np.max(moved))

@@ -69,21 +69,3 @@ def direction(points: Any, slopes: Any, squared: Any) -> Any:
     pushed = 2 / squared[:, None] * (points * near.sum(axis=1)[:, None] - near @ points)
     linear = (1.0 + points @ points.T) @ slopes / count + points
     return (near @ slopes + pushed) / count + linear
-
-
-def stein_matrix(points: Any, slopes: Any) -> Any:
-    """The Stein kernel of the inverse multiquadric (1 + |x - y|²)^(-1/2) among particles.
-
-    The mean of its elements is the squared kernelised Stein discrepancy.
-    """
-    size = points.shape[1]
-    apart = points[:, None, :] - points[None, :, :]
-    base = 1.0 + jnp.sum(apart**2, axis=-1)
-    crossed = jnp.sum(apart * (slopes[:, None, :] - slopes[None, :, :]), axis=-1)
-    kernel = base**-0.5
-    return (
-        (slopes @ slopes.T) * kernel
-        + crossed * base**-1.5
-        + size * base**-1.5
-        - 3 * (base - 1.0) * base**-2.5
-    )

@@ -9,7 +9,7 @@ discrete time, there is one step and its weight is one.
 import numpy as np
 
 from emberkeep.elimination.kernels.lanes import LANES, place, store
-from emberkeep.phasetype.kernels.stepping import (
+from emberkeep.phasetype.kernels.chain_step import (
     CHUNK,
     EDGES,
     FAST,

@@ -19,7 +19,7 @@ from emberkeep.elimination.kernels.lanes import (
 from emberkeep.elimination.kernels.lanes import (
     over as divided,
 )
-from emberkeep.phasetype.kernels.stepping import (
+from emberkeep.phasetype.kernels.chain_step import (
     CHUNK,
     DROPPED,
     EDGES,

@@ -19,7 +19,7 @@ from emberkeep.elimination.kernels.lanes import (
     store,
     times,
 )
-from emberkeep.phasetype.kernels.stepping import (
+from emberkeep.phasetype.kernels.chain_step import (
     DEPTH,
     EDGES,
     FAINTEST,

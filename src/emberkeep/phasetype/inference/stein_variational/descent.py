@@ -9,16 +9,17 @@ from time import monotonic
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
+from emberkeep.phasetype.inference.history import History
+from emberkeep.phasetype.inference.identifiability import unclear, warn_of
 from emberkeep.phasetype.inference.information import measure
-from emberkeep.phasetype.inference.modes import SMALLEST_BATCH, Mode, batched
-from emberkeep.phasetype.inference.particles import Design, Frame
-from emberkeep.phasetype.inference.posterior import History, Posterior
+from emberkeep.phasetype.inference.modes import SMALLEST_BATCH, Frame, Mode, batched
+from emberkeep.phasetype.inference.posterior import Posterior
 from emberkeep.phasetype.inference.requirements import require
-from emberkeep.phasetype.inference.running import Course, begin, call, run_all
+from emberkeep.phasetype.inference.ridge_walks import Places, walk
 from emberkeep.phasetype.inference.setup import pose
+from emberkeep.phasetype.inference.stein_variational.particles import Design
+from emberkeep.phasetype.inference.stein_variational.runs import Course, begin, call, run_all
 from emberkeep.phasetype.inference.transforms import forward
-from emberkeep.phasetype.inference.unclear import unclear, warn_of
-from emberkeep.phasetype.inference.walks import Places, walk
 from emberkeep.startup_records import final
 from emberkeep.xla.precision import as_set_now
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.phasetype.inference.density import scores
+from emberkeep.phasetype.inference.history import STRETCH
 from emberkeep.phasetype.inference.programs import program
-from emberkeep.phasetype.inference.records import node
 from emberkeep.phasetype.inference.requirements import require
-from emberkeep.phasetype.inference.stein import direction
+from emberkeep.phasetype.inference.stein_variational.stein_kernel import direction
 from emberkeep.phasetype.inference.transforms import forward
 from emberkeep.startup_records import final, frozen
 from emberkeep.xla.precision import in_double
@@ -23,30 +23,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.phasetype.inference.density import Problem
+    from emberkeep.phasetype.inference.modes import Frame
 
 jax: Any = require("jax")
 jnp: Any = require("jax.numpy")
-
-STRETCH = 50  # steps between two looks from outside; widths are found anew once in each
-
-
-@final
-@node
-@frozen
-class Frame:
-    """Standardised coordinates: point = center + scale @ z."""
-
-    center: Any
-    scale: Any
-
-    def outside(self, standard: Any) -> Any:
-        """Points of standardised ones, a row each."""
-        return self.center + standard @ self.scale.T
-
-    def inside(self, points: Any) -> Any:
-        """Standardised points, a row each."""
-        inverse: Any = jnp.linalg.inv(self.scale)
-        return (points - self.center) @ inverse.T
 
 
 @final
