@@ -9,7 +9,6 @@ all cores, copying them with as many threads. What a command prints goes nowhere
 import contextlib
 import io
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -164,25 +163,26 @@ def looking(root: str, small: str, count: int) -> list[Row]:
 
 def bringing(folder: str, root: str) -> list[Row]:
     """Push, pull, export and import, beside parallel copies of the same files."""
-    shared, copied = os.path.join(folder, "shared"), os.path.join(folder, "copied")
-    fresh = os.path.join(folder, "fresh")
+    # Each writes into a folder of its own, and nothing is removed on the way: file systems take
+    # their time with what was just removed, and bill it to whoever writes next.
+    shared, copied, copied_back, copied_again = (
+        os.path.join(folder, name) for name in ("shared", "copied", "copied back", "copied again")
+    )
+    fresh, imported = os.path.join(folder, "fresh"), os.path.join(folder, "imported")
     os.mkdir(shared, 0o700)
     rows = [
         compared("push", lambda: command("push"), lambda: copy(root, copied), 1.5, 1),
         compared("push, nothing to do", lambda: command("push"), lambda: scan(root, shared), 1.5),
     ]
-    shutil.rmtree(copied)
     pull = ("--root", fresh, "pull")
     rows += [
-        compared("pull", lambda: command(*pull), lambda: copy(shared, copied), 1.5, 1),
+        compared("pull", lambda: command(*pull), lambda: copy(shared, copied_back), 1.5, 1),
         compared("pull, nothing to do", lambda: command(*pull), lambda: scan(fresh, shared), 1.5),
     ]
-    shutil.rmtree(copied)
-    shutil.rmtree(fresh)
     bundle = os.path.join(folder, "all.ek")
     command("export", bundle, "--name", "all", "--version", "1")
-    take = ("--root", fresh, "import", bundle)
-    rows.append(compared("import", lambda: command(*take), lambda: copy(root, copied), 3, 1))
+    take = ("--root", imported, "import", bundle)
+    rows.append(compared("import", lambda: command(*take), lambda: copy(root, copied_again), 3, 1))
     return rows
 
 

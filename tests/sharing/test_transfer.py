@@ -16,6 +16,8 @@ from emberkeep.cli import main
 from emberkeep.sharing import transfer
 from emberkeep.startup_records import sha256
 from emberkeep.store.directory import Directory, entry_name
+from emberkeep.store.manifest import read_stamps
+from emberkeep.store.manifest_writing import with_signatures
 from emberkeep.testing import Dictionary, accept, kept
 
 PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
@@ -177,13 +179,67 @@ def test_threads_are_for_places_far_away_and_for_large_contents(
         begun = time.process_time()
         while time.process_time() - begun < 0.001:
             pass
-        time.sleep(seconds)
-        return [size] * len(batch)
+        for _ in range(2 * transfer.BATCH if seconds else 0):
+            time.sleep(seconds / transfer.BATCH)
+        return [size] * len(batch.entries)
 
     monkeypatch.setattr(transfer, "_bring_together", bring)
     done = transfer.transfer(source, target)
     assert done.size_bytes == size * len(done.brought) == size * 4 * transfer.BATCH
     assert len(used) in threads
+
+
+def test_a_machine_that_is_busy_is_no_place_that_is_far_away(monkeypatch):
+    """Whoever waits for a processor did not give it away."""
+    times = iter([(0.0, 0.0, 0.0), (9.0, 0.01, 3.0)])
+    monkeypatch.setattr(transfer, "_clocks", lambda: next(times))
+    monkeypatch.setattr(transfer, "MANY", 1)
+    used = set()
+
+    def bring(_source, _target, batch, *, dry_run):
+        used.add(threading.get_ident())
+        return [0 if dry_run else 1] * len(batch.entries)
+
+    monkeypatch.setattr(transfer, "_bring_together", bring)
+    source, target = (Directory(Dictionary(), accept) for _ in range(2))
+    for number in range(4 * transfer.BATCH):
+        source.write(kept(name=f"n{number}"))
+    assert transfer.transfer(source, target).size_bytes == 4 * transfer.BATCH
+    assert len(used) == 1
+
+
+def forge(path, other):
+    """Give a manifest the signature of another."""
+    with open(path, "rb") as file:
+        document = file.read()
+    with open(other, "rb") as file:
+        signatures = read_stamps(file.read()).signatures
+    with open(path, "wb") as file:
+        file.write(with_signatures(document, signatures))
+
+
+@pytest.mark.parametrize("many", [1, 1000])
+def test_what_strangers_and_forgers_sign_is_refused_whoever_checks_it(
+    alice, bob, make_user, say, monkeypatch, many
+):
+    mallory = make_user("mallory")
+    mallory.make_key()
+    fill(mallory, range(3), names=["trap"])
+    fill(alice, range(9))
+    say(mallory, "push")
+    say(alice, "push")
+    one, other, *_ = sorted(each for each in entries(alice.shared) if "lorenz" in each)
+    forge(os.path.join(alice.shared, one), os.path.join(alice.shared, other))
+    monkeypatch.setattr(transfer, "BATCH", 2)
+    monkeypatch.setattr(transfer, "FEW", 1)
+    monkeypatch.setattr(transfer, "MANY", many)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    code, answer = say(bob, "pull")
+    assert (code, len(answer["pull"]["brought"])) == (1, 8)
+    reasons = [each["reason"] for each in answer["pull"]["refused"]]
+    assert len(reasons) == 4
+    assert sum("altered after it was signed" in reason for reason in reasons) == 1
+    assert entries(bob.root) == {each for each in entries(alice.shared) if "lorenz" in each} - {one}
 
 
 @pytest.mark.usefixtures("looking")

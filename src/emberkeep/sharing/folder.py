@@ -28,7 +28,7 @@ from emberkeep.trust.judge import Others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from typing import TypeVar
 
     from emberkeep.lease.protocol import LeaseAmongHosts, Owner, Slot
@@ -375,9 +375,23 @@ class SharedFolder:
             yield put
         self._seen.note()
 
-    def fetch(self, entry: Entry) -> Kept | Miss:
-        """The artifact of an entry, checked."""
-        return self._change(lambda deadline: self.directory.fetch(entry, deadline.extend))
+    def fetch(self, entry: Entry, document: bytes | None = None) -> Kept | Miss:
+        """The artifact of an entry, checked.
+
+        Args:
+            entry: which one.
+            document: its document, where that was read a moment ago.
+        """
+        return self._change(lambda deadline: self.directory.fetch(entry, document, deadline.extend))
+
+    def documents(self, entries: Sequence[Entry]) -> list[bytes | None]:
+        """The documents of several entries, for who may do without those that are large."""
+
+        def work(deadline: Deadline) -> list[bytes | None]:
+            deadline.extend(sum(entry.size_bytes for entry in entries))
+            return self.directory.documents(entries)
+
+        return self._change(work)
 
     def names(self) -> list[str]:
         """The names of all manifests that are there, by listing names alone."""

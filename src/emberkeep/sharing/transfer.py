@@ -11,8 +11,10 @@ import time
 from emberkeep.errors import StoreProblem, Untrusted
 from emberkeep.startup_records import final, frozen
 from emberkeep.store.directory import entry_name
+from emberkeep.store.manifest import read_stamps
 from emberkeep.store.parallel import batches, in_parallel
 from emberkeep.store.protocol import Miss
+from emberkeep.trust.checkers import Checkers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ THREADS = 3  # no more calls than that go to one place at once
 WAITS = 2  # times what processors do is the time of a place that is waited for
 LARGE = 1 << 18  # bytes of an entry: hashing them takes longer than all the rest
 BATCH = 32  # entries that are brought as one call
+MANY = 16  # batches: for fewer it takes longer to start a process than it saves
 FEW = 64
 
 
@@ -75,11 +78,12 @@ def transfer(
     tell = _tell_nobody if on_progress is None else on_progress
     tell(done, total)
 
-    def bring(batch: Sequence[Entry]) -> list[int | str]:
+    def bring(batch: Batch) -> list[int | str]:
         return _bring_together(source, target, batch, dry_run=dry_run)
 
+    parts = [Batch(some) for some in batches(missing, BATCH)]
     outcomes: list[int | str] = []
-    for some in _together(bring, batches(missing, BATCH)):
+    for some in _together(source, bring, parts):
         outcomes += some
         tell(done + len(outcomes), total)
     pairs = list(zip(missing, outcomes, strict=True))
@@ -91,23 +95,69 @@ def transfer(
     )
 
 
+@final
+@frozen
+class Batch:
+    """Entries that are brought as one call, with their documents where these were read ahead."""
+
+    entries: Sequence[Entry]
+    documents: Sequence[bytes | None] = ()
+
+
 def _together(
-    bring: Callable[[Sequence[Entry]], list[int | str]], parts: Sequence[Sequence[Entry]]
+    source: Layer, bring: Callable[[Batch], list[int | str]], parts: Sequence[Batch]
 ) -> Iterator[list[int | str]]:
     """What was brought, on as many threads as pay; the first part tells.
 
     They pay where most of the time is waiting for a place, and where contents are so large that
     hashing them is most of the work. On a disk of this machine, with small entries, threads wait
-    for one another: three take twice the time of one.
+    for one another: three take twice the time of one. There, what others can do is to check
+    signatures.
     """
     if not parts:
         return
-    wall, cpu = time.perf_counter(), time.process_time()
+    begun = _clocks()
     first = bring(parts[0])
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    wall, cpu, given_way = (now - then for now, then in zip(_clocks(), begun, strict=True))
     yield first
     is_large = sum(size for size in first if isinstance(size, int)) > LARGE * len(first)
-    yield from in_parallel(bring, parts[1:], THREADS if is_large or wall > WAITS * cpu else 1)
+    # Who waits for a place gives the processor away; on a busy machine, it is taken.
+    waits = wall > WAITS * cpu and given_way > len(first)
+    rest = parts[1:]
+    if is_large or waits or len(rest) < MANY:
+        yield from in_parallel(bring, rest, THREADS if is_large or waits else 1)
+    else:
+        yield from _checked_ahead(source, bring, rest)
+
+
+def _clocks() -> tuple[float, float, float]:
+    """Seconds on the wall, of this process, and how often it gave the processor away to wait."""
+    try:
+        import resource  # of Unix alone
+
+        given_way = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+    except ImportError:
+        given_way = time.perf_counter() * 1e9  # nobody knows: the clocks alone tell
+    return time.perf_counter(), time.process_time(), given_way
+
+
+def _checked_ahead(
+    source: Layer, bring: Callable[[Batch], list[int | str]], parts: Sequence[Batch]
+) -> Iterator[list[int | str]]:
+    """What was brought, one part after the other, while others check the signatures to come."""
+    with Checkers() as checkers:
+        read: list[Batch] = []
+        for index in range(len(parts)):
+            for part in parts[len(read) : index + 1 + checkers.ahead]:
+                documents = source.documents(part.entries)
+                checkers.give([None if each is None else read_stamps(each) for each in documents])
+                read.append(Batch(part.entries, documents))
+            checkers.settle()
+            part, read[index] = read[index], NONE  # which would hold all documents
+            yield bring(part)
+
+
+NONE = Batch(())
 
 
 def _tell_nobody(_done: int, _total: int) -> None: ...
@@ -139,9 +189,10 @@ def _present(target: Layer, entries: Sequence[Entry]) -> frozenset[str]:
 
 
 def _bring_together(
-    source: Layer, target: Layer, batch: Sequence[Entry], *, dry_run: bool
+    source: Layer, target: Layer, batch: Batch, *, dry_run: bool
 ) -> list[int | str]:
     """The size of each that was brought, or why it was not."""
+    documents = batch.documents or [None] * len(batch.entries)
 
     def bring(
         renew_source: Callable[[], None], renew_target: Callable[[], None]
@@ -149,10 +200,11 @@ def _bring_together(
         outcomes: list[int | str] = []
 
         def each(put: Callable[[Kept], bool]) -> None:
-            for entry in batch[len(outcomes) :]:
+            for at in range(len(outcomes), len(batch.entries)):
                 renew_source()
                 renew_target()
-                outcomes.append(_bring(source, put, target, entry))
+                entry, document = batch.entries[at], documents[at]
+                outcomes.append(_bring(source, put, target, entry, document))
 
         try:
             with target.putting() as put:
@@ -162,13 +214,19 @@ def _bring_together(
         return outcomes
 
     if dry_run:
-        return [_would_bring(source, entry) for entry in batch]
+        return [_would_bring(source, entry) for entry in batch.entries]
     return source.together(lambda one: target.together(lambda other: bring(one, other)))
 
 
-def _bring(source: Layer, put: Callable[[Kept], bool], target: Layer, entry: Entry) -> int | str:
+def _bring(
+    source: Layer,
+    put: Callable[[Kept], bool],
+    target: Layer,
+    entry: Entry,
+    document: bytes | None,
+) -> int | str:
     """The size of what was brought, or why it was not."""
-    kept = source.fetch(entry)
+    kept = source.fetch(entry, document)
     if isinstance(kept, Miss):
         return f"{kept.reason}: {kept.detail}"
     try:

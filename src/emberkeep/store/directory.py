@@ -46,7 +46,7 @@ from emberkeep.store.protocol import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import TypeVar
 
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 LAYOUT = b"emberkeep 1\n"
 TOUCH_AFTER_S = 3600.0
 SUFFIX = ".json"
+SMALL = 1 << 14  # bytes of a document: several can be held
 JUDGED = 256  # documents that are remembered as good
 
 
@@ -424,27 +425,52 @@ class Directory:
             if is_manifest_name(name):
                 yield entry_of(name, facts, now)
 
-    def read_entry(self, entry: Entry) -> tuple[Manifest | Miss, bytes]:
-        """An entry's manifest and document, checked, its blobs not; nothing is moved away."""
+    def document(self, entry: Entry, limit: int = SIZE_LIMIT) -> bytes | Miss:
+        """An entry's document, not checked at all; or why it cannot be read."""
         name = entry_name(entry)
         try:
-            document, _ = self.objects.read(name, SIZE_LIMIT)
+            return self.objects.read(name, limit)[0]
         except (OSError, ValueError) as problem:
-            address = self.objects.address(name)
-            return Miss(UNREADABLE, f"{address} cannot be read: {problem}"), b""
+            return Miss(UNREADABLE, f"{self.objects.address(name)} cannot be read: {problem}")
+
+    def documents(self, entries: Sequence[Entry]) -> list[bytes | None]:
+        """The documents of several entries, for who may do without those that are large."""
+        found = [self.document(entry, SMALL) for entry in entries]
+        return [None if isinstance(each, Miss) else each for each in found]
+
+    def read_entry(
+        self, entry: Entry, document: bytes | None = None
+    ) -> tuple[Manifest | Miss, bytes]:
+        """An entry's manifest and document, checked, its blobs not; nothing is moved away.
+
+        Args:
+            entry: which one.
+            document: its document, where that was read a moment ago.
+        """
+        name = entry_name(entry)
+        read = self.document(entry) if document is None else document
+        if isinstance(read, Miss):
+            return read, b""
+        document = read
         found = read_document(document, None, self._verify)
         if not isinstance(found, Miss) and manifest_name(found.key) != name:
             return Miss(DAMAGED, f"the manifest is that of {found.key.name}, moved"), document
         return found, document
 
-    def fetch(self, entry: Entry, expect: Callable[[int], None] | None = None) -> Kept | Miss:
+    def fetch(
+        self,
+        entry: Entry,
+        document: bytes | None = None,
+        expect: Callable[[int], None] | None = None,
+    ) -> Kept | Miss:
         """The artifact of an entry, checked; its use is noted.
 
         Args:
             entry: which one.
+            document: its document, where that was read a moment ago.
             expect: told how many bytes of contents will be read, once its manifest was.
         """
-        manifest, document = self.read_entry(entry)
+        manifest, document = self.read_entry(entry, document)
         if isinstance(manifest, Miss):
             return manifest
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from itertools import count
 
 from emberkeep.startup_records import final
 from emberkeep.store.files import (
@@ -47,6 +48,8 @@ class OpenFolders:
         self.root = root
         self.access = access
         self._open: dict[tuple[str, ...], int] = {}
+        self._drafts = count()
+        self._draft = unique_name()
 
     def __enter__(self) -> Self:
         return self
@@ -67,6 +70,10 @@ class OpenFolders:
         if len(self._open) >= MOST_OPEN:
             self.close()
         return self.folder((TEMPORARY,))
+
+    def draft(self) -> str:
+        """A name for a draft, which no other file has."""
+        return f"{self._draft}-{next(self._drafts)}"
 
     def folder(self, names: tuple[str, ...]) -> int:
         """The descriptor of a folder, which is not the caller's to close; made if it is missing."""
@@ -123,7 +130,7 @@ def write_within(
 
 
 def _write(path: str, content: bytes, folders: OpenFolders, *, replaces: bool) -> None:
-    draft = unique_name()
+    draft = folders.draft()
     drafts = folders.begin()
     try:
         _write_new(draft, content, drafts, folders.access)

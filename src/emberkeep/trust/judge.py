@@ -124,7 +124,9 @@ class Judge:
 
     def standing(self) -> object:
         """All that judgements depend on; while it is the same, they stand."""
-        trust = self.trust.current()
+        return self._standing(self.trust.current())
+
+    def _standing(self, trust: Trust) -> object:
         is_unknown = trust is UNREADABLE  # which is equal to that of somebody who said nothing
         return trust, is_unknown, trust.expired(time.time()), len(self.taken_back)
 
@@ -164,7 +166,11 @@ class Judge:
             stamps: with signatures that are right.
             at_home: whether it is in the user's own keep.
         """
-        trust = self.trust.current()
+        return self._objection(self.trust.current(), manifest, stamps, at_home=at_home)
+
+    def _objection(
+        self, trust: Trust, manifest: Manifest, stamps: Stamps, *, at_home: bool = False
+    ) -> str | None:
         problem = self._revocation(trust, manifest, stamps)
         if problem is not None or not stamps.signatures:
             return problem
@@ -214,13 +220,14 @@ class Judge:
 
     def verify_signature(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """None where somebody who counts has signed this very document."""
+        trust = self.trust.current()  # once: what is said meanwhile is another matter
         if not stamps.signatures:
-            return self.objection(manifest, stamps) or "nobody signed it"
-        said = self.standing()  # before it is judged: what is said meanwhile is another matter
+            return self._objection(trust, manifest, stamps) or "nobody signed it"
+        said = self._standing(trust)
         genuine = self.genuine(stamps)
         if not genuine.signatures:
-            return ALTERED
-        problem = self.objection(manifest, genuine)
+            return self._revocation(trust, manifest, stamps) or ALTERED
+        problem = self._objection(trust, manifest, genuine)
         if problem is None:
             if len(self._vouched) >= REMEMBERED:
                 self._vouched.clear()
@@ -305,11 +312,12 @@ class Others:
 
     def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
         """None where it may be used here; what was revoked never may, whatever the policy is."""
-        self.learn_revocations(stamps.signers)
+        trust = self._judge.trust.current()
+        self._learn(trust, stamps.signers)
         # Where it cannot be known what was revoked, only what is vouched for is used.
-        is_unknown = self._judge.trust.current() is UNREADABLE
-        policy = REQUIRE if is_unknown else self._policy
-        if policy == OFF:
+        if self._policy == REQUIRE or trust is UNREADABLE:
+            return self._judge.verify_signature(manifest, stamps)
+        if self._policy == OFF:
             return self._judge.revocation(manifest, stamps)
         genuine = self._judge.genuine(stamps)
         if stamps.signatures and not genuine.signatures:
@@ -318,8 +326,8 @@ class Others:
         if revoked is not None:
             return revoked
         problem = self._judge.verify_signature(manifest, genuine)
-        if problem is None or policy == REQUIRE:
-            return problem
+        if problem is None:
+            return None
         self._on_problem(f"{manifest.key.kind}/{manifest.key.name} is used, though {problem}.")
         return None
 
@@ -378,7 +386,7 @@ class Others:
             return False
         return True
 
-    def learn_revocations(self, signers: Sequence[str] = ()) -> None:
+    def learn_revocations(self) -> None:
         """Look whether the place holds statements by which owners have revoked their keys.
 
         For each key that is trusted, once a minute at most. What is found is remembered in the
@@ -386,7 +394,9 @@ class Others:
         later helps nobody. Of strangers nothing is written down: anybody can make and revoke
         keys without end.
         """
-        trust = self._judge.trust.current()
+        self._learn(self._judge.trust.current())
+
+    def _learn(self, trust: Trust, signers: Sequence[str] = ()) -> None:
         now = time.monotonic()
         for public in (*signers, *trust.keys):
             if now < self._looked_up.get(public, now):

@@ -119,17 +119,30 @@ def is_signed(signer: str, message: bytes, signature: str) -> bool:
     asked = (signer, message, signature)
     known = _good.get(asked)
     if known is None:
-        known = _check(*asked)
-        if len(_good) >= REMEMBERED:
-            _good.clear()
-        _good[asked] = known
+        known = check(*asked)
+        remember(asked, right=known)
     return known
 
 
-def _check(signer: str, message: bytes, signature: str) -> bool:
-    if not is_public_key(signer) or len(signature) != SIGNATURE_DIGITS:
-        return False
-    if signature.strip("0123456789abcdef"):
+def remember(asked: tuple[str, bytes, str], *, right: bool) -> None:
+    """Take note of what `is_signed` would find out about a signer, a message and a signature."""
+    if len(_good) >= REMEMBERED:
+        _good.clear()
+    _good[asked] = right
+
+
+def can_be_right(signer: str, signature: str) -> bool:
+    """Whether a key and a signature are written as such."""
+    return (
+        is_public_key(signer)
+        and len(signature) == SIGNATURE_DIGITS
+        and not signature.strip("0123456789abcdef")
+    )
+
+
+def check(signer: str, message: bytes, signature: str) -> bool:
+    """As `is_signed`, whatever is remembered."""
+    if not can_be_right(signer, signature):
         return False
     ed25519 = _ed25519()
     try:
