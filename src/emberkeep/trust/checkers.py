@@ -3,8 +3,8 @@
 Checking one takes as long as all else that is done to bring an artifact, and Python's lock is held
 meanwhile: threads would wait for one another. These processes know nothing but the mathematics.
 They are given public keys, digests and signatures as lines of text, and answer with digits. What
-they find right `signatures` remembers as if it had checked it. All else it checks itself, as it does
-where they fail.
+they find right `signatures` remembers as if it had checked it. All else it checks itself, as it
+does where they fail.
 """
 
 from __future__ import annotations
