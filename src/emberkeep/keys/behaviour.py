@@ -24,10 +24,8 @@ from emberkeep.keys.code import (
     LibraryImport,
     describe_code,
     library_names,
-    reached_attributes,
     reached_names,
     read_from_module,
-    written_texts,
 )
 from emberkeep.keys.fingerprint import branch, leaf
 from emberkeep.keys.installed import (
@@ -37,6 +35,7 @@ from emberkeep.keys.installed import (
     module_contents,
 )
 from emberkeep.keys.jax_objects import describe_jax
+from emberkeep.keys.names import names_of
 from emberkeep.keys.numba_objects import describe_numba, implicit_registrations, registrations
 from emberkeep.keys.origin import (
     installed_object,
@@ -226,7 +225,7 @@ def _function(function: types.FunctionType, path: str, walk: Visitor) -> Fingerp
     for name, found in _read_from_modules(function, reached):
         child = walk.compile_time(found.value, f"{path} → {name}")
         children.append((f"attribute {name}", child))
-    for label, extension in implicit_registrations(reached_attributes(code)):
+    for label, extension in implicit_registrations(names_of(code).used):
         children.append((label, walk.compile_time(extension, f"{path} → numba {label}")))
     children += _attributes(function, path, walk)
     require_plain(code, path, walk)
@@ -251,7 +250,8 @@ def _read_from_modules(
     }
     if not modules:
         return []
-    names = reached_attributes(function.__code__) | written_texts(function.__code__)
+    named = names_of(function.__code__)
+    names = named.used | named.texts
     return [
         read for label, module in modules.items() for read in read_from_module(module, label, names)
     ]

@@ -18,6 +18,7 @@ import types
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.fingerprint import branch, leaf
 from emberkeep.keys.instructions import CONSTANT, JUMP, NAME, instructions
+from emberkeep.keys.names import names_of, nested
 from emberkeep.keys.origin import (
     is_installed,
     is_replacement,
@@ -152,7 +153,7 @@ def library_names(function: types.FunctionType) -> dict[str, str]:
     where a builtin has the name: a compiler may look at that.
     """
     found: dict[str, str] = {}
-    taken = reached_attributes(function.__code__)
+    taken = names_of(function.__code__).used
     builtins: Any = function.__builtins__
     for code in nested(function.__code__):
         for name in code.co_names:
@@ -217,25 +218,6 @@ def read_from_module(
             yield f"{label}.{name}", Found(value)
 
 
-def reached_attributes(code: types.CodeType) -> frozenset[str]:
-    """Every name that a code object, and the code inside it, uses for an attribute or global."""
-    return frozenset(name for inner in nested(code) for name in inner.co_names)
-
-
-def written_texts(code: types.CodeType) -> frozenset[str]:
-    """Every text constant of a code object, and of the code inside it: `getattr` may take one."""
-    constants = (constant for inner in nested(code) for constant in inner.co_consts)
-    return frozenset(constant for constant in constants if isinstance(constant, str))
-
-
-def nested(code: types.CodeType) -> Iterator[types.CodeType]:
-    """A code object, and all code inside it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from nested(constant)
-
-
 def _follow(
     function: types.FunctionType, steps: Sequence[Step], index: int, aliases: Mapping[str, str]
 ) -> tuple[str, object]:
@@ -293,7 +275,7 @@ def _library_import(
     Where it is loaded already, what somebody put in the place of its own functions counts.
     """
     found: dict[str, Found | None] = {f"import {name}": Found(LibraryImport(name, library))}
-    reached = frozenset(names or ()) | reached_attributes(function.__code__)
+    reached = frozenset(names or ()) | names_of(function.__code__).used
     bound = (name,) if names else (name, name.partition(".")[0])  # `import a.b` binds `a`
     for module in (sys.modules.get(each) for each in bound):
         if module is not None:

@@ -16,6 +16,7 @@ import types
 
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.fingerprint import branch, leaf
+from emberkeep.keys.names import names_of
 from emberkeep.keys.origin import functions_of, home_of, is_followed, is_of_user, own_code
 from emberkeep.startup_records import final
 
@@ -190,17 +191,9 @@ def _held(value: Any) -> Iterator[tuple[str, object]]:
             yield f"captured {name!r}", cell.cell_contents
         except ValueError:  # not assigned yet
             continue
-    for name in sorted(_names(value.__code__)):
+    for name in sorted(names_of(value.__code__).used):
         if name in value.__globals__:
             yield f"global {name!r}", value.__globals__[name]
-
-
-def _names(code: types.CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _names(constant)
-    return names
 
 
 def _has_parts_in_c(value: Any) -> bool:

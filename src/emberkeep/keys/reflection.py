@@ -14,9 +14,10 @@ from __future__ import annotations
 import sys
 
 from emberkeep.errors import Unkeyable
-from emberkeep.keys.code import ATTRIBUTE_LOADS, GLOBAL_LOADS, nested, written_texts
+from emberkeep.keys.code import ATTRIBUTE_LOADS, GLOBAL_LOADS
 from emberkeep.keys.fingerprint import branch, leaf
 from emberkeep.keys.instructions import NAME, instructions
+from emberkeep.keys.names import names_of, nested
 from emberkeep.keys.refusal import GlobalsChange
 
 TYPE_CHECKING = False
@@ -75,8 +76,8 @@ def require_plain(code: types.CodeType, path: str, walk: Visitor) -> None:
         Unkeyable: it reads where code stands, what others reach, or which classes there are.
         GlobalsChange: it reads names, and they are not in the key so far.
     """
-    mentioned = {name for each in nested(code) for name in each.co_names} | written_texts(code)
-    if not mentioned & (READING | HIDDEN):
+    named = names_of(code)
+    if not (named.used | named.texts) & (READING | HIDDEN):
         return
     read = _read(code)
     for name in sorted(read & HIDDEN):
@@ -103,7 +104,7 @@ def _read(code: types.CodeType) -> set[str]:
                 if not name.startswith("__"):
                     found.add(name)
         if "getattr" in each.co_names:
-            found |= written_texts(each)
+            found |= names_of(each).texts
     return found
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from emberkeep.errors import InvalidKernel
-from emberkeep.keys.code import reached_attributes
+from emberkeep.keys.names import names_of
 from emberkeep.keys.origin import said
 
 # What a target makes of a function: (function, options written on its dispatcher) → compiled form.
@@ -137,7 +137,7 @@ class Adapter:
         return copy
 
     def _fill(self, copy: types.FunctionType, function: types.FunctionType) -> None:
-        for name in _names(function.__code__):
+        for name in names_of(function.__code__).used:
             if name in copy.__globals__:
                 copy.__globals__[name] = self._value(copy.__globals__[name], function.__code__)
         pairs = zip(copy.__closure__ or (), function.__closure__ or (), strict=True)
@@ -188,7 +188,7 @@ class Adapter:
         if module in self._open:  # modules hold each other; nobody reads `a.b.a.f`
             return module
         held = vars(module)
-        read = {name: held[name] for name in reached_attributes(code) if name in held}
+        read = {name: held[name] for name in names_of(code).used if name in held}
         self._open.append(module)
         changed = {name: self._value(value, code) for name, value in read.items()}
         self._open.pop()
@@ -216,15 +216,6 @@ def _copy(function: types.FunctionType) -> types.FunctionType:
     copy.__qualname__ = function.__qualname__
     copy.__module__ = function.__module__
     return copy
-
-
-def _names(code: types.CodeType) -> set[str]:
-    """Names that code may read as globals, in the functions and comprehensions within it too."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _names(constant)
-    return names
 
 
 def refuse_results(name: str, returned: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ import re
 import types
 
 from emberkeep.errors import InvalidKernel
+from emberkeep.keys.names import nested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,16 +122,9 @@ def _reached(function: types.FunctionType, seen: set[int]) -> Iterator[types.Cod
     if id(function) in seen:
         return
     seen.add(id(function))
-    yield from _within(function.__code__)
+    yield from nested(function.__code__)
     for name in function.__code__.co_names:
         value: object = function.__globals__.get(name)
         callee = getattr(value, "py_func", value)
         if isinstance(callee, types.FunctionType) and callee.__module__ == function.__module__:
             yield from _reached(callee, seen)
-
-
-def _within(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _within(constant)
