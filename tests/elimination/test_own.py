@@ -45,11 +45,11 @@ def reached(function, seen):
 def test_all_that_a_kernel_reaches_is_in_its_key(kernel):
     source = kernel._source(kernel._declared[0])
     assert source.own
-    assert set(toolchain(own=source.own).ingredients["emberkeep"]) == set(source.own)
+    assert set(toolchain(own=source.own).ingredients["own code"]) == set(source.own)
     functions = set()
     reached(kernel.function, functions)
     for function in functions:
-        homes = [f"emberkeep.{own}" for own in source.own]
+        homes = source.own
         assert any(function.__module__.startswith(home) for home in homes), function
 
 
@@ -65,4 +65,4 @@ def test_constants_come_from_what_is_keyed(module):
     """Numbers have no module that could be asked: the imports of the file are looked at."""
     for statement in ast.parse(Path(module.__file__).read_text()).body:
         if isinstance(statement, ast.ImportFrom) and statement.module != "emberkeep.targets.kernel":
-            assert statement.module.startswith(tuple(f"emberkeep.{own}" for own in module.OWN))
+            assert statement.module.startswith(tuple(module.OWN))

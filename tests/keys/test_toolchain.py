@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from emberkeep.errors import Unkeyable
+from emberkeep.keys import drift
 from emberkeep.keys import toolchain as module
 from emberkeep.keys.toolchain import toolchain
 
@@ -166,8 +167,8 @@ class TestRest:
 
     def test_only_what_was_asked_for(self):
         assert set(toolchain(()).ingredients) == {"python", "packages"}
-        everything = toolchain(cuda=True, own=("errors",)).ingredients
-        assert set(everything) == {"python", "packages", "numba", "cuda", "emberkeep"}
+        everything = toolchain(cuda=True, own=("emberkeep.errors",)).ingredients
+        assert set(everything) == {"python", "packages", "numba", "cuda", "own code"}
 
     @pytest.mark.parametrize("name", ["numba", "numba-cuda", "numba_cuda"])
     def test_numba_brings_its_settings(self, name, monkeypatch):
@@ -190,24 +191,25 @@ class TestRest:
         for tool in ("ld", "cc"):
             (tmp_path / tool).write_bytes(b"another")
             (tmp_path / tool).chmod(0o755)
-        before = toolchain(cuda=True, own=("targets",)).ingredients
+        before = toolchain(cuda=True, own=("emberkeep.targets",)).ingredients
         monkeypatch.setenv(variable, f"{tmp_path}:{os.environ.get(variable, '')}")
-        assert toolchain(cuda=True, own=("targets",)).ingredients == before
+        assert toolchain(cuda=True, own=("emberkeep.targets",)).ingredients == before
 
 
 class TestOwnCode:
     @pytest.fixture
     def checkout(self, tmp_path, monkeypatch):
-        """A copy of emberkeep's folder, as far as it is needed."""
-        root = tmp_path / "emberkeep"
+        """A package of somebody's, whose kernels are written by its `codegen`."""
+        root = tmp_path
         (root / "engine" / "codegen").mkdir(parents=True)
         (root / "engine" / "codegen" / "emit.py").write_text("x = 1")
         (root / "engine" / "other.py").write_text("x = 1")
-        monkeypatch.setattr(module, "__file__", str(root / "keys" / "toolchain.py"))
+        (root / "engine" / "__init__.py").write_text("")
+        monkeypatch.syspath_prepend(tmp_path)
         return root
 
     def own(self, *names):
-        return toolchain((), own=names).ingredients["emberkeep"]
+        return toolchain((), own=names).ingredients["own code"]
 
     def test_an_edited_checkout_counts(self, checkout):
         before = self.own("engine.codegen", "engine.other")
@@ -227,15 +229,33 @@ class TestOwnCode:
         (checkout / "engine/codegen/emit.py").rename(checkout / "engine/codegen/omit.py")
         assert self.own("engine.codegen") != before
 
+    def test_a_module_alone_and_a_loaded_package_are_found(self, checkout):
+        (checkout / "alone.py").write_text("x = 1")
+        before = self.own("alone")
+        (checkout / "alone.py").write_text("x = 2")
+        assert self.own("alone") != before
+        assert set(self.own("emberkeep.keys", "emberkeep.errors")) == {
+            "emberkeep.keys",
+            "emberkeep.errors",
+        }
+
+    @pytest.mark.parametrize("name", ["alone.part", "nobody", "nobody.part", "engine.other.part"])
+    def test_what_is_no_module_is_refused(self, checkout, name):
+        (checkout / "alone.py").write_text("x = 1")
+        with pytest.raises(Unkeyable, match="no package or module"):
+            self.own(name)
+
     def test_an_unknown_name_is_refused(self, checkout):
-        with pytest.raises(Unkeyable, match=r"own 'engine\.typo'.*no subpackage"):
+        with pytest.raises(
+            Unkeyable, match=r"own 'engine\.typo'.*no package or module of this name"
+        ):
             self.own("engine.typo")
 
 
 FINGERPRINT = """
 import json, sys
 from emberkeep.keys.toolchain import toolchain
-found = toolchain(('numba', 'llvmlite', 'numpy'), own=('keys',), cuda=True)
+found = toolchain(('numba', 'llvmlite', 'numpy'), own=('emberkeep.keys',), cuda=True)
 print(json.dumps(found.ingredients))
 """
 
@@ -244,7 +264,7 @@ import sys
 {first}
 before = set(sys.modules)
 from emberkeep.keys.toolchain import toolchain
-toolchain(('numba', 'llvmlite', 'numpy'), own=('keys',), cuda=True)
+toolchain(('numba', 'llvmlite', 'numpy'), own=('emberkeep.keys',), cuda=True)
 new = sorted(set(sys.modules) - before)
 import json
 print(json.dumps(new))
@@ -269,7 +289,7 @@ class TestProcesses:
         assert [name for name in new if name in heavy] == []
 
     def test_no_path_is_an_ingredient(self):
-        text = json.dumps(toolchain(cuda=True, own=("keys",)).ingredients)
+        text = json.dumps(toolchain(cuda=True, own=("emberkeep.keys",)).ingredients)
         for folder in {*filter(None, sys.path), sys.prefix, str(Path.home())}:
             assert folder not in text
 
@@ -284,7 +304,7 @@ class TestProcesses:
             else:
                 assert isinstance(value, str)
 
-        check(toolchain(cuda=True, own=("keys",)).ingredients)
+        check(toolchain(cuda=True, own=("emberkeep.keys",)).ingredients)
 
 
 class TestDrift:
@@ -292,7 +312,7 @@ class TestDrift:
         code = """
 import json
 from emberkeep.keys.toolchain import toolchain
-keyed = toolchain(('numba', 'llvmlite', 'numpy'), own=('keys',), cuda=True)
+keyed = toolchain(('numba', 'llvmlite', 'numpy'), own=('emberkeep.keys',), cuda=True)
 import numba
 numba.njit(lambda x: x + 1)(1)
 print(json.dumps(keyed.drift()))
@@ -361,7 +381,7 @@ print(json.dumps(keyed.drift()))
 
         keyed = toolchain((), cuda=True)
         loaded = Library("nvvm", "libnvvm.so", "sha256:unknown", "/opt/libnvvm.so")
-        monkeypatch.setattr(module, "mapped_libraries", lambda roles: (loaded,))
+        monkeypatch.setattr(drift, "mapped_libraries", lambda roles: (loaded,))
         (sentence,) = keyed.drift()
         assert "/opt/libnvvm.so was loaded" in sentence
         assert "Set CUDA_HOME" in sentence
@@ -375,7 +395,7 @@ print(json.dumps(keyed.drift()))
         monkeypatch.setenv("CUDA_HOME", str(tmp_path))
         keyed = toolchain((), cuda=True)
         loaded = Library("nvvm", "libnvvm.so", identify(str(path)), str(path))
-        monkeypatch.setattr(module, "mapped_libraries", lambda roles: (loaded,))
+        monkeypatch.setattr(drift, "mapped_libraries", lambda roles: (loaded,))
         assert keyed.drift() == ()
 
     def test_vector_mathematics_that_nobody_saw(self, monkeypatch):
@@ -389,5 +409,5 @@ print(json.dumps(keyed.drift()))
 def test_one_name_is_not_taken_apart_into_letters():
     assert toolchain("numba").ingredients == toolchain(("numba",)).ingredients
     assert set(toolchain("numba").ingredients["packages"]) == {"numba"}
-    one = toolchain(("numba",), own="keys.walk").ingredients
-    assert one == toolchain(("numba",), own=("keys.walk",)).ingredients
+    one = toolchain(("numba",), own="emberkeep.keys.walk").ingredients
+    assert one == toolchain(("numba",), own=("emberkeep.keys.walk",)).ingredients

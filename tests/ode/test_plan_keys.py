@@ -217,7 +217,7 @@ def test_systems_that_are_functions_count_by_what_they_do(monkeypatch):
 
 @pytest.mark.parametrize("target", [CpuTarget(), CudaTarget("sm_90")], ids=lambda one: one.name)
 def test_the_code_that_generates_is_in_the_build_key(target):
-    own = build_half(target, Compilation(plan()).own).ingredients["emberkeep"]
+    own = build_half(target, Compilation(plan()).own).ingredients["own code"]
     assert set(OWN) <= set(own)
 
 
@@ -239,7 +239,7 @@ def test_no_module_that_writes_source_is_left_out():
     )
     writes_none = {"emberkeep.errors", "emberkeep.ode.errors"}
     writes_none |= {"emberkeep.startup_records", "emberkeep.ode"}
-    prefixes = tuple(f"emberkeep.{name}" for name in OWN)
+    prefixes = OWN
     left_out = [name for name in ran.stdout.split() if not name.startswith(prefixes)]
     assert set(left_out) <= writes_none
 

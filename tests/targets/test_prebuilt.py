@@ -96,7 +96,7 @@ def test_changed_sources_are_not_what_was_compiled(folder, monkeypatch):
     real = prebuilt.own_digests
 
     def edited(names):
-        return {**real(names), "elimination": "sha256:other"}
+        return {**real(names), "emberkeep.elimination": "sha256:other"}
 
     monkeypatch.setattr(prebuilt, "own_digests", edited)
     assert came() is None

@@ -238,7 +238,7 @@ def test_versions_and_own_code():
     assert set(told["packages"]) == {"jax", "jaxlib", "ml_dtypes", "numpy", "opt_einsum"}
     assert told["packages"]["jaxlib"] == {"version": jax.lib.__version__}
     assert told["packages"]["jax"] == {"version": jax.__version__}
-    assert told["emberkeep"].keys() == {"xla.executables"}
+    assert told["own code"].keys() == {"emberkeep.xla.executables"}
 
 
 def test_keys_hold_no_arrays_of_jax_without_a_spec(keep):

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _METADATA_SUFFIXES = (".dist-info", ".egg-info")
 
+ABSENT = "absent"  # in place of the version of what is not installed
+
 
 @final
 @frozen
@@ -242,6 +244,11 @@ _PYTHON_OWN = (_LIBRARY, os.path.join(_LIBRARY, "lib-dynload"))
 _last_look: dict[str, Installation] = {}
 _listings: dict[str, _Listing] = {}
 _NOTHING = _Listing(stamp=0, settled=True, metadata={}, marks=())
+
+
+def import_name(name: str) -> str:
+    """How a distribution's package is imported, as a rule."""
+    return name.replace("-", "_")
 
 
 def find_distribution(name: str) -> Distribution | None:

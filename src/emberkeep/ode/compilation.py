@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 # emberkeep's own code that decides about the source, beside what targets are made of.
 OWN = (
-    "ode.codegen",
-    "ode.compilation",
-    "ode.control",
-    "ode.methods",
-    "ode.plan",
-    "ode.status",
-    "ode.system",
+    "emberkeep.ode.codegen",
+    "emberkeep.ode.compilation",
+    "emberkeep.ode.control",
+    "emberkeep.ode.methods",
+    "emberkeep.ode.plan",
+    "emberkeep.ode.status",
+    "emberkeep.ode.system",
 )
 
 

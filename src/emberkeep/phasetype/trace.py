@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 KIND = "traces"
 ROLE = "program"
 # What decides about the order and the patterns: another version of it is another trace.
-OWN = ("elimination",)
+OWN = ("emberkeep.elimination",)
 
 
 @final

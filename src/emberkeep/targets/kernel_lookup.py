@@ -6,8 +6,8 @@ import warnings
 
 from emberkeep.errors import StoreWarning, TargetUnavailable, Unkeyable, Unloadable
 from emberkeep.keep import Keep, depth_of_caller
+from emberkeep.keys.distributions import ABSENT
 from emberkeep.keys.keyed import key_of
-from emberkeep.keys.toolchain import ABSENT
 from emberkeep.startup_records import final, frozen, replace
 from emberkeep.store.manifest import MISREAD
 

@@ -4,7 +4,7 @@ A folder in the package, beside the code: an index for each level of processors,
 by their digest, compressed. Who can change it can change emberkeep itself, so it needs no seal; but
 it is machine code, so it is judged like all other before it is loaded. An index names the digests
 of emberkeep's own files that its kernels were made from. Where those are not what is installed, a
-kernel is compiled like any other. `prebuilding` writes what is read here.
+kernel is compiled like any other. `prebuilt_writer` writes what is read here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 
 from emberkeep.errors import StoreWarning
 from emberkeep.keep import Artifact, span
-from emberkeep.keys.toolchain import own_digests
+from emberkeep.keys.file_digests import own_digests
 from emberkeep.startup_records import parse_json, sha256
 from emberkeep.targets.cpu.features import LEVELS, host, missing
 from emberkeep.targets.cpu.target import OWN, SHARED

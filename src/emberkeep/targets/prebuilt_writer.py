@@ -8,7 +8,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from emberkeep.errors import TargetUnavailable
-from emberkeep.keys.toolchain import own_digests
+from emberkeep.keys.file_digests import own_digests
 from emberkeep.startup_records import sha256
 from emberkeep.targets.cpu.target import OWN, SHARED, CpuTarget
 from emberkeep.targets.prebuilt import FORMAT

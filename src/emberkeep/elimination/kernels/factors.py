@@ -19,7 +19,7 @@ from emberkeep.elimination.layout import (
 )
 from emberkeep.targets.kernel import Kernel, kernel
 
-OWN = ("elimination",)
+OWN = ("emberkeep.elimination",)
 
 FAST = ("contract", "nsz")
 

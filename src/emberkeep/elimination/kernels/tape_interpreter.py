@@ -22,7 +22,7 @@ from emberkeep.elimination.kernels.lanes import (
 from emberkeep.elimination.layout import DIVIDE
 from emberkeep.targets.kernel import kernel
 
-OWN = ("elimination",)
+OWN = ("emberkeep.elimination",)
 
 # What cannot change which numbers are not finite: those are what tells of bad parameters.
 FAST = ("contract", "nsz", "reassoc")

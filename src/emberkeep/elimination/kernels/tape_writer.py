@@ -12,7 +12,7 @@ from emberkeep.elimination.kernels.factors import edges_of, sizes, triangles_of
 from emberkeep.elimination.layout import DIVIDE, ELIMINATED, MULTIPLY, ONE
 from emberkeep.targets.kernel import kernel
 
-OWN = ("elimination",)
+OWN = ("emberkeep.elimination",)
 
 
 def _note(written, at, kind, target, first, second):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # What writes these programs, besides JAX.
 LIBRARIES = ("optax", "blackjax", "numpyro")
-OWN = ("phasetype.inference", "phasetype.differentiable")
+OWN = ("emberkeep.phasetype.inference", "emberkeep.phasetype.differentiable")
 QUICKLY = {"xla_backend_optimization_level": 0}
 
 _made: dict[object, Callable[..., Any]] = {}

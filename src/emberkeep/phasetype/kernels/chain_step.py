@@ -33,7 +33,7 @@ from emberkeep.elimination.kernels.lanes import (
     times,
 )
 
-OWN = ("phasetype.kernels", "elimination.kernels")
+OWN = ("emberkeep.phasetype.kernels", "emberkeep.elimination.kernels")
 
 # What cannot change which numbers are not finite: those are what tells of bad weights.
 FAST = ("contract", "nsz")

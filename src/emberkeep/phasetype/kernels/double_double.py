@@ -13,7 +13,7 @@ import numpy as np
 
 from emberkeep.targets.kernel import kernel
 
-OWN = ("phasetype.kernels",)
+OWN = ("emberkeep.phasetype.kernels",)
 HALVES = 134217729.0  # 2^27 + 1: splits a float into halves whose products are exact
 TINY = 1e-300  # what is less has not the digits of two floats, and costs a processor's time
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from emberkeep.targets.kernel import kernel
 
-OWN = ("phasetype.kernels",)
+OWN = ("emberkeep.phasetype.kernels",)
 
 
 @kernel(

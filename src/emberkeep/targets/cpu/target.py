@@ -33,12 +33,12 @@ SHARED, RELOCATABLE = (
 
 # emberkeep's own code that decides about the bytes.
 OWN = (
-    "targets.callees",
-    "targets.arguments",
-    "targets.cpu",
-    "targets.indexed_arrays",
-    "targets.overloads",
-    "targets.protocol",
+    "emberkeep.targets.callees",
+    "emberkeep.targets.arguments",
+    "emberkeep.targets.cpu",
+    "emberkeep.targets.indexed_arrays",
+    "emberkeep.targets.overloads",
+    "emberkeep.targets.protocol",
 )
 
 

@@ -15,12 +15,12 @@ PACKAGES = ("numba-cuda", "numba", "llvmlite", "cuda-core", "cuda-bindings")
 
 # emberkeep's own code that decides about the bytes.
 OWN = (
-    "targets.callees",
-    "targets.arguments",
-    "targets.cuda",
-    "targets.indexed_arrays",
-    "targets.overloads",
-    "targets.protocol",
+    "emberkeep.targets.callees",
+    "emberkeep.targets.arguments",
+    "emberkeep.targets.cuda",
+    "emberkeep.targets.indexed_arrays",
+    "emberkeep.targets.overloads",
+    "emberkeep.targets.protocol",
 )
 
 

@@ -38,6 +38,13 @@ OBJECT, BITCODE = "object", "bitcode"
 MOST_FUNCTIONS = 10_000_000
 _PLAIN = (bool, int, float, str, type(None))
 
+# emberkeep's own code that decides about what is kept.
+OWN = (
+    "emberkeep.targets.callees",
+    "emberkeep.targets.numba_caches",
+    "emberkeep.targets.overloads",
+)
+
 
 def attach(dispatcher: Any, keep: Keep, called: tuple[str, str]) -> None:
     """Let a dispatcher keep what it compiles, compile it afresh, and ask at each call."""
@@ -120,8 +127,7 @@ class FunctionCache(caching._Cache):  # noqa: SLF001 - numba's own base of cache
         self._enabled = True
         self._root = keep.settings.root
         self.called = called
-        own = ("targets.callees", "targets.numba_caches", "targets.overloads")
-        self.lookup = Lookup(keep, dispatcher, lambda: toolchain(own=own), called)
+        self.lookup = Lookup(keep, dispatcher, lambda: toolchain(own=OWN), called)
         self._before: list[Any] = []
 
     def check(self) -> None:

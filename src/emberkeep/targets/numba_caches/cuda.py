@@ -35,7 +35,12 @@ if TYPE_CHECKING:
     from emberkeep.keys.toolchain import Toolchain
 
 CUBIN = "compressed cubin"
-OWN = ("targets.callees", "targets.cuda.load", "targets.numba_caches", "targets.overloads")
+OWN = (
+    "emberkeep.targets.callees",
+    "emberkeep.targets.cuda.load",
+    "emberkeep.targets.numba_caches",
+    "emberkeep.targets.overloads",
+)
 
 
 def attach(

@@ -27,7 +27,7 @@ GPU_PACKAGES = tuple(
     for name in ("cuda12", "cuda13", "rocm60", "rocm7")
     for part in ("pjrt", "plugin")
 )
-OWN = ("xla.executables",)
+OWN = ("emberkeep.xla.executables",)
 FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS")
 
 # What changes no code: caches, logs, what errors look like, which devices there are (the device
