@@ -14,7 +14,7 @@ from emberkeep.errors import InvalidArgument, OutOfDeviceMemory, Unloadable
 from emberkeep.targets.cuda.driver import open_device
 from emberkeep.targets.cuda.memory import Stream, empty_on_device, pinned_empty, to_device
 from emberkeep.targets.cuda.target import CudaTarget
-from emberkeep.targets.kernel_lookup import obtain_artifact
+from emberkeep.targets.kernel_lookup import fetch
 from emberkeep.testing.targets import RELAX, TargetContract, relax
 
 pytestmark = pytest.mark.gpu
@@ -152,7 +152,7 @@ def test_a_cubin_for_another_architecture_is_not_run(tmp_path):
     source = TestCuda().source(relax, RELAX)
     here = open_device().capability
     other = "sm_80" if here[0] != 8 else "sm_90"
-    artifact = obtain_artifact(keep, CudaTarget(other), source)
+    artifact = fetch(keep, CudaTarget(other), source)
     with pytest.raises(Unloadable, match=rf"{other}.*{here[0]}\.{here[1]}"):
         CudaTarget(other).load(artifact)
 

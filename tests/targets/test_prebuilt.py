@@ -16,9 +16,10 @@ from emberkeep.errors import StoreWarning
 from emberkeep.keys.keyed import key_of
 from emberkeep.phasetype.ahead import own_kernels
 from emberkeep.targets import prebuilt
+from emberkeep.targets.cpu import load
 from emberkeep.targets.cpu.features import LEVELS, host, missing
 from emberkeep.targets.cpu.target import CpuTarget
-from emberkeep.targets.kernel_lookup import obtain
+from emberkeep.targets.kernel_lookup import fetch_for_this_machine, obtain
 from emberkeep.targets.prebuilt_writer import write_prebuilt
 
 LEVEL = "x86-64-v2"
@@ -89,6 +90,14 @@ def test_no_compiler_is_imported(folder):
         "kernel._obtain(kernel._declared[0], 'cpu', CpuTarget)\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+
+
+def test_fetching_it_loads_nothing(folder, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(load, "_open", lambda image, digest: opened.append(digest))
+    monkeypatch.setattr(load, "_loaded", {})
+    assert fetch_for_this_machine(Keep(tmp_path), CpuTarget(), source()).reason == came().reason
+    assert opened == []
 
 
 def test_changed_sources_are_not_what_was_compiled(folder, monkeypatch):

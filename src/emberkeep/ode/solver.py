@@ -14,7 +14,7 @@ from emberkeep.ode.system.system import System
 from emberkeep.ode.times import make_times
 from emberkeep.ode.tolerances import ATOL, MAX_STEPS, RTOL, Numbers, kernel_numbers
 from emberkeep.startup_records import final
-from emberkeep.targets.kernel_lookup import default_keep, obtain_artifact
+from emberkeep.targets.kernel_lookup import default_keep, fetch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Solver:
             keep: where to; the solver's own by default.
         """
         compilation = Compilation(self.plan(outputs=outputs))
-        return obtain_artifact(keep or self._keep, target or self.target, compilation)
+        return fetch(keep or self._keep, target or self.target, compilation)
 
     def source(self, outputs: Iterable[str] = ("final",)) -> str:
         """The code that is generated, for reading."""

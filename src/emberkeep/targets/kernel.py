@@ -5,7 +5,7 @@ from __future__ import annotations
 from emberkeep.errors import InvalidArgument, InvalidKernel
 from emberkeep.startup_records import final
 from emberkeep.targets.arguments import accepts, describe, parse_signature, type_of
-from emberkeep.targets.kernel_lookup import default_keep, obtain_artifact, obtain_own, renew
+from emberkeep.targets.kernel_lookup import default_keep, fetch, fetch_for_this_machine, renew
 from emberkeep.targets.protocol import KernelSource, argument_names
 
 TYPE_CHECKING = False
@@ -310,7 +310,7 @@ class Kernel:
         wanted = self._wanted(signature)
         keep = self._keep or keep or default_keep()
         target = target or self.cpu_target()
-        return tuple(obtain_artifact(keep, target, self._source(types)) for types in wanted)
+        return tuple(fetch(keep, target, self._source(types)) for types in wanted)
 
     def obtained(self, keep: Keep | None = None) -> Artifact:
         """The compiled kernel for this machine, for who calls it by another entry.
@@ -321,8 +321,8 @@ class Kernel:
         Raises:
             InvalidKernel: it cannot be compiled, or it has no signature.
         """
-        source = self._source(self._wanted(None)[0])
-        return obtain_own(self._keep or keep or default_keep(), self.cpu_target(), source)
+        source, keep = self._source(self._wanted(None)[0]), self._keep or keep or default_keep()
+        return fetch_for_this_machine(keep, self.cpu_target(), source)
 
     def compile_times(
         self, target: Target | None = None, *, signature: str | None = None, isolate: bool = False

@@ -14,12 +14,14 @@ from emberkeep.store.manifest import MISREAD
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, TypeVar
 
     from emberkeep.keep import Artifact
     from emberkeep.keys.keyed import Keyed
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.protocol import Request, Runnable, Target
+
+    Use = TypeVar("Use")
 
 KIND = "generated"
 
@@ -54,8 +56,8 @@ def build_half(target: Target, own: Sequence[str] = ()) -> BuildHalf:
     return BuildHalf({**toolchain.ingredients, "machine": target.ingredients()}, toolchain)
 
 
-def obtain_artifact(keep: Keep, target: Target, request: Request) -> Artifact:
-    """The compiled kernel, to be loaded by whoever wants it.
+def fetch(keep: Keep, target: Target, request: Request) -> Artifact:
+    """The compiled kernel, kept or compiled now; nothing is loaded.
 
     A kernel that cannot be keyed is compiled and not kept; the user is told why.
 
@@ -68,10 +70,16 @@ def obtain_artifact(keep: Keep, target: Target, request: Request) -> Artifact:
         half = build_half(target, request.own)
     except Unkeyable as problem:  # of the compiler or the machine, not of the kernel
         return _compile_alone(keep, target, request, problem)
-    elsewhere = _built_elsewhere(keep, target, request, keyed, half)
+    elsewhere = _first_usable(request, _built_elsewhere(keep, request, keyed, half), target.check)
     if elsewhere is not None:
         return elsewhere[0]
     return _keep_or_compile(keep, target, request, keyed, half)
+
+
+def fetch_for_this_machine(keep: Keep, target: Target, request: Request) -> Artifact:
+    """The compiled kernel as it came with emberkeep, or as `fetch` has it."""
+    came = _came_with_us(target, request, key_of(request.ingredients), target.check)
+    return fetch(keep, target, request) if came is None else came[0]
 
 
 def _keep_or_compile(
@@ -164,14 +172,14 @@ def _load(keep: Keep, target: Target, request: Request, keyed: Keyed) -> Runnabl
     is as good, if this machine can run it. What was kept but cannot be loaded is compiled for this
     very machine; where even that was kept and cannot be loaded, anew.
     """
-    came = _came_with_us(target, request, keyed)
+    came = _came_with_us(target, request, keyed, target.load)
     if came is not None:
         return came[1]
     try:
         half = build_half(target, request.own)
     except Unkeyable as problem:  # of the compiler or the machine, not of the kernel
         return target.load(_compile_alone(keep, target, request, problem))
-    elsewhere = _built_elsewhere(keep, target, request, keyed, half)
+    elsewhere = _first_usable(request, _built_elsewhere(keep, request, keyed, half), target.load)
     if elsewhere is not None:
         return elsewhere[1]
     try:
@@ -219,16 +227,10 @@ def _load_or_replace(
     return target.load(_keep_or_compile(keep, target, request, keyed, half, artifact))
 
 
-def obtain_own(keep: Keep, target: Target, request: Request) -> Artifact:
-    """The compiled kernel as it came with us, or as `obtain_artifact` has it; to be loaded."""
-    came = _came_with_us(target, request, key_of(request.ingredients))
-    return obtain_artifact(keep, target, request) if came is None else came[0]
-
-
 def _came_with_us(
-    target: Target, request: Request, keyed: Keyed
-) -> tuple[Artifact, Runnable] | None:
-    """One of emberkeep's own that its wheel carries, loaded; None where there is none for here."""
+    target: Target, request: Request, keyed: Keyed, use: Callable[[Artifact], Use]
+) -> tuple[Artifact, Use] | None:
+    """One of emberkeep's own that its wheel carries, used; None where there is none for here."""
     if not request.own:
         return None
     from emberkeep.targets.prebuilt import came_with_us
@@ -237,7 +239,7 @@ def _came_with_us(
     if artifact is None:
         return None
     try:
-        return artifact, target.load(artifact)
+        return artifact, use(artifact)
     except Unloadable as problem:
         _warn(
             f"The kernel {request.name!r} that came with emberkeep cannot be loaded here and is "
@@ -246,24 +248,28 @@ def _came_with_us(
         return None
 
 
-def _built_elsewhere(
-    keep: Keep, target: Target, request: Request, keyed: Keyed, half: BuildHalf
-) -> tuple[Artifact, Runnable] | None:
-    """What is kept and runs here, whichever of the pinned toolchains has built it.
+def _built_elsewhere(keep: Keep, request: Request, keyed: Keyed, half: BuildHalf) -> list[Artifact]:
+    """What is kept and may run here, whichever of the pinned toolchains has built it; best first.
 
-    None where nothing is, or where this machine compiles for itself and the user has not said
-    otherwise.
+    Nothing where this machine compiles for itself and the user has not said otherwise.
     """
     wanted = keep.settings.toolchain
     if wanted is None and not _lacks_compiler(half):
-        return None
+        return []
     try:
         found = list(keep.find(KIND, request.name, keyed.ingredients(), toolchain=half))
     except Unkeyable:
-        return None
-    for artifact in sorted(found, key=lambda artifact: _preference(artifact, wanted)):
+        return []
+    return sorted(found, key=lambda artifact: _preference(artifact, wanted))
+
+
+def _first_usable(
+    request: Request, candidates: list[Artifact], use: Callable[[Artifact], Use]
+) -> tuple[Artifact, Use] | None:
+    """The first that can be used here, and what it was used for."""
+    for artifact in candidates:
         try:
-            return artifact, target.load(artifact)
+            return artifact, use(artifact)
         except (Unloadable, TargetUnavailable, *MISREAD) as problem:
             _log(f"{request.name} of {artifact.key} is passed over: {problem}")
     return None

@@ -152,6 +152,15 @@ class Target(ABC):
         """What compiling each function of a kernel costs by itself; nothing is kept or run."""
 
     @abstractmethod
+    def check(self, artifact: Artifact) -> None:
+        """Judge whether this machine can run blobs; nothing of them is loaded.
+
+        Raises:
+            Unloadable: it cannot.
+            TargetUnavailable: there is no such device here.
+        """
+
+    @abstractmethod
     def load(self, artifact: Artifact) -> Runnable:
         """Make blobs callable, without importing a compiler.
 

@@ -22,7 +22,7 @@ import pytest
 from emberkeep.errors import InvalidArgument, InvalidKernel, Unloadable
 from emberkeep.keep import Artifact, Keep
 from emberkeep.targets.arguments import parse_signature
-from emberkeep.targets.kernel_lookup import obtain, obtain_artifact
+from emberkeep.targets.kernel_lookup import fetch, obtain
 from emberkeep.targets.protocol import KernelSource, Target
 from emberkeep.testing.keys import key_of
 
@@ -159,7 +159,7 @@ class TargetContract(ABC):
         for _ in range(2):
             keep = Keep(tmp_path / "keep", memory_size=0)
             source = self.source(relax, RELAX)
-            artifacts.append(obtain_artifact(keep, target, source))
+            artifacts.append(fetch(keep, target, source))
             out = self.place(np.zeros(500))
             obtain(keep, target, source)(
                 500, (self.place(x), self.place(x[::-1].copy()), 0.3, 9, out)
@@ -224,9 +224,13 @@ class TargetContract(ABC):
 
     def test_refuses_code_that_is_none(self, keep: Keep, target: Target) -> None:
         """Nothing that is not what it should be reaches the loader; the process lives on."""
-        artifact = obtain_artifact(keep, target, self.source(overwrite, "int64[::1]"))
+        artifact = fetch(keep, target, self.source(overwrite, "int64[::1]"))
         ((role, image),) = artifact.blobs.items()
         broken = [b"", b"\x7fELF", image[: len(image) // 2], bytes(len(image)), b"#!/bin/sh\n"]
         for content in broken:
+            damaged = Artifact("", {role: content}, artifact.layout, hit=True, reason="")
             with pytest.raises(Unloadable):
-                target.load(Artifact("", {role: content}, artifact.layout, hit=True, reason=""))
+                target.check(damaged)
+            with pytest.raises(Unloadable):
+                target.load(damaged)
+        target.check(artifact)

@@ -13,9 +13,8 @@ from importlib import import_module
 
 from emberkeep.errors import InvalidKernel, Unloadable
 from emberkeep.startup_records import final, sha256
-from emberkeep.targets.cpu.features import host, missing
 from emberkeep.targets.cpu.load import load_object_llvmlite, load_shared_object
-from emberkeep.targets.cpu.target import RELOCATABLE, SHARED
+from emberkeep.targets.cpu.target import RELOCATABLE, SHARED, require_features
 from emberkeep.targets.cpu.xla_entry import XLA_ENTRY
 
 TYPE_CHECKING = False
@@ -93,10 +92,7 @@ def _rebuilt(kernel: Kernel) -> tuple[Artifact, int]:
 
 
 def _entry_of(artifact: Artifact, name: str) -> int:
-    layout: Any = artifact.layout
-    lacking = missing(layout["features"], host())
-    if lacking:
-        raise Unloadable(f"It was compiled for a processor with {', '.join(lacking)}")
+    require_features(artifact)
     try:
         if SHARED in artifact.blobs:
             return load_shared_object(artifact.blobs[SHARED]).address(XLA_ENTRY)

@@ -10,12 +10,14 @@ import pytest
 
 import emberkeep
 from emberkeep.errors import StoreWarning, TargetUnavailable, Unloadable
+from emberkeep.keep import Artifact
 from emberkeep.startup_records import replace
-from emberkeep.targets.cpu import features, target
+from emberkeep.targets import kernel_lookup
+from emberkeep.targets.cpu import features, load, target
 from emberkeep.targets.cpu.features import LEVELS, Host, host, missing
 from emberkeep.targets.cpu.link import Unlinkable
 from emberkeep.targets.cpu.target import CpuTarget
-from emberkeep.targets.kernel_lookup import obtain, obtain_artifact
+from emberkeep.targets.kernel_lookup import fetch, obtain
 from emberkeep.testing import key_of
 from emberkeep.testing.targets import RELAX, TargetContract, overwrite, relax
 
@@ -42,7 +44,7 @@ class TestUnlinked(TargetContract):
         return CpuTarget("x86-64-v3", threads=2)
 
     def test_keeps_an_object_file(self, keep, target):
-        artifact = obtain_artifact(keep, target, self.source(overwrite, "int64[::1]"))
+        artifact = fetch(keep, target, self.source(overwrite, "int64[::1]"))
         assert set(artifact.blobs) == {"object"}
 
 
@@ -95,7 +97,7 @@ def test_every_part_of_the_processor_is_in_the_key(monkeypatch):
 def test_a_key_is_that_of_what_is_kept(tmp_path):
     key = key_of(SOURCE, CpuTarget())
     assert not (tmp_path / "generated").exists()
-    artifact = obtain_artifact(emberkeep.Keep(tmp_path), CpuTarget(), SOURCE)
+    artifact = fetch(emberkeep.Keep(tmp_path), CpuTarget(), SOURCE)
     assert artifact.key == f"{key.plan}-{key.build}"
 
 
@@ -106,7 +108,7 @@ def test_code_for_features_that_are_missing_is_compiled_for_this_machine(tmp_pat
         real, {"features": tuple(name for name in real.features if name in LEVELS["x86-64-v2"])}
     )
     wanted = CpuTarget("x86-64-v3")
-    artifact = obtain_artifact(keep, wanted, SOURCE)
+    artifact = fetch(keep, wanted, SOURCE)
     monkeypatch.setattr(target, "host", lambda: lesser)
     with pytest.raises(Unloadable, match="avx2"):
         wanted.load(artifact)
@@ -115,6 +117,23 @@ def test_code_for_features_that_are_missing_is_compiled_for_this_machine(tmp_pat
     out = np.zeros(3)
     kernel(3, (np.ones(3), np.ones(3), 1.0, 0, out))
     assert out.tolist() == [1, 1, 1]
+
+
+def test_fetching_what_was_built_elsewhere_loads_nothing(tmp_path, monkeypatch):
+    """The first that this processor can run is told by its features and by what its code does."""
+    good = fetch(emberkeep.Keep(tmp_path), CpuTarget("x86-64-v2"), SOURCE)
+    layout = {**good.layout, "features": [*good.layout["features"], "of another processor"]}
+    found = [
+        Artifact("other", good.blobs, layout, hit=True, reason=""),
+        Artifact("broken", {"shared object": b"\x7fELF"}, good.layout, hit=True, reason=""),
+        Artifact("good", good.blobs, good.layout, hit=True, reason=""),
+    ]
+    monkeypatch.setattr(kernel_lookup, "_built_elsewhere", lambda *_: found)
+    opened = []
+    monkeypatch.setattr(load, "_open", lambda image, digest: opened.append(digest))
+    monkeypatch.setattr(load, "_loaded", {})
+    assert fetch(emberkeep.Keep(tmp_path), CpuTarget(), SOURCE).key == "good"
+    assert opened == []
 
 
 def test_code_that_never_loads_says_so(tmp_path, monkeypatch):
@@ -128,7 +147,7 @@ def test_code_that_never_loads_says_so(tmp_path, monkeypatch):
 
 def test_without_numba_a_kept_kernel_runs_and_another_says_what_is_missing(tmp_path, monkeypatch):
     keep = emberkeep.Keep(tmp_path)
-    obtain_artifact(keep, CpuTarget(), SOURCE)
+    fetch(keep, CpuTarget(), SOURCE)
     monkeypatch.setitem(sys.modules, "emberkeep.targets.cpu.lower", None)
     monkeypatch.delattr("emberkeep.targets.cpu.lower", raising=False)
     out = np.zeros(2)

@@ -31,7 +31,7 @@ from emberkeep.targets.cuda.load import (
     load_cubin,
 )
 from emberkeep.targets.cuda.target import CudaTarget
-from emberkeep.targets.kernel_lookup import obtain_artifact
+from emberkeep.targets.kernel_lookup import fetch
 from emberkeep.targets.protocol import KernelSource
 
 SPEC = importlib.util.spec_from_file_location("stand_in", Path(__file__).with_name("stand_in.py"))
@@ -67,7 +67,7 @@ def cubins(tmp_path_factory):
 
     source = KernelSource("flat", flat, parse_signature(SIGNATURE), {})
     return {
-        name: obtain_artifact(keep, CudaTarget(name), source)
+        name: fetch(keep, CudaTarget(name), source)
         for name in ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100")
     }
 

@@ -77,6 +77,16 @@ def load_shared_object(image: bytes) -> SharedObject:
         return _loaded[digest]
 
 
+def check_shared_object(image: bytes) -> None:
+    """Judge an image, unless it is loaded already.
+
+    Raises:
+        Unloadable: it is not what it should be.
+    """
+    if sha256(image).hexdigest() not in _loaded:
+        check(image)
+
+
 def _open(image: bytes, digest: str) -> ctypes.CDLL:
     try:
         path, file = _sealed_file(image, digest)
@@ -170,7 +180,7 @@ def load_object_llvmlite(image: bytes, symbol: str) -> int:
         raise Unloadable(
             "It was built for a processor on which loading needs llvmlite, which is not installed"
         ) from problem
-    wanted = _require_known(image)  # before LLVM sees it
+    wanted = check_object(image)  # before LLVM sees it
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     with _lock:
@@ -201,8 +211,12 @@ def _load_permanently(llvm: Any, name: str) -> None:
         return  # there is none of this name here; what it would have had is found to be absent
 
 
-def _require_known(image: bytes) -> tuple[str, ...]:
-    """The symbols that the object wants from others, all of them allowed."""
+def check_object(image: bytes) -> tuple[str, ...]:
+    """The symbols that a relocatable object wants from others, all of them allowed.
+
+    Raises:
+        Unloadable: it is no such object, or calls what no kernel may.
+    """
     from emberkeep.targets.cpu.object_file import undefined_in_object
 
     wanted = undefined_in_object(image)

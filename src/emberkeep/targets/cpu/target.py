@@ -10,7 +10,12 @@ from emberkeep.keys.toolchain import toolchain
 from emberkeep.startup_records import final
 from emberkeep.targets.call_block import packer
 from emberkeep.targets.cpu.features import LEVELS, host, missing
-from emberkeep.targets.cpu.load import load_object_llvmlite, load_shared_object
+from emberkeep.targets.cpu.load import (
+    check_object,
+    check_shared_object,
+    load_object_llvmlite,
+    load_shared_object,
+)
 from emberkeep.targets.cpu.numpy_arguments import numpy_rules
 from emberkeep.targets.cpu.threads import default_threads, run_on_threads
 from emberkeep.targets.protocol import Runnable, Target
@@ -131,18 +136,20 @@ class CpuTarget(Target):
     def _needed(self) -> tuple[str, ...]:
         return host().features if self._level == "host" else LEVELS[self._level]
 
+    def check(self, artifact: Artifact) -> None:
+        """Judge its features, and what its code would do."""
+        require_features(artifact)
+        if SHARED in artifact.blobs:
+            check_shared_object(artifact.blobs[SHARED])
+        else:
+            check_object(artifact.blobs[RELOCATABLE])
+
     def load(self, artifact: Artifact) -> Runnable:
         """Check that this processor can run it, then load it."""
         from emberkeep.targets.arguments import parse_signature
 
+        require_features(artifact)
         layout: Any = artifact.layout
-        if SHARED not in artifact.blobs and RELOCATABLE not in artifact.blobs:
-            raise Unloadable("It was not compiled for a processor")
-        lacking = missing(layout["features"], host())
-        if lacking:
-            raise Unloadable(
-                f"It was compiled for a processor with {', '.join(lacking)}, which this one lacks"
-            )
         if SHARED in artifact.blobs:
             address = load_shared_object(artifact.blobs[SHARED]).address(ENTRY)
         else:
@@ -151,6 +158,18 @@ class CpuTarget(Target):
         rules = numpy_rules(types, frozenset(layout["writes"]))
         pack = packer(types, layout["arguments"], rules, layout["indexed"])
         return CpuKernel(layout["name"], address, pack, self.threads, layout["notes"])
+
+
+def require_features(artifact: Artifact) -> None:
+    """Refuse what is for another processor; loading it would end in an illegal instruction."""
+    layout: Any = artifact.layout
+    if SHARED not in artifact.blobs and RELOCATABLE not in artifact.blobs:
+        raise Unloadable("It was not compiled for a processor")
+    lacking = missing(layout["features"], host())
+    if lacking:
+        raise Unloadable(
+            f"It was compiled for a processor with {', '.join(lacking)}, which this one lacks"
+        )
 
 
 @final

@@ -67,6 +67,25 @@ def load_cubin(
     Raises:
         Unloadable: it is for another architecture or a newer driver, or is no cubin.
     """
+    check_cubin(device, cubin, architecture, minimum_driver)
+    driver = device.driver
+    device.activate()
+    try:
+        module = driver.call("cuModuleLoadData", cubin)
+        function = driver.call("cuModuleGetFunction", module, entry.encode())
+    except EmberkeepError as problem:
+        raise Unloadable(f"The driver does not load it: {problem}") from problem
+    return CudaFunction(device, module, function)
+
+
+def check_cubin(
+    device: Device, cubin: bytes, architecture: str, minimum_driver: tuple[int, int]
+) -> None:
+    """Judge whether a cubin can run here.
+
+    Raises:
+        Unloadable: it is for another architecture or a newer driver, or is no cubin.
+    """
     found = cubin_architecture(cubin)
     if found != architecture:
         raise Unloadable(f"It says that it is for {architecture}, and is a cubin for {found}")
@@ -82,14 +101,6 @@ def load_cubin(
             f"It was linked for CUDA {minimum_driver[0]}.{minimum_driver[1]}, and the driver here "
             f"knows CUDA {device.driver_version[0]}.{device.driver_version[1]}. Update the driver"
         )
-    driver = device.driver
-    device.activate()
-    try:
-        module = driver.call("cuModuleLoadData", cubin)
-        function = driver.call("cuModuleGetFunction", module, entry.encode())
-    except EmberkeepError as problem:
-        raise Unloadable(f"The driver does not load it: {problem}") from problem
-    return CudaFunction(device, module, function)
 
 
 def compress(cubin: bytes) -> bytes:

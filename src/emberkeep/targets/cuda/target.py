@@ -9,7 +9,7 @@ from emberkeep.targets.call_block import ArrayRules, packer
 from emberkeep.targets.cuda.architecture import capability
 from emberkeep.targets.cuda.compiler import cuda_toolchain
 from emberkeep.targets.cuda.driver import open_device
-from emberkeep.targets.cuda.load import compress, expand, grid, load_cubin
+from emberkeep.targets.cuda.load import check_cubin, compress, expand, grid, load_cubin
 from emberkeep.targets.cuda.memory import DeviceArray, device_view, handle_of
 from emberkeep.targets.protocol import Runnable, Target
 
@@ -115,14 +115,19 @@ class CudaTarget(Target):
             ) from problem
         return lower
 
+    def check(self, artifact: Artifact) -> None:
+        """Judge its architecture, and the driver that it needs."""
+        layout: Any = artifact.layout
+        cubin = _cubin_of(artifact)
+        check_cubin(open_device(), cubin, layout["architecture"], tuple(layout["minimum_driver"]))
+
     def load(self, artifact: Artifact) -> Runnable:
         """Check that the device can run it, then load it."""
         layout: Any = artifact.layout
-        if CUBIN not in artifact.blobs:
-            raise Unloadable("It was not compiled for a GPU")
+        cubin = _cubin_of(artifact)
         function = load_cubin(
             open_device(),
-            expand(artifact.blobs[CUBIN], layout["size_bytes"]),
+            cubin,
             layout["entry"],
             layout["architecture"],
             tuple(layout["minimum_driver"]),
@@ -136,6 +141,13 @@ class CudaTarget(Target):
             [position + 1 for position in layout["indexed"]],
         )
         return CudaKernel(function, pack, layout["notes"])
+
+
+def _cubin_of(artifact: Artifact) -> bytes:
+    layout: Any = artifact.layout
+    if CUBIN not in artifact.blobs:
+        raise Unloadable("It was not compiled for a GPU")
+    return expand(artifact.blobs[CUBIN], layout["size_bytes"])
 
 
 @final
