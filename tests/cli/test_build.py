@@ -1,5 +1,6 @@
 """`emberkeep build`: kernels for machines that are elsewhere."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import emberkeep
 from emberkeep import ode
 from emberkeep.cli import main
 from emberkeep.targets.cuda.target import CudaTarget
+from emberkeep.targets.declaration import METHOD
 
 MODEL = """
 import emberkeep
@@ -207,3 +209,41 @@ def test_children_of_a_file_end_as_they_like(tmp_path, capsys):
 def test_what_only_an_export_has_is_not_passed_over(tmp_path, capsys, words):
     assert main(["build", str(tmp_path / "model.py"), *words]) == 2
     assert "--export" in capsys.readouterr().err
+
+
+OTHERS = """
+from emberkeep.targets.declaration import Declared, product_of
+
+class Table:
+    def __init__(self, name):
+        self.name = name
+
+    def __emberkeep_declares__(self, keep, tell):
+        tell(f"{self.name} is small")
+        for name, named in ((self.name, True), ("what all tables need", False)):
+            def build(target, name=name):
+                artifact = keep.get_or_build("tables", name, {"of": name}, lambda: {"rows": b"1"})
+                return product_of(artifact)
+            yield Declared(name, "rows", None, build, named=named)
+
+one, other, again = Table("one"), Table("other"), Table
+"""
+
+
+def test_whatever_says_what_is_compiled_of_it_is_built(capsys, tmp_path):
+    """What another distribution brings is built as what is emberkeep's own; a need of all, once."""
+    path = tmp_path / "tables.py"
+    path.write_text(OTHERS)
+    code, kernels, error = build(capsys, tmp_path / "keep", path)
+    assert code == 0
+    built = [(item["name"], item["kept"], item["architecture"]) for item in kernels]
+    needed = ("what all tables need", True, "any machine")
+    assert built == [("one", True, "any machine"), needed, ("other", True, "any machine")]
+    assert error == "emberkeep: one is small\nemberkeep: other is small\n"
+
+
+@pytest.mark.parametrize("kind", ["targets.kernel.Kernel", "ode.Solver", "phasetype.Graph"])
+def test_what_can_be_built_ahead_says_so_itself(kind):
+    home, _, name = f"emberkeep.{kind}".rpartition(".")
+    value = getattr(importlib.import_module(home), name)
+    assert callable(getattr(value, METHOD))

@@ -11,9 +11,9 @@ import pytest
 
 from emberkeep import Keep
 from emberkeep.cli import builds, main
-from emberkeep.cli import declared as declaring
 from emberkeep.cli.parser import build_parser
 from emberkeep.cli.text import short_key
+from emberkeep.targets import declaration
 
 ASSIGNED = re.compile(r"([A-Z_]+)=(\S*)$")
 
@@ -101,9 +101,11 @@ class Shell:
 
 def model(keep):
     def build(_target):
-        return declaring.had_of(keep.get_or_build("generated", "lorenz", {}, lambda: {"a": b"b"}))
+        return declaration.product_of(
+            keep.get_or_build("generated", "lorenz", {}, lambda: {"a": b"b"})
+        )
 
-    return declaring.Declared("lorenz", "float64[::1]", None, build)
+    return declaration.Declared("lorenz", "float64[::1]", None, build)
 
 
 @pytest.mark.parametrize("lines", list(examples()))

@@ -7,8 +7,8 @@ import pytest
 
 from emberkeep import Keep
 from emberkeep.cli import builds, main
-from emberkeep.cli import declared as declaring
 from emberkeep.errors import InvalidBuild
+from emberkeep.targets import declaration
 
 
 @pytest.fixture
@@ -33,9 +33,11 @@ def made(tmp_path, monkeypatch):
                         raise InvalidBuild("the compiler said no")
                     return contents[name]
 
-                return declaring.had_of(keep.get_or_build("generated", name, {"of": name}, make))
+                return declaration.product_of(
+                    keep.get_or_build("generated", name, {"of": name}, make)
+                )
 
-            yield declaring.Declared(name, "float64", None, build)
+            yield declaration.Declared(name, "float64", None, build)
 
     monkeypatch.setattr(builds, "declared_in", declared)
     assert main(["key", "generate"]) == 0

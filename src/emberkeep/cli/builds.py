@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from emberkeep.cli.declared import Declared, declared_in, load
+from emberkeep.cli.declared import declared_in, load
 from emberkeep.cli.session import warn
 from emberkeep.errors import EmberkeepError, InvalidKernel, TargetUnavailable
 from emberkeep.keep import Keep
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from emberkeep.cli.session import Session
+    from emberkeep.targets.declaration import Declared
     from emberkeep.targets.protocol import Target
 
 PATIENCE_S = 600.0  # for what was built to reach the shared places
@@ -98,8 +99,8 @@ def build_declared(
     if not declared:
         raise InvalidKernel(
             f"{path} declares nothing to compile: no @emberkeep.kernel or @emberkeep.keep_kernel "
-            "with a signature, no emberkeep.ode.Solver and no emberkeep.phasetype.Graph in it is a "
-            "global name"
+            "with a signature, no solver, no graph, nor anything else that says what is compiled "
+            "of it, is a global name in it"
         )
     results: list[dict[str, object]] = []
     for item in declared:

@@ -7,7 +7,7 @@ import math
 from emberkeep.errors import InvalidPlan, TargetUnavailable
 from emberkeep.ode.batch import VERBATIM, make_batch
 from emberkeep.ode.compilation import Compilation
-from emberkeep.ode.plan import listed_outputs, make_plan
+from emberkeep.ode.plan import OUTPUTS, listed_outputs, make_plan
 from emberkeep.ode.result import Result
 from emberkeep.ode.running.job import Job
 from emberkeep.ode.system.system import System
@@ -18,12 +18,13 @@ from emberkeep.targets.kernel_lookup import default_keep, fetch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from emberkeep.keep import Artifact, Keep
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.running.job import Outcome, Runner
+    from emberkeep.targets.declaration import Declared
     from emberkeep.targets.protocol import Target
 
 
@@ -101,6 +102,16 @@ class Solver:
         """
         compilation = Compilation(self.plan(outputs=outputs))
         return fetch(keep or self._keep, target or self.target, compilation)
+
+    def __emberkeep_declares__(self, keep: Keep, tell: Callable[[str], None]) -> Iterator[Declared]:
+        from emberkeep.targets.declaration import Declared, Product, product_of
+
+        for output in OUTPUTS:
+
+            def build(target: Target | None, output: str = output) -> Product:
+                return product_of(self.build([output], target=target, keep=keep))
+
+            yield Declared(self.system.name, output, lambda: self.target, build)
 
     def source(self, outputs: Iterable[str] = ("final",)) -> str:
         """The code that is generated, for reading."""

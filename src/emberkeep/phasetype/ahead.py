@@ -6,11 +6,18 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from emberkeep.elimination.factors import KERNELS
+from emberkeep.phasetype.trace import obtain_trace
+from emberkeep.startup_records import replace
+from emberkeep.targets.declaration import Declared, Product
 from emberkeep.targets.kernel import Kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from emberkeep.keep import Keep
+    from emberkeep.phasetype.structure import Structure
+    from emberkeep.targets.protocol import Target
 
 HOMES = (
     "elimination.kernels.pattern",
@@ -23,6 +30,19 @@ HOMES = (
 
 # The folders of kernels: what emberkeep's wheel carries.
 FOLDERS = ("elimination.kernels", "phasetype.kernels")
+
+
+def declared(graph: Structure, keep: Keep, tell: Callable[[str], None]) -> Iterator[Declared]:
+    """A graph's trace, and what emberkeep itself runs to make, record and evaluate any."""
+    for kernel in kernels():
+        for each in kernel.__emberkeep_declares__(keep, tell):
+            yield replace(each, {"only": "cpu", "named": False})
+
+    def build(_target: Target | None) -> Product:
+        trace = obtain_trace(graph, keep)
+        return Product(trace.key, trace.hit, trace.reason, trace.pattern.array.nbytes)
+
+    yield Declared(graph.name, "trace", None, build)
 
 
 def kernels() -> Iterator[Kernel]:

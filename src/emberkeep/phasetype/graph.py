@@ -13,7 +13,7 @@ from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from emberkeep.keep import Keep
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from emberkeep.phasetype.differentiable.model import Model
     from emberkeep.phasetype.states import States
     from emberkeep.phasetype.trace import Trace
+    from emberkeep.targets.declaration import Declared
 
     Values = np.ndarray[Any, Any]
 
@@ -261,6 +262,11 @@ class Graph(Structure):
         from emberkeep.phasetype.trace import obtain_trace, trace_of
 
         return trace_of(self) if keep is None else obtain_trace(self, keep)
+
+    def __emberkeep_declares__(self, keep: Keep, tell: Callable[[str], None]) -> Iterator[Declared]:
+        from emberkeep.phasetype.ahead import declared
+
+        return declared(self, keep, tell)
 
     def to_networkx(self) -> Any:
         """A directed graph of networkx: vertices by number, with their state and what is known."""

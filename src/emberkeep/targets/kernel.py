@@ -11,13 +11,14 @@ from emberkeep.targets.protocol import KernelSource, argument_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import types
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from typing import Any
 
     from emberkeep.keep import Artifact, Keep
     from emberkeep.keys.watch import Watch
     from emberkeep.targets.arguments import ArgumentType
     from emberkeep.targets.compile_times import FunctionTime
+    from emberkeep.targets.declaration import Declared
     from emberkeep.targets.kernel_lookup import Obtained
     from emberkeep.targets.protocol import Target
 
@@ -311,6 +312,18 @@ class Kernel:
         keep = self._keep or keep or default_keep()
         target = target or self.cpu_target()
         return tuple(fetch(keep, target, self._source(types)) for types in wanted)
+
+    def __emberkeep_declares__(self, keep: Keep, tell: Callable[[str], None]) -> Iterator[Declared]:
+        from emberkeep.targets.declaration import Declared, Product, product_of
+
+        if not self.signatures:
+            tell(f"{self.name} declares no signature and is compiled at its first call")
+        for signature in self.signatures:
+
+            def build(target: Target | None, signature: str = signature) -> Product:
+                return product_of(self.build(target, signature=signature, keep=keep)[0])
+
+            yield Declared(self.name, signature, self.cpu_target, build)
 
     def obtained(self, keep: Keep | None = None) -> Artifact:
         """The compiled kernel for this machine, for who calls it by another entry.
