@@ -2,13 +2,22 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from emberkeep.ode.control.controller import Controller
+    from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.result import Result
     from emberkeep.ode.solver import Solver, solve
     from emberkeep.ode.system.system import System
 
-__all__ = ["Result", "Solver", "System", "solve"]
+__all__ = ["Controller", "Result", "Solver", "System", "Tableau", "solve"]
 
-_HOMES = {"Result": "result", "Solver": "solver", "System": "system.system", "solve": "solver"}
+_HOMES = {
+    "Controller": "control.controller",
+    "Result": "result",
+    "Solver": "solver",
+    "System": "system.system",
+    "Tableau": "methods.tableau",
+    "solve": "solver",
+}
 
 
 def __getattr__(name: str) -> object:
