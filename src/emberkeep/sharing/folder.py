@@ -23,7 +23,7 @@ from emberkeep.store.layers import size_of
 from emberkeep.store.object_store import Folder
 from emberkeep.store.packed import Packed
 from emberkeep.store.protocol import ABSENT, DAMAGED, UNREADABLE, Miss
-from emberkeep.store.summaries import LISTED, holdings, manifest_names
+from emberkeep.store.summaries import LISTED, LISTED_AT_ONCE, holdings, manifest_names
 from emberkeep.trust.judge import Others
 
 TYPE_CHECKING = False
@@ -400,8 +400,9 @@ class SharedFolder:
             self._require_place()
             found: list[str] = []
             for name in manifest_names(self.directory):
+                if not len(found) % LISTED_AT_ONCE:
+                    deadline.extend(LISTED * LISTED_AT_ONCE)
                 found.append(name)
-                deadline.extend(LISTED)
             return found
 
         return self._change(work)

@@ -78,9 +78,9 @@ def read_document(document: bytes, key: Key | None, verify: Verify) -> Manifest 
     stamps = read_stamps(document)
     if stamps is None:
         return Miss(DAMAGED, "the manifest does not have the digest that it ends with")
-    first_line = document.partition(b"\n")[0]
     try:
-        fields: Any = parse_json(first_line[:-1].decode("ascii") + "}")["manifest"]
+        first_line = document[: document.index(b"\n") - 1].decode("ascii")
+        fields: Any = parse_json(first_line + "}")["manifest"]
         version = fields["format"]
         if version.__class__ is not int or version < FORMAT:
             return Miss(DAMAGED, f"the manifest has format {version!r:.40}, which is none")
@@ -172,10 +172,12 @@ def signature_line(signatures: Sequence[Signature]) -> bytes:
 
 def _manifest(fields: Any) -> Manifest:
     blobs = tuple(
-        BlobRef(_text(blob["role"]), _digest(blob["digest"]), _size(blob["size_bytes"]))
-        for blob in fields["blobs"]
+        [
+            BlobRef(_text(blob["role"]), _digest(blob["digest"]), _size(blob["size_bytes"]))
+            for blob in fields["blobs"]
+        ]
     )
-    if len({blob.role for blob in blobs}) != len(blobs) or len(blobs) > MOST_BLOBS:
+    if len(blobs) > 1 and (len({b.role for b in blobs}) != len(blobs) or len(blobs) > MOST_BLOBS):
         raise ValueError(f"{len(blobs)} blobs are too many, or two have one role")
     return Manifest(
         Key(

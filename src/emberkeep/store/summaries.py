@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 OK = "ok"
 SIZE_LIMIT = 1 << 30
 LISTED = 1000  # bytes that could be read while one object is listed
+LISTED_AT_ONCE = 64
 FEW, PERCENT = 64, 0.01  # of the entries: so many are read again before all is written again
 GENERATED = "generated"
 OWN_MODULES = "emberkeep."
@@ -77,6 +78,11 @@ class Summary:
     def sizes(self) -> list[int]:
         """Of these, where somebody vouches for it."""
         return list(map(int, self._sizes.split()))
+
+    @property
+    def contents(self) -> tuple[str, str]:
+        """Sizes and digests of its blobs, as text."""
+        return self._sizes, self._digests or ""
 
     def line(self, entry: Entry) -> str:
         """All of it as a line of text."""
@@ -140,34 +146,44 @@ def holdings(
     said = _noted(directory, expect)
     if said is None:
         said = [
-            (entry_name(entry), summary.sizes, summary.digests or [])
+            (entry_name(entry), *summary.contents)
             for entry, summary in survey(directory, None, expect)
             if summary.state == OK
         ]
     expect(LISTED * len(said))
-    blobs = {digest: facts.size_bytes for digest, facts in blobs_in(directory)}
+    found = {digest: str(facts.size_bytes) for digest, facts in blobs_in(directory)}
+    found[""] = ""  # of no blobs
     return frozenset(
-        name for name, sizes, digests in said if list(map(blobs.get, digests)) == sizes
+        [
+            name
+            for name, sizes, digests in said
+            if sizes == (found.get(digests) if " " not in digests else _sizes(found, digests))
+        ]
     )
+
+
+def _sizes(found: Mapping[str, str], digests: str) -> str:
+    return " ".join([found.get(digest, "-") for digest in digests.split()])
 
 
 def _noted(
     directory: Directory, expect: Callable[[int], None]
-) -> list[tuple[str, list[int], list[str]]] | None:
+) -> list[tuple[str, str, str]] | None:
     """All manifests with the sizes and digests of their blobs; None where one is not noted.
 
     No record is made of any: a push that finds all there is a listing, and not much else.
     """
     noted = _read_notes(directory)
-    said: list[tuple[str, list[int], list[str]]] = []
+    said: list[tuple[str, str, str]] = []
     for name, facts in _in_kinds(directory, directory.objects.list):
         if is_manifest_name(name):
-            expect(LISTED)
+            if not len(said) % LISTED_AT_ONCE:
+                expect(LISTED * LISTED_AT_ONCE)
             line = noted.get(name, "")
             if not line.startswith(f"{facts.version}\t"):
                 return None
             _, sizes, digests = line.rsplit("\t", 2)
-            said.append((name, list(map(int, sizes.split())), digests.split()))
+            said.append((name, sizes, digests))
     return said
 
 

@@ -112,7 +112,7 @@ class OwnKeep:
         """None where this user vouches for it, and nobody has taken that back."""
         if not self._sealer.is_ours(stamps.digest, stamps.seal):
             return NOT_OURS
-        if not stamps.signatures and not (self._trust_file and os.path.exists(self._trust_file)):
+        if not stamps.signatures and self.standing() is None:
             return None
         return self._judge().objection(manifest, stamps, at_home=True)
 
