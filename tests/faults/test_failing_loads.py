@@ -42,7 +42,7 @@ def kept(tmp_path, monkeypatch):
 
 def run(root):
     """The kernel's result, loaded from a keep that remembers nothing."""
-    load._loaded.clear()
+    load._process.objects.clear()
     keep = emberkeep.Keep(root, memory_size=0)
     kernel = emberkeep.kernel("float64[::1], float64[::1]", keep=keep)(model)
     out = np.zeros(50)

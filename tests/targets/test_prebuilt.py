@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def folder(written, tmp_path, monkeypatch):
     for path in written.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(prebuilt, "FOLDER", str(tmp_path))
-    monkeypatch.setattr(prebuilt, "_indices", {})
+    monkeypatch.setattr(prebuilt, "_read_index", cache(prebuilt._read_index.__wrapped__))
     return tmp_path
 
 
@@ -95,7 +96,7 @@ def test_no_compiler_is_imported(folder):
 def test_fetching_it_loads_nothing(folder, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr(load, "_open", lambda image, digest: opened.append(digest))
-    monkeypatch.setattr(load, "_loaded", {})
+    monkeypatch.setattr(load._process, "objects", {})
     assert fetch_for_this_machine(Keep(tmp_path), CpuTarget(), source()).reason == came().reason
     assert opened == []
 

@@ -229,7 +229,7 @@ def test_jaxs_whole_key_counts(stocked):
 def test_each_fact_of_the_processor_counts(stocked, monkeypatch, name, value):
     from emberkeep.startup_records import replace
 
-    monkeypatch.setattr(features, "_known", [replace(features.host(), {name: value})])
+    monkeypatch.setattr(features._machine, "processor", replace(features.host(), {name: value}))
     assert not asked(stocked)
     monkeypatch.undo()
     assert asked(stocked)

@@ -193,9 +193,9 @@ def test_the_processor(keep, monkeypatch):
     fewer = replace(here, {"features": here.features[1:]})
     other = replace(here, {"words": (*here.words[:-1], here.words[-1] ^ 1)})
     for number, changed in enumerate((fewer, other), start=2):
-        monkeypatch.setattr(features, "_known", [changed])
+        monkeypatch.setattr(features._machine, "processor", changed)
         assert call(keep) == number
-    monkeypatch.setattr(features, "_known", [here])
+    monkeypatch.setattr(features._machine, "processor", here)
     assert call(keep) == 3
 
 

@@ -113,7 +113,7 @@ class Installation:
         folders = _search_folders()
         finders = tuple(sys.meta_path)
         stamps = tuple(_stamp(folder) for folder in folders)
-        last = _last_look.get("")
+        last = _seen.installation
         if last is not None and last.settled:
             # Folders that are younger may have changed again within one tick of the clock.
             before = (last.folders, last.finders, last.stamps)
@@ -121,7 +121,7 @@ class Installation:
                 return last
         settled = time.time_ns() - max(stamps, default=0) > SETTLED_NS
         seen = cls(folders, finders, stamps, settled, {}, {}, {}, {}, {})
-        _last_look[""] = seen
+        _seen.installation = seen
         return seen
 
     def distribution(self, name: str) -> Distribution | None:
@@ -240,9 +240,19 @@ class Installation:
 
 _LIBRARY = os.path.dirname(os.__file__)
 _PYTHON_OWN = (_LIBRARY, os.path.join(_LIBRARY, "lib-dynload"))
+
+
 # Rebound by key, so that no function needs `global`.
-_last_look: dict[str, Installation] = {}
-_listings: dict[str, _Listing] = {}
+@final
+class _Seen:
+    """What was seen of ``sys.path`` in this process; each is asked whether it is as it was."""
+
+    def __init__(self) -> None:
+        self.installation: Installation | None = None
+        self.listings: dict[str, _Listing] = {}
+
+
+_seen = _Seen()
 _NOTHING = _Listing(stamp=0, settled=True, metadata={}, marks=())
 
 
@@ -322,7 +332,7 @@ def _stamp(folder: str) -> int:
 
 
 def _listing(folder: str, stamp: int) -> _Listing:
-    known = _listings.get(folder)
+    known = _seen.listings.get(folder)
     if known is not None and known.settled and known.stamp == stamp:
         return known
     settled = time.time_ns() - stamp > SETTLED_NS
@@ -337,7 +347,7 @@ def _listing(folder: str, stamp: int) -> _Listing:
     }
     marks = tuple(entry for entry in entries if entry.startswith(("__editable__", "_editable_")))
     found = _Listing(stamp, settled, metadata, marks)
-    _listings[folder] = found
+    _seen.listings[folder] = found
     return found
 
 

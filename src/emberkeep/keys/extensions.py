@@ -36,8 +36,14 @@ class _Look:
     files: Mapping[str, Stamp]
 
 
-# The last look; rebound by key, so that no function needs `global`.
-_last: dict[str, _Look] = {}
+@final
+class _Seen:
+    """The last look of this process."""
+
+    last: _Look | None = None
+
+
+_seen = _Seen()
 
 
 def numba_extensions() -> Mapping[str, str]:
@@ -52,7 +58,7 @@ def extension_packages() -> frozenset[str]:
 
 def _look() -> _Look:
     installation = Installation.now()
-    last = _last.get("")
+    last = _seen.last
     if last is not None and last.installation is installation and _unchanged(last.files):
         return last
     modules = tuple(sorted(set(_declared(installation))))
@@ -66,8 +72,8 @@ def _look() -> _Look:
             location = installation.location(name) or installation.location(name.partition(".")[0])
             digests[name] = _digest(contents, location)
         files = {path: _stamp(path) for path in contents.files()}
-    _last[""] = _Look(installation, modules, digests, files)
-    return _last[""]
+    _seen.last = _Look(installation, modules, digests, files)
+    return _seen.last
 
 
 def _digest(contents: Contents, location: Location | None) -> str:

@@ -14,6 +14,7 @@ import os
 import sys
 
 from emberkeep.keys.libraries import file_digest
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,11 +120,27 @@ _TAKEN_OVER = (
 )
 _GENERATOR = "numba's code generator"
 
-_parsed_files: dict[tuple[str, str], dict[str, object] | None] = {}
-_fresh_values: dict[str, dict[str, str]] = {}
-# The settings when no code generator had been made yet, and those that one was made with.
-_before_generator: dict[str, dict[str, str]] = {}
-_made_with: dict[str, str] = {}
+
+@final
+class _Process:
+    """What was seen of numba in this process.
+
+    Attributes:
+        parsed_files: what configuration files said, by path and digest.
+        resolved: what numba resolves, and for which environment. One is kept: an environment that
+            keeps changing must not fill the memory.
+        before_generator: the settings when no code generator had been made yet.
+        made_with: those that one was made with.
+    """
+
+    def __init__(self) -> None:
+        self.parsed_files: dict[tuple[str, str], dict[str, object] | None] = {}
+        self.resolved: tuple[str, dict[str, str]] | None = None
+        self.before_generator: dict[str, str] | None = None
+        self.made_with: str | None = None
+
+
+_process = _Process()
 
 
 def numba_settings() -> Mapping[str, str]:
@@ -165,13 +182,14 @@ def _config_file() -> tuple[dict[str, object] | None, str | None]:
         digest = file_digest(path)
     except OSError:
         return {}, None
-    if (path, digest) not in _parsed_files:
+    known = _process.parsed_files
+    if (path, digest) not in known:
         try:
             import yaml
         except ImportError:
             return {}, None
-        _parsed_files[path, digest] = _parsed(yaml, path)
-    return _parsed_files[path, digest], digest
+        known[path, digest] = _parsed(yaml, path)
+    return known[path, digest], digest
 
 
 def _parsed(yaml: ModuleType, path: str) -> dict[str, object] | None:
@@ -218,7 +236,7 @@ def _generator_made_otherwise(
     registry = sys.modules.get("numba.core.registry")
     target = getattr(registry, "cpu_target", None)
     if target is None or "_toplevel_target_context" not in vars(target):
-        _before_generator[""] = dict(settings)
+        _process.before_generator = dict(settings)
         return {}
     live = sys.modules.get("numba.core.config")
     if live is None or not hasattr(live, "_env_reloader"):
@@ -226,22 +244,19 @@ def _generator_made_otherwise(
     reloads = _will_reload(live, merged)
     values = _freshly_resolved(live, merged) if reloads else _attributes(vars(live))
     now = ", ".join(f"{name}={values.get(name)}" for name in _TAKEN_OVER)
-    if "" not in _made_with:
-        before = _before_generator.get("", settings)
+    if _process.made_with is None:
+        is_as_before = _process.before_generator in (None, settings)
         # Made before or after the change? Nobody knows: a token that no other key has.
-        _made_with[""] = now if before == settings else f"unknown: {os.urandom(16).hex()}"
-    return {} if _made_with[""] == now else {_GENERATOR: _made_with[""]}
+        _process.made_with = now if is_as_before else f"unknown: {os.urandom(16).hex()}"
+    return {} if _process.made_with == now else {_GENERATOR: _process.made_with}
 
 
 def _freshly_resolved(live: ModuleType, merged: Mapping[str, object]) -> dict[str, str]:
     """What numba's own configuration module gives for this environment: a private copy is run."""
     state = repr((sorted(merged.items()), _PROFILER in os.environ, os.environ.get("CUDA_PATH")))
-    known = _fresh_values.get(state)
-    if known is None:
-        # One copy is kept: an environment that keeps changing must not fill the memory.
-        _fresh_values.clear()
-        known = _fresh_values[state] = _run_private_copy(live)
-    return known
+    if _process.resolved is None or _process.resolved[0] != state:
+        _process.resolved = state, _run_private_copy(live)
+    return _process.resolved[1]
 
 
 def _run_private_copy(live: ModuleType) -> dict[str, str]:

@@ -10,6 +10,7 @@ kernel is compiled like any other. `prebuilt_writer` writes what is read here.
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from emberkeep.errors import StoreWarning
 from emberkeep.keep import Artifact, span
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prebuilt")
 FORMAT = 1
 BEST_FIRST = ("x86-64-v4", "x86-64-v3", "x86-64-v2")
-
-_indices: dict[str, Mapping[str, Any] | None] = {}
 
 
 def came_with_us(target: Target, request: Request, plan: str) -> Artifact | None:
@@ -76,21 +75,19 @@ def _levels(target: Target) -> tuple[str, ...]:
     return levels_here()
 
 
+@cache
 def _read_index(level: str) -> Mapping[str, Any] | None:
     """What there is for a level, if anything; read once a process, as the code is."""
-    if level not in _indices:
-        _indices[level] = None
-        path = os.path.join(FOLDER, f"{level}.json")
-        try:
-            with open(path, encoding="utf-8") as file:
-                index = parse_json(file.read())
-            if index["format"] == FORMAT and index["level"] == level:
-                _indices[level] = index
-        except FileNotFoundError:  # a checkout, or a wheel for all platforms
-            pass
-        except (OSError, ValueError, KeyError, TypeError) as problem:
-            _warn(f"{path} cannot be read: {problem!r}")
-    return _indices[level]
+    path = os.path.join(FOLDER, f"{level}.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            index = parse_json(file.read())
+        return index if index["format"] == FORMAT and index["level"] == level else None
+    except FileNotFoundError:  # a checkout, or a wheel for all platforms
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        _warn(f"{path} cannot be read: {problem!r}")
+        return None
 
 
 def _read_blob(digest: str) -> bytes | None:

@@ -44,7 +44,7 @@ def expect():
 def main(level, *parts):
     if level != "-":
         here = replace(features.host(), {"features": features.LEVELS[level]})
-        features._known[:] = [here]
+        features._machine.processor = here
     loaded, load = {}, CpuTarget.load
 
     def noted(self, artifact):

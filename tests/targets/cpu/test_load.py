@@ -183,7 +183,7 @@ def test_a_child_forked_while_another_thread_loads_can_load(build):
     image, held, done = build(1200), threading.Event(), threading.Event()
 
     def hold():
-        with load._lock:
+        with load._process.lock:
             held.set()
             done.wait()
 

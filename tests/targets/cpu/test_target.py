@@ -65,7 +65,7 @@ def test_features_are_those_that_llvm_finds():
 def test_the_system_says_the_same_where_it_has_to_be_asked(monkeypatch):
     assert features._from_system() == replace(host(), {"words": ()})
     monkeypatch.setattr(os, "memfd_create", lambda *_: (_ for _ in ()).throw(OSError("refused")))
-    monkeypatch.setattr(features, "_known", [])
+    monkeypatch.setattr(features._machine, "processor", None)
     assert host() == features._from_system()
 
 
@@ -131,7 +131,7 @@ def test_fetching_what_was_built_elsewhere_loads_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(kernel_lookup, "_built_elsewhere", lambda *_: found)
     opened = []
     monkeypatch.setattr(load, "_open", lambda image, digest: opened.append(digest))
-    monkeypatch.setattr(load, "_loaded", {})
+    monkeypatch.setattr(load._process, "objects", {})
     assert fetch(emberkeep.Keep(tmp_path), CpuTarget(), SOURCE).key == "good"
     assert opened == []
 

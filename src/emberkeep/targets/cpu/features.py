@@ -116,18 +116,23 @@ class Host:
     words: tuple[int, ...] = ()
 
 
-_known: list[Host] = []
+@final
+class _Machine:
+    """What was found out about this machine, once it was asked."""
+
+    processor: Host | None = None
+
+
+_machine = _Machine()
 
 
 def host() -> Host:
     """This machine's processor; asked once per process."""
-    if not _known:
-        machine = os.uname().machine if hasattr(os, "uname") else sys.platform
-        if machine in ("x86_64", "AMD64"):
-            _known.append(_ask_x86())
-        else:
-            _known.append(Host(machine, "", 0, 0, 0, ()))
-    return _known[0]
+    if _machine.processor is None:
+        name = os.uname().machine if hasattr(os, "uname") else sys.platform
+        is_x86 = name in ("x86_64", "AMD64")
+        _machine.processor = _ask_x86() if is_x86 else Host(name, "", 0, 0, 0, ())
+    return _machine.processor
 
 
 def missing(needed: Iterable[str], here: Host) -> tuple[str, ...]:

@@ -48,15 +48,30 @@ class SharedObject:
         return int(found)
 
 
-_loaded: dict[str, SharedObject] = {}
-_numbers: set[int] = set()  # of descriptors whose paths the loader knows
-_lock = RLock()
+@final
+class _Process:
+    """What this process has loaded; nothing is ever unloaded.
+
+    Attributes:
+        lock: held while something is loaded.
+        objects: by digest.
+        descriptors: whose paths the system's loader knows.
+        engines: of LLVM, which own the code that they loaded.
+    """
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.objects: dict[str, SharedObject] = {}
+        self.descriptors: set[int] = set()
+        self.engines: list[Any] = []
+
+
+_process = _Process()
 
 
 def _after_fork() -> None:
     """Another thread may have held the lock, and there is no other thread in a forked child."""
-    global _lock  # noqa: PLW0603 - a lock cannot be let go by who does not hold it
-    _lock = RLock()
+    _process.lock = RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -70,11 +85,11 @@ def load_shared_object(image: bytes) -> SharedObject:
         Unloadable: it is not what it should be, or the system will not load it; nothing of it ran.
     """
     digest = sha256(image).hexdigest()
-    with _lock:
-        if digest not in _loaded:
+    with _process.lock:
+        if digest not in _process.objects:
             elf = check(image)
-            _loaded[digest] = SharedObject(_open(image, digest), frozenset(elf.defined))
-        return _loaded[digest]
+            _process.objects[digest] = SharedObject(_open(image, digest), frozenset(elf.defined))
+        return _process.objects[digest]
 
 
 def check_shared_object(image: bytes) -> None:
@@ -83,7 +98,7 @@ def check_shared_object(image: bytes) -> None:
     Raises:
         Unloadable: it is not what it should be.
     """
-    if sha256(image).hexdigest() not in _loaded:
+    if sha256(image).hexdigest() not in _process.objects:
         check(image)
 
 
@@ -97,7 +112,7 @@ def _open(image: bytes, digest: str) -> ctypes.CDLL:
     except OSError as problem:
         os.close(file)
         raise Unloadable(f"The system does not load it: {problem}") from problem
-    _numbers.add(file)
+    _process.descriptors.add(file)
     return library
 
 
@@ -113,8 +128,13 @@ def _sealed_file(image: bytes, digest: str) -> tuple[str, int]:
         import fcntl
 
         fcntl.fcntl(file, _ADD_SEALS, _ALL_SEALS)
-        if file in _numbers:  # daemons close all files; the loader would give the old library
-            first, file = file, fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, max(_numbers) + 1)
+        if (
+            file in _process.descriptors
+        ):  # daemons close all files; the loader would give the old library
+            first, file = (
+                file,
+                fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, max(_process.descriptors) + 1),
+            )
             os.close(first)
         path = f"/proc/self/fd/{file}"
         if not os.path.exists(path):
@@ -161,9 +181,6 @@ def _write(file: int, content: bytes) -> None:
         rest = rest[os.write(file, rest) :]
 
 
-_engines: list[Any] = []  # own the code they loaded
-
-
 def load_object_llvmlite(image: bytes, symbol: str) -> int:
     """The address of a function in a relocatable object, which LLVM links in memory.
 
@@ -183,7 +200,7 @@ def load_object_llvmlite(image: bytes, symbol: str) -> int:
     wanted = check_object(image)  # before LLVM sees it
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    with _lock:
+    with _process.lock:
         try:
             object_file = llvm.ObjectFileRef.from_data(image)
         except RuntimeError as problem:
@@ -200,7 +217,7 @@ def load_object_llvmlite(image: bytes, symbol: str) -> int:
         address = int(engine.get_function_address(symbol))
         if not address:
             raise Unloadable(f"The object has no function {symbol!r}")
-        _engines.append(engine)
+        _process.engines.append(engine)
         return address
 
 

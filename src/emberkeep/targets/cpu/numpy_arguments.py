@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from functools import cache
 
 from emberkeep.targets.arguments import Array, is_c_order, is_traced
 from emberkeep.targets.call_block import ArrayRules
@@ -69,32 +70,28 @@ def _is_masked(value: object) -> bool:
     return masked is not None and isinstance(value, masked.MaskedArray)
 
 
-_readers: list[Callable[[Any], int]] = []
-
-
+@cache
 def _address_reader() -> Callable[[Any], int]:
     """How the address of an array's first element is found.
 
     NumPy's own ways take two microseconds, half of what a call may cost. Its binary interface says
     that the address stands right behind the object's header; that is tried out once per process.
     """
-    if not _readers:
-        import numpy as np
+    import numpy as np
 
-        header = object.__basicsize__
-        read = ctypes.c_void_p.from_address
+    header = object.__basicsize__
+    read = ctypes.c_void_p.from_address
 
-        def quick(array: Any) -> int:
-            return read(id(array) + header).value or 0
+    def quick(array: Any) -> int:
+        return read(id(array) + header).value or 0
 
-        def official(array: Any) -> int:
-            return array.ctypes.data
+    def official(array: Any) -> int:
+        return array.ctypes.data
 
-        whole = np.arange(12.0)
-        trials = (whole, whole[3:], whole[::-2], np.zeros((2, 3), "int8"))
-        reliable = all(quick(trial) == official(trial) for trial in trials)
-        _readers.append(quick if reliable else official)
-    return _readers[0]
+    whole = np.arange(12.0)
+    trials = (whole, whole[3:], whole[::-2], np.zeros((2, 3), "int8"))
+    reliable = all(quick(trial) == official(trial) for trial in trials)
+    return quick if reliable else official
 
 
 def _problem(known: Array, value: Any, needed: int) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from _queue import SimpleQueue
 from _thread import allocate_lock, start_new_thread
+from functools import cache
 from itertools import count as count_up
 
 from emberkeep.startup_records import final
@@ -107,7 +108,10 @@ class _Pool:
             self._batches.get().help()
 
 
-_pools: list[_Pool] = []
+@cache
+def _pool() -> _Pool:
+    """The helpers of this process, from when they are first needed."""
+    return _Pool()
 
 
 def run_on_threads(run: Chunk, count: int, threads: int) -> int:
@@ -120,11 +124,9 @@ def run_on_threads(run: Chunk, count: int, threads: int) -> int:
         return 0
     if threads <= 1 or count == 1:
         return run(0, count)
-    if not _pools:
-        _pools.append(_Pool())
-    return _pools[0].run(run, count, threads)
+    return _pool().run(run, count, threads)
 
 
 # Threads do not survive a fork: the child makes its own.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pools.clear)
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -355,17 +355,15 @@ def _environment(name: str, constants: list[Any], function: Any) -> Any:
 # given: names of one run never clash. What clashes is compiled anew.
 
 _runs: dict[str, str] = {}  # symbol → the run that named it
-_this_run: list[str] = []
 
 
+@functools.cache
 def _run() -> str:
-    if not _this_run:
-        _this_run.append(os.urandom(12).hex())
-    return _this_run[0]
+    return os.urandom(12).hex()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_this_run.clear)
+    os.register_at_fork(after_in_child=_run.cache_clear)
 
 
 def _symbols(module: Any) -> list[str]:
