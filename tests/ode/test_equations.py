@@ -307,13 +307,12 @@ class TestForms:
     def test_there_must_be_states(self):
         assert "A system needs states: states={'x': 1.0, …}" in refused("dx = 1", {})
 
-    def test_a_function_has_neither_functions_nor_observables(self):
+    def test_a_function_has_no_functions(self):
         def right(t, y, p):
             return (0.0,)
 
-        for more in ({"functions": {"f": abs}}, {"observables": ["a"]}):
-            message = refused(right, **more)
-            assert "leave out functions= and observables=" in message
+        assert "leave out functions=" in refused(right, functions={"f": abs})
+        assert "used twice" in refused(right, observables=["x"])
         system = System(right, {"x": 1.0})
         assert system.function is right
         assert system.equations == ()

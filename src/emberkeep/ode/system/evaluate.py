@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import namedtuple
 from typing import TYPE_CHECKING, Any
@@ -76,10 +77,14 @@ def called(external: External, time: Any, *numbers: Any) -> Sequence[Any]:
     return found
 
 
-def record(name: str, fields: Sequence[str], values: Sequence[Any]) -> Any:
+def record(name: str, fields: tuple[str, ...], values: Sequence[Any]) -> Any:
     """A named tuple, as the user's functions are given."""
-    kind: Any = namedtuple(name, [*fields])  # noqa: PYI024 - its fields are the user's
-    return kind(*values)
+    return _kind(name, fields)(*values)
+
+
+@functools.cache
+def _kind(name: str, fields: tuple[str, ...]) -> Any:
+    return namedtuple(name, fields)  # noqa: PYI024 - its fields are the user's
 
 
 def _of_mathematics(function: Callable[[float], float]) -> Callable[[Any], Any]:

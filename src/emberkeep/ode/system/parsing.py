@@ -37,6 +37,7 @@ def parse_equation(
     program: Program,
     values: Mapping[str, int],
     functions: Mapping[str, Callable[..., float]],
+    calls: Mapping[str, Callable[..., int]] | None = None,
 ) -> int:
     """The value of an equation's right-hand side.
 
@@ -45,11 +46,12 @@ def parse_equation(
         program: gets its instructions.
         values: of the names that it may use.
         functions: the user's own.
+        calls: what writes a call of each, where that is something else than a call.
 
     Raises:
         InvalidSystem: points at what cannot be read.
     """
-    reader = _Reader(equation, program, values, functions)
+    reader = _Reader(equation, program, values, functions, calls or {})
     try:
         result: int | None = None
         for sign, tokens in _terms(equation.tokens):
@@ -118,9 +120,10 @@ class _Reader:
         program: Program,
         values: Mapping[str, int],
         functions: Mapping[str, Callable[..., float]],
+        calls: Mapping[str, Callable[..., int]],
     ) -> None:
         self._equation, self._program = equation, program
-        self._values, self._functions = values, functions
+        self._values, self._functions, self._calls = values, functions, calls
 
     def _error(self, node: ast.AST, problem: str, remedy: str) -> InvalidSystem:
         column = getattr(node, "col_offset", 0)
@@ -251,7 +254,10 @@ class _Reader:
             )
         name = node.func.id
         if name in self._functions:
-            return self._program.call(f"user {name}", *map(self.number, node.args))
+            arguments = [self.number(argument) for argument in node.args]
+            if name in self._calls:
+                return self._calls[name](*arguments)
+            return self._program.call(f"user {name}", *arguments)
         if name in self._values:
             remedy = f"Write {name} * (…) for a product"
             raise self._error(node, f"{name!r} is a value, and is called like a function", remedy)

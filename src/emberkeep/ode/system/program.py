@@ -206,7 +206,8 @@ class Program:
 
     def external(self, external: External, *operands: int) -> tuple[int, ...]:
         """The derivatives that a right-hand side of the user's gives."""
-        value = self._value("external", external, *operands)
+        value = len(self.instructions)
+        self.instructions.append(("external", external, *operands))
         return tuple(self._value("item", value, index) for index in range(len(external.states)))
 
     def truth(self, holds: bool) -> int:  # noqa: FBT001 - it is the value

@@ -97,11 +97,13 @@ class System:
             raise InvalidSystem("A system needs states: states={'x': 1.0, …}")
         self._set("name", str(name) if name else "_".join(self.states)[:LONGEST_NAME])
         if callable(equations):
-            if self.observables or self.functions:
+            if self.functions:
                 raise InvalidSystem(
-                    "A system that is a Python function calls other functions by itself and has no "
-                    "observables; leave out functions= and observables="
+                    "A system that is a Python function calls other functions by itself; leave out "
+                    "functions="
                 )
+            for observable in self.observables:
+                _require_name("observable", observable, known)
             self._set("function", equations)
             self._set("equations", ())
         else:
@@ -171,15 +173,20 @@ class System:
         return _restored, ({name: getattr(self, name) for name in System.__slots__},)
 
     def read(self) -> Read:
-        """All equations as one program.
+        """All of it as one program; functions in Python are run for it.
 
         Raises:
             InvalidSystem: points at what cannot be read.
         """
+        inputs = {**self.parameters, **self.constants}
+        if self.function is not None:
+            from emberkeep.ode.system.from_python import read_function
+
+            return read_function(self.function, self.states, inputs, self.observables, self.name)
         from emberkeep.ode.system.reading import read_equations
 
-        names = (*self.states, *self.parameters, *self.constants)
-        return read_equations(self.equations, names, self.functions)
+        names = (*self.states, *inputs)
+        return read_equations(self.equations, names, self.functions, follow=True)
 
     def check(self) -> None:
         """Parse every equation; large systems are parsed only when they are compiled.
@@ -187,8 +194,11 @@ class System:
         Raises:
             InvalidSystem: points at what cannot be read.
         """
+        from emberkeep.ode.system.reading import read_equations
+
         if self.function is None:
-            self.read()
+            names = (*self.states, *self.parameters, *self.constants)
+            read_equations(self.equations, names, self.functions)
 
     def ingredients(self) -> dict[str, object]:
         """All of it that can change compiled code: names and equations, and no number."""
