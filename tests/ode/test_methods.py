@@ -14,7 +14,7 @@ import pytest
 
 from emberkeep import ode
 from emberkeep.errors import InvalidPlan
-from emberkeep.ode.methods import ALIASES, FILES, NAMES, NOT_YET, method, numbers_of
+from emberkeep.ode.methods import ALIASES, FILES, NAMES, NOT_YET, chosen, method, numbers_of
 from emberkeep.ode.methods.order_conditions import at_stages, defects, density, rows, trees
 from emberkeep.ode.methods.tableau import Tableau
 from emberkeep.startup_records import as_dict, replace
@@ -246,22 +246,19 @@ def power(error_of, h):
 START = Decimal("0.3")
 
 
-@every_method
-def test_its_measured_order(name):
-    tableau, span = numbers(exact(name), rational=False), Decimal("0.01")
+def at_end(tableau, span):
+    """The error after a span, by the step."""
 
     def error(h):
         steps = int(span / h)
         found = reference["integrate"](tableau, bell, START, solution(START), h, steps)
         return distance(found, START + span)
 
-    # Where the first error is very small, the next ones show: that it is there, trees say above.
-    assert tableau.order - 0.25 < power(error, span / 8) < tableau.order + 0.9
+    return error
 
 
-@every_method
-def test_the_measured_order_of_values_within_a_step(name):
-    tableau = numbers(exact(name), rational=False)
+def inside(tableau):
+    """The largest error within one step, by the step."""
 
     def error(h):
         return max(
@@ -272,7 +269,21 @@ def test_the_measured_order_of_values_within_a_step(name):
             for theta in (Decimal("0.3"), Decimal("0.5"), Decimal("0.8"))
         )
 
-    assert power(error, Decimal("0.002")) == pytest.approx(tableau.dense_order + 1, abs=0.1)
+    return error
+
+
+@every_method
+def test_its_measured_order(name):
+    tableau, span = numbers(exact(name), rational=False), Decimal("0.01")
+    # Where the first error is very small, the next ones show: that it is there, trees say above.
+    assert tableau.order - 0.25 < power(at_end(tableau, span), span / 8) < tableau.order + 0.9
+
+
+@every_method
+def test_the_measured_order_of_values_within_a_step(name):
+    tableau = numbers(exact(name), rational=False)
+    found = power(inside(tableau), Decimal("0.002"))
+    assert found == pytest.approx(tableau.dense_order + 1, abs=0.1)
 
 
 # Names ------------------------------------------------------------------------------------------
@@ -297,6 +308,28 @@ def test_odd_tableaux_are_right(tableau):
     assert tableau.check() is tableau
 
 
+@pytest.mark.parametrize("name", SYNTHETIC)
+def test_the_measured_order_of_odd_tableaux_and_of_values_within_their_steps(name):
+    tableau, span = Tableau(**as_decimals(SYNTHETIC[name])), Decimal("0.01")
+    assert power(at_end(tableau, span), span / 8) == pytest.approx(tableau.order, abs=0.25)
+    assert power(inside(tableau), Decimal("0.002")) == pytest.approx(
+        tableau.dense_order + 1, abs=0.1
+    )
+
+
+def as_decimals(tableau):
+    """Thirds and the like to more digits than doubles have: none has a denominator above 144."""
+
+    def turned(value):
+        if isinstance(value, tuple):
+            return tuple(map(turned, value))
+        if isinstance(value, float):
+            return reference["decimal"](Fraction(value).limit_denominator(144))
+        return value
+
+    return {name: turned(value) for name, value in as_dict(tableau).items()}
+
+
 def test_what_odd_tableaux_are_odd_in():
     ending = {name for name, one in SYNTHETIC.items() if one.ends_with_solution}
     assert ending == {"no-interpolant", "two-estimates"}
@@ -313,6 +346,12 @@ def test_what_odd_tableaux_are_odd_in():
 def test_a_tableau_of_ones_own_is_public():
     own = ode.Tableau("mine", 2, nodes=(0, 1), stages=((1,),), weights=(0.5, 0.5))
     assert own.check() is own
+    assert chosen(own) is own
+    assert chosen("Classic_RK4") is numbers_of("rk4")
+    with pytest.raises(InvalidPlan, match="order is 3, and the numbers reach order 2 only"):
+        chosen(replace(own, {"order": 3}))
+    with pytest.raises(InvalidPlan, match=r"method=7 is not known; expected a name, or an ode\."):
+        chosen(7)
 
 
 HEUN = numbers_of("heun")

@@ -92,7 +92,6 @@ ALIASES = {
     "ode78": "vern8",
     "verner9": "vern9",
     "verner-98": "vern9",
-    "ode89": "vern9",
 }
 
 NAMES = {**{name: name for name in FILES}, **ALIASES}
@@ -112,6 +111,21 @@ def method(name: str) -> Tableau:
         known = sorted(set(FILES) - NOT_YET)
         raise InvalidPlan(f"There is no method {name!r}; expected one of {', '.join(known)}")
     return numbers_of(found)
+
+
+def chosen(given: str | Tableau) -> Tableau:
+    """A method by any of its names, or a tableau of the user's own once it is found to be right.
+
+    Raises:
+        InvalidPlan: there is none of this name, or the tableau is not what it says.
+    """
+    if isinstance(given, str):
+        return method(given)
+    from emberkeep.ode.methods.tableau import Tableau
+
+    if isinstance(given, Tableau):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return given.check()
+    raise InvalidPlan(f"method={given!r} is not known; expected a name, or an ode.Tableau")
 
 
 def numbers_of(name: str) -> Tableau:

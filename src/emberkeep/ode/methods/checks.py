@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import isfinite
 
 from emberkeep.errors import InvalidPlan
@@ -36,6 +37,12 @@ def check(tableau: Tableau) -> None:
         InvalidPlan: names what is wrong.
     """
     _check_types(tableau)
+    _check_numbers(tableau)
+
+
+@cache
+def _check_numbers(tableau: Tableau) -> None:
+    """The rest, of numbers: once for each tableau, since high orders take a while."""
     _check_shapes(tableau)
     _check_nodes(tableau)
     known: Slopes = {}

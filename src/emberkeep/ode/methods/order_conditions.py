@@ -6,6 +6,8 @@ what the first make plausible. (Butcher; Hairer, Nørsett & Wanner, Solving ODEs
 
 from __future__ import annotations
 
+from functools import cache
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
     Slopes = dict[Tree, list[Any]]
 
 
-def trees(size: int) -> list[Tree]:
+@cache
+def trees(size: int) -> tuple[Tree, ...]:
     """All rooted trees with so many vertices; a tree is the sorted tuple of its branches."""
     if size == 1:
-        return [()]
-    return sorted({larger for tree in trees(size - 1) for larger in _grown(tree)})
+        return ((),)
+    return tuple(sorted({larger for tree in trees(size - 1) for larger in _grown(tree)}))
 
 
 def _grown(tree: Tree) -> Iterator[Tree]:
