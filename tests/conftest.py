@@ -81,9 +81,9 @@ class Lasting:
         config.mkdir(mode=0o700)
         shutil.copy2(self._config / "seal.key", config)
         self._set(patch, config)
-        from emberkeep.targets import kernel_lookup
+        from emberkeep.keep.default import DefaultKeep
 
-        patch.setattr(kernel_lookup, "_default", [self.keep])
+        patch.setattr("emberkeep.keep.default.process", DefaultKeep(self.keep))
 
     def _set(self, patch, config):
         forget_settings(patch)

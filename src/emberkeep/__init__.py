@@ -46,7 +46,8 @@ if TYPE_CHECKING:
         Unloadable,
         Untrusted,
     )
-    from emberkeep.keep import Artifact, Keep
+    from emberkeep.keep.artifact import Artifact
+    from emberkeep.keep.keep import Keep
     from emberkeep.keys import Fingerprint, fingerprint
     from emberkeep.keys.explain import Difference, explain
     from emberkeep.keys.refusal import ingredient
@@ -127,8 +128,8 @@ __all__ = [
 
 _HOMES = {
     "__version__": "version",
-    "Artifact": "keep",
-    "Keep": "keep",
+    "Artifact": "keep.artifact",
+    "Keep": "keep.keep",
     "Difference": "keys.explain",
     "Fingerprint": "keys",
     "explain": "keys.explain",

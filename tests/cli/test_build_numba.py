@@ -87,9 +87,9 @@ def test_a_program_finds_what_was_built(capsys, tmp_path, write, monkeypatch):
     assert build(capsys, root, write(before), "--cpu", "host")[0] == 0
     monkeypatch.setenv("EMBERKEEP_DIR", str(root))
 
-    from emberkeep.targets import kernel_lookup
+    from emberkeep.keep.default import DefaultKeep
 
-    monkeypatch.setattr(kernel_lookup, "_default", [])
+    monkeypatch.setattr("emberkeep.keep.default.process", DefaultKeep())
     space = {"__name__": "__main__"}
     exec(compile(textwrap.dedent(before), "program.py", "exec"), space)
     assert space["scale"](3.0) == 6.0

@@ -11,6 +11,7 @@ import pytest
 
 from emberkeep import Keep
 from emberkeep.errors import EmberkeepWarning
+from emberkeep.keep.default import DefaultKeep
 from emberkeep.phasetype import (
     Graph,
     clear_trace_cache,
@@ -99,7 +100,7 @@ def test_other_thetas_have_the_same_trace(keep, coalescent):
 
 
 def test_the_order_of_hits_in_numbers(keep, monkeypatch):
-    monkeypatch.setattr("emberkeep.targets.kernel_lookup._default", [keep])
+    monkeypatch.setattr("emberkeep.keep.default.process", DefaultKeep(keep))
     cycle(WEIGHTS).record(keep)
     for order in ([5, 0, 3, 2, 1, 4], [1, 2, 3, 4, 5, 0]):
         graph = cycle(WEIGHTS, order)
@@ -188,7 +189,7 @@ def forge(keep, graph, other, monkeypatch):
 )
 def test_a_kept_trace_of_another_graph_is_not_used(keep, other, monkeypatch):
     forge(keep, cycle(WEIGHTS), other(), monkeypatch)
-    monkeypatch.setattr("emberkeep.targets.kernel_lookup._default", [keep])
+    monkeypatch.setattr("emberkeep.keep.default.process", DefaultKeep(keep))
     graph = cycle(WEIGHTS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EmberkeepWarning)
@@ -261,7 +262,7 @@ def test_a_damaged_trace_is_recorded_anew(tmp_path, damage, monkeypatch):
             }[damage],
         )
     again = Keep(tmp_path / "keep")
-    monkeypatch.setattr("emberkeep.targets.kernel_lookup._default", [again])
+    monkeypatch.setattr("emberkeep.keep.default.process", DefaultKeep(again))
     graph = cycle(WEIGHTS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EmberkeepWarning)
@@ -297,7 +298,7 @@ def test_a_keep_in_a_place_that_is_a_file(tmp_path):
 
 def test_a_broken_keep_by_default_still_gives_right_numbers(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("no folder")
-    monkeypatch.setattr("emberkeep.targets.kernel_lookup._default", [Keep(tmp_path / "file")])
+    monkeypatch.setattr("emberkeep.keep.default.process", DefaultKeep(Keep(tmp_path / "file")))
     with pytest.warns(EmberkeepWarning):
         found = cycle(WEIGHTS).expectation()
     assert found == pytest.approx(expected(WEIGHTS), rel=1e-14)
@@ -308,7 +309,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
     folder = tmp_path / "keep"
     folder.mkdir()
     folder.chmod(0o500)
-    monkeypatch.setattr("emberkeep.targets.kernel_lookup._default", [Keep(folder)])
+    monkeypatch.setattr("emberkeep.keep.default.process", DefaultKeep(Keep(folder)))
     with pytest.warns(EmberkeepWarning):
         found = cycle(WEIGHTS).expectation()
     assert found == pytest.approx(expected(WEIGHTS), rel=1e-14)
@@ -369,7 +370,7 @@ def test_looking_makes_no_keep(tmp_path):
 
 
 def test_looking_by_default_is_at_the_keep_of_the_process(keep, monkeypatch):
-    monkeypatch.setattr("emberkeep.targets.kernel_lookup._default", [keep])
+    monkeypatch.setattr("emberkeep.keep.default.process", DefaultKeep(keep))
     cycle(WEIGHTS).expectation()
     assert trace_cache_stats()["traces"] == 1
     assert [trace["name"] for trace in list_cached_traces()] == ["cycle"]
@@ -377,7 +378,7 @@ def test_looking_by_default_is_at_the_keep_of_the_process(keep, monkeypatch):
 
 
 def test_a_keep_that_is_passed_is_the_one_that_is_used(tmp_path, keep, monkeypatch):
-    monkeypatch.setattr("emberkeep.targets.kernel_lookup._default", [keep])
+    monkeypatch.setattr("emberkeep.keep.default.process", DefaultKeep(keep))
     one, other = Keep(tmp_path / "one"), Keep(tmp_path / "other")
     graph = cycle([1.0] * 11)
     assert not graph.record(one).hit
@@ -397,7 +398,7 @@ def test_the_command_line_lists_and_clears_traces(keep, tmp_path, home):
 
 
 def test_a_graph_remembers_its_trace(keep, monkeypatch):
-    monkeypatch.setattr("emberkeep.targets.kernel_lookup._default", [keep])
+    monkeypatch.setattr("emberkeep.keep.default.process", DefaultKeep(keep))
     graph = cycle(WEIGHTS)
     assert graph.record() is graph.record()
     graph.expectation()

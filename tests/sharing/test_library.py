@@ -14,7 +14,6 @@ import time
 
 import pytest
 
-from emberkeep import keep
 from emberkeep.cli import main
 from emberkeep.errors import Unkeyable
 from emberkeep.sharing.bundle.index import BundleEntry, BundleIndex, Member, arrange, canonical
@@ -374,7 +373,7 @@ def test_what_was_kept_under_such_a_name_stops_nobody_else(
 ):
     fill(alice, range(2))
     with monkeypatch.context() as patch:  # as emberkeep did before
-        patch.setattr(keep, "objection", lambda _: None)
+        patch.setattr("emberkeep.keep.artifact.objection", lambda _: None)
         fill(alice, [3], **{what: name})
     code, answer, _ = say(alice, "export", str(tmp_path / "library.ek"), *NAMED)
     assert (code, answer["entries"]) == (1, 2)

@@ -15,7 +15,7 @@ from emberkeep.errors import (
     StoreProblem,
     Untrusted,
 )
-from emberkeep.targets import kernel_lookup
+from emberkeep.keep.default import DefaultKeep
 from emberkeep.trust.edits import change_trust, with_entry
 from emberkeep.trust.signatures import generate
 from emberkeep.trust.trust_list import TrustedKey, TrustList
@@ -140,7 +140,7 @@ def test_what_is_only_read_is_not_changed(keep):
 def test_it_takes_a_configuration_or_the_users_own_keep(keep, monkeypatch):
     config = xla.CompilationConfig(keep.settings.root)
     assert len(CacheManager(config).list()) == 3
-    monkeypatch.setattr(kernel_lookup, "_default", [])
+    monkeypatch.setattr("emberkeep.keep.default.process", DefaultKeep())
     monkeypatch.setenv("EMBERKEEP_DIR", keep.settings.root)
     assert len(CacheManager().list()) == 3
     assert xla.cache_info()["entries"] == 3

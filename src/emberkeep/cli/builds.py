@@ -7,7 +7,7 @@ import time
 from emberkeep.cli.declared import declared_in, load
 from emberkeep.cli.session import warn
 from emberkeep.errors import EmberkeepError, InvalidKernel, TargetUnavailable
-from emberkeep.keep import Keep
+from emberkeep.keep.keep import Keep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

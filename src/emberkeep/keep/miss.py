@@ -8,8 +8,9 @@ from _thread import get_ident
 from contextlib import contextmanager
 
 from emberkeep.errors import InvalidBuild, StoreProblem, ToolchainWarning, Untrusted
-from emberkeep.keep import NO_SPAN, Artifact, artifact_of, is_refused, log, span
+from emberkeep.keep.artifact import Artifact, artifact_of, is_refused
 from emberkeep.keep.notices import Notice, Waiting
+from emberkeep.keep.reports import NO_SPAN, log, span
 from emberkeep.keep.turn import Turn
 from emberkeep.lease.protocol import open_owner
 from emberkeep.lease.wait import Wait
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from typing import Any
 
-    from emberkeep.keep import BuildHalf, Places, Trouble
+    from emberkeep.keep.artifact import BuildHalf
+    from emberkeep.keep.reports import Trouble
     from emberkeep.keys import Fingerprint
     from emberkeep.lease.protocol import LeaseAmongHosts
     from emberkeep.settings import Settings
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from emberkeep.sharing.publisher import Publisher
     from emberkeep.store.build_result import Built
     from emberkeep.store.counts import Counts
-    from emberkeep.store.layers import Later
+    from emberkeep.store.layers import Later, Places
     from emberkeep.store.protocol import Key
 
     Trees = Mapping[str, Fingerprint]

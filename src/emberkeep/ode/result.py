@@ -109,7 +109,7 @@ class Result:
         if self.status.any():
             import warnings
 
-            from emberkeep.keep import depth_of_caller
+            from emberkeep.keep.reports import depth_of_caller
 
             text = (
                 f"{self._failures()}, in result.failed; their values are NaN from there on. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from emberkeep.errors import InvalidPlan, TargetUnavailable
+from emberkeep.keep.default import default_keep
 from emberkeep.ode.batch import VERBATIM, make_batch
 from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.plan import OUTPUTS, listed_outputs, make_plan
@@ -14,14 +15,15 @@ from emberkeep.ode.system.system import System
 from emberkeep.ode.times import make_times
 from emberkeep.ode.tolerances import ATOL, MAX_STEPS, RTOL, Numbers, kernel_numbers
 from emberkeep.startup_records import final
-from emberkeep.targets.kernel_lookup import default_keep, fetch
+from emberkeep.targets.kernel_lookup import fetch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
-    from emberkeep.keep import Artifact, Keep
+    from emberkeep.keep.artifact import Artifact
+    from emberkeep.keep.keep import Keep
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.running.job import Outcome, Runner
     from emberkeep.targets.declaration import Declared

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
-    from emberkeep.keep import Keep
+    from emberkeep.keep.keep import Keep
     from emberkeep.phasetype.assembly import Edges
     from emberkeep.phasetype.canonical import Canonical
     from emberkeep.phasetype.differentiable.model import Model

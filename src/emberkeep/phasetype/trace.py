@@ -6,17 +6,18 @@ import numpy as np
 
 from emberkeep.elimination.layout import VERSION
 from emberkeep.elimination.pattern import SparsityPattern, analyse
+from emberkeep.keep.default import default_keep
 from emberkeep.phasetype.canonical import canonical, structure_hash
 from emberkeep.startup_records import final, frozen
 from emberkeep.store.manifest import MISREAD
-from emberkeep.targets.kernel_lookup import default_keep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from emberkeep.keep import Artifact, Keep
+    from emberkeep.keep.artifact import Artifact
+    from emberkeep.keep.keep import Keep
     from emberkeep.phasetype.assembly import Edges
     from emberkeep.phasetype.structure import Structure
 

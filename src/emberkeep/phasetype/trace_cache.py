@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from emberkeep.keep.default import default_keep
 from emberkeep.phasetype.trace import KIND
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import clear
 from emberkeep.store.inspection import is_named
 from emberkeep.store.protocol import Miss
-from emberkeep.targets.kernel_lookup import default_keep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.keep import Keep
+    from emberkeep.keep.keep import Keep
     from emberkeep.store.protocol import Manifest
 
 

@@ -7,7 +7,7 @@ import time
 from _thread import allocate_lock, get_ident
 
 from emberkeep.errors import StoreProblem, Untrusted
-from emberkeep.startup_records import final
+from emberkeep.startup_records import final, frozen
 from emberkeep.store.directory import unchanging
 from emberkeep.store.files import folder_name
 from emberkeep.store.protocol import ABSENT, BY_WEIGHT, UNREADABLE, Entry, Miss
@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from emberkeep.store.directory import Directory
     from emberkeep.store.protocol import Kept, Key, Store
 
 # One for all of a process, held over a fork: a child that was forked while another thread held
@@ -338,3 +339,19 @@ class ReadOnly:
     def builds(self, kind: str, name: str, plan: str) -> Iterator[str]:
         """The build halves of what the store below has for this plan."""
         return self._inner.builds(kind, name, plan)
+
+
+@final
+@frozen
+class Places:
+    """Where a keep looks and what it writes.
+
+    Attributes:
+        near: stores that are written at once: memory, the local folder, those of the caller.
+        shared: places below them, which are written in the background.
+        local: the local folder, if there is one.
+    """
+
+    near: tuple[Store, ...]
+    shared: tuple[Later, ...]
+    local: Directory | None

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Protocol
 
-    from emberkeep.keep import Artifact, Keep
+    from emberkeep.keep.artifact import Artifact
+    from emberkeep.keep.keep import Keep
     from emberkeep.targets.protocol import Target
 
     class Declares(Protocol):

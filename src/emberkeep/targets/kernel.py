@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidArgument, InvalidKernel
+from emberkeep.keep.default import default_keep
 from emberkeep.startup_records import final
 from emberkeep.targets.arguments import accepts, describe, parse_signature, type_of
-from emberkeep.targets.kernel_lookup import default_keep, fetch, fetch_for_this_machine, renew
+from emberkeep.targets.kernel_lookup import fetch, fetch_for_this_machine, renew
 from emberkeep.targets.protocol import KernelSource, argument_names
 
 TYPE_CHECKING = False
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from typing import Any
 
-    from emberkeep.keep import Artifact, Keep
+    from emberkeep.keep.artifact import Artifact
+    from emberkeep.keep.keep import Keep
     from emberkeep.keys.watch import Watch
     from emberkeep.targets.arguments import ArgumentType
     from emberkeep.targets.compile_times import FunctionTime

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from emberkeep.errors import StoreWarning, TargetUnavailable, Unkeyable, Unloadable
-from emberkeep.keep import Keep, depth_of_caller
+from emberkeep.keep.reports import depth_of_caller
 from emberkeep.keys.distributions import ABSENT
 from emberkeep.keys.keyed import key_of
 from emberkeep.startup_records import final, frozen, replace
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeVar
 
-    from emberkeep.keep import Artifact
+    from emberkeep.keep.artifact import Artifact
+    from emberkeep.keep.keep import Keep
     from emberkeep.keys.keyed import Keyed
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.protocol import Request, Runnable, Target
@@ -299,13 +300,3 @@ def _log(text: str) -> None:
 
 def _warn(text: str) -> None:
     warnings.warn(text, StoreWarning, stacklevel=depth_of_caller())
-
-
-_default: list[Keep] = []
-
-
-def default_keep() -> Keep:
-    """The keep of this process, with the settings as they were when it was first asked for."""
-    if not _default:
-        _default.append(Keep())
-    return _default[0]

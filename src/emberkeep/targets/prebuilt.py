@@ -13,7 +13,8 @@ import os
 from functools import cache
 
 from emberkeep.errors import StoreWarning
-from emberkeep.keep import Artifact, span
+from emberkeep.keep.artifact import Artifact
+from emberkeep.keep.reports import span
 from emberkeep.keys.file_digests import own_digests
 from emberkeep.startup_records import parse_json, sha256
 from emberkeep.targets.cpu.features import LEVELS, host, missing
@@ -115,7 +116,7 @@ def _log(text: str) -> None:
 def _warn(text: str) -> None:
     import warnings
 
-    from emberkeep.keep import depth_of_caller
+    from emberkeep.keep.reports import depth_of_caller
 
     warnings.warn(
         f"{text}. Kernels of emberkeep's own are compiled instead, which needs numba and takes its "

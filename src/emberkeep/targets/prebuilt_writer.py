@@ -16,7 +16,7 @@ from emberkeep.targets.prebuilt import FORMAT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from emberkeep.keep import Keep
+    from emberkeep.keep.keep import Keep
     from emberkeep.targets.kernel import Kernel
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Protocol
 
-    from emberkeep.keep import Artifact
+    from emberkeep.keep.artifact import Artifact
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.arguments import ArgumentType
     from emberkeep.targets.compile_times import FunctionTime

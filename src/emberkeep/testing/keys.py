@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emberkeep.keep import make_key
+from emberkeep.keep.artifact import make_key
 from emberkeep.targets.kernel_lookup import KIND, build_half
 
 if TYPE_CHECKING:

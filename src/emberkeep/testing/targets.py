@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 
 from emberkeep.errors import InvalidArgument, InvalidKernel, Unloadable
-from emberkeep.keep import Artifact, Keep
+from emberkeep.keep.artifact import Artifact
+from emberkeep.keep.keep import Keep
 from emberkeep.targets.arguments import parse_signature
 from emberkeep.targets.kernel_lookup import fetch, obtain
 from emberkeep.targets.protocol import KernelSource, Target

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 
 from emberkeep.errors import EmberkeepWarning, InvalidSetting
-from emberkeep.keep import Keep, depth_of_caller
+from emberkeep.keep.default import default_keep
+from emberkeep.keep.keep import Keep
+from emberkeep.keep.reports import depth_of_caller
 from emberkeep.settings import STRATEGIES, parse_places
 from emberkeep.startup_records import final
-from emberkeep.targets.kernel_lookup import default_keep
 from emberkeep.xla.jax_cache import (
     enable,
     import_jax,

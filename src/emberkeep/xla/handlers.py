@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from emberkeep.keep import Artifact, Keep
+    from emberkeep.keep.artifact import Artifact
+    from emberkeep.keep.keep import Keep
     from emberkeep.targets.kernel import Kernel
 
 DIGITS = 16
@@ -85,7 +86,7 @@ def is_supported() -> bool:
 
 
 def _rebuilt(kernel: Kernel) -> tuple[Artifact, int]:
-    from emberkeep.keep import Keep
+    from emberkeep.keep.keep import Keep
 
     (artifact,) = kernel.build(keep=Keep(disabled=True))
     return artifact, _entry_of(artifact, kernel.name)

@@ -24,18 +24,20 @@ from importlib import import_module
 from threading import Lock
 
 from emberkeep.errors import StoreWarning, TargetUnavailable
-from emberkeep.keep import depth_of_caller
+from emberkeep.keep.default import default_keep
+from emberkeep.keep.reports import depth_of_caller
 from emberkeep.keys.toolchain import toolchain
 from emberkeep.startup_records import final
 from emberkeep.targets.cpu import features
-from emberkeep.targets.kernel_lookup import BuildHalf, default_keep
+from emberkeep.targets.kernel_lookup import BuildHalf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
     from typing import Any
 
-    from emberkeep.keep import Answer, Keep
+    from emberkeep.keep.artifact import Answer
+    from emberkeep.keep.keep import Keep
 
 KIND = "xla"
 ROLE = "program"

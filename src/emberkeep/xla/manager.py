@@ -6,7 +6,9 @@ import os
 import warnings
 
 from emberkeep.errors import InvalidSetting, StoreProblem, StoreWarning
-from emberkeep.keep import Keep, depth_of_caller
+from emberkeep.keep.default import default_keep
+from emberkeep.keep.keep import Keep
+from emberkeep.keep.reports import depth_of_caller
 from emberkeep.settings import DAY_S, parse_folder, parse_places
 from emberkeep.sharing.bundle_files import pin_builds, written_whole
 from emberkeep.startup_records import as_dict, final
@@ -15,7 +17,6 @@ from emberkeep.store.eviction import Policy, clear, collect
 from emberkeep.store.inspection import OK, is_named, usage
 from emberkeep.store.pins import pinned
 from emberkeep.store.protocol import DISABLED, Miss
-from emberkeep.targets.kernel_lookup import default_keep
 from emberkeep.trust.judge import Others, judge_of, own_keep
 from emberkeep.trust.seals import Sealer
 from emberkeep.xla.jax_cache import programs_in_use, using

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.keep import Keep
+    from emberkeep.keep.keep import Keep
     from emberkeep.store.eviction import Collected
 
 

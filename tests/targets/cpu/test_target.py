@@ -10,7 +10,7 @@ import pytest
 
 import emberkeep
 from emberkeep.errors import StoreWarning, TargetUnavailable, Unloadable
-from emberkeep.keep import Artifact
+from emberkeep.keep.artifact import Artifact
 from emberkeep.startup_records import replace
 from emberkeep.targets import kernel_lookup
 from emberkeep.targets.cpu import features, load, target

@@ -13,7 +13,7 @@ from numba import njit
 
 import emberkeep
 from emberkeep.errors import InvalidKernel, StoreWarning
-from emberkeep.keep import Artifact
+from emberkeep.keep.artifact import Artifact
 from emberkeep.targets.numba_caches.cpu import _rebuild, _reduce
 from emberkeep.targets.numba_caches.lookup import NotKept
 from emberkeep.targets.numba_caches.types_json import decode_type, encode_type

@@ -14,7 +14,7 @@ from emberkeep.cli.builds import (
 )
 from emberkeep.cli.command import Command
 from emberkeep.errors import InvalidSetting, StoreProblem
-from emberkeep.keep import Keep
+from emberkeep.keep.keep import Keep
 from emberkeep.startup_records import final, frozen
 from emberkeep.store.directory import blob_name
 from emberkeep.store.manifest import read_stamps

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from emberkeep.keep import Keep
+    from emberkeep.keep.keep import Keep
     from emberkeep.ode.plan import Plan
     from emberkeep.targets.cuda.driver import Device
     from emberkeep.targets.kernel_lookup import Obtained

@@ -12,7 +12,7 @@ import warnings
 
 import numpy as np
 
-from emberkeep.keep import depth_of_caller
+from emberkeep.keep.reports import depth_of_caller
 from emberkeep.phasetype.errors import InferenceWarning
 from emberkeep.phasetype.inference.density import Stretch, row_logs
 from emberkeep.phasetype.inference.information import measure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from emberkeep.keep import depth_of_caller
+from emberkeep.keep.reports import depth_of_caller
 from emberkeep.phasetype.errors import InferenceWarning
 from emberkeep.phasetype.inference.labellings import one_sided
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from emberkeep.keep import Artifact
+    from emberkeep.keep.artifact import Artifact
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.compile_times import FunctionTime
     from emberkeep.targets.protocol import KernelSource

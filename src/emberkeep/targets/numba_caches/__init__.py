@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
-    from emberkeep.keep import Keep
+    from emberkeep.keep.keep import Keep
 
 
 KIND = "generated"
@@ -93,7 +93,7 @@ def keep_kernel(
             StoreWarning,
             stacklevel=2,
         )
-    from emberkeep.targets.kernel_lookup import default_keep
+    from emberkeep.keep.default import default_keep
 
     chosen = keep or default_keep()
     if is_cuda:

@@ -32,7 +32,8 @@ from emberkeep.telemetry.spans import span
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emberkeep.keep import Artifact, Keep
+    from emberkeep.keep.artifact import Artifact
+    from emberkeep.keep.keep import Keep
 
 OBJECT, BITCODE = "object", "bitcode"
 MOST_FUNCTIONS = 10_000_000

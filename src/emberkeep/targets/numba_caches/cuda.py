@@ -31,7 +31,8 @@ from emberkeep.telemetry.spans import span
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emberkeep.keep import Artifact, Keep
+    from emberkeep.keep.artifact import Artifact
+    from emberkeep.keep.keep import Keep
     from emberkeep.keys.toolchain import Toolchain
 
 CUBIN = "compressed cubin"

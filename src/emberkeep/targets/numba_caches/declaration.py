@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-    from emberkeep.keep import Keep
+    from emberkeep.keep.keep import Keep
     from emberkeep.targets.protocol import Target
 
     Noted = Sequence[tuple[Any, tuple[Any, ...]]]

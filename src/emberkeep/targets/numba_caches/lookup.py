@@ -11,14 +11,15 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from emberkeep.errors import EmberkeepError, StoreWarning, Unkeyable
-from emberkeep.keep import depth_of_caller
+from emberkeep.keep.reports import depth_of_caller
 from emberkeep.keys.keyed import key_of
 from emberkeep.targets.kernel_lookup import BuildHalf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from emberkeep.keep import Answer, Artifact, Keep
+    from emberkeep.keep.artifact import Answer, Artifact
+    from emberkeep.keep.keep import Keep
     from emberkeep.keys.keyed import Keyed
     from emberkeep.keys.toolchain import Toolchain
 

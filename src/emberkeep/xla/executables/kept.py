@@ -15,17 +15,18 @@ from emberkeep.errors import (
     Unkeyable,
     Unloadable,
 )
-from emberkeep.keep import depth_of_caller
+from emberkeep.keep.default import default_keep
+from emberkeep.keep.reports import depth_of_caller
 from emberkeep.keys.keyed import key_of
 from emberkeep.startup_records import final, replace, sha256
-from emberkeep.targets.kernel_lookup import default_keep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from emberkeep.keep import Artifact, Keep
+    from emberkeep.keep.artifact import Artifact
+    from emberkeep.keep.keep import Keep
     from emberkeep.keys.keyed import Keyed
     from emberkeep.xla.executables.calls import Call, Statics
     from emberkeep.xla.executables.internals import Executable

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from emberkeep.keep import Artifact
+    from emberkeep.keep.artifact import Artifact
     from emberkeep.xla.executables.calls import Call
 
 EXECUTABLE = "executable"
