@@ -1,5 +1,6 @@
 """Frozen records are what frozen dataclasses are, without their import."""
 
+import ast
 import builtins
 import copy
 import dataclasses
@@ -13,12 +14,14 @@ import pickle
 import subprocess
 import sys
 import typing
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import emberkeep
 from emberkeep import startup_records
 from emberkeep.startup_records import as_dict, final, frozen, replace
 
@@ -108,6 +111,18 @@ def test_a_record_shows_its_fields_by_name_alone():
     assert np.array(record).shape == ()
     assert not isinstance(record, tuple)
     assert bool(record)
+
+
+def test_no_class_of_ours_is_a_tuple_underneath():
+    """Loops, JSON, NumPy and order would see its fields."""
+    found = []
+    for path in Path(emberkeep.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            bases = node.bases if isinstance(node, ast.ClassDef) else []
+            names = {base.id for base in bases if isinstance(base, ast.Name)}
+            if names & {"NamedTuple", "tuple", "list", "dict"}:
+                found.append(f"{path}: {node.name}")
+    assert found == []
 
 
 ARRAY = np.array([1.0, np.nan, 3.0])

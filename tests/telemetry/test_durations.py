@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emberkeep.startup_records import replace
 from emberkeep.telemetry import Category, Span, TimeLogger, span, spans
 from emberkeep.telemetry.durations import (
     exclusive_by_category_ns,
@@ -165,11 +166,11 @@ def test_threads_and_processes_add_up_but_the_wall_does_not():
 
 def test_spans_of_one_name_in_one_place_make_one_node():
     known = [
-        made(1, 0, 100, Category.BUILD, 1)._replace(name="build"),
-        made(2, 0, 20, Category.COMPILE, 1, parent=1)._replace(name="step"),
-        made(3, 30, 20, Category.COMPILE, 1, parent=1)._replace(name="step", failed=True),
-        made(4, 40, 5, Category.LOAD, 1, parent=3)._replace(name="read"),
-        made(5, 200, 7, Category.COMPILE, 1)._replace(name="step"),
+        replace(made(1, 0, 100, Category.BUILD, 1), {"name": "build"}),
+        replace(made(2, 0, 20, Category.COMPILE, 1, parent=1), {"name": "step"}),
+        replace(made(3, 30, 20, Category.COMPILE, 1, parent=1), {"name": "step", "failed": True}),
+        replace(made(4, 40, 5, Category.LOAD, 1, parent=3), {"name": "read"}),
+        replace(made(5, 200, 7, Category.COMPILE, 1), {"name": "step"}),
     ]
     build, step = tree_of(reversed(known))
     assert (build.name, build.count, build.failed) == ("build", 1, 0)

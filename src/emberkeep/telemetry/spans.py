@@ -13,7 +13,9 @@ from enum import StrEnum, unique
 from itertools import count
 from time import perf_counter_ns, time_ns
 from types import MappingProxyType, TracebackType
-from typing import NamedTuple, Protocol, final
+from typing import Protocol, final
+
+from emberkeep.startup_records import frozen
 
 Scalar = str | int | float | bool | None
 
@@ -46,10 +48,10 @@ def as_category(value: Category | str) -> Category:
 
 
 @final
-class Span(NamedTuple):
+@frozen
+class Span:
     """One stretch of time.
 
-    A named tuple, because importing and making one costs a fifth of a frozen dataclass.
     What `Recorder.started` gets has a duration of 0, the attributes known so far, and a start
     that precedes what recorders then do. Process and span id together name one span among all
     processes of a host.
