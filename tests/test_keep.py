@@ -1,3 +1,4 @@
+import errno
 import logging
 import os
 import subprocess
@@ -872,6 +873,85 @@ def test_everything_is_counted(root):
         ("miss", "tables", "disabled"): 1,
         ("hit", "tables", "memory"): 1,
     }
+
+
+def test_counts_that_cannot_be_read_cost_a_warning(root):
+    keep = Keep(root)
+    ask(keep, Builder())
+    keep.totals()
+    counts = os.path.join(root, "statistics")
+    os.rename(counts, f"{root}-moved")
+    os.symlink("statistics", counts)  # which leads to itself
+    with pytest.warns(StoreWarning, match="What other processes counted is not known") as heard:
+        found = keep.totals()
+    assert len(heard) == 1
+    assert found["build", "tables", "built"][0] == 1
+    assert keep.totals() == found
+
+
+@pytest.fixture
+def no_descriptors(monkeypatch):
+    """Our own code cannot be loaded: no file can be opened."""
+
+    def make(_keep):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("emberkeep.keep.keep.PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(Keep, "_make_builder", make)
+
+
+@pytest.mark.usefixtures("no_descriptors")
+@pytest.mark.parametrize("disabled", [False, True])
+def test_without_a_file_to_open_it_builds_and_warns_once(root, disabled):
+    keep = Keep(root)
+    built = {"code": b"content", "empty": b"", "layout": {"n": 1}, "source": "for people"}
+
+    def use():
+        found = keep.get_or_build("tables", "steel", {}, lambda: built, disabled=disabled)
+        assert dict(found.blobs) == {"code": b"content", "empty": b""}
+        assert (found.layout, found.hit) == ({"n": 1}, False)
+
+    with pytest.warns(StoreWarning, match="What is built is not kept.*ulimit -n"):
+        use()
+    use()  # where a second warning would be an error
+    with pytest.raises(ZeroDivisionError):
+        keep.get_or_build("tables", "steel", {}, lambda: 1 / 0, disabled=disabled)
+
+
+@pytest.mark.usefixtures("no_descriptors")
+def test_without_a_file_to_open_what_others_built_is_not_published(root):
+    keep = Keep(root)
+    answer = keep.ask("tables", "steel", {})
+    with pytest.warns(StoreWarning, match="What is built is not kept"):
+        answer.publish({"code": b"content"}, 1.0)
+
+
+def test_with_no_descriptor_at_all_it_builds(root):
+    code = """
+import os, resource, sys, warnings
+from emberkeep import Keep
+import emberkeep.keep.keep
+emberkeep.keep.keep.PAUSES_S = (0.0,)
+keep = Keep(sys.argv[1])
+warnings.simplefilter("always")
+resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+held = []
+try:
+    while True:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+with warnings.catch_warnings(record=True) as heard:
+    for _ in range(2):
+        found = keep.get_or_build("tables", "steel", {"n": 1}, lambda: {"code": b"content"})
+        assert found.blobs == {"code": b"content"}
+assert len(heard) == 1, heard
+for descriptor in held:
+    os.close(descriptor)
+assert not keep.get_or_build("tables", "steel", {"n": 1}, lambda: {"code": b"content"}).hit
+assert keep.get_or_build("tables", "steel", {"n": 1}, lambda: {"code": b"content"}).hit
+"""
+    subprocess.run([sys.executable, "-c", code, str(root)], check=True)
 
 
 def test_counts_of_processes_add_up_at_exit(root):

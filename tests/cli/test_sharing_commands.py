@@ -191,10 +191,11 @@ def test_collecting_in_a_shared_folder_leaves_what_a_newer_emberkeep_has_there(s
 
 
 def test_collecting_leaves_leases_that_others_hold(stocked, bob, say):
-    from emberkeep.lease.shared import acquire_shared
+    from emberkeep.lease.file_slot import FileSlot
+    from emberkeep.lease.shared import acquire_slot
 
     folder = os.path.join(stocked.shared, "leases")
-    lease = acquire_shared(folder, "0" * 64, "", pytest.fail)
+    lease = acquire_slot(FileSlot(f"{folder}/{'0' * 64}.lease"), "", pytest.fail)
     try:
         assert say(bob, "gc", "--layer", "shared", "--max-size", "0")[0] == 0
         assert os.listdir(folder)

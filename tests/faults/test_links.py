@@ -14,7 +14,7 @@ import pytest
 from emberkeep.errors import StoreProblem
 from emberkeep.lease import acquire, failure, record, shared
 from emberkeep.lease.file_slot import FileSlot
-from emberkeep.lease.shared import acquire_shared
+from emberkeep.lease.shared import acquire_slot
 from emberkeep.store.counts import Counts
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, collect
@@ -38,7 +38,8 @@ def ignore(_):
 
 
 def use_shared(root):
-    lease = acquire_shared(f"{root}/leases", "key", "", ignore, heartbeat_s=3600.0, stale_s=0.2)
+    slot = FileSlot(f"{root}/leases/key.lease")
+    lease = acquire_slot(slot, "", ignore, heartbeat_s=3600.0, stale_s=0.2)
     if lease is not None:
         lease.next_beat = 0.0
         lease.beat()
@@ -165,7 +166,7 @@ def test_a_folder_swapped_for_a_link_keeps_its_permissions(tmp_path, monkeypatch
 
     told = []
     monkeypatch.setattr(os, "mkdir", swap_after)
-    assert acquire_shared(str(root / "leases"), "key", "", told.append) is None
+    assert acquire_slot(FileSlot(str(root / "leases/key.lease")), "", told.append) is None
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert os.listdir(home) == []
     assert "a link or a file; a folder was expected" in told[0]

@@ -101,9 +101,8 @@ class Shared:
         self._folder = str(folder / "leases")
 
     def acquire(self, name, owner, wait):
-        return shared.acquire_shared(
-            self._folder, name, "", complain, owner=owner, wait=wait, heartbeat_s=0.05
-        )
+        slot = FileSlot(f"{self._folder}/{name}.lease")
+        return shared.acquire_slot(slot, "", complain, owner=owner, wait=wait, heartbeat_s=0.05)
 
 
 class Objects:

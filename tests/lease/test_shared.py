@@ -14,7 +14,7 @@ from emberkeep.lease import failure, record, shared, wait
 from emberkeep.lease.file_slot import FileSlot
 from emberkeep.lease.liveness import Liveness
 from emberkeep.lease.protocol import Job
-from emberkeep.lease.shared import SharedLease, acquire_shared
+from emberkeep.lease.shared import SharedLease, acquire_slot
 from emberkeep.store import files
 
 HEARTBEAT_S = 0.1
@@ -36,7 +36,8 @@ def folder(tmp_path):
 
 
 def take(folder, name="key", owner="", on_problem=complain, stale_s=NEVER_S):
-    return acquire_shared(folder, name, owner, on_problem, heartbeat_s=HEARTBEAT_S, stale_s=stale_s)
+    slot = FileSlot(path_of(folder, name))
+    return acquire_slot(slot, owner, on_problem, heartbeat_s=HEARTBEAT_S, stale_s=stale_s)
 
 
 def path_of(folder, name="key"):
@@ -73,8 +74,11 @@ def quiet():
 
 HOLDER = """
 import os, sys, time
-from emberkeep.lease.shared import acquire_shared
-lease = acquire_shared(sys.argv[1], "key", "holder", print, heartbeat_s=0.1)
+from emberkeep.lease.file_slot import FileSlot
+from emberkeep.lease.shared import acquire_slot
+def slot(name):
+    return FileSlot(f"{sys.argv[1]}/{name}.lease")
+lease = acquire_slot(slot("key"), "holder", print, heartbeat_s=0.1)
 print("holds", flush=True)
 exec(sys.argv[2])
 """
@@ -229,7 +233,8 @@ def test_releasing_twice_is_releasing_once(folder, in_thread):
 
 COUNTING = """
 import os, sys, threading
-from emberkeep.lease.shared import acquire_shared
+from emberkeep.lease.file_slot import FileSlot
+from emberkeep.lease.shared import acquire_slot
 folder, counter, turns, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 
 def fail(text):
@@ -238,7 +243,7 @@ def fail(text):
 
 def work():
     for _ in range(turns):
-        lease = acquire_shared(folder, "key", "", fail, stale_s=3600.0)
+        lease = acquire_slot(FileSlot(f"{folder}/key.lease"), "", fail, stale_s=3600.0)
         with open(counter) as file:
             count = int(file.read())
         with open(counter, "w") as file:
@@ -537,7 +542,7 @@ def test_one_heart_beats_for_all_and_stops_with_the_last(folder):
 
 
 def test_a_slow_heartbeat_delays_no_faster_one(folder):
-    slow = acquire_shared(folder, "slow", "", complain, heartbeat_s=NEVER_S)
+    slow = acquire_slot(FileSlot(path_of(folder, "slow")), "", complain, heartbeat_s=NEVER_S)
     time.sleep(0.05)  # the heart sleeps by now, for an hour
     fast = take(folder, "fast")
     was = record.look(fast.path)
@@ -586,9 +591,11 @@ def test_leases_that_come_and_go_in_many_threads_leave_no_heart(folder, in_threa
 FORKED = """
 import os, sys, time
 from emberkeep.lease import record, shared
+from emberkeep.lease.file_slot import FileSlot
 folder = sys.argv[1]
 def take(name):
-    return shared.acquire_shared(folder, name, "", print, heartbeat_s=0.05, stale_s=3600.0)
+    slot = FileSlot(f"{folder}/{name}.lease")
+    return shared.acquire_slot(slot, "", print, heartbeat_s=0.05, stale_s=3600.0)
 def beats(lease):
     was, ends = record.look(lease.path), time.monotonic() + 5
     while record.look(lease.path) == was and time.monotonic() < ends:
@@ -632,10 +639,12 @@ def test_a_forked_child_owns_beats_and_removes_nothing(folder):
 
 FORKING = """
 import os, sys, threading
-from emberkeep.lease import shared
+from emberkeep.lease.file_slot import FileSlot
+from emberkeep.lease.shared import acquire_slot
 folder, stop = sys.argv[1], []
 def take(name):
-    return shared.acquire_shared(folder, name, "", print, heartbeat_s=0.001, stale_s=3600.0)
+    slot = FileSlot(f"{folder}/{name}.lease")
+    return acquire_slot(slot, "", print, heartbeat_s=0.001, stale_s=3600.0)
 def churn(number):
     while not stop:
         take(f"busy{number}").release(succeeded=True)
@@ -668,9 +677,7 @@ def test_a_child_forked_at_any_moment_takes_leases_of_its_own(folder):
 
 
 def test_a_process_ends_at_once_and_in_silence_with_its_heart_beating(folder):
-    program = (
-        HOLDER + "\nother = acquire_shared(sys.argv[1], 'other', '', print, heartbeat_s=0.001)"
-    )
+    program = HOLDER + "\nother = acquire_slot(slot('other'), '', print, heartbeat_s=0.001)"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, folder, "pass"],
         capture_output=True,

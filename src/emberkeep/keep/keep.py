@@ -136,7 +136,11 @@ class Keep:
             return self._counts.totals()
         from emberkeep.store.counts import read_totals
 
-        return read_totals(self._local.root)
+        try:
+            return read_totals(self._local.root)
+        except OSError as problem:
+            self._trouble("counts", f"What other processes counted is not known: {problem}.")
+            return self._counts.totals()
 
     def flush(self, patience_s: float = 60.0) -> bool:
         """Wait until what was built has reached the shared places; whether it did in time."""
@@ -231,7 +235,10 @@ class Keep:
         self._trouble.begin()
         try:
             if disabled or self.settings.disabled:
-                built = self._builder().build(kind, name, build)
+                builder = self._builder()
+                if builder is None:
+                    return built_alone(build)
+                built = builder.build(kind, name, build)
                 self._counts.add("miss", kind, DISABLED, 0.0)
                 return Artifact("", built.blobs, built.layout, hit=False, reason="caching is off")
             key, trees = make_key(kind, name, ingredients, toolchain)
@@ -239,13 +246,23 @@ class Keep:
             if isinstance(found, Artifact):
                 return found
             require_name(key)
-            return self._builder().obtain(key, trees, build, found, toolchain, refused)
+            builder = self._builder()
+            if builder is None:
+                return built_alone(build)
+            return builder.obtain(key, trees, build, found, toolchain, refused)
         finally:
             self._trouble.end()
 
-    def _builder(self) -> Builder:
+    def _builder(self) -> Builder | None:
+        """What builds and keeps; None where its code cannot be loaded, which is told."""
         if not self._builders:
-            self._builders.append(patiently(self._make_builder))
+            try:
+                self._builders.append(patiently(self._make_builder))
+            except OSError as problem:
+                if problem.errno not in SCARCE:
+                    raise
+                self._trouble("files", f"What is built is not kept: {problem}. {SCARCE_REMEDY}")
+                return None
         return self._builders[0]
 
     def _make_builder(self) -> Builder:
@@ -283,7 +300,9 @@ class Keep:
 
             self._counts.add("build", kind, "built", cost_s)
             checked = read_build(built, f"{kind}/{name}")
-            self._builder().publish(key, trees, checked, cost_s, toolchain)
+            builder = self._builder()
+            if builder is not None:
+                builder.publish(key, trees, checked, cost_s, toolchain)
 
         if isinstance(found, Artifact):
             return Answer(found, found.reason, publish)
@@ -327,7 +346,10 @@ class Keep:
             if found.reason != ABSENT:
                 topic, text = found.reason, f"{key.kind}/{key.name} is built again: {found.detail}."
                 if found.reason == UNREADABLE:
-                    topic, text = "place", f"{text} {self._builder().remedy()}"
+                    builder = self._builder()
+                    if builder is None:  # which was told
+                        return found
+                    topic, text = "place", f"{text} {builder.remedy()}"
                 self._trouble(topic, text)
             return found
         if refused is not None and is_refused(found, refused):
@@ -357,11 +379,14 @@ SCARCE = frozenset([EMFILE, ENFILE])
 PAUSES_S = (0.001, 0.004, 0.016, 0.064, 0.256, 1.024, 2.048)
 
 
+SCARCE_REMEDY = "Raise the limit on open files (`ulimit -n`), or close some."
+
+
 def patiently(load: Callable[[], T]) -> T:
     """What needs modules that are not there yet, tried again while files cannot be opened.
 
     Raises:
-        StoreProblem: there are no descriptors for long; nothing can be built without any.
+        OSError: of the last attempt, where there are no descriptors for long.
     """
     for pause_s in PAUSES_S:
         try:
@@ -370,15 +395,17 @@ def patiently(load: Callable[[], T]) -> T:
             if problem.errno not in SCARCE:
                 raise
         time.sleep(pause_s)
-    try:
-        return load()
-    except OSError as problem:
-        from emberkeep.errors import StoreProblem
+    return load()
 
-        raise StoreProblem(
-            f"No file can be opened to build anything: {problem}. Raise the limit (`ulimit -n`), "
-            "or close files"
-        ) from problem
+
+def built_alone(build: Callable[[], Mapping[str, object]]) -> Artifact:
+    """What a build gives, as it is: what would check and keep it cannot be loaded."""
+    built: dict[str, Any] = dict(build())
+    layout = built.pop("layout", None)
+    if isinstance(built.get("source"), str):  # for people to read
+        del built["source"]
+    blobs = {role: bytes(content) for role, content in built.items()}
+    return Artifact("", blobs, layout, hit=False, reason="no file can be opened")
 
 
 def _flush_at_exit(counts: Counts) -> None:

@@ -17,7 +17,6 @@ from contextlib import suppress
 
 from emberkeep.errors import InvalidBuild
 from emberkeep.lease import failure, record
-from emberkeep.lease.file_slot import FileSlot
 from emberkeep.lease.liveness import Liveness
 from emberkeep.lease.protocol import Job
 from emberkeep.lease.wait import FOR_ONESELF, Wait
@@ -238,44 +237,6 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def acquire_shared(  # noqa: PLR0913 - each given by its name
-    folder: str,
-    name: str,
-    host: str,
-    on_problem: Callable[[str], None],
-    *,
-    call: Call = directly,
-    heartbeat_s: float = 1.0,
-    stale_s: float = 10.0,
-    owner: Owner | None = None,
-    wait: Wait | None = None,
-) -> SharedLease | None:
-    """The right to build, by a file in a folder that several hosts share; see `acquire_slot`.
-
-    Args:
-        folder: where leases lie. It is made if its parent, the shared root, is there, and permits
-            others what that does.
-        name: of what is to be built; a plain file name.
-        host: as for `acquire_slot`, and so are the others.
-        on_problem: likewise.
-        call: likewise.
-        heartbeat_s: likewise.
-        stale_s: likewise.
-        owner: likewise.
-        wait: likewise.
-    """
-    return acquire_slot(
-        FileSlot(os.path.join(folder, f"{name}.lease")),
-        host,
-        on_problem,
-        call=call,
-        heartbeat_s=heartbeat_s,
-        stale_s=stale_s,
-        owner=owner,
-        wait=wait,
-    )
 
 
 def acquire_slot(  # noqa: PLR0913 - each given by its name

@@ -8,19 +8,20 @@ import time
 
 import pytest
 
-from emberkeep.lease.shared import acquire_shared
+from emberkeep.lease.file_slot import FileSlot
+from emberkeep.lease.shared import acquire_slot
 
 WAIT_S = 120
 
 ASKING = """
 import json, os, sys, time
-from emberkeep.lease.shared import acquire_shared
+from emberkeep.lease.file_slot import FileSlot
+from emberkeep.lease.shared import acquire_slot
 folder, place, turns, stale_s = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 told = []
 for turn in range(turns):
-    lease = acquire_shared(
-        folder, f"key{turn}", f"host {os.getpid()}", told.append, heartbeat_s=0.1, stale_s=stale_s
-    )
+    slot, host = FileSlot(f"{folder}/key{turn}.lease"), f"host {os.getpid()}"
+    lease = acquire_slot(slot, host, told.append, heartbeat_s=0.1, stale_s=stale_s)
     log = os.path.join(place, f"built{turn}")
     if not os.path.exists(log):
         time.sleep(0.01)
@@ -58,7 +59,8 @@ def ask(mount, tmp_path):
         def acquire():
             folder = os.path.join(views[0].path, "leases")
             beats = {"heartbeat_s": 0.1, "stale_s": stale_s}
-            return acquire_shared(folder, "key0", "the first", problems.append, **beats)
+            slot = FileSlot(f"{folder}/key0.lease")
+            return acquire_slot(slot, "the first", problems.append, **beats)
 
         for _ in range(20):  # so that there is a past, and that answers can be lost
             lease = acquire()

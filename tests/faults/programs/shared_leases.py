@@ -14,7 +14,8 @@ from hashlib import sha256
 from workload import tell
 
 from emberkeep.lease import record
-from emberkeep.lease.shared import acquire_shared
+from emberkeep.lease.file_slot import FileSlot
+from emberkeep.lease.shared import acquire_slot
 
 HEARTBEAT_S, STALE_S = 0.1, 0.5
 NEVER_S = 3600.0
@@ -44,9 +45,8 @@ class Round:
         self.log = os.path.join(place, f"{name}.log")
 
     def take(self):
-        return acquire_shared(
-            self.folder,
-            self.name,
+        return acquire_slot(
+            FileSlot(self.path),
             host(os.getpid()),
             complain,
             heartbeat_s=HEARTBEAT_S,
