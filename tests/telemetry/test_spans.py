@@ -382,7 +382,8 @@ def test_importing_telemetry_is_light():
     heavy = {"rich", "numpy", "json", "logging", "dataclasses", "inspect", "threading", "asyncio"}
     assert loaded & heavy == set()
     ours = {name for name in loaded if name.startswith("emberkeep")}
-    assert ours == {"emberkeep", "emberkeep.telemetry", "emberkeep.telemetry.spans"}
+    spans = {"emberkeep.telemetry", "emberkeep.telemetry.spans"}
+    assert ours == {"emberkeep", "emberkeep.startup_records", *spans}
 
 
 def test_rich_is_not_imported_where_nothing_is_drawn():
