@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 KINDS = ("fixed", "sixteenths", "pid", "gustafsson")
 SIXTEENTHS = 16
 EXPONENTS = 3
+# Of the estimate: beyond, sixteenths are too coarse, and steps would swing.
+MOST_POWER_IN_SIXTEENTHS = 9
 
 
 @final
@@ -86,11 +88,15 @@ def exponents(controller: Controller, tableau: Tableau) -> Exponents:
 
 
 def sixteenths(controller: Controller, tableau: Tableau) -> tuple[int, int]:
-    """The exponents of the last two errors in sixteenths, without their signs."""
+    """The exponents of the last two errors in sixteenths, without their signs.
+
+    The first is the larger one whatever rounding says: with two that are equal, nothing would bring
+    steps back to the length that the error allows, and safety would shorten them for ever.
+    """
     first, second, _ = controller.exponents
     power = tableau.estimate_power
-    integral = max(1, round(SIXTEENTHS * first / power))
-    return integral, max(1, round(SIXTEENTHS * -second / power))
+    proportional = max(1, round(SIXTEENTHS * -second / power))
+    return max(proportional + 1, round(SIXTEENTHS * first / power)), proportional
 
 
 def check(controller: Controller) -> Controller:

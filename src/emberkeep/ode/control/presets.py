@@ -8,7 +8,7 @@ Söderlind & Wang, J. Comput. Appl. Math. 185 (2006).
 from __future__ import annotations
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.ode.control.controller import Controller, check
+from emberkeep.ode.control.controller import MOST_POWER_IN_SIXTEENTHS, Controller, check
 from emberkeep.startup_records import replace
 
 TYPE_CHECKING = False
@@ -73,7 +73,7 @@ def controller(
             error that it could go by.
     """
     if given is None:
-        given = "pi" if tableau.is_adaptive else "fixed"
+        given = _default(tableau)
     chosen = named(given) if isinstance(given, str) else given
     if not isinstance(chosen, Controller):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidPlan(
@@ -93,7 +93,19 @@ def controller(
             f"{tableau.name!r} has none. Pass controller='fixed' with dt=…, or a method that has "
             "one, such as 'tsit5'"
         )
+    if chosen.kind == "sixteenths" and tableau.estimate_power > MOST_POWER_IN_SIXTEENTHS:
+        raise InvalidPlan(
+            f"The exponents of the controller {chosen.name!r} are sixteenths, too coarse for "
+            f"{tableau.name!r}, whose estimate grows by the power {tableau.estimate_power} of the "
+            f"step; expected {MOST_POWER_IN_SIXTEENTHS} at most. Pass controller='pi34'"
+        )
     return check(replace(chosen, changes))
+
+
+def _default(tableau: Tableau) -> str:
+    if not tableau.is_adaptive:
+        return "fixed"
+    return "pi" if tableau.estimate_power <= MOST_POWER_IN_SIXTEENTHS else "pi34"
 
 
 def named(name: str) -> Controller:
