@@ -19,7 +19,7 @@ from measuring import Row, milliseconds, show
 
 from emberkeep.cli import main as emberkeep
 from emberkeep.keys.fingerprint import branch
-from emberkeep.store.directory import LAYOUT, blob_name, manifest_name
+from emberkeep.store.layout import LAYOUT, blob_name, manifest_name
 from emberkeep.store.manifest_writing import compose
 from emberkeep.store.protocol import BlobRef, Key, Manifest
 from emberkeep.trust.seals import Sealer

@@ -41,6 +41,7 @@ WARM = [
     "emberkeep.store.directory",
     "emberkeep.store.files",
     "emberkeep.store.layers",
+    "emberkeep.store.layout",
     "emberkeep.store.manifest",
     "emberkeep.store.object_store",
     "emberkeep.store.protocol",

@@ -15,7 +15,8 @@ import pytest
 from emberkeep.cli import main
 from emberkeep.sharing import transfer
 from emberkeep.startup_records import sha256
-from emberkeep.store.directory import Directory, entry_name
+from emberkeep.store.directory import Directory
+from emberkeep.store.layout import entry_name
 from emberkeep.store.manifest import read_stamps
 from emberkeep.store.manifest_writing import with_signatures
 from emberkeep.testing import Dictionary, accept, kept

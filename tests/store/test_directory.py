@@ -12,8 +12,9 @@ import pytest
 from emberkeep.errors import StoreProblem
 from emberkeep.store import directory as directory_module
 from emberkeep.store import files, no_follow
-from emberkeep.store.directory import LAYOUT, Directory, last_use
+from emberkeep.store.directory import Directory
 from emberkeep.store.files import folder_name
+from emberkeep.store.layout import LAYOUT, last_use
 from emberkeep.store.manifest import SIZE_LIMIT, TRAILER, TRAILER_BYTES
 from emberkeep.store.object_store import facts_of
 from emberkeep.store.protocol import (

@@ -8,9 +8,10 @@ import pytest
 
 from emberkeep.errors import StoreProblem
 from emberkeep.keys import fingerprint_mapping
-from emberkeep.store.directory import LAYOUT, Directory, blob_name, manifest_name
+from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, clear, collect
 from emberkeep.store.inspection import DAMAGED, OK, OTHER, UNTRUSTED, inspect, usage
+from emberkeep.store.layout import LAYOUT, blob_name, manifest_name
 from emberkeep.store.manifest_writing import compose
 from emberkeep.store.neighbours import nearest
 from emberkeep.store.object_store import Folder

@@ -6,10 +6,11 @@ from hashlib import sha256
 
 import pytest
 
-from emberkeep.store.directory import Directory, blob_name
+from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import clear
 from emberkeep.store.inspection import DAMAGED as IS_DAMAGED
 from emberkeep.store.inspection import inspect, usage
+from emberkeep.store.layout import blob_name
 from emberkeep.store.object_store import Folder
 from emberkeep.store.packed import PACKS_FROM, Packed
 from emberkeep.store.protocol import DAMAGED, Miss

@@ -3,7 +3,8 @@ import os
 import pytest
 
 from emberkeep.errors import StoreProblem
-from emberkeep.store.directory import LAYOUT, Directory
+from emberkeep.store.directory import Directory
+from emberkeep.store.layout import LAYOUT
 from emberkeep.store.pins import pin, pinned, unpin
 from emberkeep.store.protocol import Entry
 

@@ -5,16 +5,11 @@ import os
 import pytest
 
 from emberkeep.store import summaries
-from emberkeep.store.directory import (
-    Directory,
-    Notebook,
-    blob_name,
-    entry_name,
-    manifest_name,
-)
+from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, collect
+from emberkeep.store.layout import blob_name, entry_name, manifest_name
 from emberkeep.store.object_store import Folder
-from emberkeep.store.protocol import DAMAGED, UNTRUSTED
+from emberkeep.store.protocol import DAMAGED, UNTRUSTED, Notebook
 from emberkeep.store.summaries import OK, holdings, manifest_names, survey
 from emberkeep.testing import Dictionary, kept
 

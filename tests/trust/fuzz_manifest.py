@@ -14,8 +14,9 @@ import tempfile
 from hashlib import sha256
 
 from emberkeep.errors import StoreProblem, Untrusted
-from emberkeep.store.directory import LAYOUT, Directory
+from emberkeep.store.directory import Directory
 from emberkeep.store.layers import Layered
+from emberkeep.store.layout import LAYOUT
 from emberkeep.store.manifest import SIGNATURE_BYTES, TRAILER_BYTES, read_stamps
 from emberkeep.store.manifest_writing import resealed, signed
 from emberkeep.store.object_store import Folder

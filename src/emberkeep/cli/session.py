@@ -8,7 +8,8 @@ from emberkeep.cli.text import as_json, printable
 from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.settings import Place
 from emberkeep.startup_records import final
-from emberkeep.store.directory import Directory, Notebook
+from emberkeep.store.directory import Directory
+from emberkeep.store.protocol import Notebook
 from emberkeep.trust.judge import judge_of
 from emberkeep.trust.seals import OwnKeep, Sealer
 

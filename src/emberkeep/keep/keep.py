@@ -18,9 +18,9 @@ from emberkeep.keep.artifact import (
 from emberkeep.keep.reports import Trouble, install_time_logger, log, span
 from emberkeep.startup_records import final
 from emberkeep.store.counts import Counts
-from emberkeep.store.directory import Directory, Notebook
+from emberkeep.store.directory import Directory
 from emberkeep.store.layers import Later, Layered, Memory, Places, ReadOnly
-from emberkeep.store.protocol import ABSENT, DAMAGED, DISABLED, UNREADABLE, Key, Miss
+from emberkeep.store.protocol import ABSENT, DAMAGED, DISABLED, UNREADABLE, Key, Miss, Notebook
 from emberkeep.trust.seals import OwnKeep, Sealer
 
 TYPE_CHECKING = False

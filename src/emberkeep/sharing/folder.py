@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from emberkeep.lease.wait import Wait
     from emberkeep.settings import Place
     from emberkeep.sharing.deadline import Deadline
-    from emberkeep.store.directory import Notebook
     from emberkeep.store.object_store import ObjectStore
-    from emberkeep.store.protocol import Entry, Kept, Key, Manifest
+    from emberkeep.store.protocol import Entry, Kept, Key, Manifest, Notebook
     from emberkeep.trust.judge import Judge
     from emberkeep.trust.seals import Sealer
 

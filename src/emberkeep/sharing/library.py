@@ -6,8 +6,8 @@ from emberkeep.errors import BundleRejected, StoreProblem, Untrusted
 from emberkeep.sharing.bundle.frames import MEMBER_LIMIT
 from emberkeep.sharing.bundle.index import BundleEntry, BundleIndex, Member
 from emberkeep.startup_records import final, frozen, sha256
-from emberkeep.store.directory import blob_name
 from emberkeep.store.files import objection
+from emberkeep.store.layout import blob_name
 from emberkeep.store.manifest import read_document
 from emberkeep.store.protocol import NEWER_FORMAT, Key, Manifest, Miss
 from emberkeep.store.publication import writing

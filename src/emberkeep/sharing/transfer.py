@@ -10,7 +10,7 @@ import time
 
 from emberkeep.errors import StoreProblem, Untrusted
 from emberkeep.startup_records import final, frozen
-from emberkeep.store.directory import entry_name
+from emberkeep.store.layout import entry_name
 from emberkeep.store.manifest import read_stamps
 from emberkeep.store.parallel import batches, in_parallel
 from emberkeep.store.protocol import Miss

@@ -1,25 +1,4 @@
-"""A keep, as it is laid out in a folder or another place.
-
-::
-
-    <root>/format                          the layout's version; an unknown one: nothing is touched
-    <root>/<kind>/<name>/<plan>-<build>.json   manifests
-    <root>/<kind>/<name>/<plan>-<build>.py     source that was generated, for people to read; never
-                                           read or run by emberkeep
-    <root>/blobs/ab/cdef…                  contents, named by their SHA-256
-    <root>/pins/<kind>/<name>/<key>        entries that eviction leaves alone
-    <root>/statistics/…                    append-only counts, one file a process
-    <root>/notes/…                         what manifests said, to list them in no time: a hint
-    <root>/leases/…                        who builds what at the moment
-    <root>/quarantine/…                    what was found damaged, in a folder of the user's own
-    <root>/outages/…                       shared places that hang, for the next process to know
-    <root>/temporary/…                     what is being written, in a folder
-    <root>/revoked/<public key>            in a folder that others write too: statements by which
-                                           owners revoke their keys
-
-Files are the only truth: an entry's last use is its manifest's time of modification.
-An object store as root holds the same names.
-"""
+"""A keep in a folder or another place, laid out as `layout` draws it."""
 
 from __future__ import annotations
 
@@ -28,9 +7,21 @@ import time
 from errno import ELOOP
 
 from emberkeep.errors import StoreProblem
-from emberkeep.startup_records import final, frozen, sha256
+from emberkeep.startup_records import final, sha256
 from emberkeep.store import files
 from emberkeep.store.files import RESERVED, folder_name
+from emberkeep.store.layout import (
+    LAYOUT,
+    SUFFIX,
+    TOUCH_AFTER_S,
+    blob_name,
+    entry_name,
+    entry_of,
+    is_manifest_name,
+    is_of_a_version,
+    manifest_name,
+    remove_entry,
+)
 from emberkeep.store.manifest import SIZE_LIMIT, has_signatures, read_document
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import (
@@ -50,29 +41,17 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import TypeVar
 
-    from emberkeep.store.object_store import Facts, ObjectStore
-    from emberkeep.store.protocol import BlobRef, Endorse, Key, Manifest, Verify
+    from emberkeep.store.object_store import ObjectStore
+    from emberkeep.store.protocol import BlobRef, Endorse, Key, Manifest, Notebook, Verify
 
     T = TypeVar("T")
 
-LAYOUT = b"emberkeep 1\n"
-TOUCH_AFTER_S = 3600.0
-SUFFIX = ".json"
 SMALL = 1 << 14  # bytes of a document: several can be held
 JUDGED = 256  # documents that are remembered as good
 
 
 def unchanging() -> None:
     """For stores whose judgements depend on nothing that is said meanwhile."""
-
-
-@final
-@frozen
-class Notebook:
-    """Where this user notes what manifests say: the folder of a keep, and what gives their seal."""
-
-    root: str
-    seal: Callable[[str], str]
 
 
 @final
@@ -333,19 +312,25 @@ class Directory:
         self._layout_known = True
 
     def _refuse_layout(self, path: str, found: bytes, *, mends: bool) -> None:
-        from emberkeep.store.layout import is_of_a_version, mend
-
         if is_of_a_version(found):
             raise StoreProblem(
                 f"{self.root} is laid out as {found[:40]!r}, and this emberkeep knows {LAYOUT!r}. "
                 "Upgrade emberkeep, or use another folder"
             )
-        if not (mends and mend(self, path, LAYOUT)):
+        if not (mends and self.mend_format(path)):
             raise StoreProblem(
                 f"{self.root} cannot tell how it is laid out: its file 'format' is damaged, and "
                 f"holds {found[:40]!r} in place of {LAYOUT!r}. Nothing in it is touched. "
                 "`emberkeep repair` mends it, unless something there is of another version"
             )
+
+    def mend_format(self, path: str) -> bool:
+        """Write a damaged ``format`` file anew, where nobody else has a say; whether it was."""
+        if self.folder is None or not self._heals:
+            return False
+        from emberkeep.store.format_file import mend  # a hit needs none
+
+        return mend(self.folder, path, self.move_away)
 
     def require_layout(self) -> None:
         """Read the layout's version anew; what is about to be listed or deleted must be ours.
@@ -487,13 +472,13 @@ class Directory:
 
     def names(self) -> list[str]:
         """The names of all manifests, by listing names alone."""
-        from emberkeep.store.summaries import manifest_names  # which builds on this module
+        from emberkeep.store.summaries import manifest_names  # a hit needs none
 
         return list(manifest_names(self))
 
     def holdings(self) -> frozenset[str]:
         """The names of all manifests that are vouched for and have contents of right sizes."""
-        from emberkeep.store.summaries import holdings  # which builds on this module
+        from emberkeep.store.summaries import holdings  # a hit needs none
 
         return holdings(self)
 
@@ -510,54 +495,3 @@ class Directory:
             )
         except FileNotFoundError:
             return False
-
-
-def manifest_name(key: Key) -> str:
-    """The object that is a key's manifest; inside the place, whatever the names are."""
-    return f"{folder_name(key.kind)}/{folder_name(key.name)}/{key.plan}-{key.build}{SUFFIX}"
-
-
-def entry_name(entry: Entry) -> str:
-    """The object that is an entry's manifest."""
-    return f"{entry.kind}/{entry.name}/{entry.key}{SUFFIX}"
-
-
-def is_manifest_name(name: str) -> bool:
-    """Whether an object among those of a kind is named as a manifest is."""
-    return name.endswith(SUFFIX) and name.count("/") == 2 and name[-len(SUFFIX) - 1] != "/"  # noqa: PLR2004
-
-
-def entry_of(name: str, facts: Facts, now: float) -> Entry:
-    """The entry whose manifest has this name."""
-    kind, folder, file = name.split("/")
-    used = last_use(facts, now)
-    return Entry(kind, folder, file[: -len(SUFFIX)], used, facts.size_bytes, facts.version)
-
-
-def blob_name(digest: str) -> str:
-    """The object that is a blob."""
-    return f"blobs/{digest[:2]}/{digest[2:]}"
-
-
-def remove_entry(objects: ObjectStore, name: str, version: str = "") -> bool:
-    """Remove a manifest and what is beside it for reading; whether it was there and could be."""
-    removed = objects.remove(name, version)
-    if removed:
-        objects.remove(source_name(name))
-    return removed
-
-
-def source_name(manifest: str) -> str:
-    """The object beside a manifest that shows the source."""
-    return f"{manifest.removesuffix(SUFFIX)}.py"
-
-
-def last_use(facts: Facts, now: float) -> float:
-    """When an object was last used; a time from the future counts as when it was really put there.
-
-    Clocks go wrong, and archives restore times: an entry from the year 2100 must not outlive all
-    others.
-    """
-    if facts.modified <= now + TOUCH_AFTER_S:
-        return facts.modified
-    return min(facts.modified, facts.changed)

@@ -13,14 +13,13 @@ import time
 from emberkeep.errors import StoreProblem
 from emberkeep.startup_records import final, frozen
 from emberkeep.store import counts
-from emberkeep.store.directory import blob_name, entry_name, remove_entry
+from emberkeep.store.blobs import is_key, list_blobs
 from emberkeep.store.inspection import (
-    is_key,
     is_named,
     last_change,
-    list_blobs,
     reap,
 )
+from emberkeep.store.layout import blob_name, entry_name, remove_entry
 from emberkeep.store.pins import pinned, unpin
 from emberkeep.store.summaries import survey
 
@@ -117,7 +116,7 @@ def collect(directory: Directory, policy: Policy, *, now: float | None = None) -
     if not directory.is_keep():
         return Collected()
     now = _clock_of(directory) if now is None else now
-    blobs = list_blobs(directory)
+    blobs = list_blobs(directory.objects)
     records = _read_records(directory)
     pins = pinned(directory)
     scope = [record for record in records if _is_meant(record.entry, policy.kind, policy.name)]
@@ -167,7 +166,7 @@ def clear(
     if not directory.is_keep():
         return Collected()
     now = _clock_of(directory)
-    blobs = list_blobs(directory)
+    blobs = list_blobs(directory.objects)
     records = _read_records(directory)
     pins = _pins(directory)
     scope = [record for record in records if _is_meant(record.entry, kind, name)]

@@ -8,16 +8,9 @@ import time
 from emberkeep.errors import StoreProblem
 from emberkeep.startup_records import final, frozen, sha256
 from emberkeep.store import files
-from emberkeep.store.directory import (
-    blob_name,
-    entry_name,
-)
+from emberkeep.store.blobs import blobs_in, is_key, list_blobs, named_blobs
 from emberkeep.store.files import folder_name
-from emberkeep.store.manifest import (
-    HEX_DIGITS,
-    TRAILER_BYTES,
-    read_document,
-)
+from emberkeep.store.layout import blob_name, entry_name
 from emberkeep.store.no_follow import in_folder
 from emberkeep.store.parallel import batches, in_parallel
 from emberkeep.store.pins import pinned
@@ -29,14 +22,13 @@ if TYPE_CHECKING:
 
     from emberkeep.store.directory import Directory
     from emberkeep.store.object_store import Facts
-    from emberkeep.store.protocol import BlobRef, Entry, Manifest, Stamps
+    from emberkeep.store.protocol import BlobRef, Entry, Manifest
 
 OK = "ok"
 OTHER = "other"
 MANIFEST = "manifest"  # the role of a finding about a manifest itself
 STRAY_AFTER_S = 3600.0  # what is being written is younger than this
 BATCH = 64  # entries that a thread checks at once
-SHELF_DIGITS = 2  # of a blob's digest name the folder it lies in
 
 # What is there ---------------------------------------------------------------------------------
 
@@ -96,46 +88,9 @@ def usage(directory: Directory, entries: Iterable[Entry] | None = None) -> Usage
         count = counts.setdefault(entry.kind, [0, 0])
         count[0] += 1
         count[1] += entry.size_bytes
-    sizes = [facts.size_bytes for _, facts in blobs_in(directory)]
+    sizes = [facts.size_bytes for _, facts in blobs_in(directory.objects)]
     kinds = {kind: KindUsage(*counts[kind]) for kind in sorted(counts)}
     return Usage(kinds, len(sizes), sum(sizes), len(pinned(directory)))
-
-
-def list_blobs(directory: Directory) -> dict[str, Facts]:
-    """The blobs in a keep, by digest.
-
-    Raises:
-        StoreProblem: they cannot be listed.
-    """
-    return dict(blobs_in(directory))
-
-
-def blobs_in(directory: Directory) -> Iterator[tuple[str, Facts]]:
-    """The blobs in a keep, each with its digest. What has no digest for a name is not ours.
-
-    Raises:
-        StoreProblem: they cannot be listed.
-    """
-    begin = len("blobs/")
-    try:
-        for name, facts in directory.objects.list("blobs/"):
-            shelf, _, rest = name[begin:].partition("/")
-            digest = shelf + rest
-            if len(shelf) == SHELF_DIGITS and len(digest) == HEX_DIGITS and is_hex(digest):
-                yield digest, facts
-    except OSError as problem:
-        raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
-
-
-def is_key(text: str) -> bool:
-    """Whether a file's name is that of an entry: two digests. Others are not ours to touch."""
-    plan, _, build = text.partition("-")
-    return len(plan) == len(build) == HEX_DIGITS and is_hex(plan + build)
-
-
-def is_hex(text: str) -> bool:
-    """Whether there are only digits of a digest in it."""
-    return not text.strip("0123456789abcdef")
 
 
 def is_named(folder: str, given: str | None) -> bool:
@@ -143,32 +98,11 @@ def is_named(folder: str, given: str | None) -> bool:
     return given is None or folder in (given, folder_name(given))
 
 
-def named_blobs(document: bytes) -> frozenset[str] | None:
-    """The blobs that a manifest names, whoever sealed it; None where its format is not known.
-
-    A damaged manifest names none: it will be built again.
-    """
-    found = read_document(document, None, _accept)
-    if not isinstance(found, Miss):
-        return frozenset(blob.digest for blob in found.blobs)
-    return None if _is_whole(document) else frozenset()
-
-
-def _accept(_manifest: Manifest, _stamps: Stamps) -> None:
-    """Whoever vouches for it: an untrusted manifest is somebody's."""
-
-
-def _is_whole(document: bytes) -> bool:
-    """Whether a document is as it was written, though we cannot read it."""
-    body, trailer = document[:-TRAILER_BYTES], document[-TRAILER_BYTES:]
-    return trailer.startswith(b'"digest":"%b"' % sha256(body).hexdigest().encode())
-
-
 def last_change(facts: Facts) -> float:
     """When an object was written, renamed or touched, whatever its time of modification says."""
     if facts.modified <= time.time() + STRAY_AFTER_S:
         return max(facts.modified, facts.changed)
-    return facts.changed  # a time from the future says nothing
+    return facts.changed
 
 
 # What is wrong ----------------------------------------------------------------------------------
@@ -288,7 +222,7 @@ def _orphans(directory: Directory, named: set[str]) -> Iterator[Finding]:
     """Blobs that no manifest names."""
     count, size = 0, 0
     before = time.time() - STRAY_AFTER_S
-    for digest, facts in list_blobs(directory).items():
+    for digest, facts in list_blobs(directory.objects).items():
         if digest not in named and last_change(facts) < before:  # else its manifest may come yet
             count, size = count + 1, size + facts.size_bytes
     if count:

@@ -1,19 +1,40 @@
-"""A keep whose ``format`` file is damaged: told apart from one that a newer version laid out."""
+"""How a keep is laid out, in a folder or another place: the names of all that is in it.
+
+::
+
+    <root>/format                          the layout's version; an unknown one: nothing is touched
+    <root>/<kind>/<name>/<plan>-<build>.json   manifests
+    <root>/<kind>/<name>/<plan>-<build>.py     source that was generated, for people to read; never
+                                           read or run by emberkeep
+    <root>/blobs/ab/cdef…                  contents, named by their SHA-256
+    <root>/pins/<kind>/<name>/<key>        entries that eviction leaves alone
+    <root>/statistics/…                    append-only counts, one file a process
+    <root>/notes/…                         what manifests said, to list them in no time: a hint
+    <root>/leases/…                        who builds what at the moment
+    <root>/quarantine/…                    what was found damaged, in a folder of the user's own
+    <root>/outages/…                       shared places that hang, for the next process to know
+    <root>/temporary/…                     what is being written, in a folder
+    <root>/revoked/<public key>            in a folder that others write too: statements by which
+                                           owners revoke their keys
+
+Files are the only truth: an entry's last use is its manifest's time of modification.
+An object store as root holds the same names.
+"""
 
 from __future__ import annotations
 
-import os
-
-from emberkeep.store import files
-from emberkeep.store.manifest import SIZE_LIMIT, read_document
-from emberkeep.store.protocol import NEWER_FORMAT, Miss
+from emberkeep.store.files import folder_name
+from emberkeep.store.protocol import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from emberkeep.store.directory import Directory
+    from emberkeep.store.object_store import Facts, ObjectStore
+    from emberkeep.store.protocol import Key
 
 WORD = b"emberkeep "
-DIGITS = 64  # of a digest
+LAYOUT = WORD + b"1\n"
+SUFFIX = ".json"
+TOUCH_AFTER_S = 3600.0
 
 
 def is_of_a_version(content: bytes) -> bool:
@@ -22,66 +43,52 @@ def is_of_a_version(content: bytes) -> bool:
     return content == WORD + number + b"\n" and number.isdigit()
 
 
-def mend(directory: Directory, path: str, layout: bytes) -> bool:
-    """Write a damaged ``format`` file anew; whether that was done.
+def manifest_name(key: Key) -> str:
+    """The object that is a key's manifest; inside the place, whatever the names are."""
+    return f"{folder_name(key.kind)}/{folder_name(key.name)}/{key.plan}-{key.build}{SUFFIX}"
 
-    Only where the folder is this user's own, and holds nothing that another version has written.
+
+def entry_name(entry: Entry) -> str:
+    """The object that is an entry's manifest."""
+    return f"{entry.kind}/{entry.name}/{entry.key}{SUFFIX}"
+
+
+def is_manifest_name(name: str) -> bool:
+    """Whether an object among those of a kind is named as a manifest is."""
+    return name.endswith(SUFFIX) and name.count("/") == 2 and name[-len(SUFFIX) - 1] != "/"  # noqa: PLR2004
+
+
+def entry_of(name: str, facts: Facts, now: float) -> Entry:
+    """The entry whose manifest has this name."""
+    kind, folder, file = name.split("/")
+    used = last_use(facts, now)
+    return Entry(kind, folder, file[: -len(SUFFIX)], used, facts.size_bytes, facts.version)
+
+
+def blob_name(digest: str) -> str:
+    """The object that is a blob."""
+    return f"blobs/{digest[:2]}/{digest[2:]}"
+
+
+def remove_entry(objects: ObjectStore, name: str, version: str = "") -> bool:
+    """Remove a manifest and what is beside it for reading; whether it was there and could be."""
+    removed = objects.remove(name, version)
+    if removed:
+        objects.remove(source_name(name))
+    return removed
+
+
+def source_name(manifest: str) -> str:
+    """The object beside a manifest that shows the source."""
+    return f"{manifest.removesuffix(SUFFIX)}.py"
+
+
+def last_use(facts: Facts, now: float) -> float:
+    """When an object was last used; a time from the future counts as when it was really put there.
+
+    Clocks go wrong, and archives restore times: an entry from the year 2100 must not outlive all
+    others.
     """
-    folder = directory.folder
-    if folder is None or not directory.heals:
-        return False
-    if not _is_mine(folder.root) or _holds_others(directory):
-        return False
-    moved = directory.move_away(path)
-    if moved is None:
-        return False
-    from emberkeep.store.no_follow import move_within
-
-    try:
-        if is_of_a_version(files.read_file(moved, 4096)):  # a healer was faster
-            move_within(directory.root, moved, path)
-            return False
-    except (OSError, ValueError):
-        pass  # it is what was found before: no small file
-    try:
-        folder.write("format", layout, replaces=False)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _is_mine(root: str) -> bool:
-    return not hasattr(os, "geteuid") or os.stat(root).st_uid == os.geteuid()
-
-
-def _holds_others(directory: Directory) -> bool:
-    """Whether there is anything that this version would not have written."""
-    for kind in files.scan(directory.root):
-        if kind.name in files.RESERVED:
-            continue
-        if not kind.is_dir(follow_symlinks=False):
-            return True
-        for name in files.scan(kind.path):
-            if not name.is_dir(follow_symlinks=False):
-                return True
-            if any(_is_other(file) for file in files.scan(name.path)):
-                return True
-    return False
-
-
-def _accept(*_: object) -> None:
-    """Whoever vouches for it: a format is known or not."""
-
-
-def _is_other(file: os.DirEntry[str]) -> bool:
-    stem, suffix = os.path.splitext(file.name)
-    plan, dash, build = stem.partition("-")
-    if (len(plan), dash, len(build)) != (DIGITS, "-", DIGITS) or suffix not in (".json", ".py"):
-        return True
-    if suffix == ".py":
-        return False
-    try:
-        found = read_document(files.read_file(file.path, SIZE_LIMIT), None, _accept)
-    except (OSError, ValueError):
-        return False  # damaged itself, and found so when it is read
-    return isinstance(found, Miss) and found.reason == NEWER_FORMAT
+    if facts.modified <= now + TOUCH_AFTER_S:
+        return facts.modified
+    return min(facts.modified, facts.changed)

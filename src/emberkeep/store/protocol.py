@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any, Protocol
 
+    from emberkeep.store.object_store import Folder, ObjectStore
+
     Layout = Any  # whatever JSON can hold
 
 # Why something was not found. ABSENT is the ordinary case; all others are worth a look.
@@ -162,6 +164,15 @@ class Entry:
     version: str = ""
 
 
+@final
+@frozen
+class Notebook:
+    """Where this user notes what manifests say: the folder of a keep, and what gives their seal."""
+
+    root: str
+    seal: Callable[[str], str]
+
+
 if TYPE_CHECKING:
 
     class Store(Protocol):
@@ -201,6 +212,70 @@ if TYPE_CHECKING:
 
         def builds(self, kind: str, name: str, plan: str) -> Iterator[str]:
             """The build halves of all keys with this plan: by whom and for what it was compiled."""
+            ...
+
+    class LaidOut(Protocol):
+        """A place that is laid out as a keep, for those who list it or write into it.
+
+        `Directory` is the one that there is; what it calls itself knows it as this alone.
+        """
+
+        @property
+        def root(self) -> str:
+            """What messages call it."""
+            ...
+
+        @property
+        def objects(self) -> ObjectStore:
+            """Where its bytes lie."""
+            ...
+
+        @property
+        def folder(self) -> Folder | None:
+            """The same, where it is a folder."""
+            ...
+
+        @property
+        def endorse(self) -> Endorse | None:
+            """What gives a document as it is to be written here."""
+            ...
+
+        @property
+        def notebook(self) -> Notebook | None:
+            """Where to note what manifests said."""
+            ...
+
+        @property
+        def standing(self) -> Callable[[], object]:
+            """What is said of others at the moment."""
+            ...
+
+        def check_layout(self, *, mends: bool = False) -> None:
+            """Refuse a place that another version laid out."""
+            ...
+
+        def require_layout(self) -> None:
+            """As `check_layout`, read anew."""
+            ...
+
+        def is_keep(self) -> bool:
+            """Whether a keep was ever laid out here."""
+            ...
+
+        def has_object(self, name: str) -> bool:
+            """Whether there is an object of this name."""
+            ...
+
+        def kinds(self) -> list[str]:
+            """The folders of kinds."""
+            ...
+
+        def entries(self) -> Iterator[Entry]:
+            """What is kept here, by listing alone."""
+            ...
+
+        def read_entry(self, entry: Entry) -> tuple[Manifest | Miss, bytes]:
+            """An entry's manifest and document, checked."""
             ...
 
     # Whether somebody vouches for a document: None, or what is wrong with it.

@@ -8,7 +8,7 @@ from errno import EBUSY, EIO, ESTALE
 from emberkeep.errors import StoreProblem
 from emberkeep.startup_records import final
 from emberkeep.store import files
-from emberkeep.store.directory import LAYOUT, blob_name, manifest_name, source_name
+from emberkeep.store.layout import LAYOUT, blob_name, manifest_name, source_name
 from emberkeep.store.manifest import SIZE_LIMIT, read_document
 from emberkeep.store.no_follow import OpenFolders
 from emberkeep.store.packed import Packed
@@ -18,15 +18,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from emberkeep.store.directory import Directory
     from emberkeep.store.object_store import ObjectStore
-    from emberkeep.store.protocol import Kept, Key, Manifest, Stamps
+    from emberkeep.store.protocol import Kept, Key, LaidOut, Manifest, Stamps
 
 
 PASSING = frozenset([EBUSY, EIO, ESTALE])
 
 
-def publish(directory: Directory, kept: Kept) -> bool:
+def publish(directory: LaidOut, kept: Kept) -> bool:
     """Whoever sees the manifest finds all of it. Whether it is there: what is newer stays.
 
     Raises:
@@ -37,7 +36,7 @@ def publish(directory: Directory, kept: Kept) -> bool:
 
 
 @contextmanager
-def writing(directory: Directory) -> Generator[Writer]:
+def writing(directory: LaidOut) -> Generator[Writer]:
     """The place, ready to be written.
 
     Raises:
@@ -59,7 +58,7 @@ def writing(directory: Directory) -> Generator[Writer]:
 
 
 @contextmanager
-def putting(directory: Directory) -> Generator[Callable[[Kept], bool]]:
+def putting(directory: LaidOut) -> Generator[Callable[[Kept], bool]]:
     """What publishes many artifacts, one after the other.
 
     Raises:
@@ -69,7 +68,7 @@ def putting(directory: Directory) -> Generator[Callable[[Kept], bool]]:
         yield write.artifact
 
 
-def _lay_out(directory: Directory) -> None:
+def _lay_out(directory: LaidOut) -> None:
     """Write down the layout's version, unless somebody did: what is there may be a newer one."""
     if directory.folder is not None:
         files.make_folder(directory.folder.root, directory.folder.access)
@@ -87,7 +86,7 @@ def _lay_out(directory: Directory) -> None:
 class Writer:
     """What writes into a place; use it for blobs first, for their manifest last. Of one thread."""
 
-    def __init__(self, directory: Directory, objects: ObjectStore) -> None:
+    def __init__(self, directory: LaidOut, objects: ObjectStore) -> None:
         self._directory = directory
         self._objects = objects
 

@@ -7,9 +7,14 @@ import time
 
 from emberkeep.startup_records import final, frozen, sha256
 from emberkeep.store import files
-from emberkeep.store.directory import LAYOUT, blob_name, entry_name, manifest_name, remove_entry
 from emberkeep.store.inspection import MANIFEST, STRAY_AFTER_S, inspect, reap
-from emberkeep.store.layout import is_of_a_version, mend
+from emberkeep.store.layout import (
+    blob_name,
+    entry_name,
+    is_of_a_version,
+    manifest_name,
+    remove_entry,
+)
 from emberkeep.store.manifest import SIZE_LIMIT, read_document
 from emberkeep.store.no_follow import move_within
 from emberkeep.store.protocol import DAMAGED, Miss
@@ -50,7 +55,7 @@ def repair(directory: Directory) -> tuple[Repaired, ...]:
     """
     done: list[Repaired] = []
     layout = directory.objects.address("format")
-    if not _is_known(directory) and mend(directory, layout, LAYOUT):
+    if not _is_known(directory) and directory.mend_format(layout):
         done.append(Repaired(QUARANTINED, layout, "it was damaged, and is written anew"))
     for finding in list(inspect(directory)):
         if finding.state == DAMAGED and finding.entry is not None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from emberkeep.errors import StoreProblem
 from emberkeep.startup_records import final, parse_json, sha256
-from emberkeep.store.directory import entry_name, is_manifest_name
-from emberkeep.store.inspection import blobs_in, named_blobs
+from emberkeep.store.blobs import blobs_in, named_blobs
+from emberkeep.store.layout import entry_name, is_manifest_name
 from emberkeep.store.manifest_writing import canonical, read_ingredients
 from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import UNREADABLE, Miss
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeVar
 
-    from emberkeep.store.directory import Directory, Notebook
-    from emberkeep.store.protocol import Entry
+    from emberkeep.store.protocol import Entry, LaidOut, Notebook
 
     T = TypeVar("T")
 
@@ -98,7 +97,7 @@ def _parse(entry: Entry, line: str) -> Summary:
 
 
 def survey(
-    directory: Directory,
+    directory: LaidOut,
     entries: Sequence[Entry] | None = None,
     expect: Callable[[int], None] = lambda _size: None,
 ) -> list[tuple[Entry, Summary]]:
@@ -132,7 +131,7 @@ def survey(
 
 
 def holdings(
-    directory: Directory, expect: Callable[[int], None] = lambda _size: None
+    directory: LaidOut, expect: Callable[[int], None] = lambda _size: None
 ) -> frozenset[str]:
     """The names of all manifests that are vouched for and have contents of the right sizes.
 
@@ -151,7 +150,7 @@ def holdings(
             if summary.state == OK
         ]
     expect(LISTED * len(said))
-    found = {digest: str(facts.size_bytes) for digest, facts in blobs_in(directory)}
+    found = {digest: str(facts.size_bytes) for digest, facts in blobs_in(directory.objects)}
     found[""] = ""  # of no blobs
     return frozenset(
         [
@@ -166,9 +165,7 @@ def _sizes(found: Mapping[str, str], digests: str) -> str:
     return " ".join([found.get(digest, "-") for digest in digests.split()])
 
 
-def _noted(
-    directory: Directory, expect: Callable[[int], None]
-) -> list[tuple[str, str, str]] | None:
+def _noted(directory: LaidOut, expect: Callable[[int], None]) -> list[tuple[str, str, str]] | None:
     """All manifests with the sizes and digests of their blobs; None where one is not noted.
 
     No record is made of any: a push that finds all there is a listing, and not much else.
@@ -187,7 +184,7 @@ def _noted(
     return said
 
 
-def manifest_names(directory: Directory) -> Iterator[str]:
+def manifest_names(directory: LaidOut) -> Iterator[str]:
     """The names of all manifests, by listing names alone.
 
     Raises:
@@ -196,7 +193,7 @@ def manifest_names(directory: Directory) -> Iterator[str]:
     return filter(is_manifest_name, _in_kinds(directory, directory.objects.names))
 
 
-def _in_kinds(directory: Directory, listing: Callable[[str], Iterator[T]]) -> Iterator[T]:
+def _in_kinds(directory: LaidOut, listing: Callable[[str], Iterator[T]]) -> Iterator[T]:
     """What a listing gives of the folders of all kinds."""
     directory.require_layout()
     try:
@@ -206,7 +203,7 @@ def _in_kinds(directory: Directory, listing: Callable[[str], Iterator[T]]) -> It
         raise StoreProblem(f"{directory.root} cannot be listed: {problem}") from problem
 
 
-def summarise(directory: Directory, entry: Entry) -> Summary | None:
+def summarise(directory: LaidOut, entry: Entry) -> Summary | None:
     """What a manifest says, read now; None where there is none any more."""
     manifest, document = directory.read_entry(entry)
     if not isinstance(manifest, Miss):
@@ -240,16 +237,16 @@ def is_own(kind: str, document: bytes) -> bool:
 # Notes ------------------------------------------------------------------------------------------
 
 
-def _name(directory: Directory) -> str:
+def _name(directory: LaidOut) -> str:
     return f"notes/{sha256(directory.root.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
 
 
-def _standing(directory: Directory) -> str:
+def _standing(directory: LaidOut) -> str:
     """All that judgements depend on, as text."""
     return sha256(repr(directory.standing()).encode()).hexdigest()
 
 
-def _read_notes(directory: Directory) -> Mapping[str, str]:
+def _read_notes(directory: LaidOut) -> Mapping[str, str]:
     """What is noted of a place, by the names of manifests; nothing where it cannot be used.
 
     The file is a line with what judgements depended on, the names, then as many lines with a
@@ -274,7 +271,7 @@ def _read_notes(directory: Directory) -> Mapping[str, str]:
     )
 
 
-def _write_notes(directory: Directory, found: list[tuple[Entry, Summary]]) -> None:
+def _write_notes(directory: LaidOut, found: list[tuple[Entry, Summary]]) -> None:
     notebook = directory.notebook
     if notebook is None:
         return

@@ -17,9 +17,35 @@ from emberkeep.store.manifest import NO_SEAL, read_document, read_stamps
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from emberkeep.store.protocol import Manifest, Stamps
-    from emberkeep.trust.judge import Judge
+
+    class SignatureJudge(Protocol):
+        """Who says whose signatures count: a `judge.Judge`, which is loaded where there are any."""
+
+        def standing(self) -> object:
+            """All that judgements depend on."""
+            ...
+
+        def objection(
+            self, manifest: Manifest, stamps: Stamps, *, at_home: bool = False
+        ) -> str | None:
+            """Why an artifact whose signatures are right may not be used any more."""
+            ...
+
+        def verify_signature(self, manifest: Manifest, stamps: Stamps) -> str | None:
+            """None where somebody who counts has signed it."""
+            ...
+
+        def has_verified(self, stamps: Stamps) -> bool:
+            """Whether it had no objection to this very document."""
+            ...
+
+        def genuine(self, stamps: Stamps) -> Stamps:
+            """The same with the right signatures alone."""
+            ...
+
 
 KEY_FILE = "seal.key"
 KEY_BYTES = 32
@@ -101,7 +127,9 @@ class OwnKeep:
         judge: asked for when others come into it; most keeps have only what was built here.
     """
 
-    def __init__(self, sealer: Sealer, config_dir: str | None, judge: Callable[[], Judge]) -> None:
+    def __init__(
+        self, sealer: Sealer, config_dir: str | None, judge: Callable[[], SignatureJudge]
+    ) -> None:
         self._sealer = sealer
         self._trust_file = None if config_dir is None else os.path.join(config_dir, TRUST_FILE)
         self._judge = judge

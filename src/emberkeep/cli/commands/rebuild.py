@@ -16,7 +16,7 @@ from emberkeep.cli.command import Command
 from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.keep.keep import Keep
 from emberkeep.startup_records import final, frozen
-from emberkeep.store.directory import blob_name
+from emberkeep.store.layout import blob_name
 from emberkeep.store.manifest import read_stamps
 from emberkeep.store.protocol import Miss
 

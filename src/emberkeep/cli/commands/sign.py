@@ -8,8 +8,8 @@ from emberkeep.cli.session import warn
 from emberkeep.cli.text import short_key
 from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.startup_records import final, sha256
-from emberkeep.store.directory import blob_name, manifest_name
 from emberkeep.store.inspection import is_named
+from emberkeep.store.layout import blob_name, manifest_name
 from emberkeep.store.manifest import (
     MOST_SIGNATURES,
     SIZE_LIMIT,
