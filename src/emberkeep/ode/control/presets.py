@@ -2,7 +2,8 @@
 
 Sources: Gustafsson, ACM TOMS 17 (1991) and 20 (1994); Hairer, Nørsett & Wanner, Solving ODEs I
 (dopri5), and Hairer & Wanner II; Söderlind, ACM TOMS 29 (2003), table of low-pass filters;
-Söderlind & Wang, J. Comput. Appl. Math. 185 (2006).
+Söderlind & Wang, J. Comput. Appl. Math. 185 (2006); `pid`: Kennedy & Carpenter, Appl. Numer. Math.
+44 (2003).
 """
 
 from __future__ import annotations
