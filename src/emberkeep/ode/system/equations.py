@@ -16,14 +16,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+# Names begin with a letter of the Latin or Greek alphabet.
+LETTER, WORD = "[A-Za-z_Α-Ωα-ω]", r"[\wΑ-Ωα-ω]"  # noqa: RUF001 - these are Greek
+_WORD = f"{LETTER}{WORD}*"
 _TOKENS = re.compile(
-    r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[A-Za-z_]\w*|\*\*|<=|>=|==|!=|//|\S", re.ASCII
+    rf"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|{_WORD}|\*\*|<=|>=|==|!=|//|\S", re.ASCII
 )
-_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_NAME = re.compile(_WORD, re.ASCII)
 _EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
+_TWICE = r"\s*(?:\*\*|\^)?\s*2\s*"
 _LEFT = re.compile(
-    r"\s*(?:d\s*\(\s*(?P<inner>[A-Za-z_]\w*)\s*\)\s*/\s*d\s*t|d(?P<leibniz>[A-Za-z_]\w*)\s*/\s*d\s*t"
-    r"|(?P<prime>[A-Za-z_]\w*)\s*'|(?P<plain>[A-Za-z_]\w*))\s*",
+    rf"\s*(?:d\s*\(\s*(?P<inner>{_WORD})\s*\)\s*/\s*d\s*t|d(?P<leibniz>{_WORD})\s*/\s*d\s*t"
+    rf"|d{_TWICE}\(?\s*(?P<twice>{_WORD})\s*\)?\s*/\s*d\s*t{_TWICE}|(?P<second>{_WORD})\s*'\s*'"
+    rf"|(?P<prime>{_WORD})\s*'|(?P<plain>{_WORD}))\s*",
     re.ASCII,
 )
 
@@ -76,6 +81,7 @@ SPELLINGS = {
     "radians": "deg2rad",
 }
 CONSTANTS = ("pi",)
+WHERE_FREE = ("e",)  # constants whose names may mean something else
 WORDS = frozenset({"and", "or", "not", "if", "else", "True", "False"})
 TIME = "t"
 
@@ -101,7 +107,7 @@ _KINDS = {
 }
 
 
-DERIVATIVE, DEFINITION = "derivative", "definition"
+DERIVATIVE, SECOND, DEFINITION = "derivative", "second derivative", "definition"
 
 
 @final
@@ -111,7 +117,7 @@ class Equation:
 
     Attributes:
         target: the state whose derivative it gives, or the name that it defines.
-        kind: which of the two.
+        kind: which of these; a second derivative becomes two equations.
         tokens: of its right-hand side.
         text: as it was written.
         place: how it is called in messages, such as ``equation 2``.
@@ -135,9 +141,22 @@ class Equation:
 
 
 def split_equations(text: str) -> list[str]:
-    """The equations in a text: one a line, or separated by semicolons; # begins a comment."""
-    lines = (line.partition("#")[0] for line in text.splitlines())
+    """The equations in a text: one a line, or separated by semicolons; # begins a comment.
+
+    A line whose brackets are open goes on in the next one, unless that is an equation by itself.
+    """
+    lines: list[str] = []
+    for line in text.splitlines():
+        code = line.partition("#")[0]
+        if lines and _is_open(lines[-1]) and not _EQUALS.search(code):
+            lines[-1] += f" {code.strip()}"
+        else:
+            lines.append(code)
     return [part.strip() for line in lines for part in line.split(";") if part.strip()]
+
+
+def _is_open(line: str) -> bool:
+    return "(" in line and line.count("(") > line.count(")")
 
 
 def read_equation(text: str, place: str, states: Collection[str]) -> Equation:
@@ -165,7 +184,9 @@ def read_equation(text: str, place: str, states: Collection[str]) -> Equation:
             'Write "dx = …", "x\' = …" or "d(x)/dt = …" for a state x',
         )
     tokens = _tokens(right)
-    plain = found["plain"]
+    plain, second = found["plain"], found["second"] or found["twice"]
+    if second is not None:
+        return Equation(second, SECOND, tokens, text, place)
     if plain is None:
         target = found["inner"] or found["leibniz"] or found["prime"]
         return Equation(target, DERIVATIVE, tokens, text, place)
@@ -178,6 +199,13 @@ def equation_of(target: str, right: str, place: str) -> Equation:
     """The derivative of a state, given as its right-hand side alone."""
     text = " ".join(line.partition("#")[0].strip() for line in right.splitlines())
     return Equation(target, DERIVATIVE, _tokens(text), f"d({target})/dt = {text}", place)
+
+
+def definition_of(target: str, right: str, place: str) -> Equation:
+    """An intermediate value, given as its right-hand side alone."""
+    derivative = equation_of(target, right, place)
+    text = derivative.text.partition(" = ")[2]
+    return Equation(target, DEFINITION, derivative.tokens, f"{target} = {text}", place)
 
 
 def _tokens(text: str) -> tuple[str, ...]:
@@ -204,6 +232,11 @@ def looks_right(equation: Equation) -> bool:
 def names_in(equation: Equation) -> set[str]:
     """Names that an equation uses, those of functions included."""
     return {token for token in set(equation.tokens) if _NAME.fullmatch(token)} - WORDS
+
+
+def is_name(text: str) -> bool:
+    """Whether something could be a name."""
+    return _NAME.fullmatch(text) is not None
 
 
 def pointed(problem: str, text: str, column: int, width: int, remedy: str) -> InvalidSystem:

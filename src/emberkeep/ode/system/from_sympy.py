@@ -15,6 +15,8 @@ import sympy
 from sympy.printing.str import StrPrinter
 
 from emberkeep.errors import InvalidSystem
+from emberkeep.ode.system.equations import DEFINITION, DERIVATIVE, SECOND, Equation, equation_of
+from emberkeep.startup_records import replace
 
 
 class _Printer(StrPrinter):
@@ -33,6 +35,29 @@ class _Printer(StrPrinter):
         sign = {"Equality": "==", "Unequality": "!="}.get(type(expr).__name__, expr.rel_op)
         return f"({self._print(expr.lhs)} {sign} {self._print(expr.rhs)})"
 
+    def _print_ITE(self, expr: Any) -> str:  # noqa: N802 - SymPy's name
+        condition, then, otherwise = (f"({self._print(item)})" for item in expr.args)
+        return f"(({condition} & {then}) | (~{condition} & {otherwise}))"
+
+    def _print_Xor(self, expr: Any) -> str:  # noqa: N802 - SymPy's name
+        first, *rest = map(self._print, expr.args)
+        for other in rest:
+            first = f"(({first}) != ({other}))"
+        return first
+
+    def _print_sinc(self, expr: Any) -> str:
+        argument = self._print(expr.args[0])  # NumPy's is of pi*x, and so is ours
+        return f"sinc(({argument})/pi)"
+
+    def _print_ImaginaryUnit(self, expr: Any) -> str:  # noqa: N802, ARG002 - as above
+        raise InvalidSystem(
+            "An equation contains SymPy's imaginary unit I: numbers are real here. Write an "
+            "equation for the real part and one for the imaginary part of each state"
+        )
+
+    def _print_Derivative(self, expr: Any) -> str:  # noqa: N802 - SymPy's name
+        return f"{self._print(expr.expr)}'"
+
     def _print_AppliedUndef(self, expr: Any) -> str:  # noqa: N802 - SymPy's name
         arguments = [self._print(argument) for argument in expr.args]
         name = type(expr).__name__
@@ -44,6 +69,11 @@ class _Printer(StrPrinter):
         return super()._print_Function(expr)
 
 
+def _is_velocity(derivative: Any) -> bool:
+    """Whether it is x'(t), which has a meaning where there is an equation for x''."""
+    return [str(each) for each in derivative.variables] == ["t"]
+
+
 def text_of(expression: Any, place: str) -> str:
     """A right-hand side as text.
 
@@ -52,8 +82,10 @@ def text_of(expression: Any, place: str) -> str:
     """
     if not isinstance(expression, sympy.Basic):
         raise InvalidSystem(f"{place} is a {type(expression).__qualname__}, no SymPy expression")
-    kinds: Any = (sympy.Derivative, sympy.Integral, sympy.MatrixBase)
+    kinds: Any = (sympy.Integral, sympy.MatrixBase)
     unknown = expression.atoms(*kinds)
+    derivatives: Any = expression.atoms(sympy.Derivative)
+    unknown |= {each for each in derivatives if not _is_velocity(each)}
     if unknown:
         raise InvalidSystem(
             f"{place} contains {sorted(map(str, unknown))}. Only the left-hand side may be a "
@@ -62,17 +94,23 @@ def text_of(expression: Any, place: str) -> str:
     return _Printer().doprint(expression)
 
 
-def sides(equation: Any, place: str) -> tuple[str, str]:
-    """The state and the right-hand side of ``Eq(Derivative(x(t), t), …)``.
+def sides(equation: Any, place: str) -> Equation:
+    """``Eq(Derivative(x(t), t), …)``, of second order too, or ``Eq(name, …)`` for a definition.
 
     Raises:
         InvalidSystem: it is another sort of equation.
     """
     left: Any = getattr(equation, "lhs", None)
-    variables = getattr(left, "variables", ())
-    if not isinstance(left, sympy.Derivative) or [str(item) for item in variables] != ["t"]:
+    variables = [str(item) for item in getattr(left, "variables", ())]
+    if isinstance(left, sympy.Derivative) and variables in (["t"], ["t", "t"]):
+        kind = DERIVATIVE if len(variables) == 1 else SECOND
+        target = _Printer().doprint(left.expr)
+    elif isinstance(left, sympy.Symbol | sympy.core.function.AppliedUndef):
+        kind, target = DEFINITION, _Printer().doprint(left)
+    else:
         raise InvalidSystem(
-            f"{place} is {equation}. A SymPy equation must read Eq(Derivative(x(t), t), …); or "
-            "pass a dictionary {'x': expression}"
+            f"{place} is {equation}. A SymPy equation must read Eq(Derivative(x(t), t), …), or "
+            "Eq(name, …) for an intermediate value; or pass a dictionary {'x': expression}"
         )
-    return _Printer().doprint(left.expr), text_of(equation.rhs, place)
+    right = text_of(equation.rhs, place)
+    return replace(equation_of(target, right, place), {"kind": kind})

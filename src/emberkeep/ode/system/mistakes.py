@@ -11,6 +11,7 @@ from emberkeep.ode.system.equations import (
     SPELLINGS,
     TIME,
     find_name,
+    is_name,
     pointed,
 )
 
@@ -23,18 +24,9 @@ if TYPE_CHECKING:
 
 # What looks like something that equations are made of.
 _MEANT = {
-    **dict.fromkeys("−–—‒﹣－", "-"),  # noqa: RUF001 - such letters are what this is about
-    **dict.fromkeys("·×∙⋅∗•", "*"),  # noqa: RUF001 - as above
-    **dict.fromkeys("÷∕⁄", "/"),  # noqa: RUF001 - as above
-    **dict.fromkeys("’′‘", "'"),  # noqa: RUF001 - as above
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "!=",
     "√": "sqrt(…)",
-    **{letter: f"**{power}" for power, letter in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
 }
 _REMEDIES = {
-    "e": "Write exp(x) for e**x, and exp(1) for e",
     "lambda": "It is a word of Python's: call the parameter 'lambda_'",
     "None": "Write a number",
 }
@@ -48,7 +40,8 @@ DECLARE = (
 
 def strange_letter(equation: Equation) -> InvalidSystem | None:
     """An error about the first letter of another alphabet, which looks like a name and is none."""
-    token = next((token for token in equation.tokens if not token.isascii()), None)
+    strange = (token for token in equation.tokens if not (token.isascii() or is_name(token)))
+    token = next(strange, None)
     if token is None:
         return None
     found = re.search(re.escape(token), equation.text)
@@ -59,8 +52,23 @@ def strange_letter(equation: Equation) -> InvalidSystem | None:
         equation.text,
         found.start() if found else 0,
         len(token),
-        f"{remedy}; names are the letters a to z, digits and underscores",
+        f"{remedy}; names are Latin and Greek letters, digits and underscores",
     )
+
+
+def derivative_on_the_right(equation: Equation) -> InvalidSystem | None:
+    """An error about x' where there is no equation for x''."""
+    tokens = ("", *equation.tokens)
+    for before, name, prime in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if prime == "'" and before != "'" and is_name(name):
+            return pointed(
+                f"{equation.place}: the derivative {name}' may stand on the right-hand side only "
+                f"where {name}'' has an equation",
+                equation.text,
+                *find_name(equation, name),
+                f"Give what is equal to it a name, as in: rate = …; d{name} = rate",
+            )
+    return None
 
 
 def unknown_name(equation: Equation, name: str, known: Collection[str]) -> InvalidSystem:

@@ -29,6 +29,7 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
 }
+_CONSTANTS = {"pi": math.pi, "e": math.e}
 MOST_DECIMALS = 22  # up to here, powers of ten are exact
 
 
@@ -192,8 +193,8 @@ class _Reader:
     def _name(self, node: ast.Name) -> int:
         if node.id in self._values:
             return self._values[node.id]
-        if node.id == "pi":
-            return self._program.number(math.pi)
+        if node.id in _CONSTANTS:
+            return self._program.number(_CONSTANTS[node.id])
         raise self._error(node, f"{node.id!r} is a function", f"Give it arguments: {node.id}(x)")
 
     def _binary(self, node: ast.BinOp) -> int:

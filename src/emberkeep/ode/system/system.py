@@ -9,13 +9,17 @@ from emberkeep.errors import InvalidSystem
 from emberkeep.ode.system.equations import (
     CONSTANTS,
     FUNCTIONS,
+    SECOND,
     SPELLINGS,
     TIME,
+    WHERE_FREE,
     WORDS,
     Equation,
+    definition_of,
     equation_of,
     find_name,
     in_order,
+    is_name,
     looks_right,
     names_in,
     read_equation,
@@ -88,9 +92,10 @@ class System:
         name: str | None = None,
     ) -> None:
         known: dict[str, str] = {}
-        self._set("states", _values("state", states, known))
-        self._set("parameters", _values("parameter", _given(parameters), known))
-        self._set("constants", _values("constant", _given(constants), known))
+        shapes: dict[str, tuple[int, ...]] = {}
+        self._set("states", _values("state", states, known, shapes))
+        self._set("parameters", _values("parameter", _given(parameters), known, shapes))
+        self._set("constants", _values("constant", _given(constants), known, shapes))
         self._set("functions", _functions(_given(functions), known))
         self._set("observables", _observables(observables))
         if not self.states:
@@ -108,10 +113,27 @@ class System:
             self._set("equations", ())
         else:
             self._set("function", None)
-            written = _read(equations, self.states)
+            written = _read(equations, self.states, self.observables, shapes)
+            if any(equation.kind == SECOND for equation in written):
+                written = self._add_velocities(written, known)
             self._set("equations", _arranged(written, self.states, self.observables, known))
             if sum(len(equation.tokens) for equation in self.equations) <= PARSED_AT_ONCE:
                 self.check()
+
+    def _add_velocities(
+        self, written: Sequence[Equation], known: dict[str, str]
+    ) -> Sequence[Equation]:
+        """Second derivatives as two equations; the states that this adds begin at zero."""
+        from emberkeep.ode.system.notation import first_order, velocity
+
+        states = {**self.states}
+        for equation in written:
+            name = velocity(equation.target)
+            if equation.kind == SECOND and equation.target in states and name not in states:
+                _require_name("state", name, known)
+                known[name], states[name] = "state", 0.0
+        self._set("states", states)
+        return first_order(written)
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -142,7 +164,7 @@ class System:
                 f"{sorted(self.constants) or 'none'}"
             )
         given = {name: getattr(self, name) for name in System.__slots__}
-        constants = _values("constant", {**self.constants, **values}, {})
+        constants = _values("constant", {**self.constants, **values}, {}, {})
         return _restored({**given, "constants": constants})
 
     def __eq__(self, other: object) -> bool:
@@ -233,8 +255,10 @@ def _observables(given: Any) -> tuple[str, ...]:
     raise InvalidSystem(f"observables must be a list of names, not {given!r}")
 
 
-def _values(kind: str, given: Any, known: dict[str, str]) -> dict[str, float]:
-    """Names and default values, checked."""
+def _values(
+    kind: str, given: Any, known: dict[str, str], shapes: dict[str, tuple[int, ...]]
+) -> dict[str, float]:
+    """Names and default values, checked; vectors as their parts."""
     if not isinstance(given, Mapping):
         listed: list[Any] = [*given] if isinstance(given, list | tuple | set | str) else []
         names = [name for name in listed if isinstance(name, str)] or [f"a {kind}"]
@@ -244,8 +268,14 @@ def _values(kind: str, given: Any, known: dict[str, str]) -> dict[str, float]:
         )
     checked: dict[str, float] = {}
     for name, value in _pairs(given):
-        text = str(name)  # SymPy's symbols are taken by their names
+        text = _name(name)
         _require_name(kind, text, known)
+        if isinstance(value, list | tuple) or getattr(value, "ndim", 0):
+            from emberkeep.ode.system.notation import parts_of
+
+            parts, shapes[text] = parts_of(kind, text, value)
+            checked |= _values(kind, parts, known, {})
+            continue
         known[text] = kind
         try:
             checked[text] = float(value)
@@ -258,6 +288,16 @@ def _values(kind: str, given: Any, known: dict[str, str]) -> dict[str, float]:
     return checked
 
 
+def _name(given: object) -> str:
+    """A name as text; SymPy's symbols are taken by theirs, and Greek letters in one form each."""
+    text = str(given)
+    if text.isascii():
+        return text
+    from emberkeep.ode.system.notation import plain_name
+
+    return plain_name(text)
+
+
 def _pairs(given: Any) -> Iterable[tuple[object, Any]]:
     return given.items()
 
@@ -267,7 +307,7 @@ def _require_name(kind: str, name: str, known: Mapping[str, str]) -> None:
         raise InvalidSystem(
             f"The name {name!r} is used twice: for a {known[name]} and for a {kind}. Rename one"
         )
-    if not name.isascii() or not name.isidentifier() or name.startswith("_"):
+    if not is_name(name) or name.startswith("_"):
         raise InvalidSystem(
             f"{name!r} cannot be the name of a {kind}: names are letters, digits and underscores, "
             "and begin with a letter"
@@ -284,7 +324,7 @@ def _functions(given: Any, known: dict[str, str]) -> dict[str, Callable[..., flo
         raise InvalidSystem(
             f"The functions must be given by name: functions={{'f': f}}, not {given!r}"
         )
-    functions = {str(name): function for name, function in _pairs(given)}
+    functions = {_name(name): function for name, function in _pairs(given)}
     for name, function in functions.items():
         _require_name("function", name, known)
         known[name] = "function"
@@ -295,44 +335,74 @@ def _functions(given: Any, known: dict[str, str]) -> dict[str, Callable[..., flo
     return functions
 
 
-def _read(given: Any, states: Mapping[str, float]) -> list[Equation]:
+def _read(
+    given: Any,
+    states: Mapping[str, float],
+    observables: Sequence[str],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> list[Equation]:
     """Equations of any form, as text."""
     if isinstance(given, str):
-        given = split_equations(given)
+        given = (given,)
     if isinstance(given, bytes):
         raise InvalidSystem("Equations are text, and these are bytes: pass equations.decode()")
     if isinstance(given, Mapping):
         return [
-            equation_of(str(state), _text(right, f"the equation of {state}"), f"equation {number}")
-            for number, (state, right) in enumerate(_pairs(given), 1)
+            _of_name(_name(target), right, observables, f"equation {number}")
+            for number, (target, right) in enumerate(_pairs(given), 1)
         ]
     try:
         items: Sequence[Any] = list(given)
     except TypeError:
         raise InvalidSystem(
             f"Equations are text, a list of texts, a mapping from state to right-hand side or a "
-            f"function f(t, y, p), not a {type(given).__qualname__}"
+            f"function f(t, y, p), not a {type(given).__name__}"
         ) from None
     read: list[Equation] = []
-    items = [
-        part
-        for item in items
-        for part in (split_equations(item) if isinstance(item, str) else [item])
-    ]
+    items = [part for item in items for part in (_split(item) if isinstance(item, str) else [item])]
+    expand = _expansion(items, shapes) if shapes else None  # else brackets are a mistake
     for number, item in enumerate(items, 1):
         place = f"equation {number}"
         if isinstance(item, str):
-            read.append(read_equation(item, place, states))
+            texts = expand(item, place) if expand and "[" in item else (item,)
+            read += [read_equation(text, place, states) for text in texts]
         elif _is_sympy(item):
             from emberkeep.ode.system.from_sympy import sides
 
-            read.append(equation_of(*sides(item, place), place))
+            read.append(sides(item, place))
         else:
             raise InvalidSystem(
                 f"{place} is {item!r}, a {type(item).__qualname__}; expected text such as "
                 '"dx = -x", or SymPy\'s Eq(Derivative(x(t), t), …)'
             )
     return read
+
+
+def _split(text: str) -> list[str]:
+    return split_equations(text if text.isascii() else _plain(text))
+
+
+def _plain(text: str) -> str:
+    from emberkeep.ode.system.notation import plain
+
+    return plain(text)
+
+
+def _expansion(
+    items: Iterable[Any], shapes: Mapping[str, tuple[int, ...]]
+) -> Callable[[str, str], Iterable[str]]:
+    """What makes of an equation of vectors those of their parts."""
+    from emberkeep.ode.system.notation import defined, expanded
+
+    free = defined([item for item in items if isinstance(item, str)]) - shapes.keys()
+    return lambda text, place: expanded(text, place, shapes, free)
+
+
+def _of_name(target: str, right: Any, observables: Sequence[str], place: str) -> Equation:
+    """An item of a mapping: the derivative of a state, or the definition of an observable."""
+    of = definition_of if target in observables else equation_of
+    text = _text(right, f"the equation of {target}")
+    return of(target, text if text.isascii() else _plain(text), place)
 
 
 def _is_sympy(value: object) -> bool:
@@ -408,10 +478,10 @@ def _require_definable(equation: Equation, known: Mapping[str, str]) -> None:
 def _require_known_names(
     equations: Iterable[Equation], definitions: Mapping[str, Equation], known: Mapping[str, str]
 ) -> None:
-    names = {*known, *definitions, TIME, *CONSTANTS, *FUNCTIONS, *SPELLINGS}
+    names = {*known, *definitions, TIME, *CONSTANTS, *WHERE_FREE, *FUNCTIONS, *SPELLINGS}
     for equation in equations:
-        if not equation.text.isascii():
-            _require_ascii(equation)
+        if not equation.text.isascii() or "'" in equation.tokens:
+            _require_plain(equation)
         unknown = names_in(equation) - names
         if unknown:
             from emberkeep.ode.system.mistakes import unknown_name
@@ -422,10 +492,10 @@ def _require_known_names(
             _explain(equation, definitions, known)
 
 
-def _require_ascii(equation: Equation) -> None:
-    from emberkeep.ode.system.mistakes import strange_letter
+def _require_plain(equation: Equation) -> None:
+    from emberkeep.ode.system.mistakes import derivative_on_the_right, strange_letter
 
-    problem = strange_letter(equation)
+    problem = strange_letter(equation) or derivative_on_the_right(equation)
     if problem is not None:
         raise problem
 
