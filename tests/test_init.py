@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import pickle
 import subprocess
 import sys
 
@@ -78,44 +77,6 @@ def test_the_names_are_sorted_and_listed():
     assert dir(emberkeep) == sorted([*emberkeep.__all__, *emberkeep._PACKAGES])
 
 
-def test_every_home_belongs_to_a_public_name():
-    shown = {name for names in emberkeep.ENGINES.values() for name in names}
-    assert {*emberkeep._HOMES, *shown} - {"__version__"} <= set(emberkeep.__all__)
-
-
-OF_ENGINES = [
-    (name, f"emberkeep.{engine}.{home}")
-    for engine, shown in emberkeep.ENGINES.items()
-    for name, home in shown.items()
-]
-
-
-@pytest.mark.parametrize(("name", "home"), OF_ENGINES)
-def test_what_an_engine_registers_is_there(name, home):
-    value = getattr(importlib.import_module(home), name)
-    assert getattr(emberkeep, name) is value
-
-
-@pytest.mark.parametrize("name", [name for name, home in OF_ENGINES if home.endswith(".errors")])
-def test_errors_of_engines_are_found_where_they_were_once(name):
-    """By an import as users have written it, and by a pickle of before."""
-    scope = {}
-    exec(f"from emberkeep.errors import {name} as found", scope)
-    assert scope["found"] is getattr(emberkeep, name)
-    before = pickle.loads(f"cemberkeep.errors\n{name}\n(S'what happened'\ntR.".encode())
-    assert type(before) is scope["found"]
-    assert type(pickle.loads(pickle.dumps(before))) is scope["found"]
-    assert not hasattr(emberkeep.errors, "Keep")
-
-
-def test_errors_load_no_engine():
-    loaded = modules_after("import emberkeep.errors\nfrom emberkeep import Unkeyable")
-    assert [name for name in loaded if name.startswith("emberkeep.")] == ["emberkeep.errors"]
-    loaded = modules_after("from emberkeep.errors import SolveFailed")
-    ours = [name for name in loaded if name.startswith("emberkeep.")]
-    assert ours == ["emberkeep.errors", "emberkeep.ode", "emberkeep.ode.errors"]
-
-
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Keeep'"):
         emberkeep.Keeep  # noqa: B018 - asking is the test
@@ -127,16 +88,6 @@ def test_all_names_come_with_a_star():
     scope = {}
     exec("from emberkeep import *", scope)
     assert set(emberkeep.__all__) <= set(scope)
-
-
-def test_what_type_checkers_see_is_what_there_is():
-    with open(emberkeep.__file__) as file:
-        source = file.read()
-    block = source.partition("if TYPE_CHECKING:")[2].partition("__all__")[0]
-    scope = {}
-    exec("\n".join(line[4:] for line in block.splitlines()), scope)
-    assert set(emberkeep.__all__) <= set(scope)
-    assert all(scope[name] is getattr(emberkeep, name) for name in emberkeep.__all__)
 
 
 def test_the_version_is_one():
