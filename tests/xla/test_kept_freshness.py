@@ -122,10 +122,10 @@ def test_each_redefinition_counts_at_the_next_call(tmp_path, monkeypatch, functi
     assert program(x) == 1.0
     monkeypatch.setitem(globals(), "FACTOR", 3.0)
     assert program(x) == 3.0
-    before = program._programs
+    before = program._executables
     monkeypatch.setitem(globals(), "FACTOR", float("3.0"))
     assert program(x) == 3.0
-    assert program._programs is before, "the same key goes on with what is loaded"
+    assert program._executables is before, "the same key goes on with what is loaded"
     monkeypatch.setattr(step, "__code__", (lambda carry, _: (carry * 5.0, None)).__code__)
     assert program(x) == 5.0
     program.prewarm(x)

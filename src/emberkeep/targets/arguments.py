@@ -256,3 +256,12 @@ def _fits(declared: ArgumentType, given: ArgumentType) -> bool:
     if isinstance(given, Array):
         return False
     return declared == given or declared.dtype in _WIDER.get(given.dtype, ())
+
+
+def is_on_device(arguments: Sequence[Any]) -> bool:
+    """Whether any of these is an array on a GPU."""
+    kinds: list[Any] = [type(item) for item in arguments]
+    if not any(hasattr(kind, "__cuda_array_interface__") for kind in kinds):
+        return False
+    # JAX's arrays have it by their class, also those on the CPU.
+    return any(hasattr(item, "__cuda_array_interface__") for item in arguments)

@@ -5,9 +5,14 @@ from __future__ import annotations
 from emberkeep.errors import InvalidArgument, InvalidKernel
 from emberkeep.keep.default import default_keep
 from emberkeep.startup_records import final
-from emberkeep.targets.arguments import accepts, describe, parse_signature, type_of
+from emberkeep.targets.arguments import accepts, describe, is_on_device, parse_signature, type_of
 from emberkeep.targets.kernel_lookup import fetch, fetch_for_this_machine, renew
-from emberkeep.targets.protocol import KernelSource, argument_names
+from emberkeep.targets.protocol import (
+    KernelSource,
+    argument_names,
+    compiler_options,
+    require_plain,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +30,6 @@ if TYPE_CHECKING:
     from emberkeep.targets.protocol import Target
 
     Signature = tuple[ArgumentType, ...]
-
-FLAGS = frozenset({"nnan", "ninf", "nsz", "arcp", "contract", "afn", "reassoc", "fast"})
 
 
 def kernel(  # noqa: PLR0913 - options, each given by its name
@@ -75,7 +78,7 @@ def kernel(  # noqa: PLR0913 - options, each given by its name
             function,
             [text for text in signatures if isinstance(text, str)],
             name=name,
-            options=_options(
+            options=compiler_options(
                 fastmath=fastmath,
                 max_registers=max_registers,
                 straight_vectors=straight_vectors,
@@ -95,36 +98,6 @@ def kernel(  # noqa: PLR0913 - options, each given by its name
                 f"A signature is text such as 'float64[::1], int64'; {given!r} was given"
             )
     return decorate
-
-
-def _options(
-    *,
-    fastmath: bool | Collection[str],
-    max_registers: int | None,
-    straight_vectors: bool,
-    xla_results: int,
-) -> dict[str, Any]:
-    """What the compilers are told, with defaults left out: they are the same kernel."""
-    options: dict[str, Any] = {}
-    if isinstance(fastmath, bool):
-        flags: bool | tuple[str, ...] = fastmath
-    else:
-        flags = tuple(sorted({fastmath} if isinstance(fastmath, str) else fastmath))
-        unknown = set(flags) - FLAGS
-        if unknown:
-            raise InvalidKernel(
-                f"fastmath={sorted(unknown)!r} is not known; expected True, False or any of "
-                f"{', '.join(sorted(FLAGS))}"
-            )
-    if flags:
-        options["fastmath"] = flags
-    if max_registers is not None:
-        options["max_registers"] = int(max_registers)
-    if straight_vectors:
-        options["straight_vectors"] = True
-    if xla_results:
-        options["xla_results"] = int(xla_results)
-    return options
 
 
 @final
@@ -151,7 +124,7 @@ class Kernel:
         own: Sequence[str] = (),
     ) -> None:
         self.own = tuple(own)
-        self.function: types.FunctionType = _require_plain(function)
+        self.function: types.FunctionType = require_plain(function)
         self.name = name or function.__name__
         self.arguments = argument_names(function)
         self._declared = [self._parse(text) for text in signatures]
@@ -236,11 +209,11 @@ class Kernel:
                 else:
                     only[1](count, arguments)
             except InvalidArgument:
-                if not _is_on_device(arguments):
+                if not is_on_device(arguments):
                     raise
             else:
                 return
-        if _is_on_device(arguments):
+        if is_on_device(arguments):
             signature = self._choose(arguments)
             launched: Any = self._obtain(signature, "cuda", _this_gpu).runnable
             launched.launch(count, arguments, stream, block, unchecked=unchecked)
@@ -275,7 +248,7 @@ class Kernel:
             InvalidArgument: an argument does not fit.
         """
         count = self._counted(count)
-        if _is_on_device(arguments):
+        if is_on_device(arguments):
             raise InvalidArgument(
                 f"The kernel {self.name!r} can be bound to NumPy's arrays alone; launches on a GPU "
                 "cost more than packing arguments"
@@ -419,30 +392,3 @@ def _this_gpu() -> Target:
 
 def _kernel(function: Any, signatures: Sequence[str], named: dict[str, Any]) -> Kernel:
     return Kernel(function, signatures, **named)
-
-
-def _is_on_device(arguments: Sequence[Any]) -> bool:
-    kinds: list[Any] = [type(item) for item in arguments]
-    if not any(hasattr(kind, "__cuda_array_interface__") for kind in kinds):
-        return False
-    # JAX's arrays have it by their class, also those on the CPU.
-    return any(hasattr(item, "__cuda_array_interface__") for item in arguments)
-
-
-def _require_plain(function: Any) -> types.FunctionType:
-    """Refuse what is no plain function with an index."""
-    import types
-
-    if not isinstance(function, types.FunctionType):
-        raise InvalidKernel(
-            f"{function!r} is a {type(function).__qualname__}. A kernel is a plain Python function "
-            "of an index and arguments; for what numba has compiled there is emberkeep.keep_kernel"
-        )
-    code = function.__code__
-    fancy = code.co_flags & 0x0C or code.co_kwonlyargcount or function.__defaults__
-    if fancy or code.co_argcount == 0:
-        raise InvalidKernel(
-            f"The kernel {function.__name__!r} must take an index and then its arguments by "
-            "position: no defaults, no *arguments, no keywords"
-        )
-    return function

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from emberkeep.errors import InvalidKernel
 from emberkeep.startup_records import final, frozen
 from emberkeep.targets.arguments import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import types
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Any, Protocol
 
     from emberkeep.keep.artifact import Artifact
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.arguments import ArgumentType
     from emberkeep.targets.compile_times import FunctionTime
+
+
+FLAGS = frozenset({"nnan", "ninf", "nsz", "arcp", "contract", "afn", "reassoc", "fast"})
 
 
 @final
@@ -168,6 +172,55 @@ class Target(ABC):
             Unloadable: this machine cannot run them.
             TargetUnavailable: there is no such device here.
         """
+
+
+def compiler_options(
+    *,
+    fastmath: bool | Collection[str],
+    max_registers: int | None,
+    straight_vectors: bool,
+    xla_results: int,
+) -> dict[str, Any]:
+    """What the compilers are told, with defaults left out: they are the same kernel."""
+    options: dict[str, Any] = {}
+    if isinstance(fastmath, bool):
+        flags: bool | tuple[str, ...] = fastmath
+    else:
+        flags = tuple(sorted({fastmath} if isinstance(fastmath, str) else fastmath))
+        unknown = set(flags) - FLAGS
+        if unknown:
+            raise InvalidKernel(
+                f"fastmath={sorted(unknown)!r} is not known; expected True, False or any of "
+                f"{', '.join(sorted(FLAGS))}"
+            )
+    if flags:
+        options["fastmath"] = flags
+    if max_registers is not None:
+        options["max_registers"] = int(max_registers)
+    if straight_vectors:
+        options["straight_vectors"] = True
+    if xla_results:
+        options["xla_results"] = int(xla_results)
+    return options
+
+
+def require_plain(function: Any) -> types.FunctionType:
+    """Refuse what is no plain function with an index."""
+    import types
+
+    if not isinstance(function, types.FunctionType):
+        raise InvalidKernel(
+            f"{function!r} is a {type(function).__qualname__}. A kernel is a plain Python function "
+            "of an index and arguments; for what numba has compiled there is emberkeep.keep_kernel"
+        )
+    code = function.__code__
+    fancy = code.co_flags & 0x0C or code.co_kwonlyargcount or function.__defaults__
+    if fancy or code.co_argcount == 0:
+        raise InvalidKernel(
+            f"The kernel {function.__name__!r} must take an index and then its arguments by "
+            "position: no defaults, no *arguments, no keywords"
+        )
+    return function
 
 
 def argument_names(function: types.FunctionType) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emberkeep.errors import Unloadable
-from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS, check, inspect, library_version
+from emberkeep.targets.cpu.c_library import ALLOWED_SYMBOLS, library_version
+from emberkeep.targets.cpu.elf import check, inspect
 from emberkeep.targets.cpu.load import load_shared_object
 from emberkeep.targets.cpu.object_file import undefined_in_object
 

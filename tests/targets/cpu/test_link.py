@@ -16,7 +16,8 @@ from emberkeep.errors import Unloadable
 from emberkeep.startup_records import sha256
 from emberkeep.targets.cpu import link as linking
 from emberkeep.targets.cpu import load
-from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS, check, library_version
+from emberkeep.targets.cpu.c_library import ALLOWED_SYMBOLS, library_version
+from emberkeep.targets.cpu.elf import check
 from emberkeep.targets.cpu.link import Unlinkable, link, version_of
 from emberkeep.targets.cpu.load import load_shared_object
 from emberkeep.targets.cpu.object_file import read_object

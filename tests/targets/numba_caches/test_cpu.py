@@ -14,7 +14,7 @@ from numba import njit
 import emberkeep
 from emberkeep.errors import InvalidKernel, StoreWarning
 from emberkeep.keep.artifact import Artifact
-from emberkeep.targets.numba_caches.cpu import _rebuild, _reduce
+from emberkeep.targets.numba_caches.cpu_code import rebuild, reduce
 from emberkeep.targets.numba_caches.lookup import NotKept
 from emberkeep.targets.numba_caches.types_json import decode_type, encode_type
 
@@ -381,13 +381,13 @@ def test_a_kept_layout_of_another_form_is_a_miss():
 
     add(np.float32(1))
     (compiled,) = add.overloads.values()
-    built = dict(_reduce(compiled))
+    built = dict(reduce(compiled))
     layout = built.pop("layout")
     for name in layout:
         rest = {key: value for key, value in layout.items() if key != name}
         artifact = Artifact("", built, rest, hit=True, reason="")
         with pytest.raises(NotKept):
-            _rebuild(artifact, (numba.float32,), add.targetctx, add.py_func)
+            rebuild(artifact, (numba.float32,), add.targetctx, add.py_func)
 
 
 NAMED_TUPLE = """

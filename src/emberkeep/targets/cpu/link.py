@@ -20,7 +20,8 @@ import struct
 from struct import Struct, pack_into
 from typing import TYPE_CHECKING, final
 
-from emberkeep.targets.cpu.elf import MACHINES, SHARED_OBJECT, library_version
+from emberkeep.targets.cpu.c_library import library_version
+from emberkeep.targets.cpu.elf import MACHINES, SHARED_OBJECT
 from emberkeep.targets.cpu.object_file import ObjectFile, Relocation, Section, Symbol, read_object
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from _thread import RLock
 
 from emberkeep.errors import Unloadable
 from emberkeep.startup_records import final, sha256
-from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS, check
+from emberkeep.targets.cpu.c_library import ALLOWED_SYMBOLS
+from emberkeep.targets.cpu.elf import check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

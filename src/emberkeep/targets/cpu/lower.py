@@ -25,7 +25,7 @@ from emberkeep.errors import InvalidKernel
 from emberkeep.targets.arguments import Array
 from emberkeep.targets.callees import Adapter, compiled_by, refuse_results
 from emberkeep.targets.compile_times import FunctionTime, compile_spans, timed
-from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS
+from emberkeep.targets.cpu.c_library import ALLOWED_SYMBOLS
 from emberkeep.targets.cpu.entry import ENTRY, entry_source
 from emberkeep.targets.cpu.exceptions import without_pickles
 from emberkeep.targets.cpu.vector_math import bind_vector_math

@@ -28,6 +28,37 @@ class Statics:
     names: tuple[str, ...] = ()
 
 
+def statics_of(function: object, static: tuple[int | str, ...]) -> Statics:
+    """A function's static arguments by position and by name, however they were told."""
+    if not static:
+        return Statics()
+    positions = {place for place in static if isinstance(place, int)}
+    names = {place for place in static if isinstance(place, str)}
+    parameters = _parameters(function)
+    for index, (name, is_positional) in enumerate(parameters):
+        if name in names and is_positional:
+            positions.add(index)
+        elif index in positions or index - len(parameters) in positions:
+            names.add(name)
+    return Statics(tuple(sorted(positions)), tuple(sorted(names)))
+
+
+def _parameters(function: Any) -> list[tuple[str, bool]]:
+    """Names of parameters, and whether each has a position; none where nobody can tell."""
+    import inspect
+
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    kinds = inspect.Parameter
+    return [
+        (parameter.name, parameter.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD))
+        for parameter in parameters
+        if parameter.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
+    ]
+
+
 @final
 @frozen
 class Call:

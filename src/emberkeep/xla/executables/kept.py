@@ -18,7 +18,7 @@ from emberkeep.errors import (
 from emberkeep.keep.default import default_keep
 from emberkeep.keep.reports import depth_of_caller
 from emberkeep.keys.keyed import key_of
-from emberkeep.startup_records import final, replace, sha256
+from emberkeep.startup_records import final, frozen, replace, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,21 @@ if TYPE_CHECKING:
 
 KIND = "xla"
 ATTEMPTS = 3  # kept programs that are passed over before one is compiled and not kept
+
+
+@final
+@frozen
+class Options:
+    """What `kept` was asked for; see there."""
+
+    name: str | None
+    spec: object
+    keep: Keep | None
+    verify: bool
+    donate: tuple[int, ...]
+    static: tuple[int | str, ...]
+    requires: tuple[Callable[[], object], ...]
+    compiler_options: Mapping[str, object]
 
 
 def kept(  # noqa: PLR0913 - options, each given by its name
@@ -75,74 +90,40 @@ def kept(  # noqa: PLR0913 - options, each given by its name
     Raises:
         TargetUnavailable: at the first call, where JAX is not installed.
     """
-    if function is None:
-
-        def decorate(decorated: Callable[..., Any]) -> Kept:
-            return kept(
-                decorated,
-                name=name,
-                spec=spec,
-                keep=keep,
-                verify=verify,
-                donate=donate,
-                static=static,
-                requires=requires,
-                compiler_options=compiler_options,
-            )
-
-        return decorate
-    return Kept(
-        function,
+    options = Options(
         name=name,
         spec=spec,
         keep=keep,
         verify=verify,
-        donate=donate,
-        static=static,
-        requires=requires,
-        compiler_options=compiler_options,
+        donate=(donate,) if isinstance(donate, int) else tuple(donate),
+        static=(static,) if isinstance(static, (int, str)) else tuple(static),
+        requires=tuple(requires),
+        compiler_options=dict(compiler_options or {}),
     )
 
+    def decorate(decorated: Callable[..., Any]) -> Kept:
+        return Kept(decorated, options)
 
-def _kept(function: Callable[..., Any], named: dict[str, Any]) -> Kept:
-    return Kept(function, **named)
+    return decorate if function is None else decorate(function)
 
 
 @final
 class Kept:
     """A function with its kept programs; see `kept`."""
 
-    def __init__(  # noqa: PLR0913 - as above
-        self,
-        function: Callable[..., Any],
-        *,
-        name: str | None,
-        spec: object,
-        keep: Keep | None,
-        verify: bool,
-        donate: int | Sequence[int],
-        static: int | str | Sequence[int | str],
-        requires: Sequence[Callable[[], object]],
-        compiler_options: Mapping[str, object] | None,
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], options: Options) -> None:
         if not callable(function):
             raise TypeError(f"{function!r} cannot be called. Pass a function of arrays")
         self.__wrapped__ = function
-        self.__name__: str = name or getattr(function, "__name__", type(function).__name__)
+        self.__name__: str = options.name or getattr(function, "__name__", type(function).__name__)
         self.__doc__ = function.__doc__
         self.__module__: str = getattr(function, "__module__", __name__)
         self.__qualname__: str = getattr(function, "__qualname__", self.__name__)
-        self._spec = spec
-        self._keep = keep
-        self._verify = verify
-        self._donate = (donate,) if isinstance(donate, int) else tuple(donate)
-        self._static = (static,) if isinstance(static, (int, str)) else tuple(static)
-        self._requires = tuple(requires)
-        self._compiler_options = dict(compiler_options or {})
-        self._required: list[tuple[object, ...]] = []
+        self._options = options
+        self._required: tuple[object, ...] | None = None
         self._said: set[str] = set()
         self._executables: dict[object, Executable] = {}
-        self._jitted: list[Any] = []
+        self._jitted: Any = None
         self._lock = RLock()
         self._keyed: Keyed | None = None  # of the function, where it is keyed by what it does
         self._run: Callable[..., Any] = self._first
@@ -168,10 +149,7 @@ class Kept:
             return self.__qualname__
         if getattr(self.__wrapped__, "__qualname__", ""):
             require_reference(self.__wrapped__, f"The kept function {self.__name__}")
-        named = {"name": self.__name__, "spec": self._spec, "keep": self._keep}
-        named |= {"verify": self._verify, "donate": self._donate, "static": self._static}
-        named |= {"requires": self._requires, "compiler_options": self._compiler_options}
-        return _kept, (self.__wrapped__, named)
+        return Kept, (self.__wrapped__, replace(self._options, {"name": self.__name__}))
 
     def __repr__(self) -> str:
         return f"<Kept {self.__name__}: {len(self._executables)} programs in this process>"
@@ -186,7 +164,7 @@ class Kept:
             before, self._keyed = self._keyed, key_of(self._behaviour)
             if before is None or self._keyed.digest != before.digest:
                 self._executables = {}
-                self._jitted.clear()
+                self._jitted = None
                 self._run = self._first
 
     def _behaviour(self) -> Mapping[str, object]:
@@ -224,9 +202,9 @@ class Kept:
     @property
     def _plain(self) -> Any:
         """What it is without a keep."""
-        if not self._jitted:
-            self._jitted.append(self._afresh())
-        return self._jitted[0]
+        if self._jitted is None:
+            self._jitted = self._afresh()
+        return self._jitted
 
     def _alone(self, *args: Any, **kwargs: Any) -> Any:
         """What `jax.jit` makes of it, as the function and all that it reaches is now."""
@@ -255,10 +233,10 @@ class Kept:
         statics = self._statics()
         return _jax().jit(
             function,
-            donate_argnums=self._donate,
+            donate_argnums=self._options.donate,
             static_argnums=statics.positions,
             static_argnames=statics.names,
-            compiler_options=self._compiler_options or None,
+            compiler_options=self._options.compiler_options or None,
         )
 
     def _first(self, *args: Any, **kwargs: Any) -> Any:
@@ -282,20 +260,9 @@ class Kept:
                 self._give_up(f"This JAX is none that programs can be kept of: {problem}")
 
     def _statics(self) -> Statics:
-        """The static arguments by position and by name, however they were told."""
-        from emberkeep.xla.executables.calls import Statics
+        from emberkeep.xla.executables.calls import statics_of
 
-        if not self._static:
-            return Statics()
-        positions = {place for place in self._static if isinstance(place, int)}
-        names = {place for place in self._static if isinstance(place, str)}
-        parameters = _parameters(self.__wrapped__)
-        for index, (name, is_positional) in enumerate(parameters):
-            if name in names and is_positional:
-                positions.add(index)
-            elif index in positions or index - len(parameters) in positions:
-                names.add(name)
-        return Statics(tuple(sorted(positions)), tuple(sorted(names)))
+        return statics_of(self.__wrapped__, self._options.static)
 
     def _miss(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, bool]:
         """A call that JAX's dispatch has no shortcut for: results, shortcut, and not to forget."""
@@ -347,13 +314,13 @@ class Kept:
 
         self._require()
         compilation = Compilation(self._afresh(), call, args, kwargs)
-        keep = self._keep or default_keep()
+        keep = self._options.keep or default_keep()
         try:
             half = environment.build_half(call.device)
         except Unkeyable as problem:  # of this call, not of the function
             self._warn(f"A program of {self.__name__!r} is not kept. {problem}")
             return None
-        if self._spec is None:
+        if self._options.spec is None:
             self._keyed = self._keyed or key_of(self._behaviour)
             half = replace(
                 half, {"has_changed": lambda: self._has_changed(compilation, args, kwargs)}
@@ -365,11 +332,11 @@ class Kept:
                     KIND, self.__name__, ingredients, compilation.build, toolchain=half
                 )
             except InvalidBuild as problem:
-                if not compilation.built:
+                if compilation.built is None:
                     raise
                 self._give_up(str(problem))
                 return None
-            if compilation.built:
+            if compilation.built is not None:
                 return compilation.program()
             try:
                 return self._loaded(artifact, compilation)
@@ -405,22 +372,22 @@ class Kept:
         return False
 
     def _ingredients(self, call: Call) -> dict[str, object]:
-        by_behaviour = self._spec is None
-        told: Mapping[str, object] = {"spec": self._spec}
+        by_behaviour = self._options.spec is None
+        told: Mapping[str, object] = {"spec": self._options.spec}
         if self._keyed is not None:
             told = self._keyed.ingredients()
         return {
             **told,
             **call.ingredients(by_behaviour=by_behaviour),
-            "donate": self._donate,
-            "compiler options": self._compiler_options,
-            "requires": self._required[0],
+            "donate": self._options.donate,
+            "compiler options": self._options.compiler_options,
+            "requires": self._required,
         }
 
     def _loaded(self, artifact: Artifact, compilation: Compilation) -> Executable:
         from emberkeep.xla.executables.serialisation import unpack
 
-        if self._verify:
+        if self._options.verify:
             layout: Any = artifact.layout
             said = layout.get("lowered") if hasattr(layout, "get") else None
             if said != compilation.lowered().digest:
@@ -432,8 +399,8 @@ class Kept:
 
     def _require(self) -> None:
         with self._lock:
-            if not self._required:
-                self._required.append(tuple(_told(ask()) for ask in self._requires))
+            if self._required is None:
+                self._required = tuple(_told(ask()) for ask in self._options.requires)
 
     def _give_up(self, problem: str) -> None:
         """From here on it is what `jax.jit` makes of it."""
@@ -455,22 +422,6 @@ def _jax() -> Any:
         raise TargetUnavailable(
             f"JAX is not installed ({problem}). Install it: pip install 'emberkeep[xla]'"
         ) from problem
-
-
-def _parameters(function: Any) -> list[tuple[str, bool]]:
-    """Names of parameters, and whether each has a position; none where nobody can tell."""
-    import inspect
-
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    kinds = inspect.Parameter
-    return [
-        (parameter.name, parameter.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD))
-        for parameter in parameters
-        if parameter.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
-    ]
 
 
 def _told(value: object) -> object:

@@ -56,29 +56,29 @@ class Compilation:
         self, jitted: Any, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
         self.call = call
-        self.built: list[Any] = []
+        self.built: Any = None
         self._jitted = jitted
         self._given = args, kwargs
-        self._lowered: list[Lowered] = []
+        self._lowered: Lowered | None = None
 
     def lowered(self) -> Lowered:
         """Trace and lower, once."""
-        if not self._lowered:
+        if self._lowered is None:
             args, kwargs = self._given
             with internals.traced_afresh(object()):
                 program = self._jitted.lower(*args, **kwargs)
-            self._lowered.append(Lowered(program, program.as_text()))
-        return self._lowered[0]
+            self._lowered = Lowered(program, program.as_text())
+        return self._lowered
 
     def build(self) -> Mapping[str, object]:
         """Compile; what is kept of it."""
         lowered = self.lowered()
-        self.built.append(internals.compile_anew(lowered.program))
-        return pack(self.built[0], lowered, self.call)
+        self.built = internals.compile_anew(lowered.program)
+        return pack(self.built, lowered, self.call)
 
     def program(self) -> internals.Executable:
         """What was compiled, ready to run."""
-        return internals.of_compiled(self.built[0])
+        return internals.of_compiled(self.built)
 
 
 def pack(compiled: Any, lowered: Lowered, call: Call) -> dict[str, object]:
