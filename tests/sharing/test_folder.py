@@ -2,14 +2,16 @@
 
 import os
 import stat
+import time
 
 import pytest
 
 from emberkeep.errors import StoreProblem
 from emberkeep.settings import Place
 from emberkeep.sharing.folder import SharedFolder
+from emberkeep.store import summaries
 from emberkeep.store.protocol import ABSENT, DAMAGED, UNREADABLE, Kept
-from emberkeep.testing import StoreContract, accept, kept
+from emberkeep.testing import Dictionary, StoreContract, accept, kept
 
 
 class Anybody:
@@ -45,6 +47,48 @@ class TestSharedFolder(StoreContract):
 
     def reopen(self, store):
         return folder(self.root)
+
+
+class Slow:
+    """A place that answers each time, and takes a moment for it."""
+
+    MOMENT_S = 0.02
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def read(self, name, limit):
+        time.sleep(self.MOMENT_S)
+        return self._inner.read(name, limit)
+
+    def list(self, prefix):
+        for each in self._inner.list(prefix):
+            time.sleep(self.MOMENT_S)
+            yield each
+
+    def names(self, prefix):
+        for each in self._inner.names(prefix):
+            time.sleep(self.MOMENT_S)
+            yield each
+
+
+def test_a_place_that_answers_each_time_may_take_long_for_all_of_it(monkeypatch, tmp_path):
+    """How many entries there are is not the fault of the place, nor how busy this machine is."""
+    monkeypatch.setattr(summaries, "AT_ONCE", 4)
+    objects = Dictionary()
+    fast = SharedFolder(Place(str(tmp_path)), Anybody(), objects=objects)
+    count = 30
+    for number in range(count):
+        fast.write(kept(name=f"n{number}", blobs={"x": b"%d" % number}))
+    slow = SharedFolder(Place(str(tmp_path), deadline_s=0.3), Anybody(), objects=Slow(objects))
+    assert count * Slow.MOMENT_S > 0.3
+    assert len(slow.names()) == count
+    listed = list(slow.entries())
+    assert len(slow.documents(listed)) == count
+    assert len(slow.holdings()) == count
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from emberkeep.store.layers import size_of
 from emberkeep.store.object_store import Folder
 from emberkeep.store.packed import Packed
 from emberkeep.store.protocol import ABSENT, DAMAGED, UNREADABLE, Miss
-from emberkeep.store.summaries import LISTED, LISTED_AT_ONCE, holdings, manifest_names
+from emberkeep.store.summaries import holdings, in_time, manifest_names
 from emberkeep.trust.judge import Others
 
 TYPE_CHECKING = False
@@ -387,8 +387,7 @@ class SharedFolder:
         """The documents of several entries, for who may do without those that are large."""
 
         def work(deadline: Deadline) -> list[bytes | None]:
-            deadline.extend(sum(entry.size_bytes for entry in entries))
-            return self.directory.documents(entries)
+            return self.directory.documents(entries, self._renewing(deadline))
 
         return self._change(work)
 
@@ -397,18 +396,19 @@ class SharedFolder:
 
         def work(deadline: Deadline) -> list[str]:
             self._require_place()
-            found: list[str] = []
-            for name in manifest_names(self.directory):
-                if not len(found) % LISTED_AT_ONCE:
-                    deadline.extend(LISTED * LISTED_AT_ONCE)
-                found.append(name)
-            return found
+            return list(in_time(manifest_names(self.directory), self._renewing(deadline)))
 
         return self._change(work)
 
     def holdings(self) -> frozenset[str]:
         """The names of all manifests that are there, vouched for, with contents of right sizes."""
-        return self._change(lambda deadline: holdings(self.directory, deadline.extend))
+        return self._change(
+            lambda deadline: holdings(self.directory, self._renewing(deadline)),
+        )
+
+    def _renewing(self, deadline: Deadline) -> Callable[[], None]:
+        """What gives the next of several calls that are made as one the time it would have."""
+        return lambda: deadline.renew(self._deadline_s)
 
     def together(self, work: Callable[[Callable[[], None]], T]) -> T:
         """Do several calls as one, on one thread; each has the time that it would have alone.
@@ -416,12 +416,8 @@ class SharedFolder:
         Args:
             work: is given what it calls between one and the next.
         """
-
-        def each_in_time(deadline: Deadline) -> T:
-            return work(lambda: deadline.renew(self._deadline_s))
-
         try:
-            return self._call(each_in_time)
+            return self._call(lambda deadline: work(self._renewing(deadline)))
         except OSError as problem:
             raise StoreProblem(str(problem)) from problem
 
@@ -434,11 +430,7 @@ class SharedFolder:
 
         def work(deadline: Deadline) -> list[Entry]:
             self._require_place()
-            found: list[Entry] = []
-            for entry in self.directory.entries():
-                found.append(entry)
-                deadline.extend(entry.size_bytes)
-            return found
+            return list(in_time(self.directory.entries(), self._renewing(deadline)))
 
         yield from self._change(work)
 

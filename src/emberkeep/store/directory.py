@@ -418,10 +418,21 @@ class Directory:
         except (OSError, ValueError) as problem:
             return Miss(UNREADABLE, f"{self.objects.address(name)} cannot be read: {problem}")
 
-    def documents(self, entries: Sequence[Entry]) -> list[bytes | None]:
-        """The documents of several entries, for who may do without those that are large."""
-        found = [self.document(entry, SMALL) for entry in entries]
-        return [None if isinstance(each, Miss) else each for each in found]
+    def documents(
+        self, entries: Sequence[Entry], renew: Callable[[], None] = unchanging
+    ) -> list[bytes | None]:
+        """The documents of several entries, for who may do without those that are large.
+
+        Args:
+            entries: which ones.
+            renew: called before each.
+        """
+        found: list[bytes | None] = []
+        for entry in entries:
+            renew()
+            document = self.document(entry, SMALL)
+            found.append(None if isinstance(document, Miss) else document)
+        return found
 
     def read_entry(
         self, entry: Entry, document: bytes | None = None

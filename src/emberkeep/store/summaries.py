@@ -20,7 +20,7 @@ from emberkeep.store.protocol import UNREADABLE, Miss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TypeVar
 
     from emberkeep.store.protocol import Entry, LaidOut, Notebook
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
 OK = "ok"
 SIZE_LIMIT = 1 << 30
-LISTED = 1000  # bytes that could be read while one object is listed
-LISTED_AT_ONCE = 64
+AT_ONCE = 64  # names that are listed in less time than a single call may take
 FEW, PERCENT = 64, 0.01  # of the entries: so many are read again before all is written again
 GENERATED = "generated"
 OWN_MODULES = "emberkeep."
 DOMAIN = b"emberkeep notes 1\n"
+
+
+def in_no_hurry() -> None:
+    """For places that are waited for as long as it takes."""
 
 
 @final
@@ -99,19 +102,19 @@ def _parse(entry: Entry, line: str) -> Summary:
 def survey(
     directory: LaidOut,
     entries: Sequence[Entry] | None = None,
-    expect: Callable[[int], None] = lambda _size: None,
+    renew: Callable[[], None] = in_no_hurry,
 ) -> list[tuple[Entry, Summary]]:
     """Entries with what their manifests say; those that vanish meanwhile are left out.
 
     Args:
         directory: the keep.
         entries: all of its entries, where they were listed already.
-        expect: told of the bytes that are read.
+        renew: called now and then: what is asked of the place is many calls, each in its time.
 
     Raises:
         StoreProblem: the layout is unknown, or something cannot be listed.
     """
-    known = list(directory.entries()) if entries is None else entries
+    known = list(in_time(directory.entries(), renew)) if entries is None else entries
     noted = _read_notes(directory)
     found: list[tuple[Entry, Summary]] = []
     read = 0
@@ -120,7 +123,7 @@ def survey(
         if tab and version == entry.version:
             found.append((entry, _parse(entry, rest)))
             continue
-        expect(entry.size_bytes)
+        renew()
         summary = summarise(directory, entry)
         if summary is not None:
             found.append((entry, summary))
@@ -130,27 +133,25 @@ def survey(
     return found
 
 
-def holdings(
-    directory: LaidOut, expect: Callable[[int], None] = lambda _size: None
-) -> frozenset[str]:
+def holdings(directory: LaidOut, renew: Callable[[], None] = in_no_hurry) -> frozenset[str]:
     """The names of all manifests that are vouched for and have contents of the right sizes.
 
     Args:
         directory: the keep.
-        expect: told of the bytes that are read, and of a listing as if it were so many.
+        renew: called now and then: what is asked of the place is many calls, each in its time.
 
     Raises:
         StoreProblem: the layout is unknown, or something cannot be listed.
     """
-    said = _noted(directory, expect)
+    said = _noted(directory, renew)
     if said is None:
         said = [
             (entry_name(entry), *summary.contents)
-            for entry, summary in survey(directory, None, expect)
+            for entry, summary in survey(directory, None, renew)
             if summary.state == OK
         ]
-    expect(LISTED * len(said))
-    found = {digest: str(facts.size_bytes) for digest, facts in blobs_in(directory.objects)}
+    blobs = in_time(blobs_in(directory.objects), renew)
+    found = {digest: str(facts.size_bytes) for digest, facts in blobs}
     found[""] = ""  # of no blobs
     return frozenset(
         [
@@ -165,17 +166,23 @@ def _sizes(found: Mapping[str, str], digests: str) -> str:
     return " ".join([found.get(digest, "-") for digest in digests.split()])
 
 
-def _noted(directory: LaidOut, expect: Callable[[int], None]) -> list[tuple[str, str, str]] | None:
+def in_time(found: Iterable[T], renew: Callable[[], None]) -> Iterator[T]:
+    """What is listed, with a call now and then."""
+    for index, each in enumerate(found):
+        if not index % AT_ONCE:
+            renew()
+        yield each
+
+
+def _noted(directory: LaidOut, renew: Callable[[], None]) -> list[tuple[str, str, str]] | None:
     """All manifests with the sizes and digests of their blobs; None where one is not noted.
 
     No record is made of any: a push that finds all there is a listing, and not much else.
     """
     noted = _read_notes(directory)
     said: list[tuple[str, str, str]] = []
-    for name, facts in _in_kinds(directory, directory.objects.list):
+    for name, facts in in_time(_in_kinds(directory, directory.objects.list), renew):
         if is_manifest_name(name):
-            if not len(said) % LISTED_AT_ONCE:
-                expect(LISTED * LISTED_AT_ONCE)
             line = noted.get(name, "")
             if not line.startswith(f"{facts.version}\t"):
                 return None
