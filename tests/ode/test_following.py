@@ -198,6 +198,9 @@ class TestForms:
         quick = Dispatcher(helper)
         same(lambda t, y, p: (quick(y.x), y.v))
 
+    def test_what_is_done_within_a_context(self):
+        same(quiet)
+
     def test_modules_that_are_imported_within(self):
         def right(t, y, p):
             import math as m
@@ -244,6 +247,18 @@ def swallowing(t, y, p):
     return (y.x if big else -y.x * 3), y.v
 
 
+def catching(t, y, p):
+    try:
+        return 1 / y.x, y.v
+    except ZeroDivisionError:
+        return 0.0, y.v
+
+
+def quiet(t, y, p):
+    with np.errstate(all="ignore"):
+        return np.sqrt(y.x), [y.v for _ in range(2)][0]
+
+
 def by_type(t, y, p):
     return (y.x if isinstance(y.x, float) else 2 * y.x), y.v
 
@@ -284,7 +299,8 @@ class TestWhatIsNot:
             (alone(lambda t, x, v, k, w: x.is_integer()), "is_integer"),
             (alone(lambda t, x, v, k, w: {0.5: 1.0}.get(x, 2.0)), "unhashable"),
             (alone(lambda t, x, v, k, w: np.interp(t, [x, 2.0], [0.0, 1.0])), ""),
-            (swallowing, "branches"),
+            (swallowing, "catches errors"),
+            (catching, "catches errors"),
             (by_type, "formulas"),
             (writing, "changes 'LOG'"),
             (Counter(), "changes 'calls'"),

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from emberkeep import ode
 from emberkeep.errors import InvalidSystem
 from emberkeep.ode.system.evaluate import evaluate
 from emberkeep.ode.system.system import System
@@ -176,3 +177,18 @@ class TestVectors:
     def test_a_part_may_not_be_declared_twice(self):
         with pytest.raises(InvalidSystem, match="'x_1' is used twice"):
             System("x[1]' = 1", {"x": [1.0]}, {"x_1": 2.0})
+
+
+def test_all_of_it_is_solved(keep):
+    """A chain of two springs: its modes have the frequencies √k and √(3k)."""
+    system = System(
+        "x[i]'' = −κ·sum(A[i,j]·x[j] for j in 1..2) for i in 1..2",  # noqa: RUF001 - Greek
+        {"x": [1.0, 0.5]},
+        {"κ": 2.0},  # noqa: RUF001 - as above
+        constants={"A": [[2.0, -1.0], [-1.0, 2.0]]},
+        name="springs",
+    )
+    found = ode.solve(system, (0, 3), rtol=1e-9, atol=1e-12, target="cpu", keep=keep)
+    slow, fast = 0.75 * math.cos(3 * 2**0.5), 0.25 * math.cos(3 * 6**0.5)
+    assert found["x_1"][0] == pytest.approx(slow + fast, abs=1e-7)
+    assert found["x_2"][0] == pytest.approx(slow - fast, abs=1e-7)

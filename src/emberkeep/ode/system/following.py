@@ -197,9 +197,9 @@ class _Copies:
 
     def _function(self, function: types.FunctionType) -> Any:
         code = function.__code__
-        outer = _changed(code)
-        if outer is not None:
-            return self._refusing(f"it changes {outer!r}, which lives on between calls")
+        problem = _problem(code)
+        if problem:
+            return self._refusing(problem)
         space: dict[str, Any] = {
             "__builtins__": self._builtins,
             "__name__": function.__module__,
@@ -276,11 +276,16 @@ def _names(code: types.CodeType) -> set[str]:
     return {name for each in _codes(code) for name in each.co_names}
 
 
-def _changed(code: types.CodeType) -> str | None:
-    """What a function changes beyond itself: to run it once would be something else."""
+def _problem(code: types.CodeType) -> str:
+    """Why running a function once, on symbols, would be something else than running it."""
     for each in _codes(code):
-        for step in dis.get_instructions(each):
+        steps = [*dis.get_instructions(each)]
+        for step in steps:
             is_outer = step.opname == "STORE_DEREF" and step.argval in code.co_freevars
             if is_outer or step.opname in _WRITES:
-                return str(step.argval)
-    return None
+                return f"it changes {step.argval!r}, which lives on between calls"
+        names = [step.opname for step in steps]
+        # Symbols raise no errors. Of `with`, what ends it early is a handler too.
+        if names.count("PUSH_EXC_INFO") > names.count("WITH_EXCEPT_START"):
+            return "it catches errors, which numbers that are not known yet do not raise"
+    return ""
