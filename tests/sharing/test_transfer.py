@@ -168,7 +168,6 @@ def test_threads_are_for_places_far_away_and_for_large_contents(
     monkeypatch, seconds, size, threads
 ):
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(transfer, "WAITS", 20)  # this machine may be busy
     source, target = (Directory(Dictionary(), accept) for _ in range(2))
     for number in range(4 * transfer.BATCH):
         source.write(kept(name=f"n{number}"))

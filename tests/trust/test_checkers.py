@@ -44,6 +44,11 @@ def forgetful(monkeypatch):
 def checking():
     """One process, which has begun."""
     with Checkers() as made:
+        made.give([None, Stamps("", "", PAYLOADS[0])])
+        assert made._all == []  # nobody has signed anything so far
+        made.give(BATCH[:1])  # which is checked here, until one has begun
+        made.settle()
+        made.settle()
         (one,) = made._all
         deadline = time.monotonic() + 60
         while not one.is_ready():

@@ -41,24 +41,27 @@ HELLO = b"\n"  # an answer to nothing: it has begun
 class Checkers:
     """Processes that check signatures; none where there is no processor for one.
 
-    Used as a context: they end with it, and with this process, however that ends.
+    They begin with the first signature. Used as a context: they end with it, and with this
+    process, however that ends.
     """
 
     def __init__(self, most: int = MOST) -> None:
         self._given: deque[tuple[_Checker, Sequence[Asked]] | None] = deque()
-        self._all = [_Checker() for _ in range(min(most, (os.cpu_count() or 1) - 1))]
+        self._count = min(most, (os.cpu_count() or 1) - 1)
+        self._all: list[_Checker] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._count = 0
         for checker in self._all:
             checker.end()
 
     @property
     def ahead(self) -> int:
         """How many batches are to be given before the first of them is settled."""
-        return AHEAD * len(self._all)
+        return AHEAD * self._count
 
     def give(self, batch: Sequence[Stamps | None]) -> None:
         """Have the signatures of a batch of documents checked, by whoever has least to do."""
@@ -69,6 +72,8 @@ class Checkers:
             for each in stamps.signatures
             if can_be_right(each.by, each.value)
         ]
+        if asked and not self._all:
+            self._all = [_Checker() for _ in range(self._count)]
         able = [checker for checker in self._all if checker.is_ready()]
         checker = min(able, key=lambda each: each.given, default=None)
         is_given = checker is not None and asked and checker.give(asked)
