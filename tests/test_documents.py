@@ -73,7 +73,10 @@ def test_every_path_that_is_named_is_there(document, paths):
     assert not missing, f"{document.name} names what is not there: {', '.join(missing)}"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+FOR_USERS = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *FOR_USERS], ids=lambda path: path.name)
 def test_every_module_that_is_named_is_there(document):
     named = {found[0] for found in DOTTED.finditer(document.read_text())}
     missing = sorted(name for name in named if not is_importable(name))

@@ -1,4 +1,9 @@
-"""The command line: ``emberkeep <command>``. What the commands do is in ``cli/commands``."""
+"""The command line: ``emberkeep <command>``. What the commands do is in ``cli/commands``.
+
+Each is run in a process of its own, and one that lists takes hardly longer than Python's start. So
+imports within functions stand here for what a run may do without: other commands, and of its own
+JSON, progress, hints for what was mistyped, shared places, bundles and compilers.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
 
 from emberkeep.cli.session import warn
 from emberkeep.errors import InvalidKernel
@@ -50,8 +51,6 @@ def load(path: str) -> tuple[types.ModuleType, Sequence[tuple[Any, tuple[Any, ..
 
     What it keeps of numba's is compiled later, for the targets that are named.
     """
-    from importlib.util import module_from_spec, spec_from_file_location
-
     full = os.path.abspath(path)
     if not os.path.isfile(full):
         raise InvalidKernel(f"{path} is no file. Name a Python file that declares kernels")

@@ -6,6 +6,7 @@ import math
 import time
 
 from emberkeep.cli.command import Command, require_fitting
+from emberkeep.cli.session import warn
 from emberkeep.cli.text import moment, table
 from emberkeep.errors import InvalidSetting
 from emberkeep.settings import parse_duration
@@ -258,8 +259,6 @@ def _require(session: Session, trust: Trust) -> tuple[Trust, str]:
 
 
 def _list(session: Session) -> int:
-    from emberkeep.cli.session import warn
-
     trust = TrustList(session.settings.config_dir, warn).current()
     values = {
         "keys": [

@@ -5,6 +5,9 @@ from __future__ import annotations
 from emberkeep.cli.health import OK, WARN, Check
 from emberkeep.errors import EmberkeepError
 from emberkeep.keys.distributions import find_distribution
+from emberkeep.targets.cpu.features import LEVELS, host, missing
+from emberkeep.targets.cuda.driver import open_device
+from emberkeep.targets.prebuilt import levels_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +24,6 @@ def check_machines() -> Iterator[Check]:
 
 
 def _processor() -> Check:
-    from emberkeep.targets.cpu.features import LEVELS, host, missing
-
     here = host()
     levels = [name for name, needed in LEVELS.items() if not missing(needed, here)]
     if here.architecture != "x86-64":
@@ -32,8 +33,6 @@ def _processor() -> Check:
 
 
 def _own_kernels() -> Check:
-    from emberkeep.targets.prebuilt import levels_here
-
     levels = levels_here()
     if not levels:
         return Check("emberkeep's kernels", OK, "compiled when they are needed")
@@ -57,8 +56,6 @@ def _gpu_compiler() -> Check:
 
 
 def _gpu() -> Check:
-    from emberkeep.targets.cuda.driver import open_device
-
     if find_distribution("cuda-bindings") is None:
         return Check("GPU", OK, "not looked for")
     try:

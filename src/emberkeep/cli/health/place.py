@@ -7,6 +7,7 @@ again: the keep itself is only looked at.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 
 from emberkeep.cli.health import BAD, OK, WARN, Check
@@ -147,8 +148,6 @@ def _check_space(place: str) -> Check:
 
 
 def _try_out(session: Session, root: str, place: str) -> Iterator[Check]:
-    import shutil
-
     folder = os.path.join(root, "temporary") if place == root else place
     scratch = os.path.join(folder, f".emberkeep-doctor-{files.unique_name()}")
     try:
