@@ -52,12 +52,13 @@ class OwnKeys:
         self._given = given
         self._public: set[str] = set()
         self._loaded: dict[str, tuple[object, SigningKey]] = {}
+        self._paths: dict[str, str] = {}  # of the files of keys to sign with
 
     def __contains__(self, public: str) -> bool:
         """Whether a public key is one of the user's own; one that was retired is not."""
-        from emberkeep.trust.signatures import load_key, own_keys
-
         if public not in self._public:
+            from emberkeep.trust.signatures import load_key, own_keys
+
             found = [key for key in own_keys(self._config_dir) if not isinstance(key, str)]
             if self._given:
                 found += [key for key in [load_key(None, "", self._given)] if key is not None]
@@ -89,8 +90,11 @@ class OwnKeys:
 
         version = None
         if not self._given and self._config_dir is not None:
+            path = self._paths.get(name)
+            if path is None:
+                path = self._paths[name] = key_path(self._config_dir, name)
             try:
-                facts = os.stat(key_path(self._config_dir, name))
+                facts = os.stat(path)
                 version = (facts.st_ino, facts.st_mtime_ns)
             except OSError:
                 pass  # loading it says what is wrong
