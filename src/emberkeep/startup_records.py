@@ -186,6 +186,7 @@ def _python_own() -> Callable[[Content], Hash] | None:
 
 
 _own = _python_own()
+# OpenSSL's, once so much was hashed that importing it pays; and how much that is so far.
 _openssl: list[Callable[[Content], Hash]] = []
 _hashed_bytes = [0]
 

@@ -1,4 +1,8 @@
-"""Exact keys: values and callables → fingerprints that can be compared and explained."""
+"""Exact keys: values and callables → fingerprints that can be compared and explained.
+
+Imports inside functions are of what a key of plain values does without: each kind of value brings
+the module that takes it apart, and what checks a build comes after one.
+"""
 
 from __future__ import annotations
 

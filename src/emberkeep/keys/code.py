@@ -26,7 +26,7 @@ from emberkeep.keys.origin import (
     library_of_import,
 )
 from emberkeep.keys.refusal import GlobalsChange
-from emberkeep.startup_records import final, frozen
+from emberkeep.startup_records import final, frozen, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,8 +132,6 @@ def _handlers(form: Instructions) -> Fingerprint:
 
 
 def _size(instructions: list[bytes]) -> str:
-    from emberkeep.startup_records import sha256
-
     digest = sha256(b" ".join(instructions)).hexdigest()[:12]
     return f"{len(instructions)} instructions, sha256 {digest}"
 

@@ -51,6 +51,7 @@ _NOTES_LIMIT_BYTES = 65_536
 # Shorter ones are placeholders (`--build-id=0x00`), not names of what was linked.
 _SHORTEST_BUILD_ID_BYTES = 8
 
+# What files are, by what was asked and path, for as long as they are as they were.
 _remembered: dict[tuple[str, str], tuple[Stamp, str]] = {}
 
 

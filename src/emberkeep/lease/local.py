@@ -86,7 +86,7 @@ class LocalLease:
         return self._process == os.getpid() and self in _held and not self.owner.closed
 
 
-_held: list[LocalLease] = []
+_held: list[LocalLease] = []  # by this process, and not yet given back
 
 
 def _after_fork() -> None:

@@ -251,6 +251,7 @@ class Guarded:
         self._failures = FAILURES - 1
 
 
+# Of this process, by place, deadline and keep: keeps of one place share what is known of it.
 _guards: dict[tuple[str, float, str | None], Guarded] = {}
 
 

@@ -102,7 +102,7 @@ def read_document(document: bytes, key: Key | None, verify: Verify) -> Manifest 
 # What was read last: a document that is brought is judged where it comes from, and a moment later
 # where it goes.
 REMEMBERED, REMEMBERED_BYTES = 256, 1 << 14
-_read: dict[bytes, Stamps | None] = {}
+_read: dict[bytes, Stamps | None] = {}  # by document
 
 
 def read_stamps(document: bytes) -> Stamps | None:

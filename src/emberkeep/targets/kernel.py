@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from emberkeep.errors import InvalidArgument, InvalidKernel
 from emberkeep.keep.default import default_keep
 from emberkeep.startup_records import final
@@ -226,8 +228,6 @@ class Kernel:
 
     def _counted(self, count: Any) -> int:
         """A number of indices, as Python's own integer."""
-        import operator
-
         try:
             whole = operator.index(count)
         except TypeError:

@@ -10,11 +10,13 @@ kernel is compiled like any other. `prebuilt_writer` writes what is read here.
 from __future__ import annotations
 
 import os
+import warnings
+import zlib
 from functools import cache
 
 from emberkeep.errors import StoreWarning
 from emberkeep.keep.artifact import Artifact
-from emberkeep.keep.reports import span
+from emberkeep.keep.reports import depth_of_caller, span
 from emberkeep.keys.file_digests import own_digests
 from emberkeep.startup_records import parse_json, sha256
 from emberkeep.targets.cpu.features import LEVELS, host, missing
@@ -92,8 +94,6 @@ def _read_index(level: str) -> Mapping[str, Any] | None:
 
 
 def _read_blob(digest: str) -> bytes | None:
-    import zlib
-
     path = os.path.join(FOLDER, digest)
     try:
         with open(path, "rb") as file:
@@ -114,10 +114,6 @@ def _log(text: str) -> None:
 
 
 def _warn(text: str) -> None:
-    import warnings
-
-    from emberkeep.keep.reports import depth_of_caller
-
     warnings.warn(
         f"{text}. Kernels of emberkeep's own are compiled instead, which needs numba and takes its "
         "time. Install emberkeep anew",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import types
 from abc import ABC, abstractmethod
 
 from emberkeep.errors import InvalidKernel
-from emberkeep.startup_records import final, frozen
+from emberkeep.startup_records import final, frozen, sha256
 from emberkeep.targets.arguments import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import types
     from collections.abc import Collection, Mapping, Sequence
     from typing import Any, Protocol
 
@@ -206,8 +206,6 @@ def compiler_options(
 
 def require_plain(function: Any) -> types.FunctionType:
     """Refuse what is no plain function with an index."""
-    import types
-
     if not isinstance(function, types.FunctionType):
         raise InvalidKernel(
             f"{function!r} is a {type(function).__qualname__}. A kernel is a plain Python function "
@@ -265,8 +263,6 @@ def guard_index(source: KernelSource, body: object, cuda: object) -> types.Funct
 def function_from(text: str, entry: str, names: Mapping[str, object]) -> types.FunctionType:
     """The function `entry` of a source text, readable in tracebacks under a telling name."""
     import linecache
-
-    from emberkeep.startup_records import sha256
 
     label = f"<emberkeep {entry} {sha256(text.encode()).hexdigest()[:12]}>"
     space: dict[str, Any] = {"__name__": f"emberkeep.generated.{entry}", **names}

@@ -99,7 +99,7 @@ def display_for(stream: TextIO | None) -> Display:
     return Lines(stream)
 
 
-_drawing: list[object] = []
+_drawing: list[object] = []  # what is drawn in this process, now
 
 
 def is_drawing() -> bool:

@@ -308,5 +308,5 @@ _UNRECORDED = UnrecordedSpan()
 # The clock of spans is monotonic and shared by all processes of a host; this ties it to dates.
 _UNIX_NS_AT_ZERO = time_ns() - perf_counter_ns()
 _ids = count(1)
-_recorders: list[Recorder] = []
+_recorders: list[Recorder] = []  # who listens in this process
 _current: ContextVar[RecordedSpan | None] = ContextVar("emberkeep_span", default=None)

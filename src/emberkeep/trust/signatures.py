@@ -107,7 +107,7 @@ def _is_written_as_keys_are(text: str) -> bool:
     return len(text) == PUBLIC_DIGITS and not text.strip("0123456789abcdef")
 
 
-_good: dict[tuple[str, bytes, str], bool] = {}
+_good: dict[tuple[str, bytes, str], bool] = {}  # whether each of the last asked about is right
 
 
 def is_signed(signer: str, message: bytes, signature: str) -> bool:

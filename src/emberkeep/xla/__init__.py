@@ -1,4 +1,8 @@
-"""XLA: JAX's compilation cache on the keep, and compiled executables kept whole."""
+"""XLA: JAX's compilation cache on the keep, and compiled executables kept whole.
+
+Imports inside functions are of JAX, and of modules that import it: a function is declared as kept
+before anybody knows whether it is called; and of shared places, for those who have one.
+"""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

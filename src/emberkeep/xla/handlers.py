@@ -12,6 +12,7 @@ import platform
 from importlib import import_module
 
 from emberkeep.errors import InvalidKernel, Unloadable
+from emberkeep.keep.keep import Keep
 from emberkeep.startup_records import final, sha256
 from emberkeep.targets.cpu.load import load_object_llvmlite, load_shared_object
 from emberkeep.targets.cpu.target import RELOCATABLE, SHARED, require_features
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.keep.artifact import Artifact
-    from emberkeep.keep.keep import Keep
     from emberkeep.targets.kernel import Kernel
 
 DIGITS = 16
@@ -86,8 +86,6 @@ def is_supported() -> bool:
 
 
 def _rebuilt(kernel: Kernel) -> tuple[Artifact, int]:
-    from emberkeep.keep.keep import Keep
-
     (artifact,) = kernel.build(keep=Keep(disabled=True))
     return artifact, _entry_of(artifact, kernel.name)
 
@@ -107,6 +105,7 @@ def _entry_of(artifact: Artifact, name: str) -> int:
         raise
 
 
+# What XLA knows in this process: it forgets nothing. By name, the address.
 _registered: dict[str, int] = {}
 
 

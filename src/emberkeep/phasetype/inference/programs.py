@@ -21,7 +21,7 @@ LIBRARIES = ("optax", "blackjax", "numpyro")
 OWN = ("emberkeep.phasetype.inference", "emberkeep.phasetype.differentiable")
 QUICKLY = {"xla_backend_optimization_level": 0}
 
-_made: dict[object, Callable[..., Any]] = {}
+_made: dict[object, Callable[..., Any]] = {}  # in this process, by name and structure
 
 
 def compiled(

@@ -8,13 +8,15 @@ raised, that text is read.
 from __future__ import annotations
 
 import ctypes
+import json
+import pickle
+import re
 
 from emberkeep.errors import KernelFailed
 from emberkeep.startup_records import parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import re
     from typing import Any
 
 LONGEST = 1 << 16
@@ -23,8 +25,6 @@ LEAST_ADDRESS = 1 << 16  # the system maps nothing below; statuses are small
 
 def without_pickles(text: str) -> str:
     """LLVM assembly of a module in which exceptions are described in JSON."""
-    import re
-
     sizes: dict[str, int] = {}
 
     def rewrite(found: re.Match[str]) -> str:
@@ -46,9 +46,6 @@ def _describe(pickled: bytes) -> bytes:
 
     The line is left out: a function that moves within its file is still the same kernel.
     """
-    import json
-    import pickle
-
     try:
         # These bytes are numba's, made a moment ago in this process; they are not stored.
         kind, arguments, place = pickle.loads(pickled)  # noqa: S301
@@ -61,8 +58,6 @@ def _describe(pickled: bytes) -> bytes:
 
 def _decode(text: str) -> bytes:
     """The bytes of an LLVM string constant."""
-    import re
-
     raw = text.encode("latin-1")
     return re.sub(rb"\\([0-9A-Fa-f]{2}|\\)", lambda found: _byte(found[1]), raw)
 

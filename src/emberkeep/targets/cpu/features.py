@@ -7,6 +7,8 @@ can do, and a processor's name tells less than its features.
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
 import sys
 
@@ -197,9 +199,6 @@ _ADD_SEALS, _ALL_SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8
 
 def _processor_questions() -> tuple[Callable[[int, int], Any], Callable[[], int]] | None:
     """Functions that execute CPUID and XGETBV; None where the system allows no new code."""
-    import ctypes
-    import mmap
-
     code = _CPUID.ljust(64, b"\xcc") + _XGETBV.ljust(64, b"\xcc")
     try:
         # Never writable and executable at once: written to a file in memory, then mapped.
@@ -238,7 +237,6 @@ _pages: list[Any] = []  # mapped as long as the process lives
 
 def _address(page: Any) -> int:
     """Where a read-only mapping begins."""
-    import ctypes
 
     class Buffer(ctypes.Structure):
         """The head of Python's own description of a buffer."""

@@ -8,6 +8,7 @@ import os
 from emberkeep.errors import InvalidKernel, TargetUnavailable, Unloadable
 from emberkeep.keys.toolchain import toolchain
 from emberkeep.startup_records import final
+from emberkeep.targets.arguments import parse_signature
 from emberkeep.targets.call_block import packer
 from emberkeep.targets.cpu.features import LEVELS, host, missing
 from emberkeep.targets.cpu.load import (
@@ -18,7 +19,7 @@ from emberkeep.targets.cpu.load import (
 )
 from emberkeep.targets.cpu.numpy_arguments import numpy_rules
 from emberkeep.targets.cpu.threads import default_threads, run_on_threads
-from emberkeep.targets.protocol import Runnable, Target
+from emberkeep.targets.protocol import Runnable, Target, argument_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +108,6 @@ class CpuTarget(Target):
         compiler = _compiler(source)
         from emberkeep.targets.cpu.link import Unlinkable, link
         from emberkeep.targets.indexed_arrays import indexed_arrays
-        from emberkeep.targets.protocol import argument_names
         from emberkeep.telemetry.spans import Category, span
 
         lowered = compiler.lower(source, *compiler.processor_of(self._level))
@@ -146,8 +146,6 @@ class CpuTarget(Target):
 
     def load(self, artifact: Artifact) -> Runnable:
         """Check that this processor can run it, then load it."""
-        from emberkeep.targets.arguments import parse_signature
-
         require_features(artifact)
         layout: Any = artifact.layout
         if SHARED in artifact.blobs:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import start_new_thread
+
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.toolchain import toolchain
 
@@ -35,8 +37,6 @@ def look_ahead() -> None:
     Starting the driver takes 0.2 s and no Python. What is read here is only remembered: digests of
     files by their time and size. Keys are made later, from things as they are then.
     """
-    from _thread import start_new_thread
-
     start_new_thread(_read, ())
 
 

@@ -6,6 +6,7 @@ device's primary context is used, which numba, CuPy, PyTorch and JAX share.
 
 from __future__ import annotations
 
+import os
 import threading
 
 from emberkeep.errors import EmberkeepError, OutOfDeviceMemory, TargetUnavailable
@@ -120,13 +121,11 @@ class Device:
 
 
 _threads = threading.local()
-_devices: dict[int, Device] = {}
+_devices: dict[int, Device] = {}  # that were opened, by number; they stay open
 
 
 def has_driver() -> bool:
     """Whether NVIDIA's driver is here at all; a look into the file system."""
-    import os
-
     return (
         os.path.exists("/proc/driver/nvidia")
         or os.path.exists("/dev/nvidiactl")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import zlib
 from struct import Struct
 
 from emberkeep.errors import EmberkeepError, InvalidArgument, Unloadable
@@ -105,8 +106,6 @@ def check_cubin(
 
 def compress(cubin: bytes) -> bytes:
     """A cubin as it is kept: a quarter of its size, and back in a tenth of a millisecond."""
-    import zlib
-
     return zlib.compress(cubin, 9)
 
 
@@ -116,8 +115,6 @@ def expand(content: bytes, size_bytes: int) -> bytes:
     Raises:
         Unloadable: it is no such content.
     """
-    import zlib
-
     reader = zlib.decompressobj()
     try:
         cubin = reader.decompress(content, size_bytes + 1)

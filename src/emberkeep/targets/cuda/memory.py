@@ -283,6 +283,7 @@ _DEFAULT_STREAM = 1  # as the protocol numbers it; kernels are launched there to
 
 # Copying ------------------------------------------------------------------------------------------
 
+# By device, while nobody copies by way of them.
 _stages: dict[int, tuple[_Pinned, _Pinned]] = {}
 
 

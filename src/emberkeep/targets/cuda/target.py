@@ -11,7 +11,7 @@ from emberkeep.targets.cuda.compiler import cuda_toolchain
 from emberkeep.targets.cuda.driver import open_device
 from emberkeep.targets.cuda.load import check_cubin, compress, expand, grid, load_cubin
 from emberkeep.targets.cuda.memory import DeviceArray, device_view, handle_of
-from emberkeep.targets.protocol import Runnable, Target
+from emberkeep.targets.protocol import Runnable, Target, argument_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,6 @@ class CudaTarget(Target):
         """Compile with numba-cuda and link to a cubin; needs no GPU."""
         compiler = self._compiler(source)
         from emberkeep.targets.indexed_arrays import indexed_arrays
-        from emberkeep.targets.protocol import argument_names
 
         cubin, minimum_driver = compiler.lower(source, self._architecture)
         layout = {

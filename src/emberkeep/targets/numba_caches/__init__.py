@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 
-from emberkeep.errors import InvalidKernel
+from emberkeep.errors import InvalidKernel, StoreWarning
+from emberkeep.keep.default import default_keep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 
 KIND = "generated"
+# Who notes what is kept, the innermost last: what a file declares is built ahead.
 _declaring: list[list[tuple[Any, tuple[Any, ...]]]] = []
 
 
@@ -83,18 +86,12 @@ def keep_kernel(
             "kernel that calls it: keep those"
         )
     if dispatcher.overloads and not signatures:
-        import warnings
-
-        from emberkeep.errors import StoreWarning
-
         warnings.warn(
             f"{dispatcher.py_func.__name__} is compiled already, before it could be kept. Write "
             "its signatures in keep_kernel(…, 'float64(float64)') rather than in the decorator",
             StoreWarning,
             stacklevel=2,
         )
-    from emberkeep.keep.default import default_keep
-
     chosen = keep or default_keep()
     if is_cuda:
         from emberkeep.targets.numba_caches.cuda import attach

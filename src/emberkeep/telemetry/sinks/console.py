@@ -1,3 +1,5 @@
+"""Spans as lines for people, as they end."""
+
 import sys
 from typing import TextIO, final
 

@@ -1,3 +1,5 @@
+"""Spans as lines of JSON."""
+
 import json
 import os
 from typing import final

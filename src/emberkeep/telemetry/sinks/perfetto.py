@@ -1,3 +1,5 @@
+"""Spans as a trace for Perfetto and chrome://tracing."""
+
 import json
 import os
 import threading
