@@ -91,18 +91,23 @@ def test_what_type_checkers_see_is_what_there_is():
 # Without any -------------------------------------------------------------------------------------
 
 
+def copy_without(folder, engines):
+    """A copy of emberkeep of which some folders were deleted."""
+    source = folder / "src" / "emberkeep"
+    unwanted = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(CHECKOUT / "src" / "emberkeep", source, ignore=unwanted)
+    for name in engines:
+        shutil.rmtree(source / name)
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """A checkout whose engines were deleted."""
     folder = tmp_path_factory.mktemp("alone")
-    source = folder / "src" / "emberkeep"
-    unwanted = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(CHECKOUT / "src" / "emberkeep", source, ignore=unwanted)
+    copy_without(folder, FOLDERS)
+    unwanted = shutil.ignore_patterns("__pycache__", *FOLDERS)
     shutil.copytree(CHECKOUT / "tests", folder / "tests", ignore=unwanted)
     shutil.copy(CHECKOUT / "pyproject.toml", folder)
-    for name in FOLDERS:
-        shutil.rmtree(source / name)
-        shutil.rmtree(folder / "tests" / name)
     return folder
 
 
@@ -128,6 +133,30 @@ def test_the_keep_is_whole_without_engines(alone):
 
 def test_kernels_need_no_engine(alone):
     run_alone(alone, "-c", KERNEL, str(alone))
+
+
+ONE_EACH = {
+    "ode": """
+from emberkeep import ode
+solver = ode.Solver(ode.System("dx = -x", {"x": 1.0}), method="rk4", target="cpu")
+assert "def " in solver.source()
+assert not hasattr(emberkeep, "phasetype") and not hasattr(emberkeep, "trace_cache_stats")
+""",
+    "phasetype": """
+from emberkeep import phasetype
+graph = phasetype.Graph.from_matrix([[-2.0]], [1.0])
+assert "trace_cache_stats" in emberkeep.__all__ and emberkeep.TooStiff
+assert not hasattr(emberkeep, "ode") and not hasattr(emberkeep, "SolveFailed")
+""",
+}
+# What an engine stands on, beside the keep.
+STANDS_ON = {"ode": (), "phasetype": ("elimination", "xla")}
+
+
+@pytest.mark.parametrize("engine", list(ONE_EACH))
+def test_an_engine_needs_no_other(engine, tmp_path):
+    copy_without(tmp_path, set(FOLDERS) - {engine, *STANDS_ON[engine]})
+    run_alone(tmp_path, "-c", f"import emberkeep\n{ONE_EACH[engine]}")
 
 
 @pytest.mark.soak
