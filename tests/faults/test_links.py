@@ -20,7 +20,7 @@ from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, collect
 from emberkeep.store.pins import pin, unpin
 from emberkeep.store.repair import repair
-from emberkeep.store.schedule import STAMP, is_due
+from emberkeep.store.schedule import STAMP, take_turn
 from emberkeep.testing import samples
 
 OLD_S = 100 * 86_400.0
@@ -203,7 +203,7 @@ def collect_all(root):
 
 
 def note_a_collection(root):
-    is_due(opened(root))
+    take_turn(opened(root))
 
 
 def mend(root):

@@ -18,7 +18,7 @@ from emberkeep.store.object_store import Folder
 from emberkeep.store.pins import is_pinned, pin, pinned, unpin
 from emberkeep.store.protocol import ABSENT, BlobRef, Kept, Key, Manifest, Miss
 from emberkeep.store.repair import repair
-from emberkeep.store.schedule import is_due
+from emberkeep.store.schedule import take_turn
 from emberkeep.testing import Dictionary
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
@@ -163,12 +163,12 @@ def test_what_is_used_meanwhile_stays(place, monkeypatch):
 
 
 def test_a_collection_is_due_once_a_day(place):
-    assert not is_due(place.directory)
+    assert not take_turn(place.directory)
     place.add("a", b"1")
     with place.back(2 * DAY_S, "collected"):
         place.objects.write("collected", b"")
-    assert is_due(place.directory)
-    assert not is_due(place.directory)
+    assert take_turn(place.directory)
+    assert not take_turn(place.directory)
 
 
 def test_the_nearest_entry_is_found(place):

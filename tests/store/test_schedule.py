@@ -6,7 +6,7 @@ import time
 import pytest
 
 from emberkeep.store.directory import Directory
-from emberkeep.store.schedule import EVERY_S, STAMP, collect, is_due
+from emberkeep.store.schedule import EVERY_S, STAMP, collect, take_turn
 from emberkeep.testing import kept
 
 
@@ -16,7 +16,7 @@ def directory(tmp_path):
 
 
 def collect_if_due(directory, max_size_bytes, max_age_s):
-    due = is_due(directory)
+    due = take_turn(directory)
     if due:
         collect(directory, max_size_bytes, max_age_s)
     return due

@@ -285,7 +285,13 @@ def test_a_true_statement_is_heeded_and_remembered(bob, policy):
     bob.user.trust(ALICE.public)
     sealed = bob.own().endorse(SIGNED)
     path = bob.state(ALICE, revocation_statement(ALICE))
-    assert "revoked by its owner" in problem_of(bob.others(policy), SIGNED)
+    others = bob.others(policy)
+    with open(bob.user.trust_file, "rb") as file:
+        before = file.read()
+    assert "revoked by its owner" in problem_of(others, SIGNED)
+    with open(bob.user.trust_file, "rb") as file:
+        assert file.read() == before, "a judgement has edited whom the user trusts"
+    others.write_down_revocations()
     os.unlink(path)
     for judge in (bob.judge, bob.make_judge()):
         bob.judge = judge
@@ -350,7 +356,9 @@ def test_a_statement_holds_where_the_list_cannot_be_written(bob):
     os.unlink(f"{bob.user.trust_file}.lock")
     os.mkdir(f"{bob.user.trust_file}.lock")
     path = bob.state(ALICE, revocation_statement(ALICE))
-    assert "revoked by its owner" in problem_of(bob.others(), SIGNED)
+    others = bob.others()
+    assert "revoked by its owner" in problem_of(others, SIGNED)
+    others.write_down_revocations()
     os.unlink(path)
     assert "revoked by its owner" in problem_of(bob.others(), SIGNED), "by the same place"
     assert "revoked by its owner" in problem_of(bob.own(), sealed), "in the own keep, too"
@@ -370,7 +378,9 @@ def test_of_strangers_nothing_is_written_down(bob):
         key = fuzzing.key_of("anybody", seed)
         bob.state(key, revocation_statement(key))
         document = signed_by(key, ARTIFACT.document)
-        assert "revoked by its owner" in problem_of(bob.others("warn"), document)
+        others = bob.others("warn")
+        assert "revoked by its owner" in problem_of(others, document)
+        others.write_down_revocations()
     assert os.stat(bob.user.trust_file).st_mtime_ns == before
 
 
@@ -378,8 +388,13 @@ def test_an_own_key_that_somebody_revoked_elsewhere_is_remembered(bob):
     key = bob.user.make_key()
     bob.state(key, revocation_statement(key))
     mine = signed_by(key, ARTIFACT.document)
-    assert "revoked by its owner" in problem_of(bob.others(), mine)
+    others = bob.others()
+    assert "revoked by its owner" in problem_of(others, mine)
+    with pytest.raises(StoreProblem, match="was revoked"):
+        bob.others().sign(b"")  # before that is written down, too
+    others.write_down_revocations()
     assert key.public in bob.judge.trust.current().revoked_keys
+    bob.judge = bob.make_judge()
     with pytest.raises(StoreProblem, match="was revoked"):
         bob.others().sign(b"")
 

@@ -91,7 +91,11 @@ def _run(argv: Sequence[str]) -> int:
     usual = gc.get_threshold()
     gc.set_threshold(max(OFTEN, usual[0]), *usual[1:])
     try:
-        return run(Session(options))
+        session = Session(options)
+        try:
+            return run(session)
+        finally:
+            session.end()
     finally:
         gc.set_threshold(*usual)
 

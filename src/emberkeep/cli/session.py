@@ -44,6 +44,7 @@ class Session:
         self.sealer = Sealer(self.settings.config_dir, warn)
         self.place = _find_place(self.settings, options.layer)
         self._directory: Directory | None = None
+        self._shared: SharedFolder | None = None
         self._judged_by: Judge | None = None
 
     @property
@@ -76,10 +77,15 @@ class Session:
             if self.place is None:
                 self._directory = self.own_directory()
             else:
-                shared = self.open_shared(self.place)
-                shared.require_keep()
-                self._directory = shared.directory
+                self._shared = self.open_shared(self.place)
+                self._shared.require_keep()
+                self._directory = self._shared.directory
         return self._directory
+
+    def end(self) -> None:
+        """Tell and write down what was found in a shared place, however the command went."""
+        if self._shared is not None:
+            self._shared.settle()
 
     def own_directory(self) -> Directory:
         """The user's own keep."""

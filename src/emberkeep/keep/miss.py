@@ -223,10 +223,10 @@ class Builder:
         local = self._local
         if local is None or not local.writable:
             return
-        from emberkeep.store.schedule import collect, is_due
+        from emberkeep.store.schedule import collect, take_turn
 
         limits = self._settings
-        if is_due(local):
+        if take_turn(local):
             self._collect(lambda: collect(local, limits.max_size_bytes, limits.max_age_s))
 
     def _collect(self, collect: Callable[[], object]) -> None:

@@ -94,17 +94,16 @@ def open_place(
     seen = KnownPlace(judge.trust.config_dir, place.path)
     if place.policy != REQUIRE:
         notebook = None
-    return SharedFolder(
-        place, others, lambda: _tell(said, on_problem), objects, seen, outages, notebook
-    )
+
+    def settle() -> None:
+        others.write_down_revocations()
+        while said:
+            on_problem(said.pop(0))
+
+    return SharedFolder(place, others, settle, objects, seen, outages, notebook)
 
 
-def _tell(said: list[str], on_problem: Callable[[str], None]) -> None:
-    while said:
-        on_problem(said.pop(0))
-
-
-def _nothing_to_tell() -> None: ...
+def _nothing_to_settle() -> None: ...
 
 
 @final
@@ -114,7 +113,8 @@ class SharedFolder:
     Args:
         place: its path and options.
         others: who is believed there.
-        tell: called after each call to the place, on the caller's thread.
+        settle: called after each call to the place, on the caller's thread: tells what is wrong,
+            and writes down what was learned.
         objects: the place itself; by default that which its address names.
         seen: whether there was a keep at this address before; by default nobody knows.
         outages: the user's own keep, in which processes tell each other of places that hang; by
@@ -129,14 +129,14 @@ class SharedFolder:
         self,
         place: Place,
         others: Others,
-        tell: Callable[[], None] = _nothing_to_tell,
+        settle: Callable[[], None] = _nothing_to_settle,
         objects: ObjectStore | None = None,
         seen: KnownPlace | None = None,
         outages: str | None = None,
         notebook: Notebook | None = None,
     ) -> None:
         self._seen = KnownPlace(None, place.path) if seen is None else seen
-        self._tell = tell
+        self._settle = settle
         self.label = f"shared {place.path}"
         self.writable = not place.read_only
         self._root = place.path
@@ -255,14 +255,14 @@ class SharedFolder:
         size, age = self._limits
         if not self.writable or (size is None and age is None):
             return False
-        from emberkeep.store.schedule import collect, is_due
+        from emberkeep.store.schedule import collect, take_turn
 
         def work(deadline: Deadline) -> bool:
             deadline.renew(COLLECTION_S)
             if not self._is_mine():
                 return False
             self._require_place()
-            if not self.directory.is_keep() or not is_due(self.directory):
+            if not self.directory.is_keep() or not take_turn(self.directory):
                 return False
             collect(self.directory, size, age)
             return True
@@ -477,6 +477,10 @@ class SharedFolder:
 
         return FileSlot(os.path.join(self._root, *name.split("/")))
 
+    def settle(self) -> None:
+        """Tell and write down what those have found who looked at `directory` without a call."""
+        self._settle()
+
     def _in_time(self, work: Callable[[], T]) -> T:
         return self._call(lambda _deadline: work())
 
@@ -484,4 +488,4 @@ class SharedFolder:
         try:
             return self._guarded.call(work)
         finally:
-            self._tell()
+            self._settle()

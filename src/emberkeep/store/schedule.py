@@ -13,8 +13,8 @@ STAMP = "collected"
 EVERY_S = 86_400.0
 
 
-def is_due(directory: Directory) -> bool:
-    """Whether the last time was a day ago; then it counts as done.
+def take_turn(directory: Directory) -> bool:
+    """Take today's turn to collect; False where it was taken within a day.
 
     The stamp is set first: of several processes that come at once, one does the work.
 

@@ -308,6 +308,7 @@ class Others:
         self._details = details
         self._on_problem = on_problem
         self._looked_up: dict[str, float] = {}
+        self._unwritten: list[str] = []
 
     def standing(self) -> object:
         """What is said of others at the moment; what was judged stands while it is the same."""
@@ -315,7 +316,10 @@ class Others:
         return self._policy, self._judge.standing()
 
     def verify(self, manifest: Manifest, stamps: Stamps) -> str | None:
-        """None where it may be used here; what was revoked never may, whatever the policy is."""
+        """None where it may be used here; what was revoked never may, whatever the policy is.
+
+        Nothing is written: what is learned of its signers on the way waits to be written down.
+        """
         trust = self._judge.trust.current()
         self._learn(trust, stamps.signers)
         # Where it cannot be known what was revoked, only what is vouched for is used.
@@ -364,7 +368,7 @@ class Others:
     def _signing_keys(self) -> list[SigningKey]:
         """The keys to sign with, but those that were revoked."""
         keys = self._judge.own.to_sign()
-        revoked = self._judge.trust.current().revoked_keys
+        revoked = self._judge.taken_back.union(self._judge.trust.current().revoked_keys)
         left = [key for key in keys if key.public not in revoked]
         if not left:
             raise StoreProblem(
@@ -393,12 +397,22 @@ class Others:
     def learn_revocations(self) -> None:
         """Look whether the place holds statements by which owners have revoked their keys.
 
-        For each key that is trusted, once a minute at most. What is found is remembered in the
-        user's own list: it holds for what was fetched before, and removing it from the place
-        later helps nobody. Of strangers nothing is written down: anybody can make and revoke
-        keys without end.
+        For each key that is trusted, once a minute at most. What is found holds in this process at
+        once, and for others when it is written down.
         """
         self._learn(self._judge.trust.current())
+
+    def write_down_revocations(self) -> None:
+        """Put what was learned into the user's own list, after all that has asked for a judgement.
+
+        There it holds for what was fetched before, and removing it from the place later helps
+        nobody. Of strangers nothing is written down: anybody can make and revoke keys without end.
+        """
+        while self._unwritten:
+            from emberkeep.trust.edits import remember_revocation
+
+            public = self._unwritten.pop(0)
+            remember_revocation(self._judge.trust.config_dir, public, self._on_problem)
 
     def _learn(self, trust: Trust, signers: Sequence[str] = ()) -> None:
         now = time.monotonic()
@@ -409,9 +423,7 @@ class Others:
             if public not in trust.revoked_keys and self._read_statement(public):
                 self._judge.taken_back.add(public)
                 if public in trust.keys or public in self._judge.own:
-                    from emberkeep.trust.edits import remember_revocation
-
-                    remember_revocation(self._judge.trust.config_dir, public, self._on_problem)
+                    self._unwritten.append(public)
 
     def _read_statement(self, signer: str) -> bool:
         from emberkeep.trust.signatures import is_public_key, is_revoked_by
