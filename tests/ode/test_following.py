@@ -2,12 +2,17 @@
 
 import functools
 import math
+import os
 import random
+import time
+from datetime import date
 from math import exp, sin
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numpy import loadtxt as loaded
 
 from emberkeep import ode
 from emberkeep.errors import InvalidSystem
@@ -223,6 +228,25 @@ class TestForms:
         assert evaluate(found.program, found.derivatives, {"x": 2.0, "g": 3.0, "k": 4.0}) == [6, 4]
 
 
+def read_here():
+    with open(__file__) as file:  # noqa: PTH123 - the builtin
+        return len(file.read())
+
+
+class Peeking:
+    """Asks a file, in a method and by a property."""
+
+    def size(self):
+        return read_here()
+
+    @property
+    def length(self):
+        return self.size()
+
+
+PEEKING, HERE, DRAWN = Peeking(), Path(__file__), np.random.default_rng(1)
+
+
 def counting():
     seen = []
 
@@ -294,8 +318,21 @@ class TestWhatIsNot:
             (alone(lambda t, x, v, k, w: np.array([x, v], dtype=float).sum()), "number itself"),
             (alone(lambda t, x, v, k, w: round(x, 2)), "TypeError"),
             (alone(lambda t, x, v, k, w: sorted([x, v])[1]), "branches"),
-            (alone(lambda t, x, v, k, w: random.random() * x), "something else"),
-            (alone(lambda t, x, v, k, w: np.random.normal() * x), "something else"),  # noqa: NPY002
+            (alone(lambda t, x, v, k, w: random.random() * x), "uses random"),
+            (alone(lambda t, x, v, k, w: np.random.normal() * x), "uses numpy.random"),  # noqa: NPY002
+            (alone(lambda t, x, v, k, w: time.time() * 0 + x), "uses time"),
+            (alone(lambda t, x, v, k, w: date.today().year * x), "uses date"),  # noqa: DTZ011
+            (alone(lambda t, x, v, k, w: float(os.environ.get("N", "1")) * x), "uses os"),
+            (alone(lambda t, x, v, k, w: read_here() * x), "uses open"),
+            (alone(lambda t, x, v, k, w: np.loadtxt(["1"]) * x), "uses loadtxt"),
+            (alone(lambda t, x, v, k, w: loaded(["1"]) * x), "uses loadtxt"),
+            (alone(lambda t, x, v, k, w: HERE.stat().st_size * x), "uses an object of PosixPath"),
+            (alone(lambda t, x, v, k, w: DRAWN.normal() * 0 + x), "uses an object of Generator"),
+            (alone(lambda t, x, v, k, w: eval("1.0") * x), "uses eval"),  # noqa: S307
+            (alone(lambda t, x, v, k, w: id(RATES) * 0 + x), "uses id"),
+            (alone(lambda t, x, v, k, w: Peeking().size() * x), "uses Peeking"),
+            (alone(lambda t, x, v, k, w: PEEKING.size() * x), "uses open"),
+            (alone(lambda t, x, v, k, w: PEEKING.length * x), "uses open"),
             (alone(lambda t, x, v, k, w: x.is_integer()), "is_integer"),
             (alone(lambda t, x, v, k, w: {0.5: 1.0}.get(x, 2.0)), "unhashable"),
             (alone(lambda t, x, v, k, w: np.interp(t, [x, 2.0], [0.0, 1.0])), ""),

@@ -10,19 +10,15 @@ what does not agree, what differs from run to run, and what cannot be followed i
 
 from __future__ import annotations
 
-import builtins
-import dis
-import functools
 import math
-import types
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emberkeep.keys.origin import is_of_user
+from emberkeep.ode.system.copies import Copies
 from emberkeep.ode.system.evaluate import evaluate
 from emberkeep.ode.system.program import Program
-from emberkeep.ode.system.symbol import MATH, PYTHONS, Followed, NotFollowed
+from emberkeep.ode.system.symbol import Followed, NotFollowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -80,7 +76,7 @@ def _run(
 ) -> tuple[int, ...] | str:
     followed = Followed(program)
     try:
-        copy = _Copies(followed).of(function)
+        copy = Copies(followed).of(function)
         arguments = arrange([followed.symbol(operand) for operand in operands])
         values = [followed.number(item) for item in collect(copy(*arguments))]
     except NotFollowed as problem:
@@ -157,135 +153,3 @@ def _drawn() -> Iterator[float]:
     while True:
         state = (6364136223846793005 * state + 1442695040888963407) % 2**64
         yield state / 2**64
-
-
-# Copies -------------------------------------------------------------------------------------------
-
-_WRITES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"})
-
-
-class _Copies:
-    """Copies of functions and of what they reach, each made once."""
-
-    def __init__(self, followed: Followed) -> None:
-        self._followed = followed
-        self._made: dict[int, tuple[Any, Any]] = {}  # and the original, so that it lives on
-        self._builtins = {**vars(builtins), **PYTHONS, "__import__": self._import}
-
-    def of(self, value: Any) -> Any:
-        """A copy, or the value itself where it is neither followed nor changed."""
-        if id(value) not in self._made:
-            self._made[id(value)] = (value, value)  # for what refers to itself
-            self._made[id(value)] = (value, self._copy(value))
-        return self._made[id(value)][1]
-
-    def _copy(self, value: Any) -> Any:
-        if isinstance(value, types.BuiltinFunctionType):
-            return MATH.get(value, value)
-        if isinstance(value, types.FunctionType):
-            return self._function(value) if is_of_user(value) else value
-        if isinstance(value, types.ModuleType):
-            return _View(value, self) if value is math or is_of_user(value) else value
-        if isinstance(value, functools.partial):
-            options = {name: self.of(item) for name, item in value.keywords.items()}
-            return functools.partial(self.of(value.func), *map(self.of, value.args), **options)
-        if isinstance(value, types.MethodType):
-            return types.MethodType(self.of(value.__func__), self.of(value.__self__))
-        if isinstance(getattr(value, "py_func", None), types.FunctionType):
-            return self.of(value.py_func)  # numba's dispatchers are the function that they compile
-        return self._data(value)
-
-    def _function(self, function: types.FunctionType) -> Any:
-        code = function.__code__
-        problem = _problem(code)
-        if problem:
-            return self._refusing(problem)
-        space: dict[str, Any] = {
-            "__builtins__": self._builtins,
-            "__name__": function.__module__,
-        }
-        cells = [types.CellType() for _ in function.__closure__ or ()]
-        copy = types.FunctionType(code, space, function.__name__, None, (*cells,))
-        self._made[id(function)] = (function, copy)
-        for cell, original in zip(cells, function.__closure__ or (), strict=True):
-            try:
-                cell.cell_contents = self.of(original.cell_contents)
-            except ValueError:  # nothing is in it yet
-                continue
-        copy.__defaults__ = self.of(function.__defaults__)
-        copy.__kwdefaults__ = self.of(function.__kwdefaults__)
-        names = function.__globals__
-        for name in _names(code):
-            if name in names:
-                space[name] = self.of(names[name])
-        return copy
-
-    def _data(self, value: Any) -> Any:
-        if type(value) in (list, tuple, set):
-            return type(value)(map(self.of, value))
-        if type(value) is dict:
-            return {key: self.of(item) for key, item in value.items()}
-        if isinstance(value, np.ndarray):
-            return value.copy()
-        return self._instance(value)
-
-    def _instance(self, value: Any) -> Any:
-        """An object of a class in Python, with copies of its methods and attributes."""
-        kind = type(value)
-        plain = kind.__new__ is object.__new__ and type(kind) is type and hasattr(value, "__dict__")
-        if not plain or not is_of_user(kind):
-            return value
-        methods = {
-            name: self.of(item)
-            for base in reversed(kind.__mro__)
-            for name, item in vars(base).items()
-            if isinstance(item, types.FunctionType) and name != "__init__"
-        }
-        copy = object.__new__(type(kind.__name__, (kind,), methods))
-        self._made[id(value)] = (value, copy)
-        vars(copy).update({name: self.of(item) for name, item in vars(value).items()})
-        return copy
-
-    def _refusing(self, problem: str) -> Callable[..., Any]:
-        def refuse(*_: Any, **__: Any) -> Any:
-            raise self._followed.refuse(problem)
-
-        return refuse
-
-    def _import(self, *arguments: Any, **options: Any) -> Any:
-        return self.of(__import__(*arguments, **options))
-
-
-class _View:
-    """A module, of whose functions copies are called."""
-
-    def __init__(self, module: types.ModuleType, copies: _Copies) -> None:
-        self._module, self._copies = module, copies
-
-    def __getattr__(self, name: str) -> Any:
-        return self._copies.of(getattr(self._module, name))
-
-
-def _codes(code: types.CodeType) -> list[types.CodeType]:
-    """Of a function, and of those within it."""
-    inner = [item for item in code.co_consts if isinstance(item, types.CodeType)]
-    return [code, *(each for item in inner for each in _codes(item))]
-
-
-def _names(code: types.CodeType) -> set[str]:
-    return {name for each in _codes(code) for name in each.co_names}
-
-
-def _problem(code: types.CodeType) -> str:
-    """Why running a function once, on symbols, would be something else than running it."""
-    for each in _codes(code):
-        steps = [*dis.get_instructions(each)]
-        for step in steps:
-            is_outer = step.opname == "STORE_DEREF" and step.argval in code.co_freevars
-            if is_outer or step.opname in _WRITES:
-                return f"it changes {step.argval!r}, which lives on between calls"
-        names = [step.opname for step in steps]
-        # Symbols raise no errors. Of `with`, what ends it early is a handler too.
-        if names.count("PUSH_EXC_INFO") > names.count("WITH_EXCEPT_START"):
-            return "it catches errors, which numbers that are not known yet do not raise"
-    return ""

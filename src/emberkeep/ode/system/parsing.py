@@ -7,7 +7,6 @@ import math
 from typing import TYPE_CHECKING
 
 from emberkeep.errors import InvalidSystem
-from emberkeep.ode.system import lowering
 from emberkeep.ode.system.equations import FUNCTIONS, SPELLINGS, Equation, pointed
 
 if TYPE_CHECKING:
@@ -106,6 +105,13 @@ def _terms(tokens: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 def _ends_value(part: str) -> bool:
     return part[-1] == ")" or part[0].isalnum() or part[0] in "._"
+
+
+def _lowered(program: Program, function: str, *values: int) -> int:
+    # A warm start parses small systems, and most of them call nothing.
+    from emberkeep.ode.system import lowering
+
+    return lowering.call(program, function, *values)
 
 
 def _target(equation: Equation) -> str:
@@ -216,7 +222,7 @@ class _Reader:
         if isinstance(node.op, ast.Pow):
             return self._program.power(first, second)
         if isinstance(node.op, ast.Mod):
-            return lowering.modulo(self._program, first, second)
+            return _lowered(self._program, "mod", first, second)
         operation = _ARITHMETIC.get(type(node.op))
         if operation is None:
             raise self._error(node, "this operator has no meaning here", "Use + - * / ** %")
@@ -279,7 +285,7 @@ class _Reader:
         arguments = [self.number(argument) for argument in node.args]
         if name == "round":
             self._require_decimals(node, arguments[1:])
-        return lowering.call(self._program, name, *arguments)
+        return _lowered(self._program, name, *arguments)
 
     def _require_decimals(self, node: ast.Call, arguments: Sequence[int]) -> None:
         for place, argument in enumerate(arguments, 1):
