@@ -228,7 +228,9 @@ def __getattr__(name: str) -> object:
                 f"pip install 'emberkeep[{name}]'"
             ) from problem
     if name not in __all__ and name != "__version__":
-        raise AttributeError(f"module 'emberkeep' has no attribute {name!r}")
+        engine = name if name in _ABSENT else engine_home(name).partition(".")[0]
+        where = f": it is of emberkeep.{engine}, which is not installed" if engine else ""
+        raise AttributeError(f"module 'emberkeep' has no attribute {name!r}{where}")
     # The builtin: `importlib` would be imported for this, and `warnings` with it.
     home = __import__(f"emberkeep.{_home(name)}", fromlist=(name,))
     value = getattr(home, name)
