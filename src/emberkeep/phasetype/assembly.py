@@ -7,6 +7,7 @@ from math import fsum
 import numpy as np
 
 from emberkeep.phasetype.errors import InvalidGraph
+from emberkeep.phasetype.kernels.accuracy import SLACK
 from emberkeep.phasetype.reachability import closure
 from emberkeep.startup_records import final, frozen, replace
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from emberkeep.phasetype.states import States
 
     Values = np.ndarray[Any, Any]
-
-SLACK = 1e-9  # how far sums of probabilities may be over one, by rounding
 
 
 @final

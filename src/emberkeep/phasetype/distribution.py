@@ -10,6 +10,7 @@ import numpy as np
 from emberkeep.phasetype import stiff
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.errors import InvalidGraph, TooStiff
+from emberkeep.phasetype.kernels.accuracy import MOST_STEPS
 from emberkeep.phasetype.linear_systems import Elimination, read_theta
 from emberkeep.phasetype.moments import expectation
 from emberkeep.phasetype.numeric import as_numbers
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 ENDING, LEFT = 0, -1  # kinds of observation: how fast the chain ends; that it has not ended
-# Of uniformisation: its error is at most some 1e-16 a step.
-MOST_STEPS = 2_000_000
 FASTEST = 2.0**1023
 HALVINGS, PRECISE, PAST = 200, 4e-16, 2.5e-4
 

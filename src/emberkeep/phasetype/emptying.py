@@ -16,6 +16,7 @@ import numpy as np
 from emberkeep.phasetype.chains import Chain, assembled
 from emberkeep.phasetype.doubling import doubled, work
 from emberkeep.phasetype.errors import TooStiff
+from emberkeep.phasetype.kernels.accuracy import MOST_STEPS
 from emberkeep.phasetype.kernels.propagation import propagate
 from emberkeep.phasetype.reachability import closure
 from emberkeep.phasetype.uniformisation import poisson_weights
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 EMPTY = 1e-300
-FEW, MOST_STEPS = 2048, 2_000_000
+FEW = 2048
 LITTLE_WORK, MOST_WORK = 1e8, 1e11  # multiplications: less than a second; a minute or two
 
 

@@ -14,6 +14,7 @@ from _thread import allocate_lock as Lock  # noqa: N812 - without the import of 
 
 import numpy as np
 
+from emberkeep.phasetype.kernels.accuracy import GONE, TAIL, steps_for
 from emberkeep.phasetype.kernels.propagation import mix, propagate, walk
 from emberkeep.startup_records import final
 
@@ -26,20 +27,12 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 CHUNK = 256  # steps between looks at whether anything is left
-GONE = 1e-290  # probability below which a chain has ended
-TAIL = 44.0  # of Poisson weights: e⁻⁴⁴ is left out
-
-
-def steps_for(mean: float) -> int:
-    """A number of steps that a Poisson number is over with a probability below e⁻⁴⁴ (Bernstein)."""
-    third = TAIL / 3
-    return math.ceil(mean + third + math.sqrt(third * third + 2 * TAIL * mean)) + 1
 
 
 def poisson_weights(mean: float) -> tuple[int, Values]:
     """The first number, and the probabilities from there on, of all that count."""
     mode = math.floor(mean)
-    high = steps_for(mean)
+    high = steps_for(mean, TAIL)
     low = max(0, mode - (high - mode))
     up = np.cumprod(mean / np.arange(mode + 1, high + 1)) if high > mode else np.empty(0)
     down = np.cumprod(np.arange(mode, low, -1) / mean) if mode > low else np.empty(0)
@@ -124,7 +117,7 @@ class Series:
     def at(self, times: Values, kind: int, *, summed: bool = False) -> Values:
         """By parameter vector and time: an observation, or its integral up to then."""
         means = self.rates[:, None] * times[None, :]
-        known = self.observations(steps_for(float(means.max(initial=0.0))))[:, :, kind]
+        known = self.observations(steps_for(float(means.max(initial=0.0)), TAIL))[:, :, kind]
         beyond = np.zeros(len(known))
         if summed:
             sums = np.cumsum(known, axis=1) / self.rates[:, None]

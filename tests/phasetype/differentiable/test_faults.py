@@ -9,7 +9,8 @@ import scipy.linalg
 from emberkeep.errors import InvalidGraph
 from emberkeep.phasetype import Graph
 from emberkeep.phasetype.differentiable import chain_tape
-from emberkeep.phasetype.kernels import chain_step
+from emberkeep.phasetype.kernels import layout
+from emberkeep.phasetype.kernels.accuracy import TAIL, steps_for
 
 
 @pytest.fixture
@@ -174,9 +175,8 @@ def test_notes_have_room_for_all_steps(rows):
         lambda s: [(s - 1, 1.0)] if s else [], initial=[(rows, 1.0)], theta_length=0
     )
     counts = chain_tape.record_chain(graph, None).counts
-    mean, depth = float(counts[chain_step.MOST]), int(counts[chain_step.DEPTH])
-    third = chain_step.TAIL / 3
-    steps = np.ceil(mean + third + np.sqrt(third**2 + 2 * chain_step.TAIL * mean)) + 1
+    mean, depth = float(counts[layout.MOST]), int(counts[layout.DEPTH])
+    steps = steps_for(mean, TAIL)
     assert steps <= depth**3
 
 

@@ -17,12 +17,17 @@ from jax import lax
 
 from emberkeep.elimination.layout import DIVIDE
 from emberkeep.elimination.tape import CHUNK
-from emberkeep.phasetype.differentiable.chain_tape import MOST_STEPS, depth_for
-
-SLACK, TAIL = 1e-9, 44.0
-FAINTEST = 750.0  # a weight of e⁻⁷⁵⁰ does not count
-LAST = 2.0**-57  # a part that no sum's last digit depends on
-FEW = 16  # up to which factorials are multiplied out
+from emberkeep.phasetype.differentiable.chain_tape import depth_for
+from emberkeep.phasetype.kernels.accuracy import (
+    EXACT,
+    FAINTEST,
+    LAST,
+    MOST_STEPS,
+    SLACK,
+    TAIL,
+    stirling,
+)
+from emberkeep.phasetype.kernels.layout import DISCRETE, LEAST
 
 # Tapes -------------------------------------------------------------------------------------------
 
@@ -102,7 +107,7 @@ def _set_up(chain: Any, weights: Any) -> Any:
     edges, leaving, initial, watched = (part.T for part in weights)
     many = jnp.zeros((1, leaving.shape[1]), leaving.dtype)
     out = jnp.concatenate([leaving, many]).at[chain["sources"]].add(edges)
-    discrete = chain["counts"][3] != 0
+    discrete = chain["counts"][DISCRETE] != 0
     # Staying is what is left, which may be less than nothing by rounding.
     edges = jnp.where(discrete & (edges > -SLACK) & (edges < 0), 0.0, edges)
     highest = out.max(axis=0)
@@ -121,17 +126,17 @@ def _set_up(chain: Any, weights: Any) -> Any:
 
 
 def _enough(mean: Any, tail: Any) -> Any:
-    """How many steps count at least; beyond them there is e to the power of minus the tail."""
+    """`accuracy.steps_for` of arrays."""
     third = tail / 3
     return jnp.ceil(mean + third + jnp.sqrt(third * third + 2 * tail * mean)) + 1
 
 
 def _means(chain: Any, rate: Any, times: Any) -> Any:
     """By chain and time: the mean number of steps; how many count; and where there is no answer."""
-    discrete = chain["counts"][3] != 0
+    discrete = chain["counts"][DISCRETE] != 0
     inside = jnp.where(discrete, times >= 1, times >= 0) & jnp.isfinite(times)
     mean = jnp.where(inside, jnp.where(discrete, times - 1, rate[:, None] * times), 0.0)
-    enough = jnp.maximum(_enough(mean, TAIL), chain["counts"][4])
+    enough = jnp.maximum(_enough(mean, TAIL), chain["counts"][LEAST])
     steps = jnp.where(inside, jnp.where(discrete, times, enough), 0)
     lost = jnp.isnan(times) | ~(steps <= _most(chain))
     lost |= discrete & jnp.isfinite(times) & (times != jnp.floor(times))
@@ -147,23 +152,21 @@ def _poisson(k: Any, mean: Any) -> Any:
     """The probability of k, by Loader's form, or the product where k is small."""
     safe = jnp.maximum(k, 1.0)
     apart = mean - safe
-    r = 1.0 / (safe * safe)
-    stirling = (1.0 / 12 - r * (1.0 / 360 - r * (1.0 / 1260 - r / 1680))) / safe
     positive = jnp.where(mean > 0, mean, 1.0)
     # Near the mean the first is precise, and far from it the second.
     is_near = 2 * mean > safe
     by_distance = jnp.log1p(jnp.where(is_near, apart / safe, 0.0))
     ratio = jnp.where(is_near, by_distance, jnp.log(positive / safe))
-    large = jnp.exp(safe * ratio - apart - stirling) / jnp.sqrt(2 * jnp.pi * safe)
+    large = jnp.exp(safe * ratio - apart - stirling(safe)) / jnp.sqrt(2 * jnp.pi * safe)
     small = jnp.exp(k * jnp.log(positive) - mean - lax.lgamma(k + 1.0))
-    found = jnp.where(k < FEW, small, large)
+    found = jnp.where(k < EXACT, small, large)
     return jnp.where(mean > 0, found, jnp.where(k == 0, 1.0, 0.0))
 
 
 def _weight(chain: Any, k: Any, mean: Any, counts: Any) -> Any:
     """By chain and time, how much what is seen after k steps counts."""
     k = jnp.asarray(k, mean.dtype)
-    discrete = chain["counts"][3] != 0
+    discrete = chain["counts"][DISCRETE] != 0
     return jnp.where(
         counts, jnp.where(discrete, (mean == k).astype(mean.dtype), _poisson(k, mean)), 0
     )
@@ -181,7 +184,7 @@ def observe(chain: Any, weights: Any, times: Any) -> Any:
     """
     probabilities, stays, begin, seen, rate, mark = _set_up(chain, weights)
     mean, steps, counts, lost = _means(chain, rate, times)
-    discrete, most = chain["counts"][3] != 0, _most(chain)
+    discrete, most = chain["counts"][DISCRETE] != 0, _most(chain)
     largest = lax.stop_gradient(jnp.abs(seen).max(axis=0))
 
     def step(state: Any) -> Any:
@@ -210,7 +213,7 @@ def observe_reverse(chain: Any, weights: Any, times: Any, found: Any, sought: An
     small = jnp.log(jnp.where((share > 0) & (share < 1), share, 1.0))
     tail = jnp.where(share > 0, jnp.minimum(TAIL - small, FAINTEST), FAINTEST)
     further = jnp.minimum(jnp.maximum(steps, _enough(mean, tail)), _most(chain))
-    steps = jnp.where(chain["counts"][3] != 0, steps, further)
+    steps = jnp.where(chain["counts"][DISCRETE] != 0, steps, further)
     steps = jnp.where(counts, steps, 0)
     # Weights of logarithms are as large as what is observed is small.
     scale = jnp.abs(sought).max(axis=1, initial=0.0)

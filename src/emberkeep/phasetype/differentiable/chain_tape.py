@@ -12,7 +12,7 @@ from emberkeep.elimination.kernels.tape_writer import find_levels
 from emberkeep.elimination.pattern import components
 from emberkeep.elimination.tape import Tape, TapeWriter
 from emberkeep.phasetype.errors import InvalidGraph
-from emberkeep.phasetype.kernels.chain_step import TAIL
+from emberkeep.phasetype.kernels.accuracy import MOST_STEPS, mean_for
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.trace import rows_of
 from emberkeep.phasetype.transformation import shorten
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 SMALLEST = 16
-MOST_STEPS = 2_000_000
 # States of the chain that are noted at each of three levels; see `kernels.observation_reverse`.
 LEAST_DEPTH, MOST_DEPTH, NOTED_NUMBERS = 100, 1024, 1 << 20
 MORE_STEPS = 24  # than the shortest way to the end takes, however short the time
@@ -45,11 +44,6 @@ def rounded(size: int) -> int:
 def depth_for(rows: int) -> int:
     """How many states of a chain with so many rows are noted at each level."""
     return min(max(NOTED_NUMBERS // (3 * 8 * max(rows, 1)), LEAST_DEPTH), MOST_DEPTH)
-
-
-def _most_steps(noted: int) -> int:
-    """The largest mean number of steps for which those that count can be noted."""
-    return min(MOST_STEPS, int(noted - 2 * TAIL - (2 * TAIL * noted) ** 0.5))
 
 
 def padded(values: Values, size: int, filling: float = 0) -> Values:
@@ -119,7 +113,7 @@ def record_chain(graph: Structure, rewards: Values | None) -> Chain:
     depth = depth_for(size)
     is_fixed = bool(np.isin(draft.initial, [NOWHERE, *writer.known_constants]).all())
     counts = (len(rows), len(by_target), 0, graph.is_discrete, least,
-              _most_steps(depth**3), depth, 1, is_fixed)  # fmt: skip
+              min(MOST_STEPS, mean_for(depth**3)), depth, 1, is_fixed)  # fmt: skip
     return Chain(
         writer.tape(outputs),
         np.array(counts, np.int64),

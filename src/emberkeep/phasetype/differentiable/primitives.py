@@ -25,7 +25,7 @@ from emberkeep.elimination.kernels.lanes import LANES
 from emberkeep.elimination.kernels.tape_interpreter import replay, replay_along, replay_reverse
 from emberkeep.phasetype.differentiable import arrays
 from emberkeep.phasetype.differentiable.chain_tape import depth_for
-from emberkeep.phasetype.kernels.chain_step import DISCRETE, FOUR, PARTS, TIMES
+from emberkeep.phasetype.kernels.layout import DISCRETE, FOUR, PARTS, TIMES
 from emberkeep.phasetype.kernels.observation import observe, room_for
 from emberkeep.phasetype.kernels.observation_along import observe_along, room_for_along
 from emberkeep.phasetype.kernels.observation_reverse import observe_reverse, room_for_reverse

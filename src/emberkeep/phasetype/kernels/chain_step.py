@@ -1,5 +1,5 @@
 # pyright: basic
-"""What observing chains is made of: probabilities, Poisson weights, steps, empty rows, mixtures.
+"""Steps of uniformised chains, side by side: probabilities, steps, empty rows, results.
 
 What numba compiles: types are in the signatures, memory is given, nothing is allocated.
 
@@ -8,16 +8,13 @@ a rate λ, Poisson numbers and empty rows of its own, and decides by itself when
 that do not depend on who is beside it: what comes out for a chain is the same, to the bit, whatever
 its neighbours are. Arrays by chain have one row for each, or one for all.
 
-Nothing underflows that counts. Weights, probabilities and what is watched are multiplied by powers
-of two, which come off in the end; a Poisson number is summed over from the first weight that is no
-less than e⁻⁷⁵⁰ to where what follows cannot change the last digit of the sum.
+Nothing underflows that counts: weights, probabilities and what is watched are multiplied by powers
+of two, which come off in the end.
 
 Rows go by component, along the edges. So those that come first are empty one day and stay so, and
 steps need not look at them any more: fast states are often among them. What is left in a row then
 is dropped, and noted: results in which it could be seen are done again with nothing dropped.
 """
-
-import math
 
 import numpy as np
 
@@ -32,65 +29,32 @@ from emberkeep.elimination.kernels.lanes import (
     store,
     times,
 )
+from emberkeep.phasetype.kernels.accuracy import GONE, SLACK
+from emberkeep.phasetype.kernels.layout import (
+    DISCRETE,
+    DROPPED,
+    EDGES,
+    FIELDS,
+    FLOOR,
+    HIGH,
+    LIMIT,
+    MARK,
+    PARTS,
+    RATE,
+    ROWS,
+    TIMES,
+    UNIT,
+    WEIGHT,
+    slot,
+)
+from emberkeep.phasetype.kernels.poisson_window import LIFTED
 
 OWN = ("emberkeep.phasetype.kernels", "emberkeep.elimination.kernels")
 
 # What cannot change which numbers are not finite: those are what tells of bad weights.
 FAST = ("contract", "nsz")
 
-CHUNK = 128  # steps between one mixture and the next; a multiple of LOOK, which is even
-TAIL = 44.0  # of Poisson weights: e⁻⁴⁴ is beyond where sums are asked first whether they are done
-FAINTEST = -750.0  # logarithm of the smallest weight that counts
-LIFTED = 2.0**100  # what weights and probabilities are multiplied by, each
-GONE = 1e-290  # such a probability below which nothing is left
-FAINT = 1e-290  # and such a weight
 LOST = 1e-30  # the part of what is left below which states that are never entered again are empty
-LOOK = 16  # steps between looks at that
-LOOKS = CHUNK // LOOK
-LAST = 2.0**-57  # a part that no sum's last digit depends on
-SLACK = 1e-9  # how far probabilities may be over one, by rounding
-FOUR = 4  # parts of 8 chains that are walked together
-EXACT = 16  # factorials below are exact, and Stirling's series is from there on
-
-# What stands where in `counts`.
-ROWS, EDGES, TIMES, DISCRETE, LEAST, MOST, DEPTH, PARTS, FIXED = 0, 1, 2, 3, 4, 5, 6, 7, 8
-# What stands where in `moments`, by time, for each chain of all parts: a Poisson number's mean, its
-# first value that counts and the one after the last, and the weight of the next one.
-MEAN, LOW, HIGH, WEIGHT, FIELDS = 0, 1, 2, 3, 4
-# What stands behind the rows of a part, for each chain: no number where weights are impossible; the
-# rate; what is multiplied on what is watched; the first row that is not empty; what is left when
-# a row is empty; what was dropped.
-MARK, RATE, UNIT, FLOOR, LIMIT, DROPPED, SLOTS = 0, 1, 2, 3, 4, 5, 6
-
-
-def poisson(k, mean):
-    """The probability of k, lifted; to rounding, also far from the mean (Loader's form)."""
-    if k < EXACT:
-        factorial = 1.0
-        for i in range(2, k + 1):
-            factorial *= i
-        half = math.exp(0.5 * (k * math.log(mean) - mean if k > 0 else -mean))
-        return half * LIFTED * half / factorial
-    apart = mean - k
-    r = 1.0 / (k * k)
-    stirling = (1.0 / 12 - r * (1.0 / 360 - r * (1.0 / 1260 - r / 1680))) / k
-    # Near the mean the first is precise, and far from it the second.
-    ratio = math.log1p(apart / k) if 2.0 * mean > k else math.log(mean / k)
-    half = math.exp(0.5 * (k * ratio - apart - stirling))
-    return half * LIFTED * half / math.sqrt(2.0 * math.pi * k)
-
-
-def part_size(rows, edges):
-    """How many numbers 8 chains need.
-
-    By edge p; by row, staying, watched, where they are, where they go; and slots.
-    """
-    return (edges + 4 * rows + SLOTS) * LANES
-
-
-def slot(counts, which):
-    """Where one of the slots behind the rows is."""
-    return place(counts[EDGES] + 4 * counts[ROWS] + which)
 
 
 def unit(most):
@@ -152,95 +116,6 @@ def set_up(start, chains, counts, sources, rates, leaving, initial, watched, roo
         for b in range(LANES):
             room[at + np.uint64(b)] = max(1.0 - left[b], 0.0)
         store(room, watch + place(j), times(load(room, watch + place(j)), units))
-
-
-def _power(k, mean):
-    """About the logarithm of the probability of k."""
-    return k * math.log(mean / k) + k - mean if k > 0 else -mean
-
-
-def _first(mean):
-    """The first number whose weight counts."""
-    if -mean > FAINTEST:
-        return np.int64(0)
-    low, high = np.int64(0), np.int64(math.floor(mean))  # too faint; not
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _power(middle, mean) > FAINTEST:
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-def representable(high, mean):
-    """The end of what counts, where a weight beside it must not be too faint to begin with."""
-    low = np.int64(math.floor(mean)) + 1
-    if high - low < 1 or _power(high - 1, mean) > FAINTEST:
-        return high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _power(middle - 1, mean) > FAINTEST:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def window(time, rate, tail, counts):
-    """The mean number of steps, the first that counts, and the one after those that do at least.
-
-    Beyond the last there is e to the power of minus the tail. No step counts where there is no
-    answer; then the last of what is given is no number.
-    """
-    if not time == time:  # noqa: PLR0124, SIM201 - no number
-        return 0.0, 0.0, 0.0, np.nan
-    if counts[DISCRETE] != 0:
-        if time != math.floor(time) or counts[MOST] < time < np.inf:
-            return 0.0, 0.0, 0.0, np.nan
-        if 1.0 <= time <= counts[MOST]:
-            return 0.0, time - 1.0, time, 0.0
-        return 0.0, 0.0, 0.0, 0.0
-    if time == 0.0:
-        return 0.0, 0.0, 1.0, 0.0
-    mean = rate * time
-    if not 0.0 < time < np.inf:
-        return 0.0, 0.0, 0.0, 0.0
-    if not mean <= counts[MOST]:
-        return 0.0, 0.0, 0.0, np.nan
-    if mean == 0.0:
-        return 0.0, 0.0, 1.0, 0.0
-    third = tail / 3.0
-    far = math.ceil(mean + third + math.sqrt(third * third + 2.0 * tail * mean)) + 1.0
-    return mean, float(_first(mean)), far, 0.0
-
-
-def windows(start, part, chains, counts, when, wanted, room, moments):
-    """The windows of 8 chains at times that are wanted; gives how many steps they take so far."""
-    width = counts[PARTS] * LANES
-    steps = np.int64(0)
-    for i in range(counts[TIMES]):
-        for b in range(LANES):
-            at = np.uint64(FIELDS * i * width + part * LANES + b)
-            row = start + b
-            if b > 0 and row >= chains:
-                for field in range(FIELDS):
-                    to = at + np.uint64(field * width)
-                    moments[to] = moments[to - np.uint64(1)]
-                continue
-            rate = room[slot(counts, RATE) + np.uint64(b)]
-            mean, low, high, weight = 0.0, 0.0, 0.0, 0.0
-            if wanted[i * width + part * LANES + b] != 0.0:
-                time = when[min(row, len(when) - 1), i]
-                mean, low, high, weight = window(time, rate, TAIL, counts)
-            if mean > 0.0:
-                high = max(high, float(counts[LEAST]))
-            moments[at] = mean
-            moments[at + np.uint64(LOW * width)] = low
-            moments[at + np.uint64(HIGH * width)] = high
-            moments[at + np.uint64(WEIGHT * width)] = weight
-            steps = max(steps, np.int64(high))
-    return steps
 
 
 def step(counts, starts, sources, room, here, there, floor):
@@ -331,124 +206,3 @@ def put_out(counts, start, part, chains, wanted, moments, sums, room, out):
             out[start + b, i] = sums[np.uint64(i * width + own)] * scale + missing + mark
         for i in range(many, out.shape[1]):
             out[start + b, i] = 0.0
-
-
-# Mixtures ---------------------------------------------------------------------------------------
-
-
-def cut(first, last, field, width, moments):
-    """Begin what begins at step `first`; where the next begins or ends; whether any counts here."""
-    at_first, counting = float(first), False
-    for b in range(width):
-        at = field + np.uint64(b)
-        low, high = moments[at + np.uint64(LOW * width)], moments[at + np.uint64(HIGH * width)]
-        if high == 0.0:
-            continue
-        if low == at_first:
-            mean = moments[at]
-            weight = poisson(np.int64(low), mean) if mean > 0.0 else LIFTED
-            moments[at + np.uint64(WEIGHT * width)] = weight
-        counting = counting or low <= at_first < high
-        if at_first < low:
-            last = min(last, np.int64(low))
-        if at_first < high:
-            last = min(last, np.int64(high))
-    return last, counting
-
-
-def ended(step_, begin, field, width, moments, sums, looks, trouble):
-    """Decide which of those whose window ends go on, by what may follow; gives their end."""
-    farthest = np.int64(0)
-    look = np.uint64(((step_ - 1 - begin) // LOOK) * 2 * width)
-    for b in range(width):
-        lane = np.uint64(b)
-        at = field + lane
-        if moments[at + np.uint64(HIGH * width)] != float(step_):
-            continue
-        mean, weight = moments[at], moments[at + np.uint64(WEIGHT * width)]
-        most = LAST * abs(sums[lane])
-        left, dropped = looks[look + lane], looks[look + np.uint64(width) + lane]
-        over = mean == 0.0 or weight < FAINT
-        if over or not weight * left > most * (1.0 - mean / step_):
-            moments[at + np.uint64(WEIGHT * width)] = 0.0
-            if dropped * LIFTED > most:
-                trouble[lane] = 1.0
-        else:
-            end = step_ + LOOK + (step_ - np.int64(mean)) // 4
-            moments[at + np.uint64(HIGH * width)] = end
-            farthest = max(farthest, end)
-    return farthest
-
-
-def unfinished(counts, part, step_, room, moments, all_sums, trouble):
-    """The same at the end of all chains, of windows that would go on."""
-    width = counts[PARTS] * LANES
-    for i in range(counts[TIMES]):
-        for b in range(LANES):
-            own = part * LANES + b
-            high = moments[np.uint64((FIELDS * i + HIGH) * width + own)]
-            dropped = room[slot(counts, DROPPED) + np.uint64(b)]
-            if high > step_ and dropped * LIFTED > LAST * abs(all_sums[i * width + own]):
-                trouble[i * width + own] = 1.0
-
-
-def mixed(begin, end, number, parts, moments, series, inverse, all_sums, looks, troubles):
-    """Add a stretch of steps to what is observed at one time; gives the end of further windows."""
-    width = parts * LANES
-    field = np.uint64(FIELDS * number * width)
-    sums = all_sums[number * width : (number + 1) * width]
-    trouble = troubles[number * width : (number + 1) * width]
-    weights = moments[(FIELDS * number + WEIGHT) * width :]
-    first, farthest = begin, np.int64(0)
-    while first < end:
-        last, counting = cut(first, end, field, width, moments)
-        if counting:
-            mix(parts, first, last, begin, field, moments, series, inverse, sums, weights)
-            more = ended(last, begin, field, width, moments, sums, looks, trouble)
-            farthest = max(farthest, more)
-        first = last
-    return farthest
-
-
-def mix(parts, first, last, begin, field, moments, series, inverse, sums, weights):
-    """Add to the sums; the next weights come into `weights`."""
-    if parts == FOUR:
-        _mix_four(first, last, begin, field, moments, series, inverse, sums, weights)
-    else:
-        _mix_one(first, last, begin, field, moments, series, inverse, sums, weights)
-
-
-def _mix_one(first, last, begin, field, moments, series, inverse, sums, weights):
-    mean, weight = load(moments, field), load(moments, field + place(WEIGHT))
-    total = load(sums, place(0))
-    for k in range(first, last):
-        total = plus_product(total, weight, load(series, place(k - begin)))
-        weight = times(weight, times(mean, same(inverse[np.uint64(k - begin)])))
-    store(sums, place(0), total)
-    store(weights, place(0), weight)
-
-
-def _mix_four(first, last, begin, field, moments, series, inverse, sums, weights):
-    at = field + place(WEIGHT * FOUR)
-    m1, m2 = load(moments, field), load(moments, field + place(1))
-    m3, m4 = load(moments, field + place(2)), load(moments, field + place(3))
-    w1, w2 = load(moments, at), load(moments, at + place(1))
-    w3, w4 = load(moments, at + place(2)), load(moments, at + place(3))
-    one, two = load(sums, place(0)), load(sums, place(1))
-    three, four = load(sums, place(2)), load(sums, place(3))
-    for k in range(first, last):
-        to, back = place(FOUR * (k - begin)), same(inverse[np.uint64(k - begin)])
-        one = plus_product(one, w1, load(series, to))
-        two = plus_product(two, w2, load(series, to + place(1)))
-        three = plus_product(three, w3, load(series, to + place(2)))
-        four = plus_product(four, w4, load(series, to + place(3)))
-        w1, w2 = times(w1, times(m1, back)), times(w2, times(m2, back))
-        w3, w4 = times(w3, times(m3, back)), times(w4, times(m4, back))
-    store(sums, place(0), one)
-    store(sums, place(1), two)
-    store(sums, place(2), three)
-    store(sums, place(3), four)
-    store(weights, place(0), w1)
-    store(weights, place(1), w2)
-    store(weights, place(2), w3)
-    store(weights, place(3), w4)

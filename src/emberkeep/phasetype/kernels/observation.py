@@ -9,27 +9,20 @@ discrete time, there is one step and its weight is one.
 import numpy as np
 
 from emberkeep.elimination.kernels.lanes import LANES, place, store
-from emberkeep.phasetype.kernels.chain_step import (
+from emberkeep.phasetype.kernels.chain_step import FAST, LOST, OWN, put_out, raised, set_up, step
+from emberkeep.phasetype.kernels.layout import (
     CHUNK,
     EDGES,
-    FAST,
-    FIELDS,
     LOOK,
-    LOOKS,
-    LOST,
-    OWN,
     PARTS,
     ROWS,
     TIMES,
-    mixed,
+    part_of,
     part_size,
-    put_out,
-    raised,
-    set_up,
-    step,
-    unfinished,
-    windows,
+    value_layout,
 )
+from emberkeep.phasetype.kernels.poisson_mixture import asked_again, mixed, unfinished
+from emberkeep.phasetype.kernels.poisson_window import windows
 from emberkeep.targets.kernel import kernel
 
 
@@ -60,27 +53,22 @@ def observe(
 ):
     """What is observed, by chain and time."""
     n, edges, many, parts = counts[ROWS], counts[EDGES], counts[TIMES], counts[PARTS]
-    chains, width = len(found), parts * LANES
-    size = part_size(n, edges)
-    room = rooms[worker]
-    moments = room[parts * size :]
-    series = moments[FIELDS * many * width :]
-    sums = series[CHUNK * width :]
-    looks = sums[many * width :]
-    trouble = looks[2 * LOOKS * width :]
-    wanted = trouble[many * width :]  # whose results
-    inverse = wanted[many * width :]
+    chains, width, size = len(found), parts * LANES, part_size(n, edges)
+    room, at = rooms[worker], value_layout(n, edges, many, parts)
+    moments, series, sums, looks = (
+        room[at.moments :], room[at.series :], room[at.sums :], room[at.looks :],
+    )  # fmt: skip
+    trouble, wanted, inverse = room[at.trouble :], room[at.wanted :], room[at.inverse :]
     for start in range(worker * width, chains, width * len(rooms)):
         busy = min(parts, (chains - start + LANES - 1) // LANES)
         for i in range(many * width):
             wanted[i] = 1.0
         for lost in (LOST, 0.0):
             steps = np.int64(0)
-            for i in range((FIELDS + 2) * many * width + (CHUNK + 2 * LOOKS) * width):
-                moments[i] = 0.0  # and all up to `wanted`
+            for i in range(at.moments, at.wanted):
+                room[i] = 0.0
             for part in range(busy):
-                own = room[part * size : (part + 1) * size]
-                first = start + part * LANES
+                own, first = part_of(room, part, size), start + part * LANES
                 set_up(first, chains, counts, sources, rates, leaving, initial, watched, own)
                 more = windows(first, part, chains, counts, when, wanted, own, moments)
                 steps = max(steps, more)
@@ -91,16 +79,10 @@ def observe(
                 for k in range(end - begin):
                     inverse[k] = 1.0 / (begin + k + 1)
                 for part in range(busy):
-                    here, there = place(edges + 2 * n), place(edges + 3 * n)  # LOOK is even
-                    own = room[part * size : (part + 1) * size]
-                    floor = np.int64(0)
-                    for k in range(end - begin):
-                        if k % LOOK == 0:
-                            at = place(k // LOOK * 2 * parts + part)
-                            floor = raised(counts, ends, own, here, there, lost, looks, at)
-                        seen = step(counts, starts, sources, own, here, there, floor)
-                        store(series, place(k * parts + part), seen)
-                        here, there = there, here
+                    own = part_of(room, part, size)
+                    floor = _walk(
+                        counts, starts, sources, ends, own, lost, end - begin, part, series, looks
+                    )
                     over = over and floor == n
                 for i in range(many):
                     more = mixed(
@@ -109,19 +91,28 @@ def observe(
                     steps = max(steps, more)
                 begin = end
             for part in range(busy):
-                own = room[part * size : (part + 1) * size]
-                first = start + part * LANES
+                own, first = part_of(room, part, size), start + part * LANES
                 unfinished(counts, part, begin, own, moments, sums, trouble)
                 put_out(counts, first, part, chains, wanted, moments, sums, own, found)
-            again = False
-            for i in range(many * width):
-                wanted[i] = trouble[i]
-                again = again or trouble[i] != 0.0
-            if not again:
+            if not asked_again(many * width, trouble, wanted):
                 break
+
+
+def _walk(counts, starts, sources, ends, own, lost, steps, part, series, looks):
+    """A chunk of steps of one part; gives the first row that is not empty in the end."""
+    n, edges, parts = counts[ROWS], counts[EDGES], counts[PARTS]
+    here, there = place(edges + 2 * n), place(edges + 3 * n)  # LOOK is even
+    floor = np.int64(0)
+    for k in range(steps):
+        if k % LOOK == 0:
+            at = place(k // LOOK * 2 * parts + part)
+            floor = raised(counts, ends, own, here, there, lost, looks, at)
+        seen = step(counts, starts, sources, own, here, there, floor)
+        store(series, place(k * parts + part), seen)
+        here, there = there, here
+    return floor
 
 
 def room_for(rows, edges, many, parts):
     """How many numbers `observe` needs to work in."""
-    each = part_size(rows, edges) + ((FIELDS + 3) * many + CHUNK + 2 * LOOKS) * LANES
-    return parts * each + CHUNK
+    return value_layout(rows, edges, many, parts).end

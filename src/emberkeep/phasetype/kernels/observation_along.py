@@ -1,7 +1,7 @@
 # pyright: basic
-"""Observations of chains, and how fast they change along a direction of weights, in one walk.
+"""Observations of chains, and how fast they change along a direction of weights: forward mode.
 
-For few parameters this is the gradient at a third of what going back costs.
+Both in one walk. For few parameters this is the gradient at a third of what going back costs.
 """
 
 import numpy as np
@@ -20,36 +20,35 @@ from emberkeep.elimination.kernels.lanes import (
     over as divided,
 )
 from emberkeep.phasetype.kernels.chain_step import (
+    FAST,
+    LOST,
+    OWN,
+    left_in,
+    lowest,
+    put_out,
+    set_up,
+)
+from emberkeep.phasetype.kernels.layout import (
     CHUNK,
     DROPPED,
     EDGES,
-    FAST,
     FIELDS,
     FLOOR,
-    LIFTED,
     LIMIT,
     LOOK,
-    LOOKS,
-    LOST,
-    OWN,
     PARTS,
     RATE,
     ROWS,
     TIMES,
     UNIT,
     WEIGHT,
-    cut,
-    ended,
-    left_in,
-    lowest,
-    mix,
+    along_layout,
+    part_of,
     part_size,
-    put_out,
-    set_up,
     slot,
-    unfinished,
-    windows,
 )
+from emberkeep.phasetype.kernels.poisson_mixture import asked_again, cut, ended, mix, unfinished
+from emberkeep.phasetype.kernels.poisson_window import LIFTED, windows
 from emberkeep.targets.kernel import kernel
 
 
@@ -216,33 +215,24 @@ def observe_along(
     slopes,
     rooms,
 ):
-    """What is observed, and how fast it changes along a direction: both in one walk."""
+    """What is observed, and how fast it changes along a direction."""
     n, edges, many, parts = counts[ROWS], counts[EDGES], counts[TIMES], counts[PARTS]
-    chains, width = len(found), parts * LANES
-    size = part_size(n, edges)
-    room = rooms[worker]
-    along = room[parts * size :]
-    moments = along[parts * size :]
-    sums = moments[FIELDS * many * width :]
-    changed = sums[many * width :]
-    series = changed[many * width :]
-    changes = series[CHUNK * width :]
-    looks = changes[CHUNK * width :]
-    trouble = looks[2 * LOOKS * width :]
-    wanted = trouble[many * width :]  # whose results
-    spare = wanted[many * width :]
-    inverse = spare[width:]
+    chains, width, size = len(found), parts * LANES, part_size(n, edges)
+    room, at = rooms[worker], along_layout(n, edges, many, parts)
+    along, moments = room[at.along :], room[at.moments :]
+    sums, changed, series = room[at.sums :], room[at.changed :], room[at.series :]
+    changes, looks, trouble = room[at.changes :], room[at.looks :], room[at.trouble :]
+    wanted, spare, inverse = room[at.wanted :], room[at.spare :], room[at.inverse :]
     for start in range(worker * width, chains, width * len(rooms)):
         busy = min(parts, (chains - start + LANES - 1) // LANES)
         for i in range(many * width):
             wanted[i] = 1.0
         for lost in (LOST, 0.0):
             steps = np.int64(0)
-            for i in range((FIELDS + 3) * many * width + (2 * CHUNK + 2 * LOOKS) * width):
-                moments[i] = 0.0  # and all up to `wanted`
+            for i in range(at.moments, at.wanted):
+                room[i] = 0.0
             for part in range(busy):
-                own = room[part * size : (part + 1) * size]
-                beside = along[part * size : (part + 1) * size]
+                own, beside = part_of(room, part, size), part_of(along, part, size)
                 first = start + part * LANES
                 set_up(first, chains, counts, sources, rates, leaving, initial, watched, own)
                 _set_up_along(
@@ -258,22 +248,11 @@ def observe_along(
                 for k in range(end - begin):
                     inverse[k] = 1.0 / (begin + k + 1)
                 for part in range(busy):
-                    here, there = place(edges + 2 * n), place(edges + 3 * n)  # LOOK is even
-                    own = room[part * size : (part + 1) * size]
-                    beside = along[part * size : (part + 1) * size]
-                    floor = np.int64(0)
-                    for k in range(end - begin):
-                        if k % LOOK == 0:
-                            at = place(k // LOOK * 2 * parts + part)
-                            floor = _raised_along(
-                                counts, ends, own, beside, here, there, lost, looks, at
-                            )
-                        seen, change = _step_along(
-                            counts, starts, sources, own, beside, here, there, floor
-                        )
-                        store(series, place(k * parts + part), seen)
-                        store(changes, place(k * parts + part), change)
-                        here, there = there, here
+                    own, beside = part_of(room, part, size), part_of(along, part, size)
+                    floor = _walk(
+                        counts, starts, sources, ends, own, beside, lost, end - begin, part,
+                        series, changes, looks,
+                    )  # fmt: skip
                     over = over and floor == n
                 for i in range(many):
                     more = _mixed(
@@ -283,20 +262,32 @@ def observe_along(
                     steps = max(steps, more)
                 begin = end
             for part in range(busy):
-                own = room[part * size : (part + 1) * size]
-                first = start + part * LANES
+                own, first = part_of(room, part, size), start + part * LANES
                 unfinished(counts, part, begin, own, moments, sums, trouble)
                 put_out(counts, first, part, chains, wanted, moments, sums, own, found)
                 put_out(counts, first, part, chains, wanted, moments, changed, own, slopes)
-            again = False
-            for i in range(many * width):
-                wanted[i] = trouble[i]
-                again = again or trouble[i] != 0.0
-            if not again:
+            if not asked_again(many * width, trouble, wanted):
                 break
+
+
+def _walk(
+    counts, starts, sources, ends, own, beside, lost, steps, part, series, changes, looks
+):  # fmt: skip
+    """A chunk of steps of one part; gives the first row that is not empty in the end."""
+    n, edges, parts = counts[ROWS], counts[EDGES], counts[PARTS]
+    here, there = place(edges + 2 * n), place(edges + 3 * n)  # LOOK is even
+    floor = np.int64(0)
+    for k in range(steps):
+        if k % LOOK == 0:
+            at = place(k // LOOK * 2 * parts + part)
+            floor = _raised_along(counts, ends, own, beside, here, there, lost, looks, at)
+        seen, change = _step_along(counts, starts, sources, own, beside, here, there, floor)
+        store(series, place(k * parts + part), seen)
+        store(changes, place(k * parts + part), change)
+        here, there = there, here
+    return floor
 
 
 def room_for_along(rows, edges, many, parts):
     """How many numbers `observe_along` needs to work in."""
-    own = 2 * part_size(rows, edges) + (FIELDS + 4) * many * LANES
-    return parts * (own + (2 * CHUNK + 2 * LOOKS + 1) * LANES) + CHUNK
+    return along_layout(rows, edges, many, parts).end
