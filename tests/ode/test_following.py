@@ -17,6 +17,7 @@ from numpy import loadtxt as loaded
 from emberkeep import ode
 from emberkeep.errors import InvalidSystem
 from emberkeep.ode.system import symbol
+from emberkeep.ode.system.breakpoints import breakpoints
 from emberkeep.ode.system.derivatives import jacobian
 from emberkeep.ode.system.evaluate import evaluate
 from emberkeep.ode.system.program import PRIMITIVES
@@ -135,6 +136,19 @@ def with_more(t, y, p, factor, power=1):
 )  # fmt: skip
 def test_what_is_calculated_is_followed(body):
     same(alone(body))
+
+
+def test_jumps_in_time_are_found_in_them():
+    def right(t, y, p):
+        dose = np.where(t < p.k, y.x, 0.0) + np.interp(t, [0.0, 1.0, 3.0], [0.0, 2.0, 0.0])
+        return dose, np.where(t % 24 < 8, 1.0, 0.0)
+
+    found = read(right)
+    jumps = breakpoints(found.program, found.derivatives, [*STATES])
+    assert {*evaluate(found.program, jumps.times, {"k": 7.0})} == {7.0, 0.0, 1.0, 3.0}
+    firsts = [first for first, _ in jumps.periodic]
+    assert {*evaluate(found.program, firsts, {})} == {0.0, 8.0}
+    assert jumps.unsolved == ()
 
 
 class TestForms:

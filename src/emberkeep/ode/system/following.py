@@ -107,13 +107,14 @@ def _compare(
         try:
             with np.errstate(all="ignore"):
                 found = [*collect(function(*arrange(numbers)))]
+            if any(isinstance(item, complex) for item in found):
+                continue  # as Python's roots of negative numbers
+            expected.append([float(item) for item in found])
         except (ArithmeticError, ValueError):
             continue
         except Exception as problem:  # noqa: BLE001 - whatever the user's code raises
             return f"{type(problem).__name__}: {problem}"
-        if not any(isinstance(item, complex) for item in found):  # as roots of negative numbers
-            given.append(numbers)
-            expected.append([float(item) for item in found])
+        given.append(numbers)
     if len(given) < ENOUGH:
         return "it is defined at too few numbers to be compared"
     columns = dict(zip(defaults, np.transpose(given), strict=True))
