@@ -167,7 +167,9 @@ def _start() -> Popen[bytes] | None:
     """A process that imports what this one would; None where none can be started."""
     import subprocess
 
-    if not os.path.basename(sys.executable or "").lower().startswith("python"):
+    if os.name != "posix":
+        return None  # there, nobody can tell whether a pipe has an answer
+    if not os.path.basename(sys.executable or "").startswith("python"):
         return None  # Python is built into a program that would be started again
     command = [sys.executable, "-I", "-S", "-c", PROGRAM, *(path or "." for path in sys.path)]
     try:
