@@ -1,1 +1,1 @@
-"""Sparse elimination: an order that fills in little, recorded once, evaluated for many numbers."""
+"""Sparse direct solution of linear systems: analysed once, factorised for many numbers."""

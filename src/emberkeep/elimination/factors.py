@@ -1,4 +1,4 @@
-"""Evaluating a pattern: weights from parameters, factors from weights, solutions from factors.
+"""Numeric factorisation: weights from parameters, factors from weights, solutions from factors.
 
 All is for several parameter vectors at once, side by side in the last axis: one alone, or 16, which
 is what vector instructions and memory like. An index is such a block, so that threads share them.

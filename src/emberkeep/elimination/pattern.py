@@ -7,15 +7,7 @@ M = (I - L)(D - U), with L and U nowhere negative. D is a sum of what goes out (
 and Heyman, Operations Research 33, 1985), so that nothing is subtracted anywhere, and each entry is
 right to a few units in the last place, whatever the range of rates.
 
-It is one array of 32-bit numbers, stored and loaded as it is:
-
-    0  version              8  rows that are eliminated
-    1  rows n               vertex[n]            the vertex of each row
-    2  vertices             block_begin[n]       the first row of its component
-    3  edges m              block_end[n]         the row after its last
-    4  entries of L         edge_begin[n], edge_end[n]   its edges
-    5  entries of U         column[m]            the row that an edge leads to; n at an end
-    6, 7  unused            lower_starts[n + 1], lower[…], upper_starts[n + 1], upper[…]
+It is one array, stored and loaded as it is; `layout` draws it.
 """
 
 from __future__ import annotations

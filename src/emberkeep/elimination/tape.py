@@ -1,10 +1,10 @@
-"""A calculation as data: single operations on slots, which any interpreter replays.
+"""A calculation as data: a Wengert list, whose single operations any interpreter replays.
 
 Slots begin with leaves: 1, other constants, and values that are linear in parameters. Each
 operation adds a product or a quotient of two slots to a third. They are sorted by *level*: how many
 come before it one after another, so that those of one level can be done in any order, or all at
 once. A program that interprets tapes is compiled once, whatever is on them; and derivatives are
-what the same operations give in reverse.
+what the same operations give in reverse (automatic differentiation).
 
 A pattern of elimination implies its operations and is much smaller; tapes are for what needs
 derivatives, or runs where only arrays go.

@@ -1,4 +1,4 @@
-"""Fingerprints: trees of digests, and those of plain values.
+"""Fingerprints: Merkle trees of digests, and those of plain values.
 
 A leaf's digest is SHA-256 over its kind and its canonical bytes; a branch's, over its kind and
 the labels and digests of its children. Plain values are encoded here, injectively on each type:

@@ -1,4 +1,4 @@
-"""What a key was made from, watched: whether any of it has moved since.
+"""Guards of a key: whether anything that it was made from has moved since.
 
 Python lets everything be changed where it stands: a name in a notebook is bound anew, autoreload
 puts other code into a function, an array is written to. A walk tells its watch of each value before

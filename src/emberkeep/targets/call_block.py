@@ -1,4 +1,4 @@
-"""Writing out the function that checks and packs the arguments of one signature.
+"""Marshalling: the function that checks and packs the arguments of one signature, written out.
 
 This is most of what a call costs, so it is straight code: attribute reads and one `struct.pack`,
 without a loop over arguments. Only where something does not fit is it found out what.

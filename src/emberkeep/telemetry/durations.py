@@ -1,4 +1,4 @@
-"""Seconds, none of them counted twice.
+"""Inclusive and exclusive times, none of them counted twice.
 
 Time is added up by thread: one thread of one process. Within a thread a nanosecond counts once;
 two threads that work at the same time count two, as two workers' hours do. `wall_ns` is what a

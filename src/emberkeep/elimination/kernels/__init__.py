@@ -1,1 +1,1 @@
-"""Compiled parts."""
+"""What numba compiles: keyed by the bytes of these files."""

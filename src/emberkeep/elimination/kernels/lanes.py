@@ -1,5 +1,5 @@
 # pyright: basic
-"""Eight numbers side by side: what LLVM turns into one vector instruction, or two.
+"""SIMD by hand: eight numbers side by side, which LLVM turns into one vector instruction or two.
 
 A loop over so few would be unrolled and stay scalar. Written out, with all loads before all stores,
 it becomes vectors, for kernels that are declared with ``straight_vectors=True``.

@@ -1,4 +1,4 @@
-"""From a relocatable object to a shared object, without a linker.
+"""A static linker for kernels: from a relocatable object to a shared object.
 
 What LLVM makes of a kernel is simple: code, constants, perhaps tables of addresses; calls of the C
 library's mathematics; few ways to write an address down. So it is laid out here, by the rules of

@@ -1,4 +1,4 @@
-"""Running a kernel on several threads.
+"""Running a kernel on several threads, with dynamic self-scheduling.
 
 Compiled code runs without Python's lock. The indices are handed out in chunks from one counter;
 the caller works too, and helpers that wake up after the work is done take none, so that a small
