@@ -81,6 +81,13 @@ class TestSecondOrder:
         assert system.states == {"x": 1.0, "dx": 0.0}
         assert sides(system) == {"x": "dx", "dx": "- w ** 2 * x - c * dx"}
 
+    def test_in_a_mapping(self):
+        assert values(System({"x''": "-2*x", "y'": "x'"}, {"x": 1.0, "y": 2.0})) == {
+            "x": 0.0,
+            "y": 0.0,
+            "dx": -2.0,
+        }
+
     def test_the_velocity_may_be_declared(self):
         system = System("x'' = -x; y' = x'", {"dx": 3.0, "y": 0.0, "x": 1.0})
         assert system.states == {"dx": 3.0, "y": 0.0, "x": 1.0}
@@ -112,6 +119,16 @@ class TestVectors:
         )
         assert system.states == {"x_1": 1.0, "x_2": 2.0, "x_3": 4.0, "x_4": 7.0}
         assert values(system) == {"x_1": 0.0, "x_2": 0.5, "x_3": 0.5, "x_4": 0.0}
+
+    @pytest.mark.parametrize("left", ["dx[i]", "x[i]'", "dx[i]/dt", "d(x[i])/dt", "x[ i ] '"])
+    def test_all_ways_to_write_a_derivative(self, left):
+        system = System(f"{left} = -x[i]*k[i] for i in 1..n", {"x": [1.0, 2.0]}, {"k": [3.0, 4.0]})
+        assert values(system) == {"x_1": -3.0, "x_2": -8.0}
+
+    @pytest.mark.parametrize("left", ["x[i]''", "d2x[i]/dt2", "d^2(x[i])/dt^2"])
+    def test_all_ways_to_write_a_second_derivative(self, left):
+        system = System(f"{left} = -x[i] - dx[i] for i in 1..2", {"x": [1.0, 2.0]}, name="v")
+        assert values(system) == {"x_1": 0.0, "x_2": 0.0, "dx_1": -1.0, "dx_2": -2.0}
 
     def test_a_ring_and_numbers_of_parts(self):
         text = "x[i]' = x[i % 3 + 1] - i*x[(i - 2) % 3 + 1] for i in 1..n"

@@ -181,7 +181,8 @@ class _Expansion:
 
     def equations(self) -> list[str]:
         target = _PART.search(self._text.partition("=")[0])
-        self._own = self._shapes.get(target[1], ()) if target else ()
+        name = self._differential(target[1])[1] if target else ""
+        self._own = self._shapes.get(name, ())
         body, ranges = self._parted(self._text)
         return [self._written(body, values) for values in self._values(ranges, {})]
 
@@ -280,18 +281,27 @@ class _Expansion:
 
     def _name(self, found: re.Match[str], values: Mapping[str, int]) -> str:
         indices = [self._whole(each, values) for each in found[2].split(",")]
-        if found[1] in self._free:
-            return part(found[1], indices)
-        shape = self._shape(found[1])
+        before, name = self._differential(found[1])
+        if name in self._free:
+            return part(name, indices)
+        shape = self._shape(name)
         inside = len(indices) == len(shape) and all(
             1 <= index <= length for index, length in zip(indices, shape, strict=True)
         )
         if not inside:
-            reached = f"{found[1]}[{', '.join(map(str, indices))}]"
+            reached = f"{name}[{', '.join(map(str, indices))}]"
             ranges = ", ".join(f"1..{length}" for length in shape)
             raise self._error(
-                f"{found[0]} is {reached}, and {found[1]} has the parts [{ranges}]",
+                f"{found[0]} is {reached}, and {name} has the parts [{ranges}]",
                 "Give the parts at the ends equations of their own, or go round: "
-                f"{found[1]}[(i - 2) % {shape[0]} + 1]",
+                f"{name}[(i - 2) % {shape[0]} + 1]",
             )
-        return part(found[1], indices)
+        return before + part(name, indices)
+
+    def _differential(self, name: str) -> tuple[str, str]:
+        """What stands before a vector's name: the d of dx[i]/dt, the d2 of d2x[i]/dt2."""
+        for before in ("", "d", "d2"):
+            rest = name.removeprefix(before)
+            if rest in self._shapes and name.startswith(before):
+                return before, rest
+        return "", name

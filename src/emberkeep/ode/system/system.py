@@ -394,15 +394,20 @@ def _expansion(
     """What makes of an equation of vectors those of their parts."""
     from emberkeep.ode.system.notation import defined, expanded
 
-    free = defined([item for item in items if isinstance(item, str)]) - shapes.keys()
+    taken = {*shapes, *(f"d{name}" for name in shapes)}  # dx[i] = … is a derivative
+    free = defined([item for item in items if isinstance(item, str)]) - taken
     return lambda text, place: expanded(text, place, shapes, free)
 
 
 def _of_name(target: str, right: Any, observables: Sequence[str], place: str) -> Equation:
     """An item of a mapping: the derivative of a state, or the definition of an observable."""
-    of = definition_of if target in observables else equation_of
     text = _text(right, f"the equation of {target}")
-    return of(target, text if text.isascii() else _plain(text), place)
+    text = text if text.isascii() else _plain(text)
+    if target in observables:
+        return definition_of(target, text, place)
+    if target.endswith("'"):
+        return read_equation(f"{target} = {text}", place, ())
+    return equation_of(target, text, place)
 
 
 def _is_sympy(value: object) -> bool:
