@@ -23,7 +23,9 @@ from emberkeep.store.object_store import Folder
 from emberkeep.store.protocol import ABSENT, DAMAGED, NEWER_FORMAT, UNTRUSTED, Kept, Miss
 from emberkeep.testing import kept
 from emberkeep.trust.edits import change_trust, with_entry
-from emberkeep.trust.judge import Judge, Others, OwnKeys
+from emberkeep.trust.judge import Judge
+from emberkeep.trust.others import Others
+from emberkeep.trust.own_keys import OwnKeys
 from emberkeep.trust.seals import OwnKeep, Sealer
 from emberkeep.trust.signatures import SigningKey, manifest_message, public_half
 from emberkeep.trust.trust_list import TrustedKey, TrustList

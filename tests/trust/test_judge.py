@@ -20,7 +20,9 @@ from emberkeep.store.protocol import DAMAGED, UNTRUSTED, Manifest, Miss
 from emberkeep.testing import kept
 from emberkeep.trust import trust_list
 from emberkeep.trust.edits import remember_revocation
-from emberkeep.trust.judge import Judge, Others, OwnKeys
+from emberkeep.trust.judge import Judge
+from emberkeep.trust.others import Others
+from emberkeep.trust.own_keys import OwnKeys
 from emberkeep.trust.seals import OwnKeep, Sealer
 from emberkeep.trust.signatures import public_half, revocation_statement
 from emberkeep.trust.trust_list import TrustList

@@ -14,7 +14,8 @@ from emberkeep.store.manifest import MOST_SIGNATURES, payload_of, read_document,
 from emberkeep.store.manifest_writing import resealed, signed, with_signatures
 from emberkeep.store.protocol import Miss, Signature
 from emberkeep.testing.samples import kept
-from emberkeep.trust.judge import judge_of, signed_with
+from emberkeep.trust.judge import judge_of
+from emberkeep.trust.others import signed_with
 from emberkeep.trust.signatures import SigningKey, public_half
 
 ARTIFACT = kept(kind="tables", name="sample")

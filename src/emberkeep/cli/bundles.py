@@ -11,7 +11,8 @@ from emberkeep.errors import InvalidSetting
 from emberkeep.sharing.bundle_files import written_whole
 from emberkeep.sharing.library import About, export_library
 from emberkeep.store.files import objection
-from emberkeep.trust.judge import Others, judge_of
+from emberkeep.trust.judge import judge_of
+from emberkeep.trust.others import Others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

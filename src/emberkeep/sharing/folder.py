@@ -24,7 +24,7 @@ from emberkeep.store.object_store import Folder
 from emberkeep.store.packed import Packed
 from emberkeep.store.protocol import ABSENT, DAMAGED, UNREADABLE, Miss
 from emberkeep.store.summaries import holdings, in_time, manifest_names
-from emberkeep.trust.judge import Others
+from emberkeep.trust.others import Others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

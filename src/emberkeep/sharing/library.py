@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from emberkeep.store.directory import Directory
     from emberkeep.store.protocol import BlobRef, Entry, Stamps
     from emberkeep.store.publication import Writer
-    from emberkeep.trust.judge import Others
+    from emberkeep.trust.others import Others
 
 
 HELD_BYTES = 64 << 20  # of documents, between counting them and writing them

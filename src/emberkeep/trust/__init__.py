@@ -1,5 +1,6 @@
 """Who vouches for an artifact: this user by a seal, somebody else by a signature.
 
 `seals` tells what this user built; `signatures` makes and checks signatures; `trust_list` knows
-whose count, for what and until when; `judge` puts them together for a place.
+whose count, for what and until when. `judge` puts them together, and `others` does for a place that
+others write too.
 """

@@ -17,7 +17,8 @@ from emberkeep.store.eviction import Policy, clear, collect
 from emberkeep.store.inspection import OK, is_named, usage
 from emberkeep.store.pins import pinned
 from emberkeep.store.protocol import DISABLED, Miss
-from emberkeep.trust.judge import Others, judge_of, own_keep
+from emberkeep.trust.judge import judge_of, own_keep
+from emberkeep.trust.others import Others
 from emberkeep.trust.seals import Sealer
 from emberkeep.xla.jax_cache import programs_in_use, using
 

@@ -12,7 +12,7 @@ from emberkeep.errors import InvalidSetting, StoreProblem
 from emberkeep.settings import private_key
 from emberkeep.store.files import LONGEST
 from emberkeep.trust.edits import change_trust, with_entry
-from emberkeep.trust.judge import statement_name
+from emberkeep.trust.others import statement_name
 from emberkeep.trust.signatures import (
     RETIRED,
     SUFFIX,

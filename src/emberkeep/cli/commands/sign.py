@@ -18,7 +18,8 @@ from emberkeep.store.manifest import (
 )
 from emberkeep.store.manifest_writing import resealed, with_signatures
 from emberkeep.store.protocol import Miss
-from emberkeep.trust.judge import judge_of, signed_with
+from emberkeep.trust.judge import judge_of
+from emberkeep.trust.others import signed_with
 from emberkeep.trust.signatures import load_key
 
 TYPE_CHECKING = False
