@@ -8,8 +8,6 @@ Parts of 8 chains come first, each as `part_size` says; then what all parts shar
 that is a number for each chain of all parts: their *width*.
 """
 
-from typing import NamedTuple
-
 from emberkeep.elimination.kernels.lanes import LANES, place
 
 FOUR = 4  # parts of 8 chains that are walked together
@@ -50,21 +48,13 @@ def part_of(memory, part, size):
 # Forward ----------------------------------------------------------------------------------------
 
 
-class ValueLayout(NamedTuple):
-    """Where each region of `observe` begins, behind all parts, and where the last one ends."""
-
-    moments: int  # windows, by time
-    series: int  # what was seen, by step of a chunk
-    sums: int  # by time
-    looks: int  # what was left and what was dropped, by look at a chunk
-    trouble: int  # by time, whether too much was dropped
-    wanted: int  # by time, whose results
-    inverse: int  # one over each step of a chunk
-    end: int
-
-
 def value_layout(rows, edges, many, parts):
-    """The memory of `observe`."""
+    """Where each region of `observe` begins, behind all parts, and where the last one ends.
+
+    moments: windows, by time. series: what was seen, by step of a chunk. sums: by time. looks: what
+    was left and what was dropped, by look at a chunk. trouble: by time, whether too much was
+    dropped. wanted: by time, whose results. inverse: one over each step of a chunk.
+    """
     width = parts * LANES
     moments = parts * part_size(rows, edges)
     series = moments + FIELDS * many * width
@@ -73,28 +63,15 @@ def value_layout(rows, edges, many, parts):
     trouble = looks + 2 * LOOKS * width
     wanted = trouble + many * width
     inverse = wanted + many * width
-    return ValueLayout(moments, series, sums, looks, trouble, wanted, inverse, inverse + CHUNK)
-
-
-class AlongLayout(NamedTuple):
-    """As `ValueLayout`, of `observe_along`."""
-
-    along: int  # parts again: how they change
-    moments: int
-    sums: int
-    changed: int  # how sums change
-    series: int
-    changes: int  # how what was seen changes
-    looks: int
-    trouble: int
-    wanted: int
-    spare: int  # next weights of a mixture that has its own from another
-    inverse: int
-    end: int
+    return moments, series, sums, looks, trouble, wanted, inverse, inverse + CHUNK
 
 
 def along_layout(rows, edges, many, parts):
-    """The memory of `observe_along`."""
+    """As `value_layout`, of `observe_along`.
+
+    along: parts again, how they change. changed, changes: of sums, and of what was seen. spare:
+    next weights of a mixture that has its own from another.
+    """
     width = parts * LANES
     along = parts * part_size(rows, edges)
     moments = along + parts * part_size(rows, edges)
@@ -107,7 +84,7 @@ def along_layout(rows, edges, many, parts):
     wanted = trouble + many * width
     spare = wanted + many * width
     inverse = spare + width
-    return AlongLayout(
+    return (
         along, moments, sums, changed, series, changes, looks, trouble, wanted, spare, inverse,
         inverse + CHUNK,
     )  # fmt: skip
@@ -131,24 +108,14 @@ def notes_size(rows, depth):
     return depth * rows * LANES
 
 
-class ReverseLayout(NamedTuple):
-    """As `ValueLayout`, of `observe_reverse`."""
-
-    moments: int
-    series: int  # how much what is seen counts, by step of a block
-    shares: int  # how much each observation counts, by time
-    units: int  # what those are multiplied by
-    sums: int  # by part
-    every: int  # notes of each step of a block, of one part
-    floors: int  # the first row that is not empty, by note
-    backs: int  # by part
-    far: int  # notes, by part
-    near: int  # notes between two of those, by part
-    end: int
-
-
 def reverse_layout(rows, edges, many, parts, depth):
-    """The memory of `observe_reverse`."""
+    """As `value_layout`, of `observe_reverse`.
+
+    series: how much what is seen counts, by step of a block. shares: how much each observation
+    counts, by time; units: what those are multiplied by. sums: by part. every: notes of each step
+    of a block, of one part. floors: the first row that is not empty, by note. backs: by part. far,
+    near: notes, and notes between two of those, by part.
+    """
     width, noted = parts * LANES, notes_size(rows, depth)
     moments = parts * part_size(rows, edges)
     series = moments + FIELDS * many * width
@@ -160,6 +127,16 @@ def reverse_layout(rows, edges, many, parts, depth):
     backs = floors + depth
     far = backs + parts * back_size(rows)
     near = far + parts * noted
-    return ReverseLayout(
-        moments, series, shares, units, sums, every, floors, backs, far, near, near + parts * noted
+    return (
+        moments,
+        series,
+        shares,
+        units,
+        sums,
+        every,
+        floors,
+        backs,
+        far,
+        near,
+        near + parts * noted,
     )

@@ -54,18 +54,19 @@ def observe(
     """What is observed, by chain and time."""
     n, edges, many, parts = counts[ROWS], counts[EDGES], counts[TIMES], counts[PARTS]
     chains, width, size = len(found), parts * LANES, part_size(n, edges)
-    room, at = rooms[worker], value_layout(n, edges, many, parts)
-    moments, series, sums, looks = (
-        room[at.moments :], room[at.series :], room[at.sums :], room[at.looks :],
-    )  # fmt: skip
-    trouble, wanted, inverse = room[at.trouble :], room[at.wanted :], room[at.inverse :]
+    room = rooms[worker]
+    at, at_series, at_sums, at_looks, at_trouble, at_wanted, at_inverse, _ = value_layout(
+        n, edges, many, parts
+    )
+    moments, series, sums, looks = room[at:], room[at_series:], room[at_sums:], room[at_looks:]
+    trouble, wanted, inverse = room[at_trouble:], room[at_wanted:], room[at_inverse:]
     for start in range(worker * width, chains, width * len(rooms)):
         busy = min(parts, (chains - start + LANES - 1) // LANES)
         for i in range(many * width):
             wanted[i] = 1.0
         for lost in (LOST, 0.0):
             steps = np.int64(0)
-            for i in range(at.moments, at.wanted):
+            for i in range(at, at_wanted):
                 room[i] = 0.0
             for part in range(busy):
                 own, first = part_of(room, part, size), start + part * LANES
@@ -115,4 +116,4 @@ def _walk(counts, starts, sources, ends, own, lost, steps, part, series, looks):
 
 def room_for(rows, edges, many, parts):
     """How many numbers `observe` needs to work in."""
-    return value_layout(rows, edges, many, parts).end
+    return value_layout(rows, edges, many, parts)[-1]

@@ -218,18 +218,22 @@ def observe_along(
     """What is observed, and how fast it changes along a direction."""
     n, edges, many, parts = counts[ROWS], counts[EDGES], counts[TIMES], counts[PARTS]
     chains, width, size = len(found), parts * LANES, part_size(n, edges)
-    room, at = rooms[worker], along_layout(n, edges, many, parts)
-    along, moments = room[at.along :], room[at.moments :]
-    sums, changed, series = room[at.sums :], room[at.changed :], room[at.series :]
-    changes, looks, trouble = room[at.changes :], room[at.looks :], room[at.trouble :]
-    wanted, spare, inverse = room[at.wanted :], room[at.spare :], room[at.inverse :]
+    room = rooms[worker]
+    (
+        at_along, at, at_sums, at_changed, at_series, at_changes, at_looks, at_trouble, at_wanted,
+        at_spare, at_inverse, _,
+    ) = along_layout(n, edges, many, parts)  # fmt: skip
+    along, moments = room[at_along:], room[at:]
+    sums, changed, series = room[at_sums:], room[at_changed:], room[at_series:]
+    changes, looks, trouble = room[at_changes:], room[at_looks:], room[at_trouble:]
+    wanted, spare, inverse = room[at_wanted:], room[at_spare:], room[at_inverse:]
     for start in range(worker * width, chains, width * len(rooms)):
         busy = min(parts, (chains - start + LANES - 1) // LANES)
         for i in range(many * width):
             wanted[i] = 1.0
         for lost in (LOST, 0.0):
             steps = np.int64(0)
-            for i in range(at.moments, at.wanted):
+            for i in range(at, at_wanted):
                 room[i] = 0.0
             for part in range(busy):
                 own, beside = part_of(room, part, size), part_of(along, part, size)
@@ -290,4 +294,4 @@ def _walk(
 
 def room_for_along(rows, edges, many, parts):
     """How many numbers `observe_along` needs to work in."""
-    return along_layout(rows, edges, many, parts).end
+    return along_layout(rows, edges, many, parts)[-1]

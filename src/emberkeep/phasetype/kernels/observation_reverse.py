@@ -200,8 +200,12 @@ def observe_reverse(
     n, edges, many, depth = counts[ROWS], counts[EDGES], counts[TIMES], counts[DEPTH]
     chains, parts = len(by_rate), counts[PARTS]
     width, size = parts * LANES, part_size(n, edges)
-    room, at = rooms[worker], reverse_layout(n, edges, many, parts, depth)
-    moments, shares, units = room[at.moments :], room[at.shares :], room[at.units :]
+    room = rooms[worker]
+    at, _, at_shares, at_units, at_sums, at_every, _, at_backs, at_far, _, _ = reverse_layout(
+        n, edges, many, parts, depth
+    )
+    moments, shares, units = room[at:], room[at_shares:], room[at_units:]
+    sums, backs = room[at_sums:], room[at_backs:]
     for start in range(worker * width, chains, width * len(rooms)):
         busy = min(parts, (chains - start + LANES - 1) // LANES)
         steps = np.int64(0)
@@ -215,30 +219,36 @@ def observe_reverse(
             shares_of(first, part, chains, counts, sought, shares, units)
             more = windows_back(first, part, chains, counts, when, values, shares, own, moments)
             steps = max(steps, more)
-        for i in range(at.sums, at.every):
+        for i in range(at_sums, at_every):
             room[i] = 0.0
-        for i in range(at.backs, at.far):
+        for i in range(at_backs, at_far):
             room[i] = 0.0
-        _back_through(counts, starts, sources, ends, room, at, busy, steps)
+        _back_through(counts, starts, sources, ends, room, busy, steps)
         for b in range(min(width, chains - start)):
             part = b // LANES
             _put_gradient(
                 counts, sources, start + b, b % LANES, units[b], part_of(room, part, size),
-                part_of(room[at.sums :], part, sums_size(n, edges)),
-                part_of(room[at.backs :], part, back_size(n)),
+                part_of(sums, part, sums_size(n, edges)),
+                part_of(backs, part, back_size(n)),
                 by_rate, by_leaving, by_initial, by_watched,
             )  # fmt: skip
 
 
-def _back_through(counts, starts, sources, ends, room, at, busy, steps):
+def _back_through(counts, starts, sources, ends, room, busy, steps):
     """From the last step to the first, with checkpoints at two levels; see above."""
     n, edges, depth = counts[ROWS], counts[EDGES], counts[DEPTH]
     size, noted = part_size(n, edges), notes_size(n, depth)
-    series, every, floors = room[at.series :], room[at.every :], room[at.floors :]
-    backs, sums = room[at.backs :], room[at.sums :]
+    at, at_series, at_shares, _, at_sums, at_every, at_floors, at_backs, at_far, at_near, _ = (
+        reverse_layout(n, edges, counts[TIMES], counts[PARTS], depth)
+    )
+    moments, shares, series = room[at:], room[at_shares:], room[at_series:]
+    every, floors, all_far, all_near = (
+        room[at_every:], room[at_floors:], room[at_far:], room[at_near:],
+    )  # fmt: skip
+    backs, sums = room[at_backs:], room[at_sums:]
     here, there = place(edges + 2 * n), place(edges + 3 * n)
     for part in range(busy):
-        own, far = part_of(room, part, size), part_of(room[at.far :], part, noted)
+        own, far = part_of(room, part, size), part_of(all_far, part, noted)
         if steps > depth * depth:
             _note_steps(
                 counts, starts, sources, ends, own, here, there, steps, depth * depth, far, floors
@@ -250,19 +260,19 @@ def _back_through(counts, starts, sources, ends, room, at, busy, steps):
         from_a = a * depth * depth
         to_a = min(from_a + depth * depth, steps)
         for part in range(busy):
-            own, far = part_of(room, part, size), part_of(room[at.far :], part, noted)
+            own, far = part_of(room, part, size), part_of(all_far, part, noted)
             _put(counts, far, a, own, here, there)
             _note_steps(
                 counts, starts, sources, ends, own, here, there,
                 to_a - from_a if to_a - from_a > depth else 1, depth,
-                part_of(room[at.near :], part, noted), floors,
+                part_of(all_near, part, noted), floors,
             )  # fmt: skip
         for b in range((to_a - from_a - 1) // depth, -1, -1):
             begin = from_a + b * depth
             end = min(begin + depth, to_a)
-            counting(counts, room[at.moments :], room[at.shares :], begin, end, series)
+            counting(counts, moments, shares, begin, end, series)
             for part in range(busy):
-                own, near = part_of(room, part, size), part_of(room[at.near :], part, noted)
+                own, near = part_of(room, part, size), part_of(all_near, part, noted)
                 _put(counts, near, b, own, here, there)
                 _note_steps(
                     counts, starts, sources, ends, own, here, there, end - begin, 1, every, floors
@@ -305,4 +315,4 @@ def _down(value, scale, share):
 
 def room_for_reverse(rows, edges, many, parts, depth):
     """How many numbers `observe_reverse` needs to work in."""
-    return reverse_layout(rows, edges, many, parts, depth).end
+    return reverse_layout(rows, edges, many, parts, depth)[-1]
