@@ -8,10 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.inference.posterior import Posterior
+    from emberkeep.phasetype.inference.samples import Samples
 
 
-def to_inference_data(posterior: Posterior) -> Any:
+def to_inference_data(posterior: Samples) -> Any:
     """Groups posterior (a variable for each parameter), sample_stats (lp) and observed_data.
 
     Restarts of particles are its chains.

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.inference.posterior import Posterior
+    from emberkeep.phasetype.inference.samples import Samples
 
     Values = np.ndarray[Any, Any]
 
@@ -83,7 +83,7 @@ class Diagnostics:
 
 
 @in_double
-def diagnose(posterior: Posterior, *, against_nuts: bool, seed: int) -> Diagnostics:
+def diagnose(posterior: Samples, *, against_nuts: bool, seed: int) -> Diagnostics:
     """All checks."""
     generator = np.random.default_rng([seed, 1])
     discrepancy, p_value = stein_discrepancy(posterior, generator)
@@ -110,7 +110,7 @@ def diagnose(posterior: Posterior, *, against_nuts: bool, seed: int) -> Diagnost
     return Diagnostics(found, discrepancy, p_value, distinct, impossible, share, ratio)
 
 
-def stein_discrepancy(posterior: Posterior, generator: Any) -> tuple[float, float]:
+def stein_discrepancy(posterior: Samples, generator: Any) -> tuple[float, float]:
     """The discrepancy in standardised coordinates, and its p-value by the wild bootstrap.
 
     For restarts of a multimodal posterior these are the coordinates of each restart's own mode.
@@ -158,7 +158,7 @@ def mixing(chains: Values) -> tuple[Values, Values]:
     return np.atleast_1d(np.asarray(rhat)), np.atleast_1d(np.asarray(ess))
 
 
-def _piled(posterior: Posterior) -> list[str]:
+def _piled(posterior: Samples) -> list[str]:
     """Parameters of which many samples are at a bound."""
     flags: list[str] = []
     for index, (name, each) in enumerate(
@@ -181,7 +181,7 @@ def _piled(posterior: Posterior) -> list[str]:
     return flags
 
 
-def _of_particles(posterior: Posterior) -> tuple[float, list[str]]:
+def _of_particles(posterior: Samples) -> tuple[float, list[str]]:
     flags: list[str] = []
     runs, count, size = posterior.points.shape
     distinct = sum(
@@ -209,7 +209,7 @@ def _distinct(points: Values, frame: Any) -> float:
     return float(np.sum(1 / np.sum(distances < APART, axis=1)))
 
 
-def _disagreement(posterior: Posterior) -> list[str]:
+def _disagreement(posterior: Samples) -> list[str]:
     # In unconstrained coordinates, where no tail decides.
     means, spreads = posterior.points.mean(axis=1), posterior.points.std(axis=1)
     typical = np.maximum(spreads.mean(axis=0), np.finfo(float).tiny)
@@ -225,7 +225,7 @@ def _disagreement(posterior: Posterior) -> list[str]:
     return [flag]
 
 
-def _of_chains(posterior: Posterior) -> tuple[float, list[str]]:
+def _of_chains(posterior: Samples) -> tuple[float, list[str]]:
     flags: list[str] = []
     rhat, ess = mixing(posterior.chains)
     if np.nanmax(rhat, initial=1.0) > MOST_RHAT:
@@ -239,7 +239,7 @@ def _of_chains(posterior: Posterior) -> tuple[float, list[str]]:
     return float(ess.min()), flags
 
 
-def compare_spread(posterior: Posterior, seed: int) -> tuple[Values, list[str]]:
+def compare_spread(posterior: Samples, seed: int) -> tuple[Values, list[str]]:
     """Standard deviations over those of a short run of NUTS, and where they are too far off."""
     chains = Chains(NUTS_DRAWS, NUTS_WARMUP, 0.8)
     reference = run_chains(posterior.posed, chains, count=NUTS_CHAINS, seed=seed)

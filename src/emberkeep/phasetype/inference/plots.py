@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.inference.posterior import Posterior
+    from emberkeep.phasetype.inference.samples import Samples
 
     Values = np.ndarray[Any, Any]
 
@@ -26,7 +26,7 @@ def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Any, 
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def plot_trace(posterior: Posterior) -> Any:
+def plot_trace(posterior: Samples) -> Any:
     """Of particles, mean and standard deviation by step; of chains, draws."""
     figure, axes = _figure(len(posterior.names), 1, 7.0, 1.8 * len(posterior.names) + 0.5)
     for index, name in enumerate(posterior.names):
@@ -46,7 +46,7 @@ def plot_trace(posterior: Posterior) -> Any:
     return figure
 
 
-def plot_pairs(posterior: Posterior) -> Any:
+def plot_pairs(posterior: Samples) -> Any:
     """Histograms on the diagonal, samples below it."""
     size = len(posterior.names)
     figure, axes = _figure(size, size, SIDE_INCHES * size + 0.5, SIDE_INCHES * size + 0.5)
@@ -67,7 +67,7 @@ def plot_pairs(posterior: Posterior) -> Any:
     return figure
 
 
-def plot_predictive(posterior: Posterior, draws: int) -> Any:
+def plot_predictive(posterior: Samples, draws: int) -> Any:
     """What was observed as a histogram; the median density of samples, and a band of 95%."""
     posed = posterior.posed
     given = posed.observations.given
@@ -99,7 +99,7 @@ def _grid(seen: Values, *, is_discrete: bool) -> Values:
 
 
 @in_double
-def _densities(posterior: Posterior, draws: int, grids: list[Values]) -> list[Values]:
+def _densities(posterior: Samples, draws: int, grids: list[Values]) -> list[Values]:
     """By kind: a row for each of some samples."""
     jax = require("jax")
     model = posterior.posed.problem.model

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from emberkeep.phasetype.inference.arviz_data import to_inference_data
+from emberkeep.phasetype.inference.diagnostics import Diagnostics, diagnose, mixing
+from emberkeep.phasetype.inference.plots import plot_pairs, plot_predictive, plot_trace
+from emberkeep.phasetype.inference.samples import Samples
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from emberkeep.phasetype.inference.diagnostics import Diagnostics
-    from emberkeep.phasetype.inference.history import History
-    from emberkeep.phasetype.inference.information import Information
-    from emberkeep.phasetype.inference.modes import Frame
-    from emberkeep.phasetype.inference.setup import Posed
+    import numpy as np
 
     Values = np.ndarray[Any, Any]
 
@@ -58,8 +56,7 @@ class Summary:
 
 
 @final
-@frozen
-class Posterior:
+class Posterior(Samples):
     """Samples of a posterior.
 
     Attributes:
@@ -79,56 +76,10 @@ class Posterior:
         seconds: how long it took.
     """
 
-    method: str
-    chains: Values
-    points: Values
-    heights: Values
-    slopes: Values
-    frames: tuple[Frame, ...]
-    histories: tuple[History, ...]
-    iterations: tuple[int, ...]
-    settled: bool
-    divergences: int
-    posed: Posed
-    information: Information
-    unclear: tuple[str, ...]
-    seconds: float
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the parameters."""
-        return self.posed.names
-
-    @property
-    def samples(self) -> Values:
-        """All samples: a row each, a column for each parameter."""
-        return self.chains.reshape(-1, self.chains.shape[-1])
-
-    @property
-    def mean(self) -> Values:
-        """Of each parameter."""
-        return self.samples.mean(axis=0)
-
-    @property
-    def std(self) -> Values:
-        """The standard deviation of each parameter."""
-        return self.samples.std(axis=0)
-
-    @property
-    def cov(self) -> Values:
-        """The covariances of parameters."""
-        return np.cov(self.samples, rowvar=False, bias=True).reshape(self.mean.size, -1)
-
-    def quantile(self, p: Any) -> Values:
-        """Quantiles of each parameter, along the last axis."""
-        return np.moveaxis(np.quantile(self.samples, p, axis=0), -1, 0)
-
     def summary(self) -> Summary:
         """Means, standard deviations and quantiles; for chains also how well they mixed."""
         rhat = ess = None
         if self.method == "nuts":
-            from emberkeep.phasetype.inference.diagnostics import mixing
-
             rhat, ess = mixing(self.chains)
         return Summary(self.names, self.mean, self.std, self.quantile(QUANTILES), rhat, ess)
 
@@ -140,32 +91,22 @@ class Posterior:
                 that finds what particles cannot know of themselves, at the price of some seconds.
             seed: of what is random in it.
         """
-        from emberkeep.phasetype.inference.diagnostics import diagnose
-
         return diagnose(self, against_nuts=against_nuts, seed=seed)
 
     def to_inference_data(self) -> Any:
         """ArviZ's InferenceData: posterior, sample statistics and what was observed."""
-        from emberkeep.phasetype.inference.arviz_data import to_inference_data
-
         return to_inference_data(self)
 
     def plot_trace(self) -> Any:
         """Mean and spread by step, or draws by chain; a matplotlib figure."""
-        from emberkeep.phasetype.inference.plots import plot_trace
-
         return plot_trace(self)
 
     def plot_pairs(self) -> Any:
         """Each parameter, and each against each other; a matplotlib figure."""
-        from emberkeep.phasetype.inference.plots import plot_pairs
-
         return plot_pairs(self)
 
     def plot_predictive(self, draws: int = 100) -> Any:
         """What was observed, and the densities that samples give; a matplotlib figure."""
-        from emberkeep.phasetype.inference.plots import plot_predictive
-
         return plot_predictive(self, draws)
 
     def __repr__(self) -> str:
