@@ -8,7 +8,7 @@ import numpy as np
 
 from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.kernels.accuracy import SLACK
-from emberkeep.phasetype.reachability import closure
+from emberkeep.phasetype.kernels.state_space import mark_reached
 from emberkeep.startup_records import final, frozen, replace
 
 TYPE_CHECKING = False
@@ -238,3 +238,16 @@ def check_ways(states: States, edges: Edges, initial: Values) -> None:
             f"From state {states.label(int(np.flatnonzero(~ending)[0]))!r} no absorbing state can "
             "be reached: the chain may never end. Add an edge that leads out"
         )
+
+
+def closure(inside: Values, sources: Values, targets: Values) -> Values:
+    """All vertices that can be reached from some along edges."""
+    count = len(inside)
+    starts = np.zeros(count + 1, np.uint32)
+    starts[1:] = np.cumsum(np.bincount(sources, minlength=count))
+    order = np.argsort(sources, kind="stable")
+    marked = np.ascontiguousarray(inside, np.uint8)
+    mark_reached(
+        starts, targets[order].astype(np.uint32), marked, np.empty(count, np.int64), count=1
+    )
+    return marked.astype(bool)

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from emberkeep.phasetype.assembly import closure
 from emberkeep.phasetype.chains import Chain, assembled
 from emberkeep.phasetype.doubling import doubled, work
 from emberkeep.phasetype.errors import TooStiff
 from emberkeep.phasetype.kernels.accuracy import MOST_STEPS
 from emberkeep.phasetype.kernels.propagation import propagate
-from emberkeep.phasetype.reachability import closure
 from emberkeep.phasetype.uniformisation import poisson_weights
 from emberkeep.startup_records import replace
 

@@ -1,4 +1,8 @@
-"""The graph of a phase-type distribution: states, and how the chain goes from one to another."""
+"""The graph of a phase-type distribution: states, and how the chain goes from one to another.
+
+Each way to make, hash or draw one is imported by who asks for it, as few need more than one of
+them; and so is what needs JAX.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ import numpy as np
 
 from emberkeep.phasetype.constructors import Draft
 from emberkeep.phasetype.errors import InvalidGraph
-from emberkeep.phasetype.structure import Definition, Structure
+from emberkeep.phasetype.phase_type import PhaseType
+from emberkeep.phasetype.structure import Definition
 from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
@@ -63,7 +68,7 @@ def graph_of(definition: Definition) -> Graph:
 
 
 @final
-class Graph(Structure):
+class Graph(PhaseType):
     """A Markov chain that ends: how long that takes, and what it gathers until then, is phase-type.
 
     Frozen. It is made by `from_callback`, `from_frontier`, `from_matrix` or `builder`; or, as other
@@ -337,150 +342,6 @@ class Graph(Structure):
 
         check_call(graph, discrete, None)
         return open_model(graph, rewards, nr_moments)
-
-    # The distribution -----------------------------------------------------------------------------
-
-    def expectation(self, theta: Any = None, *, rewards: Any = None) -> Any:
-        """The mean of the time until the chain ends, or of the rewards that it gathers.
-
-        Args:
-            theta: a parameter vector, or rows of them; results then have an axis for them, first.
-            rewards: what each state earns by time or step: by vertex; by vertex and kind; or a
-                function of the state. By default 1.
-        """
-        from emberkeep.phasetype.moments import expectation
-
-        return expectation(self, theta, rewards)
-
-    def moments(self, k: int, theta: Any = None, *, rewards: Any = None) -> Any:
-        """The raw moments of orders 1 to k."""
-        from emberkeep.phasetype.moments import moments
-
-        return moments(self, k, theta, rewards)
-
-    def variance(self, theta: Any = None, *, rewards: Any = None) -> Any:
-        """The variance; without cancellation."""
-        from emberkeep.phasetype.moments import variance
-
-        return variance(self, theta, rewards)
-
-    def covariance(self, rewards: Any, others: Any = None, theta: Any = None) -> Any:
-        """The covariance of two rewards, or the matrix of those of several kinds."""
-        from emberkeep.phasetype.moments import covariance
-
-        return covariance(self, theta, rewards, others)
-
-    def gradient(self, theta: Any, *, order: int = 1, rewards: Any = None) -> tuple[Any, Any]:
-        """A raw moment and its derivatives by parameter; exact."""
-        from emberkeep.phasetype.moments import gradient
-
-        return gradient(self, theta, order, rewards)
-
-    def sojourn_times(self, theta: Any = None) -> Any:
-        """By vertex: the time that is spent there, on average (in discrete time, visits)."""
-        from emberkeep.phasetype.linear_systems import read_theta
-        from emberkeep.phasetype.moments import Eliminated, sojourn
-
-        vectors, single = read_theta(self, theta)
-        with Eliminated(self, vectors) as system:
-            found = sojourn(system)
-        return found[0] if single else found
-
-    def waiting_times(self, theta: Any = None, *, rewards: Any = None) -> Any:
-        """By vertex: the mean of the rest, for a chain that is there now."""
-        from emberkeep.phasetype.linear_systems import read_theta
-        from emberkeep.phasetype.moments import Eliminated, waiting
-        from emberkeep.phasetype.rewards import one_kind
-
-        vectors, single = read_theta(self, theta)
-        with Eliminated(self, vectors) as system:
-            found = system.by_vertex(waiting(system, one_kind(self, rewards)))
-        return found[0] if single else found
-
-    def pdf(self, times: Any, theta: Any = None) -> Any:
-        """The density, to 1e-10 of its peak or better; in discrete time the probability mass."""
-        from emberkeep.phasetype.distribution import density
-
-        return density(self, times, theta)
-
-    def pmf(self, steps: Any, theta: Any = None) -> Any:
-        """The probability of ending with a step; in discrete time.
-
-        Raises:
-            InvalidGraph: the graph is continuous.
-        """
-        if not self.is_discrete:
-            raise InvalidGraph(f"{self.name} is continuous: it has a density, pdf(times)")
-        return self.pdf(steps, theta)
-
-    def cdf(self, times: Any, theta: Any = None) -> Any:
-        """The probability that it takes no longer."""
-        from emberkeep.phasetype.distribution import cumulative
-
-        return cumulative(self, times, theta)
-
-    def survival(self, times: Any, theta: Any = None) -> Any:
-        """The probability that it takes longer; small ones are as precise as large ones."""
-        from emberkeep.phasetype.distribution import survival
-
-        return survival(self, times, theta)
-
-    def quantile(self, probabilities: Any, theta: Any = None) -> Any:
-        """The least times that are not exceeded with given probabilities."""
-        from emberkeep.phasetype.distribution import quantile
-
-        return quantile(self, probabilities, theta)
-
-    def state_probabilities(self, times: Any, theta: Any = None) -> Any:
-        """By time and vertex: the probability of being there."""
-        from emberkeep.phasetype.distribution import state_probabilities
-
-        return state_probabilities(self, times, theta)
-
-    def accumulated_rewards(self, times: Any, theta: Any = None, *, rewards: Any = None) -> Any:
-        """What was earned up to times, on average; by kind of reward where there are several."""
-        from emberkeep.phasetype.distribution import accumulated
-
-        return accumulated(self, times, rewards, theta)
-
-    def laplace_transform(self, s: Any, theta: Any = None, *, rewards: Any = None) -> Any:
-        """E[exp(-s Y)], for real s that are not negative."""
-        from emberkeep.phasetype.distribution import laplace
-
-        return laplace(self, s, theta, rewards)
-
-    def joint_probabilities(
-        self, counts: Any, theta: Any = None, *, rewards: Any = None, rate: Any = 1.0
-    ) -> Any:
-        """Probabilities of numbers of events that come at the rate of rewards: mutations, say.
-
-        Args:
-            counts: up to how many of each kind.
-            theta: parameters.
-            rewards: by vertex and kind.
-            rate: of events by reward; one, or by kind.
-
-        Returns:
-            An array with an axis for each kind: at [i, j], the probability of i and j.
-        """
-        from emberkeep.phasetype.distribution import joint_probabilities
-
-        return joint_probabilities(self, counts, rewards, rate, theta)
-
-    def sample(
-        self, size: int = 1, theta: Any = None, *, rewards: Any = None, seed: int | None = None
-    ) -> Any:
-        """Draw from the distribution by running the chain.
-
-        Args:
-            size: how many.
-            theta: one parameter vector.
-            rewards: by vertex, or by vertex and kind; draws then have a column for each kind.
-            seed: the same gives the same, whatever the number of threads.
-        """
-        from emberkeep.phasetype.sampling import sample
-
-        return sample(self, size, theta, rewards, seed)
 
     def reward_transform(self, rewards: Any, theta: Any = None) -> Graph:
         """The graph whose time until the end is what this one earns.

@@ -6,10 +6,9 @@ import numpy as np
 
 from emberkeep.elimination.factors import Factors
 from emberkeep.elimination.layout import BAD_WEIGHT
-from emberkeep.phasetype.assembly import check_weights
+from emberkeep.phasetype.assembly import check_weights, closure
 from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.numeric import as_numbers
-from emberkeep.phasetype.reachability import closure
 from emberkeep.phasetype.trace import rows_of
 from emberkeep.startup_records import final
 
