@@ -141,6 +141,16 @@ def test_a_name_loads_its_home_alone():
     assert ours == ["emberkeep", "emberkeep.errors"]
 
 
+def test_artifacts_are_there_without_a_keep():
+    loaded = modules_after("from emberkeep.keep import Answer, Artifact")
+    assert "emberkeep.keep.artifact" in loaded
+    assert "emberkeep.keep.keep" not in loaded
+    modules_after(
+        "from emberkeep import Keep\nfrom emberkeep.keep import Keep as same\nassert same is Keep\n"
+        "import emberkeep.keep\nassert not hasattr(emberkeep.keep, 'Keeep')"
+    )
+
+
 def test_a_warm_hit_loads_what_it_needs_and_no_more(tmp_path):
     program = f"""
 from emberkeep import Keep

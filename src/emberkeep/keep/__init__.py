@@ -1,6 +1,7 @@
 """The one place where hit, miss and time are decided.
 
 `keep` has what a hit needs, `miss` the rest: look up → lease → look again → build → publish.
+What a hit does not need is imported within functions: a module costs it a tenth of a millisecond.
 """
 
 TYPE_CHECKING = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emberkeep.errors import Unkeyable
 from emberkeep.keys import fingerprint_mapping
 from emberkeep.keys.fingerprint import branch
 from emberkeep.startup_records import final, frozen
@@ -49,8 +50,6 @@ def make_key(
 
 def _require_text(value: object, label: str) -> None:
     if not isinstance(value, str):
-        from emberkeep.errors import Unkeyable
-
         kind = type(value).__qualname__
         raise Unkeyable(label, f"is {value!r}, a {kind}", "Pass text; it becomes a folder's name")
 
@@ -60,8 +59,6 @@ def require_name(key: Key) -> None:
     for label, text in (("kind", key.kind), ("name", key.name)):
         problem = objection(text)
         if problem is not None:
-            from emberkeep.errors import Unkeyable
-
             remedy = "Give it another: it is shown, becomes a folder's name, and goes into bundles"
             raise Unkeyable(label, f"{text[:40]!r} {problem}", remedy)
 

@@ -16,8 +16,8 @@ from emberkeep.keep.artifact import (
     require_name,
 )
 from emberkeep.keep.reports import Trouble, install_time_logger, log, span
-from emberkeep.startup_records import final
-from emberkeep.store.counts import Counts
+from emberkeep.startup_records import final, replace
+from emberkeep.store.counts import Counts, read_totals
 from emberkeep.store.directory import Directory
 from emberkeep.store.layers import Later, Layered, Memory, Places, ReadOnly
 from emberkeep.store.protocol import ABSENT, DAMAGED, DISABLED, UNREADABLE, Key, Miss, Notebook
@@ -134,8 +134,6 @@ class Keep:
         self._counts.flush()
         if self._local is None or self.settings.read_only:
             return self._counts.totals()
-        from emberkeep.store.counts import read_totals
-
         try:
             return read_totals(self._local.root)
         except OSError as problem:
@@ -178,7 +176,6 @@ class Keep:
 
     def _open_place(self, place: Place) -> Store:
         from emberkeep.sharing.folder import open_place
-        from emberkeep.startup_records import replace
 
         if self.settings.read_only:
             place = replace(place, {"read_only": True})

@@ -12,6 +12,7 @@ from emberkeep.keep.artifact import Artifact, artifact_of, is_refused
 from emberkeep.keep.notices import Notice, Waiting
 from emberkeep.keep.reports import NO_SPAN, log, span
 from emberkeep.keep.turn import Turn
+from emberkeep.lease.local import open_lock
 from emberkeep.lease.protocol import open_owner
 from emberkeep.lease.wait import Wait
 from emberkeep.settings import has_limits
@@ -21,6 +22,7 @@ from emberkeep.store.layers import Layered
 from emberkeep.store.manifest import copy_layout
 from emberkeep.store.manifest_writing import compose
 from emberkeep.store.protocol import BlobRef, Kept, Manifest, Miss
+from emberkeep.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,8 +129,6 @@ class Builder:
 
     def _open_lock(self) -> FileIO | None:
         """The owner of the lease on this host; without one, there is none."""
-        from emberkeep.lease.local import open_lock
-
         try:
             return open_lock()
         except OSError as problem:  # no descriptors are left
@@ -376,6 +376,4 @@ def _open(place: Later) -> SharedStore:
 
 
 def _made_by() -> dict[str, str]:
-    from emberkeep.version import __version__
-
     return {"emberkeep": __version__, "python": sys.version.partition(" ")[0]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from emberkeep.lease.claims import claim
+from emberkeep.lease.local import acquire
 from emberkeep.startup_records import final, sha256
 
 TYPE_CHECKING = False
@@ -77,8 +78,6 @@ class Turn:
         if not self._leases:
             return
         if self._root is not None and self.lock is not None:
-            from emberkeep.lease.local import acquire
-
             folder = os.path.join(self._root, "leases")
             here = acquire(folder, self._name, no_lease_here, owner=self.lock, wait=self.wait)
             if here is not None:

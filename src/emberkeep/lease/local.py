@@ -5,6 +5,7 @@ The kernel lets go of it when its holder dies, however it dies, and when its own
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from _io import FileIO
@@ -195,8 +196,6 @@ def _lock(path: str, owner: FileIO) -> str | None:
     An empty text stands for a holder that has not written its token yet. The file is put in the
     place of the owner's before it is locked, so that no lock is ever anybody else's.
     """
-    import fcntl
-
     descriptor = _open(path)
     try:
         os.dup2(descriptor, owner.fileno(), inheritable=False)
@@ -268,8 +267,6 @@ def _raise_failure(path: str, seen: set[str]) -> None:
 
 def _unlock(owner: FileIO) -> None:
     """Let go of the lock, for copies of the descriptor, too: in children that were forked."""
-    import fcntl
-
     try:
         fcntl.flock(owner.fileno(), fcntl.LOCK_UN)
     except OSError:

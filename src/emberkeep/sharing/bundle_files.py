@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from emberkeep.errors import StoreProblem
 from emberkeep.sharing.bundle.frames import BEGINNING
 from emberkeep.store import files
+from emberkeep.trust.edits import change_trust, with_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,8 +61,6 @@ def _may_go(path: str) -> bool:
 
 def pin_builds(config_dir: str | None, index: BundleIndex, builds: Iterable[str]) -> None:
     """Importing is the user's word that these builds may run here."""
-    from emberkeep.trust.edits import change_trust, with_entry
-
     origin = f"{index.name} {index.version}"
     wanted = sorted(set(builds))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 
@@ -256,8 +257,6 @@ def _remove_left_over(directory: Directory, name: str, facts: Facts) -> bool:
         return directory.objects.remove(name, facts.version)
     if not name.startswith("leases/"):
         return directory.objects.remove(name)
-    import fcntl
-
     try:
         descriptor = in_folder(
             directory.root,

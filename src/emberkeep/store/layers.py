@@ -22,25 +22,30 @@ if TYPE_CHECKING:
 # One for all of a process, held over a fork: a child that was forked while another thread held
 # it would wait forever. `_thread`, not `threading`: the same lock without an import of 5 ms.
 _lock = allocate_lock()
-_taken: list[bool] = []  # for a fork
 
 
-def _before_fork() -> None:
-    _lock.acquire()
-    _taken.append(True)
+@final
+class _Fork:
+    """Whether that lock is held for a fork."""
+
+    def __init__(self) -> None:
+        self._is_held = False
+
+    def begin(self) -> None:
+        """Hold it."""
+        _lock.acquire()
+        self._is_held = True
+
+    def end(self) -> None:
+        """Let go; nothing, where this module came in the midst of a fork, which waited for that."""
+        if self._is_held:
+            self._is_held = False
+            _lock.release()
 
 
-def _after_fork() -> None:
-    """Nothing, where this module came in the midst of a fork, which waited for that."""
-    if _taken:
-        _taken.clear()
-        _lock.release()
-
-
+_fork = _Fork()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
-    )
+    os.register_at_fork(before=_fork.begin, after_in_parent=_fork.end, after_in_child=_fork.end)
 
 
 THREADS = 1024  # of which it is remembered what was said when they asked last

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from emberkeep.errors import StoreProblem
+from emberkeep.keys.explain import Difference, explain
+from emberkeep.keys.fingerprint import branch
 from emberkeep.startup_records import final, frozen
 from emberkeep.store.inspection import is_named
 from emberkeep.store.manifest_writing import read_ingredients
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from emberkeep.keys import Fingerprint
-    from emberkeep.keys.explain import Difference
     from emberkeep.store.directory import Directory
     from emberkeep.store.protocol import Entry, Manifest
 
@@ -32,9 +33,6 @@ def compare(
     before: Mapping[str, Fingerprint], after: Mapping[str, Fingerprint]
 ) -> tuple[Difference, ...]:
     """Every leaf in which the ingredients of two keys differ, both halves."""
-    from emberkeep.keys.explain import explain
-    from emberkeep.keys.fingerprint import branch
-
     return explain(*(branch("key", sorted(halves.items())) for halves in (before, after)))
 
 
@@ -75,8 +73,6 @@ def _neighbours(
     name: str | None,
     before: float | None,
 ) -> Iterator[Neighbour]:
-    from emberkeep.keys.explain import Difference
-
     for entry in entries:
         manifest, document = directory.read_entry(entry)
         if isinstance(manifest, Miss) or (before is not None and manifest.made_at >= before):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 
 from emberkeep.errors import InvalidSetting, StoreProblem
@@ -27,8 +28,6 @@ def change_trust(config_dir: str | None, change: Callable[[Trust], Trust]) -> Tr
             "There is no home to write down whom you trust. Set EMBERKEEP_CONFIG_DIR to a "
             "private folder"
         )
-    import fcntl
-
     path = os.path.join(config_dir, TRUST_FILE)
     try:
         files.make_folder(config_dir)

@@ -11,6 +11,7 @@ from emberkeep.store.manifest import read_document, read_stamps
 from emberkeep.store.protocol import Miss
 from emberkeep.trust.judge import ALTERED
 from emberkeep.trust.seals import NOT_OURS
+from emberkeep.trust.signatures import is_public_key, is_revoked_by, manifest_message
 from emberkeep.trust.trust_list import UNREADABLE
 
 TYPE_CHECKING = False
@@ -36,7 +37,6 @@ def statement_name(public: str) -> str:
 def signed_with(key: SigningKey, document: bytes) -> bytes:
     """A document with the signature of a key beside those that it has."""
     from emberkeep.store.manifest_writing import signed
-    from emberkeep.trust.signatures import manifest_message
 
     return signed(document, key.public, lambda payload: key.sign(manifest_message(payload)))
 
@@ -189,8 +189,6 @@ class Others:
                     self._unwritten.append(public)
 
     def _read_statement(self, signer: str) -> bool:
-        from emberkeep.trust.signatures import is_public_key, is_revoked_by
-
         if self._revocations is None or not is_public_key(signer):
             return False
         try:

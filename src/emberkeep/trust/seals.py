@@ -13,6 +13,7 @@ from emberkeep.errors import Untrusted
 from emberkeep.startup_records import final, sha256
 from emberkeep.store import files
 from emberkeep.store.manifest import NO_SEAL, read_document, read_stamps
+from emberkeep.store.protocol import Miss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,7 +164,6 @@ class OwnKeep:
             Untrusted: nobody who counts vouches for it.
         """
         from emberkeep.store.manifest_writing import resealed, with_signatures
-        from emberkeep.store.protocol import Miss
 
         stamps = read_stamps(document)
         if stamps is not None and self._sealer.is_ours(stamps.digest, stamps.seal):
