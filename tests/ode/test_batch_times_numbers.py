@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from emberkeep.errors import EmberkeepError, InvalidPlan, SolveFailed
 from emberkeep.ode.batch import make_batch
+from emberkeep.ode.control.presets import PRESETS
+from emberkeep.ode.kernel.call import SETTINGS
 from emberkeep.ode.plan import make_plan
 from emberkeep.ode.result import Result
+from emberkeep.ode.running.passed import PARTS
 from emberkeep.ode.system.system import System
-from emberkeep.ode.times import make_intervals, make_times
+from emberkeep.ode.times import make_intervals, make_times, require_room
 from emberkeep.ode.tolerances import Numbers, kernel_numbers
 from emberkeep.startup_records import replace
 
@@ -36,13 +39,13 @@ def fetched(batch, begin=0, end=None):
     """What each trajectory of a chunk gets, found as kernels find it."""
     end = batch.runs if end is None else end
     values = np.full(batch.chunk_size(end - begin), np.nan)
-    sources = np.empty(3 * len(batch.columns), np.int64)
+    sources = np.empty(PARTS * len(batch.columns), np.int64)
     batch.fill(begin, end, values, sources)
     rows = []
     for run in range(end - begin):
         row = []
-        for offset, stride, length in sources.reshape(-1, 3):
-            shift = 0 if length == 1 else run if stride == 0 else (begin + run) // stride % length
+        for offset, step, stride, length in sources.reshape(-1, PARTS):
+            shift = (begin + run) // stride % length if stride else step * run
             row.append(values[offset + shift])
         rows.append(row)
     return np.array(rows)
@@ -202,7 +205,7 @@ class TestBatch:
 class TestTimes:
     def test_a_span_alone(self):
         times = make_times((1, 4), None)
-        assert (times.start, times.end, times.span, times.direction) == (1.0, 4.0, 3.0, 1.0)
+        assert (*times.shared, times.span, times.direction) == (1.0, 4.0, 3.0, 1.0)
         assert times.saves is None
         assert times.elapsed.size == 0
 
@@ -218,7 +221,7 @@ class TestTimes:
 
     @pytest.mark.parametrize("span", [[0, 1], np.array([0, 1]), "01", (np.float32(0), True)])
     def test_spans_of_any_sort(self, span):
-        assert (make_times(span, None).start, make_times(span, None).end) == (0.0, 1.0)
+        assert make_times(span, None).shared == (0.0, 1.0)
 
     @pytest.mark.parametrize("span", [5, (1,), (1, 2, 3), ("a", 1), None, (None, 1), (1, 1j)])
     def test_what_is_no_span(self, span):
@@ -320,7 +323,7 @@ class TestTimes:
         assert f"must lie within t_span, {span[0]} to {span[1]}" in message
         assert f"{saves[0]:g} to {saves[-1]:g}" in message
 
-    @pytest.mark.parametrize("saves", [[], np.ones((2, 2)), [[0.5]]])
+    @pytest.mark.parametrize("saves", [[], np.ones((2, 2, 2)), [[[0.5]]]])
     def test_times_of_another_shape(self, saves):
         message = refused(make_times, (0, 1), saves)
         assert f"its shape is {np.shape(saves)}" in message
@@ -334,6 +337,69 @@ class TestTimes:
             assert "save_at" in str(problem)  # noqa: PT017
 
 
+class TestTimesOfTheirOwn:
+    def test_spans(self):
+        times = make_times(([0, 1, 2], 4.0), None)
+        assert (times.runs, times.span, times.spans.tolist()) == (3, 4.0, [4, 3, 2])
+        starts, ends = times.shared
+        assert (starts.tolist(), ends.tolist()) == ([0, 1, 2], [4, 4, 4])
+
+    def test_rows_of_times_to_save(self):
+        times = make_times((1, 4), [[1, 2], [3, 4]])
+        assert (times.runs, times.count) == (2, 2)
+        assert times.elapsed.tolist() == [[0, 1], [2, 3]]
+
+    def test_the_same_times_for_spans_that_begin_elsewhere(self):
+        times = make_times(([0, 1], 4), [2, 4])
+        assert (times.runs, times.elapsed.tolist()) == (2, [[2, 4], [1, 3]])
+
+    def test_an_interval_from_each_start_on(self):
+        assert make_times(([0, 1], [1, 2]), 0.5).saves.tolist() == [[0, 0.5, 1], [1, 1.5, 2]]
+        assert "different numbers of times" in refused(make_times, ([0, 1], 2), 0.5)
+
+    @pytest.mark.parametrize(
+        ("span", "saves", "message"),
+        [
+            (([0, 1], [1, 2, 3]), None, "2 starts and 3 ends; expected as many"),
+            (([0, 2], 1), None, "some ends are before their starts and some after"),
+            ((np.ones((2, 2)), 1), None, "must be a start and an end"),
+            (([], 1), None, "must be a start and an end"),
+            (([0, 0.1], 1), np.ones((3, 2)), "for 2 and for 3 trajectories; expected as many"),
+            (([0, 0.5], 1), [0.2, 1], "must lie within t_span, 0 to 1 and so on"),
+            ((0, 1), [[0.1, 0.2], [0.2, 0.1]], "Sort them"),
+        ],
+    )
+    def test_what_cannot_be(self, span, saves, message):
+        assert message in refused(make_times, span, saves)
+
+    def test_steps_are_as_many_for_all_and_none_is_too_long(self):
+        times = make_times(([0, 0.5], 1), None)
+        found = make_intervals(times, 0.1)
+        assert found.counts.tolist() == [10]
+        np.testing.assert_allclose(found.sizes, [[0.1], [0.05]])
+
+    def test_as_many_trajectories_as_there_are(self):
+        assert make_batch(SYSTEM, None, None, "verbatim", 3).runs == 3
+        assert make_batch(SYSTEM, {"a": [1, 2, 3]}, None, "verbatim", 3).runs == 3
+        message = refused(make_batch, SYSTEM, {"a": [1, 2]}, None, "verbatim", 3)
+        assert "t_span or save_at has 3" in message
+        message = refused(make_batch, SYSTEM, {"a": [1, 2]}, None, "combinations", 3)
+        assert "for 3 trajectories, and the grid has 2" in message
+
+
+class TestRoom:
+    def test_times_that_no_memory_holds_are_refused_before_they_are_made(self):
+        assert "1e+10 times to save" in refused(make_times, (0, 10), 1e-9)
+        assert "GiB, and this machine has" in refused(require_room, 1 << 60, "That")
+
+    @pytest.mark.parametrize("save_at", [[0.1 * 3], [0.0, 0.1, 0.1 * 3], [-1e-17, 0.1 * 3]])
+    def test_times_past_the_end_by_rounding_are_the_end(self, save_at):
+        assert make_times((0, 0.3), save_at).saves[-1] == 0.3
+
+    def test_times_past_the_end_by_more_are_refused(self):
+        assert "must lie within t_span" in refused(make_times, (0, 0.3), [0.3001])
+
+
 SPANS = st.tuples(st.floats(-10, 10), st.floats(-10, 10)).filter(lambda s: abs(s[0] - s[1]) > 1e-3)
 
 
@@ -342,8 +408,9 @@ class TestIntervals:
         found = make_intervals(make_times((0, 1), [0.0, 0.25, 0.9]), 0.1)
         assert found.counts.tolist() == [0, 3, 7, 1]
         assert found.slots.tolist() == [0, 1, 2, -1]
-        assert found.begins.tolist() == [0, 0, 0.25, 0.9]
-        np.testing.assert_allclose(found.sizes[1:], [0.25 / 3, 0.65 / 7, 0.1], rtol=1e-14)
+        assert found.begins.tolist() == [[0, 0, 0.25, 0.9]]
+        assert found.ends.tolist() == [[0, 0.25, 0.9, 1]]
+        np.testing.assert_allclose(found.sizes[0, 1:], [0.25 / 3, 0.65 / 7, 0.1], rtol=1e-14)
 
     @pytest.mark.parametrize(
         ("span", "dt", "count"),
@@ -378,8 +445,9 @@ class TestIntervals:
         found = make_intervals(times, dt)
         assert (found.sizes <= dt * (1 + 1e-8)).all()
         ends = found.begins + found.counts * found.sizes
-        np.testing.assert_allclose(ends, [*found.begins[1:], times.span], rtol=1e-12, atol=1e-15)
-        hit = ends[found.slots >= 0]
+        np.testing.assert_allclose(ends, found.ends, rtol=1e-12, atol=1e-15)
+        np.testing.assert_array_equal(found.begins[:, 1:], found.ends[:, :-1])
+        hit = ends[0, found.slots >= 0]
         np.testing.assert_allclose(hit, times.elapsed, rtol=1e-12, atol=1e-15)
         assert found.slots[found.slots >= 0].tolist() == list(range(len(saves)))
         # One step fewer would be too long.
@@ -409,37 +477,31 @@ def numbers(span=(0, 1), plan=None, **changed):
         "dt_min": 0.0,
         "dt_max": math.inf,
         "max_steps": 100,
+        "controller": PRESETS["pi"],
         **changed,
     }
-    laid = kernel_numbers(plan or plan_of(), make_times(span, None), Numbers(**given_))
-    names = ("start", "direction", "span", "first", "least", "largest", "rtol")
-    return {**dict(zip(names, laid[:7].tolist(), strict=True)), "atol": laid[7:].tolist()}
+    settings, atol = kernel_numbers(plan or plan_of(), make_times(span, None), Numbers(**given_))
+    return {**dict(zip(SETTINGS, settings.tolist(), strict=True)), "atol": atol.tolist()}
 
 
 class TestNumbers:
     def test_what_kernels_get(self):
         found = numbers((2, -3), rtol=1e-4, atol=1e-5)
-        assert {
-            name: found[name] for name in ("start", "direction", "span", "first", "largest")
-        } == {
-            "start": 2.0,
-            "direction": -1.0,
-            "span": 5.0,
-            "first": 0.0,
-            "largest": 5.0,
-        }
+        assert found["direction"] == -1.0
+        assert found["first step"] == 0.0
         assert (found["rtol"], found["atol"]) == (1e-4, [1e-5, 1e-5])
-        assert found["least"] == 16 * np.finfo(float).eps * 3
+        assert found["least step"] == np.finfo(float).tiny
 
     @pytest.mark.parametrize("precision", ["float32", "float64"])
     def test_they_have_the_precision_of_the_plan(self, precision):
-        laid = kernel_numbers(
+        settings, atol = kernel_numbers(
             plan_of(precision=precision),
             make_times((0, 1), None),
-            Numbers(1e-3, 1e-5, None, 0.0, math.inf, 10),
+            Numbers(1e-3, 1e-5, None, 0.0, math.inf, 10, PRESETS["pi"]),
         )
-        assert laid.dtype == precision
-        assert laid[4] == 16 * np.finfo(precision).eps
+        assert atol.dtype == precision
+        assert settings[SETTINGS.index("least step")] == np.finfo(precision).tiny
+        assert settings[SETTINGS.index("largest step")] == np.finfo(precision).max
 
     @pytest.mark.parametrize(
         ("atol", "expected"),
@@ -491,7 +553,7 @@ class TestNumbers:
 
     def test_endless_steps(self):
         assert refused(numbers, dt=math.inf) == "dt=inf must be a positive number"
-        assert numbers(dt_max=math.inf)["largest"] == 1.0
+        assert numbers(dt_max=math.inf)["largest step"] == np.finfo(float).max
 
     @pytest.mark.parametrize("value", [-1e-9, math.nan])
     def test_least_steps_that_cannot_be(self, value):
@@ -526,34 +588,25 @@ class TestNumbers:
         ("more", "first"),
         [
             ({"dt": 0.01}, 0.01),
-            ({"dt": 5.0}, 1.0),
+            ({"dt": 5.0}, 5.0),
             ({"dt": 0.5, "dt_max": 0.1}, 0.1),
             ({"dt": 0.01, "dt_min": 0.1}, 0.1),
-            ({"dt": 1e-300}, 16 * np.finfo(float).eps),
+            ({"dt": 1e-310}, np.finfo(float).tiny),
             ({}, 0.0),
         ],
     )
     def test_the_first_step_is_clipped(self, more, first):
-        assert numbers(**more)["first"] == first
+        assert numbers(**more)["first step"] == first
 
-    def test_the_largest_step_is_at_most_the_span(self):
-        assert numbers((0, 3))["largest"] == 3.0
-        assert numbers((0, 3), dt_max=7)["largest"] == 3.0
-        assert numbers((0, 3), dt_max=0.5)["largest"] == 0.5
-
-    def test_no_time_at_all_has_steps_all_the_same(self):
-        found = numbers((0, 0))
-        assert found["largest"] >= found["least"] > 0
-
-    @pytest.mark.parametrize("span", [(0, 1e6), (-1e6, 0), (1e6, 1e6 + 1)])
-    def test_the_least_step_changes_the_time(self, span):
-        assert 1e6 + numbers(span)["least"] > 1e6
+    def test_the_largest_step_is_as_it_was_given(self):
+        assert numbers((0, 3), dt_max=7)["largest step"] == 7.0
+        assert numbers((0, 3), dt_max=0.5)["largest step"] == 0.5
 
     def test_fixed_steps_need_a_length(self):
         plan = plan_of("rk4")
         message = refused(numbers, plan=plan)
         assert "takes steps of fixed length: pass dt=…, or use an adaptive method" in message
-        assert numbers(plan=plan, dt=0.1)["first"] == 0.1
+        assert numbers(plan=plan, dt=0.1)["first step"] == 0.1
 
 
 class TestPlans:
@@ -567,14 +620,20 @@ class TestPlans:
         ("more", "expected"),
         [
             ({"precision": "half"}, "precision='half' is not known; expected 'float64' or"),
-            ({"method_name": "euler9"}, "There is no method 'euler9'; expected one of rk4, tsit5"),
+            (
+                {"method_name": "euler9"},
+                "There is no method 'euler9'; expected one of bosh3",
+            ),
             (
                 {"outputs": ["last"]},
-                r"outputs=['last'] is not known; expected any of states, final",
+                r"outputs=['last'] is not known; expected any of states, final, steps",
             ),
             ({"outputs": []}, "outputs=[] is not known"),
-            ({"outputs": ["states"]}, "no times to save them at. Pass save_at=…"),
-            ({"outputs": ["final"], "saves": True}, "outputs does not contain 'states'. Add it"),
+            ({"outputs": ["states"]}, "no times to save it at. Pass save_at=…"),
+            (
+                {"outputs": ["final"], "saves": True},
+                "outputs does not contain 'states', nor a summary",
+            ),
         ],
     )
     def test_what_cannot_be_planned(self, more, expected):

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from emberkeep.ode.codegen.generate import generate
+from emberkeep.ode.codegen.printing import LONGEST, TARGETS_OWN, Literals, Names, Printer
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from emberkeep.ode.codegen.generate import generate
-from emberkeep.ode.codegen.printing import LONGEST, TARGETS_OWN, Literals, Names, Printer
 from emberkeep.ode.plan import make_plan
 from emberkeep.ode.system.equations import equation_of
 from emberkeep.ode.system.parsing import parse_equation

@@ -76,7 +76,8 @@ class Batch:
             if column.stride == 0 and not column.is_single:
                 part = part[begin:end]
             values[offset : offset + length] = part
-            sources[3 * index : 3 * index + 3] = (offset, column.stride, length)
+            step = int(column.stride == 0 and not column.is_single)
+            sources[4 * index : 4 * index + 4] = (offset, step, column.stride, length)
             offset += length
 
     def coordinate(self, name: str) -> Values:
@@ -100,6 +101,7 @@ def make_batch(
     parameters: Mapping[str, Any] | None,
     initial: Mapping[str, Any] | None,
     grid: str,
+    timed: int = 1,
 ) -> Batch:
     """All trajectories.
 
@@ -125,7 +127,12 @@ def make_batch(
             strides[name] = runs
             runs *= given[name].size
     else:
-        runs = _common_length({name: given[name].size for name in varied})
+        lengths = {name: given[name].size for name in varied}
+        runs = _common_length(lengths | ({"t_span or save_at": timed} if timed > 1 else {}))
+    if timed not in (1, runs):
+        raise InvalidPlan(
+            f"t_span and save_at are for {timed} trajectories, and the grid has {runs}"
+        )
     for name in system.states.keys() - given.keys():
         _require_finite("initial value", name, np.array([system.states[name]]))
     columns = tuple(

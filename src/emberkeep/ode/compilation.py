@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from emberkeep.ode.plan import compiled
 from emberkeep.startup_records import as_dict, final, frozen
+from emberkeep.targets.protocol import MIXED, PRINTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emberkeep.ode.plan import Plan
-    from emberkeep.targets.protocol import KernelSource, Target
+    from emberkeep.targets.protocol import PrintedSource, Target
 
 # emberkeep's own code that decides about the source, beside what targets are made of.
 OWN = (
-    "emberkeep.ode.codegen",
+    "emberkeep.ode.kernel",
     "emberkeep.ode.compilation",
     "emberkeep.ode.control",
     "emberkeep.ode.methods",
@@ -49,8 +50,14 @@ class Compilation:
             "tableau": as_dict(self.plan.tableau),
         }
 
-    def source(self, target: Target) -> KernelSource:
+    @property
+    def language(self) -> str:
+        """What its source is written in: functions of the user's may need numba."""
+        system = self.plan.system
+        return MIXED if system.functions or system.function is not None else PRINTED
+
+    def source(self, target: Target) -> PrintedSource:
         """The generated source for a target; only where nothing is kept."""
-        from emberkeep.ode.codegen.kernel import kernel_source
+        from emberkeep.ode.kernel.source import kernel_source
 
         return kernel_source(self.plan, target)

@@ -30,17 +30,18 @@ def _import(name: str) -> Any:
 def to_pandas(result: Result) -> Any:
     """A table: a row for each trajectory and time."""
     pandas = _import("pandas")
-    times = result.t.size if result.states is not None else 1
+    times = result.t.shape[-1] if result.states is not None else 1
     runs = len(result)
     columns: dict[str, Any] = {"run": np.repeat(np.arange(runs), times)}
     for name, values in result.parameters().items():
         columns[_free(name, result)] = np.repeat(values, times)
     last = result.t_span[1]
-    columns["t"] = np.tile(result.t, runs) if result.states is not None else np.full(runs, last)
-    values = result.states if result.states is not None else result.final
-    assert values is not None
-    for index, name in enumerate(result.state_names):
-        columns[_state(name)] = values[..., index].reshape(-1)
+    if result.states is None:
+        columns["t"] = np.broadcast_to(last, runs)
+    else:
+        columns["t"] = np.broadcast_to(result.t, (runs, times)).reshape(-1)
+    for name in result:
+        columns[_state(name)] = result[name].reshape(-1)
     columns["status"] = np.repeat(result.status, times)
     return pandas.DataFrame(columns)
 
@@ -62,21 +63,25 @@ def to_xarray(result: Result) -> Any:
             coordinates[_free(name, result)] = ("run", values)
     variables: dict[str, Any] = {"status": (axes, result.status.reshape(batch.shape))}
     if result.states is not None:
+        along = "t" if result.t.ndim == 1 else "save"  # times of their own are no axis
+        times = result.t.shape[-1]
         coordinates["t"] = result.t
-        for index, name in enumerate(result.state_names):
-            shaped = result.states[..., index].reshape(*batch.shape, result.t.size)
-            variables[_state(name)] = ([*axes, "t"], shaped)
+        if along == "save":
+            coordinates["t"] = ([*axes, along], result.t.reshape(*batch.shape, times))
+        for name in result:
+            shaped = result[name].reshape(*batch.shape, times)
+            variables[_state(name)] = ([*axes, along], shaped)
     if result.final is not None:
-        for index, name in enumerate(result.state_names):
+        for name in result:
             label = _state(name) if result.states is None else f"{name}_final"
-            variables[label] = (axes, result.final[..., index].reshape(batch.shape))
+            variables[label] = (axes, result.at_end(name).reshape(batch.shape))
     return xarray.Dataset(variables, coordinates, {"system": result.name})
 
 
 def _free(name: str, result: Result) -> str:
     """What a varied quantity is called: an initial value must not be mistaken for its state."""
     if name in result.state_names:
-        label, others = f"{name}_initial", {*result.batch.varied, *result.state_names}
+        label, others = f"{name}_initial", {*result.batch.varied, *result}
         while label in others:
             label += "_"
         return label

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.ode.control import controller_for
-from emberkeep.ode.methods import method
+from emberkeep.ode.methods import chosen
 from emberkeep.startup_records import final, frozen, replace
 
 TYPE_CHECKING = False
@@ -15,8 +14,9 @@ if TYPE_CHECKING:
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.system.system import System
 
-OUTPUTS = ("states", "final")
-SETTINGS = 7  # of the numbers that a kernel is given: those before the absolute tolerances
+SUMMARY_NAMES = ("mean", "std", "rms", "min", "max", "max_abs")  # of values at times to save
+OUTPUTS = ("states", "final", "steps", *SUMMARY_NAMES)
+CHOSEN, FIXED = "chosen", "fixed"  # steps: by the error, or of one length
 PRECISIONS = {
     "float64": "float64",
     "double": "float64",
@@ -25,15 +25,6 @@ PRECISIONS = {
     "single": "float32",
     "f32": "float32",
 }
-
-ADAPTIVE = (
-    "int64, int64, int64, real[::1], int64[::1], real[::1], real[::1], int64, int64[::1], "
-    "{work}real[:, :, ::1], real[:, ::1], int8[::1]"
-)
-FIXED = (
-    "int64, int64, real[::1], int64[::1], int64[::1], real[::1], real[::1], int64[::1], "
-    "real[::1], int64[::1], {work}real[:, :, ::1], real[:, ::1], int8[::1]"
-)
 
 
 @final
@@ -44,16 +35,26 @@ class Plan:
     Attributes:
         system: what is integrated.
         tableau: the method's numbers.
-        controller: how steps are chosen.
+        stepping: `CHOSEN`, by the error, or `FIXED`.
         outputs: what is kept of each trajectory.
         precision: ``"float64"`` or ``"float32"``.
     """
 
     system: System
     tableau: Tableau
-    controller: str
+    stepping: str
     outputs: tuple[str, ...]
     precision: str
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether steps are chosen by the error."""
+        return self.stepping == CHOSEN
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether values are wanted at times to save."""
+        return any(name == "states" or name in SUMMARY_NAMES for name in self.outputs)
 
 
 def listed_outputs(outputs: Iterable[str]) -> tuple[str, ...]:
@@ -68,22 +69,31 @@ def listed_outputs(outputs: Iterable[str]) -> tuple[str, ...]:
 
 
 def make_plan(
-    system: System, *, method_name: str, outputs: Iterable[str] | None, precision: str, saves: bool
+    system: System,
+    *,
+    method_name: str | Tableau,
+    outputs: Iterable[str] | None,
+    precision: str,
+    saves: bool,
+    stepping: str | None = None,
 ) -> Plan:
     """A plan with its defaults resolved.
 
     Args:
         system: what is integrated.
-        method_name: any name of a method.
+        method_name: any name of a method, or a tableau of the user's own.
         outputs: what is wanted; None for states where there are times to save them at, else the
             final ones.
         precision: any name of it.
         saves: whether there are times to save states at.
+        stepping: `CHOSEN` or `FIXED`; None for the former where the method estimates its error.
 
     Raises:
         InvalidPlan: names what cannot be.
     """
-    tableau = method(method_name)
+    tableau = chosen(method_name)
+    if stepping is None:
+        stepping = CHOSEN if tableau.is_adaptive else FIXED
     known = PRECISIONS.get(str(precision))
     if known is None:
         raise InvalidPlan(f"precision={precision!r} is not known; expected 'float64' or 'float32'")
@@ -95,31 +105,27 @@ def make_plan(
         raise InvalidPlan(
             f"outputs={sorted(wanted)!r} is not known; expected any of {', '.join(OUTPUTS)}"
         )
-    if saves != ("states" in wanted):
+    sampled = wanted & {"states", *SUMMARY_NAMES}
+    if saves != bool(sampled):
         raise InvalidPlan(
-            "outputs contains 'states', and there are no times to save them at. Pass save_at=…"
-            if "states" in wanted
-            else "save_at was passed, and outputs does not contain 'states'. Add it, or leave out "
-            "save_at"
+            f"outputs contains {min(sampled)!r}, and there are no times to save it at. Pass "
+            "save_at=…"
+            if sampled
+            else "save_at was passed, and outputs does not contain 'states', nor a summary such as "
+            "'mean'. Add one, or leave out save_at"
         )
     ordered = tuple(output for output in OUTPUTS if output in wanted)
-    return Plan(system, tableau, controller_for(tableau), ordered, known)
+    return Plan(system, tableau, stepping, ordered, known)
 
 
 def compiled(plan: Plan) -> Plan:
     """The plan whose code gives what this one asks for, and more where that costs nothing.
 
-    Steps of fixed length end where states are saved: one code writes what there is room for. Among
+    Steps of fixed length end where states are saved: one code saves them, or none. Among
     chosen steps, states are saved by interpolation, for which each step has to leave its stages.
     That takes a fifth of the time, so code for final states alone is code of its own.
     """
-    saves = not plan.tableau.is_adaptive or "states" in plan.outputs
-    return replace(plan, {"outputs": OUTPUTS if saves else ("final",)})
-
-
-def signature(plan: Plan, *, on_device: bool) -> str:
-    """Types of the generated kernel's arguments, without the index."""
-    text = ADAPTIVE if plan.tableau.is_adaptive else FIXED
-    places = ", int64[::1]" if plan.tableau.is_adaptive else ""
-    work = "" if on_device else f"real[::1]{places}, "
-    return text.format(work=work).replace("real", plan.precision)
+    saves = "states" in plan.outputs or not (plan.is_adaptive or plan.is_sampled)
+    outputs = ("states", "final") if saves else ("final",)
+    more = [name for name in plan.outputs if name not in ("states", "final")]
+    return replace(plan, {"outputs": (*outputs, *more)})

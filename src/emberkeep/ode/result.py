@@ -27,14 +27,20 @@ class Result:
 
     Attributes:
         name: the system's.
-        t: times at which states were saved; empty without any.
+        t: times at which states were saved, or a row for each trajectory; empty without any.
         states: by trajectory, time and state; None unless among the outputs.
         final: by trajectory and state, at the end; None unless among the outputs.
         status: by trajectory: 0 where it succeeded. The values of those that failed are NaN from
             where they failed on.
         state_names: in the order of the last axis.
         batch: parameters and initial values of each.
-        t_span: start and end.
+        t_span: start and end; arrays where each trajectory has its own.
+        steps: by trajectory: how many were taken, and how many were tried in vain; None unless
+            among the outputs.
+        observable_names: in the order of the last axis of what follows.
+        observables: by trajectory, time and observable; None where states are.
+        final_observables: by trajectory and observable, at the end; None where final states are.
+        summaries: by name, such as ``"mean"``: by trajectory, and state or observable.
     """
 
     name: str
@@ -44,37 +50,63 @@ class Result:
     status: Values
     state_names: tuple[str, ...]
     batch: Batch
-    t_span: tuple[float, float]
+    t_span: tuple[Any, Any]
+    steps: Values | None = None
+    observable_names: tuple[str, ...] = ()
+    observables: Values | None = None
+    final_observables: Values | None = None
+    summaries: Mapping[str, Values] = {}
 
     def __getitem__(self, state: str) -> Values:
-        """One state by name: by trajectory and time, or at the end where no times were saved."""
-        if state not in self.state_names:
+        """A state or observable: by trajectory and time, or at the end where none were saved."""
+        if self.states is None:
+            return self.at_end(state)
+        return self._named(state, self.states, self.observables)
+
+    def at_end(self, name: str) -> Values:
+        """A state or observable by trajectory, at the end; ``"final"`` is among the outputs."""
+        assert self.final is not None
+        return self._named(name, self.final, self.final_observables)
+
+    def summary(self, kind: str, name: str) -> Values:
+        """One summary of a state or observable, such as ``summary("mean", "x")``, by trajectory."""
+        if kind not in self.summaries:
             raise KeyError(
-                f"{state!r} is no state; there are {', '.join(self.state_names)}. Trajectories "
-                "are the first axis of each: result['" + self.state_names[0] + "'][0]"
+                f"{kind!r} is no summary that was asked for; there are "
+                f"{', '.join(self.summaries) or 'none'}. Pass outputs=[{kind!r}], and save_at= for "
+                "the times whose values it is of"
             )
-        values = self.final if self.states is None else self.states
-        assert values is not None
-        return values[..., self.state_names.index(state)]
+        values, states = self.summaries[kind], len(self.state_names)
+        return self._named(name, values[..., :states], values[..., states:])
+
+    def _named(self, name: str, states: Values, observables: Values | None) -> Values:
+        if name in self.state_names:
+            return states[..., self.state_names.index(name)]
+        if name in self.observable_names and observables is not None:
+            return observables[..., self.observable_names.index(name)]
+        raise KeyError(
+            f"{name!r} is no state; there are {', '.join(self)}. Trajectories "
+            "are the first axis of each: result['" + self.state_names[0] + "'][0]"
+        )
 
     def __len__(self) -> int:
         """How many trajectories there are."""
         return self.status.size
 
     def __iter__(self) -> Iterator[str]:
-        """Names of states, as a table goes through its columns."""
-        return iter(self.state_names)
+        """Names of states and observables, as a table goes through its columns."""
+        return iter((*self.state_names, *self.observable_names))
 
     def __contains__(self, state: object) -> bool:
-        """Whether there is a state of this name."""
-        return state in self.state_names
+        """Whether there is a state or observable of this name."""
+        return state in self.state_names or state in self.observable_names
 
     def keys(self) -> tuple[str, ...]:
-        """Names of states, so that ``dict(result)`` has each by its name."""
-        return self.state_names
+        """Names of states and observables, so that ``dict(result)`` has each by its name."""
+        return (*self.state_names, *self.observable_names)
 
     def _ipython_key_completions_(self) -> tuple[str, ...]:
-        return self.state_names
+        return self.keys()
 
     @property
     def failed(self) -> Values:

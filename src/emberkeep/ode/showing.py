@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,12 +24,14 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         ("", f"{int(np.sum(result.status == code)):,} {MEANINGS.get(code, 'stopped')}")
         for code in codes
     ]
-    facts.append(("time", f"{start:g} to {end:g}"))
+    facts.append(("time", f"{np.min(start):g} to {np.max(end):g}"))
     if result.states is not None:
-        facts.append(("saved at", f"{result.t.size:,} times, {result.t[0]:g} to {result.t[-1]:g}"))
+        facts.append(("saved at", f"{result.t.shape[-1]:,} times, {_extremes(result.t)}"))
     names = result.state_names
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     facts.append(("states", ", ".join(names[:MOST_NAMES]) + more))
+    if result.observable_names:
+        facts.append(("observables", ", ".join(result.observable_names[:MOST_NAMES])))
     for name in result.batch.varied:
         values = result.batch.coordinate(name)
         facts.append(
@@ -40,6 +42,10 @@ def _facts(result: Result) -> list[tuple[str, str]]:
             sizes = " by ".join(f"{size:,}" for size in array.shape)
             facts.append((f".{label}", f"{sizes} {array.dtype}, {_size(array.nbytes)}"))
     return facts
+
+
+def _extremes(times: Any) -> str:
+    return f"{times.flat[0]:g} to {times.flat[-1]:g}"
 
 
 def _size(size_bytes: float) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from emberkeep.errors import InvalidPlan, TargetUnavailable
 from emberkeep.keep.default import default_keep
 from emberkeep.ode.batch import VERBATIM, make_batch
 from emberkeep.ode.compilation import Compilation
-from emberkeep.ode.plan import OUTPUTS, listed_outputs, make_plan
+from emberkeep.ode.control.presets import controller as chosen_controller
+from emberkeep.ode.plan import CHOSEN, FIXED, OUTPUTS, listed_outputs, make_plan
 from emberkeep.ode.result import Result
 from emberkeep.ode.running.job import Job
 from emberkeep.ode.system.system import System
-from emberkeep.ode.times import make_times
+from emberkeep.ode.times import make_times, require_room
 from emberkeep.ode.tolerances import ATOL, MAX_STEPS, RTOL, Numbers, kernel_numbers
 from emberkeep.startup_records import final
 from emberkeep.targets.kernel_lookup import fetch
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
     from emberkeep.keep.artifact import Artifact
     from emberkeep.keep.keep import Keep
+    from emberkeep.ode.control.controller import Controller
+    from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.running.job import Outcome, Runner
     from emberkeep.targets.declaration import Declared
@@ -53,7 +58,7 @@ class Solver:
         self,
         system: System,
         *,
-        method: str = "tsit5",
+        method: str | Tableau = "tsit5",
         target: str | Target = "auto",
         precision: str = "float64",
         keep: Keep | None = None,
@@ -65,17 +70,23 @@ class Solver:
         self.target = _resolve(target, threads)
         self._runner: Runner | None = None
         # What is wrong with method or precision shows here, not at the first solve.
-        self.plan(outputs=("final",))
+        self.tableau = self.plan(outputs=("final",)).tableau
 
     def __repr__(self) -> str:
         where = f"{self.target.name} {self.target.architecture}"
-        return f"<Solver of {self.system.name}: {self.method}, {self.precision}, {where}>"
+        return f"<Solver of {self.system.name}: {self.tableau.name}, {self.precision}, {where}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As a definition: whoever gets it looks for a GPU, and for what is kept, by itself."""
         return _solver, (self.system, self.method, self.precision, *self._given)
 
-    def plan(self, *, outputs: Iterable[str] | None = None, saves: bool | None = None) -> Plan:
+    def plan(
+        self,
+        *,
+        outputs: Iterable[str] | None = None,
+        saves: bool | None = None,
+        stepping: str | None = None,
+    ) -> Plan:
         """What is compiled for these outputs."""
         listed = None if outputs is None else listed_outputs(outputs)
         if saves is None:
@@ -86,6 +97,7 @@ class Solver:
             outputs=listed,
             precision=self.precision,
             saves=saves,
+            stepping=stepping,
         )
 
     def build(
@@ -134,17 +146,21 @@ class Solver:
         dt_min: float = 0.0,
         dt_max: float = math.inf,
         max_steps: int = MAX_STEPS,
+        controller: str | Controller | None = None,
+        safety: float | None = None,
         progress: bool = False,
     ) -> Result:
         """Integrate a batch of trajectories. No number that is passed here is compiled in.
 
         Args:
-            t_span: start and end; backwards where the end is before the start.
+            t_span: start and end; backwards where the end is before the start. Either may be an
+                array with one for each trajectory.
             parameters: by name: one value for all trajectories, or one for each.
             initial: initial values, likewise.
             grid: ``"verbatim"``: the first of each, the second of each, …; ``"combinations"``: each
                 with each, the last one varying fastest.
-            save_at: times to save states at, or an interval between them.
+            save_at: times to save states at, a row of them for each trajectory, or an interval
+                between them.
             outputs: any of ``"states"`` (at those times) and ``"final"``; by default the states
                 where there are times, else the final ones.
             rtol: tolerated error of a step relative to a state.
@@ -154,28 +170,42 @@ class Solver:
             dt_min: no step may be shorter; by default what would not change the time.
             dt_max: no step is longer.
             max_steps: after how many attempts of a step a trajectory is given up.
+            controller: how the next step is chosen: a name such as ``"pi"``, ``"i"``, ``"pid"``,
+                ``"gustafsson"``, or an `ode.Controller`; ``"fixed"`` for steps of one length.
+            safety: how much shorter a step is than the errors say, in place of the controller's.
             progress: draw how many trajectories have ended.
 
         Raises:
             InvalidPlan: something asked for cannot be; says what to do.
         """
         times = make_times(t_span, save_at)
-        plan = self.plan(outputs=outputs, saves=times.saves is not None)
-        batch = make_batch(self.system, parameters, initial, grid)
-        numbers = Numbers(rtol, atol, dt, dt_min, dt_max, max_steps)
-        laid = kernel_numbers(plan, times, numbers)
-        job = Job(plan, batch, times, laid, dt, int(max_steps))
+        steering = chosen_controller(controller, self.tableau, safety=safety)
+        stepping = CHOSEN if steering.is_adaptive else FIXED
+        plan = self.plan(outputs=outputs, saves=times.saves is not None, stepping=stepping)
+        batch = make_batch(self.system, parameters, initial, grid, times.runs)
+        numbers = Numbers(rtol, atol, dt, dt_min, dt_max, max_steps, steering)
+        settings, atol = kernel_numbers(plan, times, numbers)
+        job = Job(plan, batch, times, settings, atol, dt, int(max_steps))
+        require_room(job.size_bytes(), f"The results of {batch.runs:,} trajectories")
         outcome = self._run(job, progress=progress)
-        saved_at = times.elapsed[:0] if times.saves is None else times.saves
+        states, observables = len(self.system.states), self.system.observables
+        results = dict(outcome.results)
+        saved, ended = results.pop("states", None), results.pop("final", None)
+        saved_at = np.empty(0) if times.saves is None else times.saves
         return Result(
             self.system.name,
             saved_at,
-            outcome.states,
-            outcome.final,
+            None if saved is None else saved[..., :states],
+            None if ended is None else ended[..., :states],
             outcome.status,
             tuple(self.system.states),
             batch,
-            (times.start, times.end),
+            times.shared,
+            results.pop("steps", None),
+            observables,
+            None if saved is None or not observables else saved[..., states:],
+            None if ended is None or not observables else ended[..., states:],
+            results,
         ).warn_of_failures()
 
     def _run(self, job: Job, *, progress: bool) -> Outcome:
@@ -197,7 +227,7 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     *,
     parameters: Mapping[str, Any] | None = None,
     initial: Mapping[str, Any] | None = None,
-    method: str = "tsit5",
+    method: str | Tableau = "tsit5",
     grid: str = VERBATIM,
     save_at: Any = None,
     outputs: Iterable[str] | None = None,
@@ -207,6 +237,8 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     dt_min: float = 0.0,
     dt_max: float = math.inf,
     max_steps: int = MAX_STEPS,
+    controller: str | Controller | None = None,
+    safety: float | None = None,
     target: str | Target = "auto",
     precision: str = "float64",
     keep: Keep | None = None,
@@ -230,13 +262,15 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
         dt_min=dt_min,
         dt_max=dt_max,
         max_steps=max_steps,
+        controller=controller,
+        safety=safety,
         progress=progress,
     )
 
 
 def _solver(
     system: System,
-    method: str,
+    method: str | Tableau,
     precision: str,
     target: str | Target,
     keep: Keep | None,

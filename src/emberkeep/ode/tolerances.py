@@ -8,13 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.ode.plan import SETTINGS
+from emberkeep.ode.control.controller import exponents
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from emberkeep.ode.control.controller import Controller
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.times import Times
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 RTOL, ATOL = 1e-6, 1e-9
 MAX_STEPS = 1_000_000
-# Below so many units in the last place of the time, a step would change nothing.
-LEAST_UNITS = 16
+CONTROL = 9  # numbers of a controller
+NEVER = 1e9
 
 
 @final
@@ -38,6 +39,7 @@ class Numbers:
         dt_min: no step becomes shorter than this, but fails.
         dt_max: no step becomes longer.
         max_steps: attempts of a step, after which a trajectory is given up.
+        controller: how the next step is chosen.
     """
 
     rtol: float
@@ -46,10 +48,11 @@ class Numbers:
     dt_min: float
     dt_max: float
     max_steps: int
+    controller: Controller
 
 
-def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> Values:
-    """Start, direction, span, first step, least, largest, rtol, then atol of each state.
+def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> tuple[Values, Values]:
+    """What controls steps, in the order of `call.SETTINGS`; and atol of each state.
 
     Raises:
         InvalidPlan: names the number that cannot be, and says what to do.
@@ -68,28 +71,52 @@ def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> Values:
     steps: Any = numbers.max_steps
     if not isinstance(steps, int | np.integer) or not 1 <= steps < 1 << 62:
         raise InvalidPlan(f"max_steps={numbers.max_steps!r} must be a whole number, at least 1")
-    if not plan.tableau.is_adaptive and numbers.dt is None:
+    if not plan.is_adaptive and numbers.dt is None:
         raise InvalidPlan(
             f"{plan.tableau.name} takes steps of fixed length: pass dt=…, or use an adaptive "
             "method such as 'tsit5'"
         )
-    if not plan.tableau.is_adaptive:
+    if not plan.is_adaptive:
         _require_few(times, numbers)
     atol = _absolute(numbers.atol, states)
     real = np.dtype(plan.precision)
-    latest = max(abs(times.start), abs(times.end))
     limits = np.finfo(real)
-    least = max(numbers.dt_min, LEAST_UNITS * float(limits.eps) * latest, float(limits.tiny))
-    largest = min(numbers.dt_max, max(times.span, least))
+    least = max(numbers.dt_min, float(limits.tiny))
+    largest = min(numbers.dt_max, float(limits.max))
     first = 0.0 if numbers.dt is None else min(max(numbers.dt, least), largest)
-    head = [times.start, times.direction, times.span, first, least, largest, numbers.rtol]
-    laid = np.array([*head, *atol], real)
-    if not (laid[SETTINGS - 1 :] > 0).all():
+    settings = [
+        times.direction,
+        first,
+        least,
+        largest,
+        numbers.rtol,
+        *_control(plan, numbers.controller),
+    ]
+    tolerated = np.array(atol, real)
+    if not ((tolerated > 0).all() and real.type(numbers.rtol) > 0):
         raise InvalidPlan(
             f"rtol={numbers.rtol!r} or atol={numbers.atol!r} is zero in {plan.precision}; choose "
             "larger ones, or precision='float64'"
         )
-    return laid
+    return np.array(settings, np.float64), tolerated
+
+
+def _control(plan: Plan, chosen: Controller) -> list[float]:
+    """The controller's numbers; of fixed steps there are none."""
+    if not plan.is_adaptive:
+        return [0.0] * CONTROL
+    powers = exponents(chosen, plan.tableau)
+    # What bounds Gustafsson's controller is never reached by others.
+    slack = 0.0 if chosen.kind == "gustafsson" else NEVER
+    return [
+        math.log2(chosen.safety),
+        *powers.errors,
+        powers.ratio,
+        powers.retry,
+        slack,
+        math.log2(chosen.least),
+        math.log2(chosen.most),
+    ]
 
 
 def _require_few(times: Times, numbers: Numbers) -> None:

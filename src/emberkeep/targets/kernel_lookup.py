@@ -10,6 +10,7 @@ from emberkeep.keys.distributions import ABSENT
 from emberkeep.keys.keyed import key_of
 from emberkeep.startup_records import final, frozen, replace
 from emberkeep.store.manifest import MISREAD
+from emberkeep.targets.protocol import PYTHON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ class BuildHalf:
 MOVED = "something that it is made from was redefined or changed while it was compiled."
 
 
-def build_half(target: Target, own: Sequence[str] = ()) -> BuildHalf:
+def build_half(target: Target, own: Sequence[str] = (), language: str = PYTHON) -> BuildHalf:
     """The build key's ingredients for a target, and for a source that `own` modules write."""
-    toolchain = target.toolchain(own)
+    toolchain = target.toolchain(own, language)
     return BuildHalf({**toolchain.ingredients, "machine": target.ingredients()}, toolchain)
 
 
@@ -68,7 +69,7 @@ def fetch(keep: Keep, target: Target, request: Request) -> Artifact:
     """
     keyed = key_of(request.ingredients)
     try:
-        half = build_half(target, request.own)
+        half = build_half(target, request.own, request.language)
     except Unkeyable as problem:  # of the compiler or the machine, not of the kernel
         return _compile_alone(keep, target, request, problem)
     elsewhere = _first_usable(request, _built_elsewhere(keep, request, keyed, half), target.check)
@@ -177,7 +178,7 @@ def _load(keep: Keep, target: Target, request: Request, keyed: Keyed) -> Runnabl
     if came is not None:
         return came[1]
     try:
-        half = build_half(target, request.own)
+        half = build_half(target, request.own, request.language)
     except Unkeyable as problem:  # of the compiler or the machine, not of the kernel
         return target.load(_compile_alone(keep, target, request, problem))
     elsewhere = _first_usable(request, _built_elsewhere(keep, request, keyed, half), target.load)
@@ -187,7 +188,7 @@ def _load(keep: Keep, target: Target, request: Request, keyed: Keyed) -> Runnabl
         return _load_or_replace(keep, target, request, keyed, half, MISREAD)
     except Unloadable as problem:
         here = target.for_this_machine()
-        here_half = build_half(here, request.own)
+        here_half = build_half(here, request.own, request.language)
         if here_half.ingredients != half.ingredients:  # else there is nothing else to be said
             _warn(
                 f"The kernel {request.name!r} that was built for {target.architecture} cannot be "

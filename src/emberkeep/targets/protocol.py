@@ -59,12 +59,41 @@ class KernelSource:
             "options": {name: self.options[name] for name in sorted(self.options)},
         }
 
+    @property
+    def language(self) -> str:
+        """Python."""
+        return PYTHON
+
     def source(self, target: Target) -> KernelSource:  # noqa: ARG002 - the same for all
         """Itself: it is a source already."""
         return self
 
 
+# What a source is written in: Python, which numba compiles; the language of its target, LLVM's
+# assembly or CUDA C++; or the latter, calling functions of the user's in the former.
+PYTHON, PRINTED, MIXED = "python", "printed", "mixed"
+
+
+@final
+@frozen
+class PrintedSource:
+    """A kernel in the language of its target; no numba is needed to compile it.
+
+    Attributes:
+        name: what people call it.
+        text: LLVM's assembly, or CUDA C++, with an entry as `emberkeep.targets.plain_call` says.
+        arguments: names and types, such as ``("values", "float64[]")``.
+        notes: what whoever runs it must know, as JSON; see `Runnable.notes`.
+    """
+
+    name: str
+    text: str
+    arguments: tuple[tuple[str, str], ...]
+    notes: Mapping[str, Any]
+
+
 if TYPE_CHECKING:
+    Source = KernelSource | PrintedSource
 
     class Request(Protocol):
         """Something to compile: what it is, and on a miss, its source."""
@@ -79,11 +108,16 @@ if TYPE_CHECKING:
             """Modules of emberkeep that write its source: their bytes are in the key."""
             ...
 
+        @property
+        def language(self) -> str:
+            """What its source is written in: `PYTHON`, `PRINTED` or `MIXED`."""
+            ...
+
         def ingredients(self) -> Mapping[str, object]:
             """What it is, as half of its key; found without generating code."""
             ...
 
-        def source(self, target: Target) -> KernelSource:
+        def source(self, target: Target) -> Source:
             """What is compiled."""
             ...
 
@@ -131,11 +165,12 @@ class Target(ABC):
         """The architecture, as part of the build key."""
 
     @abstractmethod
-    def toolchain(self, own: Sequence[str] = ()) -> Toolchain:
+    def toolchain(self, own: Sequence[str] = (), language: str = PYTHON) -> Toolchain:
         """What compiles, as part of the build key; imports nothing of it.
 
         Args:
             own: modules of emberkeep that write the source, beside the target's own.
+            language: what the source is written in.
         """
 
     @abstractmethod
@@ -143,7 +178,7 @@ class Target(ABC):
         """What generated code may call by name on this target; imports its compiler."""
 
     @abstractmethod
-    def compile(self, source: KernelSource) -> Mapping[str, object]:
+    def compile(self, source: Source) -> Mapping[str, object]:
         """Blobs by role, and a layout that says how to call them.
 
         Raises:

@@ -22,17 +22,11 @@ if TYPE_CHECKING:
     from emberkeep.ode.methods.tableau import Tableau
 
 # fixed: steps are as long as they are asked to be, whatever the error.
-# sixteenths: exponents are sixteenths and compiled in, so that powers are square roots alone: those
-#   are exactly rounded on every machine, so CPU and GPU choose the same steps, and they are single
-#   instructions for whole vectors.
 # pid: the formula above.
 # gustafsson: the formula above, and at most what an I controller gives (Gustafsson, ACM TOMS 20,
 #   1994).
-KINDS = ("fixed", "sixteenths", "pid", "gustafsson")
-SIXTEENTHS = 16
+KINDS = ("fixed", "pid", "gustafsson")
 EXPONENTS = 3
-# Of the estimate: beyond, sixteenths are too coarse, and steps would swing.
-MOST_POWER_IN_SIXTEENTHS = 9
 
 
 @final
@@ -42,7 +36,7 @@ class Controller:
 
     Attributes:
         name: what it is called.
-        kind: ``"fixed"``, ``"sixteenths"``, ``"pid"`` or ``"gustafsson"``: what is compiled.
+        kind: ``"fixed"``, ``"pid"`` or ``"gustafsson"``: what is compiled.
         exponents: b1, b2 and b3 of the last errors, times the power by which the estimate grows.
         ratio: r, of the last step over the one before.
         safety: a step is chosen so much shorter than the errors say.
@@ -87,18 +81,6 @@ def exponents(controller: Controller, tableau: Tableau) -> Exponents:
     return Exponents((first / power, second / power, third / power), controller.ratio, 1 / power)
 
 
-def sixteenths(controller: Controller, tableau: Tableau) -> tuple[int, int]:
-    """The exponents of the last two errors in sixteenths, without their signs.
-
-    The first is the larger one whatever rounding says: with two that are equal, nothing would bring
-    steps back to the length that the error allows, and safety would shorten them for ever.
-    """
-    first, second, _ = controller.exponents
-    power = tableau.estimate_power
-    proportional = max(1, round(SIXTEENTHS * -second / power))
-    return max(proportional + 1, round(SIXTEENTHS * first / power)), proportional
-
-
 def check(controller: Controller) -> Controller:
     """This very controller, once it is found to be one.
 
@@ -132,20 +114,6 @@ def check(controller: Controller) -> Controller:
             controller,
             f"exponents {controller.exponents!r} add up to {sum(controller.exponents):g}; expected "
             "more than 0, or errors above 1 would lengthen steps",
-        )
-    return _check_sixteenths(controller)
-
-
-def _check_sixteenths(controller: Controller) -> Controller:
-    first, second, third = controller.exponents
-    if controller.kind == "sixteenths" and (
-        first <= 0 or second >= 0 or third != 0 or controller.ratio != 0
-    ):
-        raise _refusal(
-            controller,
-            f"of kind 'sixteenths', and exponents are {controller.exponents!r} with ratio "
-            f"{controller.ratio:g}; expected (more than 0, less than 0, 0) and 0. Other numbers "
-            "are of kind 'pid'",
         )
     return controller
 

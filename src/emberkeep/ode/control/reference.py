@@ -5,7 +5,7 @@ Kernels print the same operations for whole vectors; this is what they are compa
 
 from __future__ import annotations
 
-from emberkeep.ode.control.controller import SIXTEENTHS, Controller, exponents, sixteenths
+from emberkeep.ode.control.controller import Controller, exponents
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
@@ -65,10 +65,6 @@ def grown(
     controller: Controller, tableau: Tableau, error: float, step: float, memory: Memory
 ) -> float:
     """The factor after an accepted step, before bounds."""
-    if controller.kind == "sixteenths":
-        integral, proportional = sixteenths(controller, tableau)
-        powers = error ** (-integral / SIXTEENTHS), memory.previous ** (proportional / SIXTEENTHS)
-        return controller.safety * powers[0] * powers[1]
     numbers = exponents(controller, tableau)
     first, second, third = numbers.errors
     ratio = step / memory.step if memory.step else 1.0
@@ -86,7 +82,4 @@ def grown(
 
 def retried(controller: Controller, tableau: Tableau, error: float) -> float:
     """The factor after a rejected step: by its error alone, since it is not as those before."""
-    if controller.kind == "sixteenths":
-        integral, _ = sixteenths(controller, tableau)
-        return controller.safety * error ** (-integral / SIXTEENTHS)
     return controller.safety * error ** -exponents(controller, tableau).retry

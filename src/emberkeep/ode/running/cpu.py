@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.ode.compilation import Compilation
+from emberkeep.ode.kernel.call import WORK, arguments
 from emberkeep.ode.plan import compiled
 from emberkeep.ode.running.job import Job, Outcome, Runner
+from emberkeep.ode.running.passed import PARTS, filled, passed_to_all, strides
 from emberkeep.ode.running.waiting import wait_for
 from emberkeep.ode.status import RUNNING
-from emberkeep.ode.times import make_intervals
 from emberkeep.startup_records import final
 from emberkeep.targets.kernel_lookup import renew
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 BLOCKS_PER_THREAD = 4  # so that threads end together, and lanes are still filled again many times
-STATES, FINAL = "states", "final"
+ALIGNMENT = 64  # of memory to work in, in bytes
 
 
 @final
@@ -42,7 +43,7 @@ class CpuRunner(Runner):
     def __init__(self, target: CpuTarget, keep: Keep) -> None:
         self.target, self._keep = target, keep
         self._kernels: dict[Plan, Obtained] = {}
-        self._memory: dict[tuple[str, str], Values] = {}  # to work in; taken out while in use
+        self._memory: list[Values] = []  # to work in; taken out while in use
 
     def kernel(self, plan: Plan) -> Runnable:
         """The plan's kernel, loaded: for what functions of the system do now."""
@@ -62,33 +63,31 @@ class CpuRunner(Runner):
         plan, batch = job.plan, job.batch
         kernel = self.kernel(plan)
         lanes = int(kernel.notes["lanes"])
-        real = np.dtype(plan.precision)
-        states = len(plan.system.states)
-        saves = job.times.elapsed.astype(real)
-        values = np.empty(batch.chunk_size(batch.runs), real)
-        sources = np.empty(3 * len(batch.columns), np.int64)
-        batch.fill(0, batch.runs, values, sources)
+        real, runs = np.dtype(plan.precision), batch.runs
+        values = np.empty(batch.chunk_size(runs), real)
+        sources = np.empty(PARTS * len(batch.columns), np.int64)
         stop = np.zeros(1, np.int64)
-        status = np.full(batch.runs, RUNNING, np.int8)
-        wanted = set(plan.outputs)
-        saved = np.empty((batch.runs, saves.size, states) if STATES in wanted else (0, 0, 0), real)
-        ended = np.empty((batch.runs, states) if FINAL in wanted else (0, 0), real)
-        share = lanes
-        if plan.tableau.is_adaptive:
-            share = _share(batch.runs, lanes, self.target.threads)
-            given = [0, batch.runs, share, values, sources, saves, job.numbers, job.max_steps, stop]
-        else:
-            assert job.dt is not None
-            intervals = make_intervals(job.times, job.dt)
-            steps = [intervals.counts, intervals.sizes.astype(real)]
-            steps += [intervals.begins.astype(real), intervals.slots]
-            given = [0, batch.runs, values, sources, *steps, job.numbers, stop]
-        blocks = -(-batch.runs // share)
-        memory = {"work": (blocks * int(kernel.notes["work"]), real)}
-        if plan.tableau.is_adaptive:
-            memory["places"] = (blocks * int(kernel.notes["places"]), np.dtype(np.int64))
-        room = {name: self._take(name, size, kind) for name, (size, kind) in memory.items()}
-        arguments = [*given, *room.values(), saved, ended, status]
+        status = np.full(runs, RUNNING, np.int8)
+        results = {
+            name: np.empty((runs, *shape), job.kind_of(name))
+            for name, shape in job.result_shapes().items()
+        }
+        share = _share(runs, lanes, self.target.threads) if plan.is_adaptive else lanes
+        blocks = -(-runs // share)
+        room = self._take(max(blocks * int(kernel.notes["work"]) + ALIGNMENT, 1))
+        given = {
+            **{name: np.empty(0, real) for name in compiled(plan).outputs},
+            **passed_to_all(job),
+            **filled(job, 0, runs, values, sources),
+            **results,
+            "strides": strides(job, runs, run_is_last=False),
+            "share": share,
+            "stop": stop,
+            "status": status,
+            "work": room[-room.ctypes.data % ALIGNMENT :],
+        }
+        listed = [*arguments(compiled(plan)), WORK]
+        packed = [given[passed.name] for passed in listed]
 
         def look(seen: list[int] = [0]) -> None:  # noqa: B006 - kept from call to call
             ended_now = int(np.count_nonzero(status != RUNNING))
@@ -96,18 +95,18 @@ class CpuRunner(Runner):
                 advance(ended_now - seen[0])
             seen[0] = ended_now
 
-        wait_for(lambda: kernel(blocks, arguments), lambda: stop.fill(1), advance and look)
+        wait_for(lambda: kernel(blocks, packed), lambda: stop.fill(1), advance and look)
         look()
-        for name, array in room.items():
-            self._memory[(name, array.dtype.name)] = array
-        return Outcome(
-            saved if STATES in wanted else None, ended if FINAL in wanted else None, status
-        )
+        self._memory.append(room)
+        return Outcome(status, results)
 
-    def _take(self, name: str, size: int, kind: np.dtype[Any]) -> Values:
+    def _take(self, size: int) -> Values:
         """Memory to work in: what an earlier solve has left, where it is large enough."""
-        array = self._memory.pop((name, kind.name), None)
-        return array if array is not None and array.size >= size else np.empty(size, kind)
+        try:
+            room = self._memory.pop()
+        except IndexError:  # the first solve, or another one at the same time
+            return np.empty(size, np.int8)
+        return room if room.size >= size else np.empty(size, np.int8)
 
 
 def _share(runs: int, lanes: int, threads: int) -> int:

@@ -9,11 +9,12 @@ import numpy as np
 
 from emberkeep.errors import EmberkeepError
 from emberkeep.ode.compilation import Compilation
+from emberkeep.ode.kernel.call import STRIDES, arguments
 from emberkeep.ode.plan import compiled
 from emberkeep.ode.running.job import Job, Outcome, Runner
+from emberkeep.ode.running.passed import PARTS, filled, passed_to_all, strides
 from emberkeep.ode.running.pinned import MOST_PINNED_BYTES, PinnedPool
 from emberkeep.ode.status import RUNNING
-from emberkeep.ode.times import make_intervals
 from emberkeep.startup_records import final, frozen
 from emberkeep.targets.cuda.driver import open_device
 from emberkeep.targets.cuda.memory import (
@@ -27,7 +28,7 @@ from emberkeep.targets.kernel_lookup import renew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from emberkeep.keep.keep import Keep
@@ -43,6 +44,7 @@ CHUNKS = 8  # of a large batch
 LEAST_CHUNK = 1 << 18  # trajectories: fewer would not keep a large device busy
 SHARE_OF_MEMORY = 0.8
 BLOCK = 128
+STATUS = "status"
 NOT_READY = 600  # the driver's answer about an event that has not come yet
 SPIN_S, NAP_S = 0.002, 0.0002
 
@@ -63,11 +65,9 @@ class _Chunk:
 @final
 @frozen
 class _Host:
-    """Where results go: by time, state and trajectory, as the device writes them."""
+    """Where results go, by name: as the device writes them, with trajectories side by side."""
 
-    states: Values
-    final: Values
-    status: Values
+    arrays: Mapping[str, Values]
     is_pinned: bool
 
 
@@ -163,39 +163,32 @@ class CudaRunner(Runner):
             except BaseException:
                 passage.abort(self._slots)
                 raise
-        wanted = job.plan.outputs
-        return Outcome(
-            host.states.transpose(2, 0, 1) if "states" in wanted else None,
-            host.final.T if "final" in wanted else None,
-            host.status,
-        )
+        found = {name: np.moveaxis(array, -1, 0) for name, array in host.arrays.items()}
+        return Outcome(found.pop(STATUS), found)
 
     def _results(self, job: Job) -> _Host:
         """Arrays for what comes back: pinned, unless that would be too much."""
-        plan, runs = job.plan, job.batch.runs
-        real, states = np.dtype(plan.precision), len(plan.system.states)
-        times = job.times.elapsed.size
-        saved = (times, states, runs) if "states" in plan.outputs else (0, 0, 0)
-        ended = (states, runs) if "final" in plan.outputs else (0, 0)
-        size = (int(np.prod(saved)) + int(np.prod(ended))) * real.itemsize
-        if size <= MOST_PINNED_BYTES:
-            arrays = [
-                self._pool.array(shape, kind)
-                for shape, kind in ((saved, real), (ended, real), ((runs,), np.int8))
-            ]
-            return _Host(*arrays, is_pinned=True)
-        return _Host(
-            np.empty(saved, real), np.empty(ended, real), np.empty(runs, np.int8), is_pinned=False
-        )
+        runs = job.batch.runs
+        wanted = [
+            ((*shape, runs), job.kind_of(name), name) for name, shape in job.result_shapes().items()
+        ]
+        wanted.append(((runs,), "int8", STATUS))
+        size = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind, _ in wanted)
+        is_pinned = size <= MOST_PINNED_BYTES
+        make = self._pool.array if is_pinned else np.empty
+        arrays = {name: make(shape, np.dtype(kind)) for shape, kind, name in wanted}
+        return _Host(arrays, is_pinned=is_pinned)
 
 
 def _chunk_size(device: Device, job: Job) -> int:
     """Trajectories of a chunk: what memory allows, and few enough chunks to keep the GPU busy."""
     plan, batch = job.plan, job.batch
     item = np.dtype(plan.precision).itemsize
-    states = len(plan.system.states)
-    numbers = states * (job.times.elapsed.size * ("states" in plan.outputs) + 1)
-    each = (numbers + len(batch.varied)) * item + 1
+    results = sum(
+        int(np.prod(shape)) * np.dtype(job.kind_of(name)).itemsize
+        for name, shape in job.result_shapes().items()
+    )
+    each = results + len(batch.varied) * item + 1
     free, _ = device.driver.call("cuMemGetInfo")
     most = max(BLOCK, int(free * SHARE_OF_MEMORY / SLOTS / each))
     even = max(LEAST_CHUNK, -(-batch.runs // CHUNKS))
@@ -222,16 +215,11 @@ class _Passage:
         self._aside = Stream(device)
         self._one = pinned_empty(1, np.int64, device)
         self._one[0] = 1
-        saves = to_device(job.times.elapsed.astype(self._real), device)
-        numbers = to_device(job.numbers, device)
-        if job.plan.tableau.is_adaptive:
-            self._rest: list[Any] = [saves, numbers, job.max_steps, stop]
-        else:
-            assert job.dt is not None
-            intervals = make_intervals(job.times, job.dt)
-            arrays = [intervals.counts, intervals.sizes.astype(self._real)]
-            arrays += [intervals.begins.astype(self._real), intervals.slots]
-            self._rest = [*(to_device(array, device) for array in arrays), numbers, stop]
+        self._given = {
+            name: to_device(value, device) if isinstance(value, np.ndarray) else value
+            for name, value in passed_to_all(job).items()
+        }
+        self._given["stop"] = stop
 
     def go(self, chunks: list[_Chunk], slots: list[_Slot]) -> None:
         """Send chunks through slots in turn."""
@@ -254,32 +242,32 @@ class _Passage:
 
     def _start(self, slot: _Slot, chunk: _Chunk) -> None:
         plan, batch, call = self._job.plan, self._job.batch, self._device.driver.call
-        stream, runs, states = slot.stream.handle, chunk.runs, len(plan.system.states)
+        stream, runs = slot.stream.handle, chunk.runs
         size = batch.chunk_size(runs)
         values = slot.on_host("values", (size,), self._real)
-        sources = slot.on_host("sources", (3 * len(batch.columns),), np.int64)
-        batch.fill(chunk.begin, chunk.end, values, sources)
-        given: list[DeviceArray] = []
-        for name, array in (("values", values), ("sources", sources)):
-            there = slot.on_device(name, array.shape, array.dtype)
-            call("cuMemcpyHtoDAsync", there.address, array.ctypes.data, array.nbytes, stream)
-            given.append(there)
-        times = self._host.states.shape[0]
-        saved = slot.on_device("states", (times, states, runs) if times else (0, 0, 0), self._real)
-        has_final = self._host.final.size > 0
-        ended = slot.on_device("final", (states, runs) if has_final else (0, 0), self._real)
-        status = slot.on_device("status", (runs,), np.int8)
-        call("cuMemsetD8Async", status.address, RUNNING & 0xFF, runs, stream)
-        share = [1] if plan.tableau.is_adaptive else []
-        arguments = [chunk.begin, runs, *share, *given, *self._rest, saved, ended, status]
-        self._kernel.launch(runs, arguments, slot.stream, BLOCK)
-        for name, there, here in (
-            ("states", saved, self._host.states),
-            ("final", ended, self._host.final),
-            ("status", status, self._host.status),
-        ):
-            if here.size:
-                self._fetch(slot, name, there, here, chunk)
+        sources = slot.on_host("sources", (PARTS * len(batch.columns),), np.int64)
+        given: dict[str, Any] = {**self._given, "share": 1}
+        here = filled(self._job, chunk.begin, chunk.end, values, sources)
+        here["strides"] = slot.on_host("strides", (len(STRIDES),), np.int64)
+        here["strides"][:] = strides(self._job, runs, run_is_last=True)
+        for name, value in here.items():
+            if isinstance(value, int):
+                given[name] = value
+                continue
+            given[name] = there = slot.on_device(name, value.shape, value.dtype)
+            call("cuMemcpyHtoDAsync", there.address, value.ctypes.data, value.nbytes, stream)
+        nothing = slot.on_device("nothing", (0,), self._real)
+        results = {
+            name: slot.on_device(name, (*array.shape[:-1], runs), array.dtype)
+            for name, array in self._host.arrays.items()
+        }
+        call("cuMemsetD8Async", results[STATUS].address, RUNNING & 0xFF, runs, stream)
+        given |= results
+        passed = [given.get(each.name, nothing) for each in arguments(compiled(plan))]
+        self._kernel.launch(runs, passed, slot.stream, BLOCK)
+        for name, array in self._host.arrays.items():
+            if array.size:
+                self._fetch(slot, name, results[name], array, chunk)
         call("cuEventRecord", slot.event, stream)
         slot.chunk = chunk
 
@@ -314,8 +302,7 @@ class _Passage:
                 time.sleep(NAP_S)
         slot.chunk = None
         if not self._host.is_pinned:
-            for name in ("states", "final", "status"):
-                here: Values = getattr(self._host, name)
+            for name, here in self._host.arrays.items():
                 if here.size:
                     shape = (*here.shape[:-1], chunk.runs)
                     here[..., chunk.begin : chunk.end] = slot.on_host(name, shape, here.dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 
-from emberkeep.errors import InvalidKernel, TargetUnavailable, Unloadable
+from emberkeep.errors import InvalidArgument, InvalidKernel, TargetUnavailable, Unloadable
 from emberkeep.keys.toolchain import toolchain
 from emberkeep.startup_records import final
 from emberkeep.targets.arguments import parse_signature
@@ -19,7 +19,15 @@ from emberkeep.targets.cpu.load import (
 )
 from emberkeep.targets.cpu.numpy_arguments import numpy_rules
 from emberkeep.targets.cpu.threads import default_threads, run_on_threads
-from emberkeep.targets.protocol import Runnable, Target, argument_names
+from emberkeep.targets.plain_call import PLAIN, plain_packer
+from emberkeep.targets.protocol import (
+    PRINTED,
+    PYTHON,
+    PrintedSource,
+    Runnable,
+    Target,
+    argument_names,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +37,7 @@ if TYPE_CHECKING:
     from emberkeep.keep.artifact import Artifact
     from emberkeep.keys.toolchain import Toolchain
     from emberkeep.targets.compile_times import FunctionTime
-    from emberkeep.targets.protocol import KernelSource
+    from emberkeep.targets.protocol import KernelSource, Source
 
 ENTRY = "emberkeep_kernel"
 SHARED, RELOCATABLE = (
@@ -95,20 +103,30 @@ class CpuTarget(Target):
             **system,
         }
 
-    def toolchain(self, own: Sequence[str] = ()) -> Toolchain:
-        """numba, LLVM and our own code, which also links."""
-        return toolchain(("numba", "llvmlite"), own=(*OWN, *own))
+    def toolchain(self, own: Sequence[str] = (), language: str = PYTHON) -> Toolchain:
+        """LLVM and our own code, which also links; and numba, unless all of it is printed."""
+        packages = ("llvmlite",) if language == PRINTED else ("numba", "llvmlite")
+        return toolchain(packages, own=(*OWN, *own))
+
+    @property
+    def vector_bits(self) -> int:
+        """Bits of the widest vectors that the processor and the C library's functions take."""
+        needed = self._needed()
+        is_x86 = self._level != "host" or host().architecture == "x86-64"
+        if not is_x86 or not _c_library().startswith("glibc"):
+            return 0
+        return 512 if "avx512f" in needed else 256 if "avx2" in needed else 128
 
     def vocabulary(self) -> Mapping[str, object]:
         """Nothing beyond Python's own."""
         return {}
 
-    def compile(self, source: KernelSource) -> Mapping[str, object]:
-        """Compile with numba and link; what cannot be linked here is kept as an object file."""
+    def compile(self, source: Source) -> Mapping[str, object]:
+        """Compile and link; what cannot be linked here is kept as an object file."""
+        if isinstance(source, PrintedSource):
+            return self._assemble(source)
         compiler = _compiler(source)
-        from emberkeep.targets.cpu.link import Unlinkable, link
         from emberkeep.targets.indexed_arrays import indexed_arrays
-        from emberkeep.telemetry.spans import Category, span
 
         lowered = compiler.lower(source, *compiler.processor_of(self._level))
         layout = {
@@ -121,12 +139,27 @@ class CpuTarget(Target):
             "notes": dict(source.notes),
         }
         readable = {"source": source.text} if source.text else {}
-        with span(f"link {source.name}", Category.COMPILE, {"part": "link", "target": "cpu"}):
-            try:
-                code = {SHARED: link(lowered.image)}
-            except Unlinkable:  # other processors, so far: LLVM links what it made, at each start
-                code = {RELOCATABLE: lowered.image}
-        return {**code, "layout": layout, **readable}
+        return {**_linked(source.name, lowered.image), "layout": layout, **readable}
+
+    def _assemble(self, source: PrintedSource) -> Mapping[str, object]:
+        """Compile what is LLVM's assembly already."""
+        try:
+            from emberkeep.targets.cpu.assembly import assemble, processor_of
+        except ImportError as problem:
+            raise TargetUnavailable(
+                f"The kernel {source.name!r} is not kept yet, and compiling it needs llvmlite, "
+                f"which cannot be imported ({problem}). Install it: pip install 'emberkeep[ode]'"
+            ) from problem
+        image = assemble(source, *processor_of(self._level))
+        layout = {
+            "name": source.name,
+            "call": PLAIN,
+            "types": [kind for _, kind in source.arguments],
+            "arguments": [name for name, _ in source.arguments],
+            "features": sorted(self._needed()),
+            "notes": dict(source.notes),
+        }
+        return {**_linked(source.name, image), "layout": layout, "source": source.text}
 
     def isolated_times(self, source: KernelSource) -> Sequence[FunctionTime]:
         """Each function compiled alone."""
@@ -152,6 +185,9 @@ class CpuTarget(Target):
             address = load_shared_object(artifact.blobs[SHARED]).address(ENTRY)
         else:
             address = load_object_llvmlite(artifact.blobs[RELOCATABLE], ENTRY)
+        if layout.get("call") == PLAIN:
+            pack = plain_packer(layout["types"], layout["arguments"], _address)
+            return CpuKernel(layout["name"], address, pack, self.threads, layout["notes"])
         types = parse_signature(", ".join(layout["types"]))
         rules = numpy_rules(types, frozenset(layout["writes"]))
         pack = packer(types, layout["arguments"], rules, layout["indexed"])
@@ -232,6 +268,24 @@ class CpuKernel(Runnable):
 
 
 _PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64)
+
+
+def _linked(name: str, image: bytes) -> dict[str, bytes]:
+    """An object file as a shared object, where we can link it."""
+    from emberkeep.targets.cpu.link import Unlinkable, link
+    from emberkeep.telemetry.spans import Category, span
+
+    with span(f"link {name}", Category.COMPILE, {"part": "link", "target": "cpu"}):
+        try:
+            return {SHARED: link(image)}
+        except Unlinkable:  # other processors, so far: LLVM links what it made, at each start
+            return {RELOCATABLE: image}
+
+
+def _address(array: Any) -> int:
+    if not array.flags.c_contiguous:
+        raise InvalidArgument("An array must be in C order")
+    return array.ctypes.data
 
 
 def _compiler(source: KernelSource) -> Any:

@@ -6,6 +6,7 @@ from _thread import start_new_thread
 
 from emberkeep.errors import Unkeyable
 from emberkeep.keys.toolchain import toolchain
+from emberkeep.targets.protocol import PRINTED, PYTHON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from emberkeep.keys.toolchain import Toolchain
 
 PACKAGES = ("numba-cuda", "numba", "llvmlite", "cuda-core", "cuda-bindings")
+PACKAGES_OF_PRINTED = ("cuda-bindings",)
 
 # emberkeep's own code that decides about the bytes.
 OWN = (
@@ -26,9 +28,10 @@ OWN = (
 )
 
 
-def cuda_toolchain(own: Sequence[str] = ()) -> Toolchain:
+def cuda_toolchain(own: Sequence[str] = (), language: str = PYTHON) -> Toolchain:
     """The compiler as it is now, with modules of emberkeep that write the source."""
-    return toolchain(PACKAGES, own=(*OWN, *own), cuda=True)
+    packages = PACKAGES_OF_PRINTED if language == PRINTED else PACKAGES
+    return toolchain(packages, own=(*OWN, *own), cuda=True)
 
 
 def look_ahead() -> None:

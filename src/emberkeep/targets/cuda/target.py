@@ -11,7 +11,8 @@ from emberkeep.targets.cuda.compiler import cuda_toolchain
 from emberkeep.targets.cuda.driver import open_device
 from emberkeep.targets.cuda.load import check_cubin, compress, expand, grid, load_cubin
 from emberkeep.targets.cuda.memory import DeviceArray, device_view, handle_of
-from emberkeep.targets.protocol import Runnable, Target, argument_names
+from emberkeep.targets.plain_call import PLAIN, plain_packer
+from emberkeep.targets.protocol import PYTHON, PrintedSource, Runnable, Target, argument_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from emberkeep.targets.compile_times import FunctionTime
     from emberkeep.targets.cuda.load import CudaFunction
     from emberkeep.targets.cuda.memory import Stream
-    from emberkeep.targets.protocol import KernelSource
+    from emberkeep.targets.protocol import KernelSource, Source
 
 CUBIN = "compressed cubin"
+PRINTED_ENTRY = "emberkeep_kernel"
 BLOCK = 128
 
 
@@ -62,9 +64,9 @@ class CudaTarget(Target):
         """The architecture."""
         return {"target": "cuda", "architecture": self._architecture}
 
-    def toolchain(self, own: Sequence[str] = ()) -> Toolchain:
-        """numba-cuda, LLVM, NVIDIA's libraries and our own code."""
-        return cuda_toolchain(own)
+    def toolchain(self, own: Sequence[str] = (), language: str = PYTHON) -> Toolchain:
+        """NVIDIA's libraries and our own code; and numba-cuda, unless all of it is printed."""
+        return cuda_toolchain(own, language)
 
     def vocabulary(self) -> Mapping[str, object]:
         """numba-cuda's own, under the names that everyone calls them by."""
@@ -74,12 +76,14 @@ class CudaTarget(Target):
         except ImportError as problem:
             raise TargetUnavailable(
                 f"Compiling for {self._architecture} needs numba-cuda, which cannot be imported "
-                f"({problem}). Install it: pip install 'emberkeep[cuda]'"
+                f"({problem}). Install it: pip install 'emberkeep[numba-cuda]'"
             ) from problem
         return {"cuda": cuda, "libdevice": libdevice}
 
-    def compile(self, source: KernelSource) -> Mapping[str, object]:
-        """Compile with numba-cuda and link to a cubin; needs no GPU."""
+    def compile(self, source: Source) -> Mapping[str, object]:
+        """Compile and link to a cubin; needs no GPU."""
+        if isinstance(source, PrintedSource):
+            return self._compile_printed(source)
         compiler = self._compiler(source)
         from emberkeep.targets.indexed_arrays import indexed_arrays
 
@@ -98,6 +102,30 @@ class CudaTarget(Target):
         readable = {"source": source.text} if source.text else {}
         return {CUBIN: compress(cubin), "layout": layout, **readable}
 
+    def _compile_printed(self, source: PrintedSource) -> Mapping[str, object]:
+        """Compile what is CUDA C++ already."""
+        try:
+            from emberkeep.targets.cuda.nvrtc import compile_source
+        except ImportError as problem:
+            raise TargetUnavailable(
+                f"The kernel {source.name!r} is not kept yet for {self._architecture}, and "
+                f"compiling it needs cuda.bindings, which cannot be imported ({problem}). Install "
+                "it: pip install 'emberkeep[cuda]'"
+            ) from problem
+        cubin, minimum_driver = compile_source(source, self._architecture)
+        layout = {
+            "name": source.name,
+            "call": PLAIN,
+            "entry": PRINTED_ENTRY,
+            "types": [kind for _, kind in source.arguments],
+            "arguments": [name for name, _ in source.arguments],
+            "architecture": self._architecture,
+            "minimum_driver": list(minimum_driver),
+            "size_bytes": len(cubin),
+            "notes": dict(source.notes),
+        }
+        return {CUBIN: compress(cubin), "layout": layout, "source": source.text}
+
     def isolated_times(self, source: KernelSource) -> Sequence[FunctionTime]:
         """Each function compiled to PTX alone."""
         return self._compiler(source).isolated_times(source, self._architecture)
@@ -110,7 +138,7 @@ class CudaTarget(Target):
             raise TargetUnavailable(
                 f"The kernel {source.name!r} is not kept yet for {self._architecture}, and "
                 f"compiling it needs numba-cuda, which cannot be imported ({problem}). Install it: "
-                "pip install 'emberkeep[cuda]'"
+                "pip install 'emberkeep[numba-cuda]'"
             ) from problem
         return lower
 
@@ -131,6 +159,11 @@ class CudaTarget(Target):
             layout["architecture"],
             tuple(layout["minimum_driver"]),
         )
+        if layout.get("call") == PLAIN:
+            pack = plain_packer(
+                ["int64", *layout["types"]], ["count", *layout["arguments"]], _address_on_device
+            )
+            return CudaKernel(function, pack, layout["notes"])
         types = parse_signature(", ".join(layout["types"]))
         # The kernel's first parameter is the number of indices.
         pack = packer(
@@ -183,6 +216,12 @@ class CudaKernel(Runnable):
         passed = [count, *map(_passable, arguments)]
         packed = self._pack(passed, 0 if unchecked else count)
         self._function.launch(blocks, block, packed, handle_of(stream))
+
+
+def _address_on_device(array: Any) -> int:
+    if not array.is_c_order:
+        raise InvalidArgument("An array must be in C order")
+    return array.address
 
 
 _PLAIN = frozenset({int, float, bool, complex, DeviceArray})

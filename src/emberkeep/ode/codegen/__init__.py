@@ -1,1 +1,0 @@
-"""From a plan to readable source: one intermediate form, two layouts."""

@@ -1,0 +1,323 @@
+"""Steps of chosen length: the loop around a step, values at times to save, and what comes next.
+
+A share of the trajectories is integrated side by side, each with a time and a step of its own; a
+lane whose trajectory has ended takes the next one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode import status
+from emberkeep.ode.kernel.boundaries import Boundaries
+from emberkeep.ode.kernel.code import BOOL, INFINITY, INT, REAL, TIME
+from emberkeep.ode.kernel.control import Controller
+from emberkeep.ode.kernel.step import FIRST, Y
+
+if TYPE_CHECKING:
+    from emberkeep.ode.kernel.code import Value
+    from emberkeep.ode.kernel.step import Clock
+    from emberkeep.ode.kernel.trajectory import Trajectory
+    from emberkeep.ode.kernel.vectors import Vector
+
+# How often a thread looks whether it is to stop.
+LOOKS = 64
+# A step of fewer units in the last place of the time would change nothing.
+LEAST_UNITS = 16
+EPSILON = 2.0**-52
+HUGE, TINY = 1e37, 1e-37
+
+
+@final
+class Adaptive:
+    """The loop of an adaptive method.
+
+    Args:
+        trajectory: what all loops have in common.
+    """
+
+    def __init__(self, trajectory: Trajectory) -> None:
+        self._own = trajectory
+        code = self._code = trajectory.code
+        self._elapsed = code.variable("elapsed", TIME)
+        self._size = code.variable("size", REAL)
+        self._least = code.variable("least", REAL)
+        self._square = code.variable("square", REAL)
+        self._started = code.variable("started", INT)
+        self._attention = code.variable("attention", BOOL)
+        self._fresh = code.variable("fresh", BOOL)
+        self._saved = code.variable("saved", INT) if trajectory.samples else None
+        self._due = code.variable("due", TIME) if trajectory.samples else None
+        self._taken = code.variable("taken", INT) if trajectory.counts else None
+        has_boundaries = Boundaries.there_are(trajectory)
+        self._boundaries = Boundaries(trajectory) if has_boundaries else None
+        self._controller = Controller(code, trajectory.setting)
+        self._running = code.variable("running", INT, uniform=True)
+        self._waiting = code.variable("waiting", INT, uniform=True)
+        self._attempts = code.variable("attempts", INT, uniform=True)
+        self._deadline = code.variable("deadline", INT, uniform=True)
+
+    def write(self) -> None:
+        """All of it."""
+        code, own = self._code, self._own
+        self._begin()
+        with code.loop():
+            self._attend()
+            code.leave(self._running.get().equals(0))
+            with code.loop():
+                self._attempt()
+                attempts = self._attempts.get() + 1
+                self._attempts.set(attempts)
+                with code.when(code.is_multiple(attempts, LOOKS)):
+                    code.stop(own.argument("stop").get(0).differs(0))
+                    self._renew_least()
+                code.leave(code.any(self._attention.get()) | (attempts >= self._deadline.get()))
+
+    def _begin(self) -> None:
+        code, own = self._code, self._own
+        self._running.set(0)
+        self._attempts.set(0)
+        self._deadline.set(0)
+        self._waiting.set(code.begin)
+        own.run.set(-1)
+        self._attention.set(code.value(True, BOOL))  # noqa: FBT003 - a literal
+        for variable in (self._elapsed, self._size, self._least, self._square):
+            variable.set(0.0)
+        self._started.set(0)
+
+    # What is rare: lane by lane ---------------------------------------------------------------
+
+    def _attend(self) -> None:
+        """End what has ended, and begin what waits."""
+        code, own = self._code, self._own
+        is_late = self._attempts.get() >= self._deadline.get()
+        with code.when(is_late):
+            self._deadline.set(1 << 62)
+        self._fresh.set(code.value(False, BOOL))  # noqa: FBT003
+        with code.for_each(self._attention.get() | is_late):
+            outcome = code.variable("outcome", INT, self._outcome())
+            ended = outcome.get().differs(status.RUNNING)
+            with code.when(~ended):
+                deadline = self._started.get() + own.argument("most_attempts").get()
+                self._deadline.set(code.smaller(self._deadline.get(), deadline))
+                if self._boundaries is not None:
+                    with code.when(self._elapsed.get() >= self._boundaries.limit.get()):
+                        self._set_out()
+            with code.when(ended):
+                self._end(outcome.get())
+                with code.when(self._waiting.get() < code.end):
+                    self._take()
+        if own.layout.large:
+            self._start_large()
+
+    def _outcome(self) -> Value:
+        """How a trajectory stands; of a lane without one, that it has ended."""
+        code, own = self._code, self._own
+        attempts = self._attempts.get() - self._started.get()
+        is_late = attempts >= own.argument("most_attempts").get()
+        late = code.where(
+            is_late, code.value(status.TOO_MANY_STEPS, INT), code.value(status.RUNNING, INT)
+        )
+        # Not-a-number fails the comparison.
+        failed = code.where(
+            self._square.get() < HUGE,
+            code.value(status.STEP_TOO_SMALL, INT),
+            code.value(status.NOT_FINITE, INT),
+        )
+        outcome = code.where(self._size.get() < self._least.get(), failed, late)
+        if self._boundaries is not None:
+            is_between = self._elapsed.get() >= self._boundaries.limit.get()
+            outcome = code.where(is_between, late, outcome)
+        return code.where(self._elapsed.get() >= own.span.get(), status.SUCCESS, outcome)
+
+    def _end(self, outcome: Value) -> None:
+        code, own = self._code, self._own
+        run = own.run.get()
+        with code.when(run >= 0):
+            if self._saved is not None:
+                own.save_nothing(run, self._saved.get())
+            count = None if self._saved is None else self._saved.get()
+            own.end(run, outcome, self._time(own.span.get()), count)
+            if self._taken is not None:
+                attempts = self._attempts.get() - self._started.get()
+                own.count(run, self._taken.get(), attempts - self._taken.get())
+            self._running.set(self._running.get() - 1)
+            own.run.set(-1)
+        # An empty lane goes along, takes no steps, and needs no attention.
+        self._attention.set(code.value(False, BOOL))  # noqa: FBT003
+        own.span.set(INFINITY)
+        for variable in (self._elapsed, self._size, self._least):
+            variable.set(0.0)
+        if self._due is not None:
+            self._due.set(INFINITY)
+        if self._boundaries is not None:
+            self._boundaries.rest()
+        own.rest()
+
+    def _take(self) -> None:
+        """The next trajectory."""
+        code, own = self._code, self._own
+        run = self._waiting.get()
+        self._waiting.set(run + 1)
+        self._running.set(self._running.get() + 1)
+        own.take(run)
+        self._elapsed.set(0.0)
+        self._square.set(0.0)
+        if self._taken is not None:
+            self._taken.set(0)
+        attempts = self._attempts.get()
+        self._started.set(attempts)
+        deadline = attempts + own.argument("most_attempts").get()
+        self._deadline.set(code.smaller(self._deadline.get(), deadline))
+        if self._saved is not None and self._due is not None:
+            self._saved.set(own.save_start(run))
+            self._due.set(own.due(self._saved.get()))
+        self._set_out()
+
+    def _set_out(self) -> None:
+        """Begin to integrate, at the start or where the right-hand side has jumped."""
+        code, own = self._code, self._own
+        self._controller.begin()
+        if self._boundaries is not None:
+            self._boundaries.begin(self._elapsed.get())
+        self._fresh.set(code.value(True, BOOL))  # noqa: FBT003
+        if not own.layout.large:
+            self._start_small()
+
+    def _start_small(self) -> None:
+        """The slopes where the trajectory is, and its next step."""
+        own = self._own
+        slopes = own.layout.passing("first_slopes", own.states)
+        own.slopes(slopes, self._time_within(self._elapsed.get()))
+        self._go_on(slopes)
+
+    def _start_large(self) -> None:
+        """The same, with slopes in all lanes."""
+        code, own = self._code, self._own
+        slopes = own.stepper["k2"]
+        own.slopes(slopes, self._time_within(self._elapsed.get()))
+        with code.for_each(self._fresh.get()):
+            self._go_on(slopes)
+
+    def _go_on(self, slopes: Vector) -> None:
+        own = self._own
+        if not own.step.begins:
+            own.layout.each(own.states, lambda i: own.vectors[FIRST].set(i, slopes.get(i)))
+        self._start(slopes)
+
+    def _start(self, slopes: Vector) -> None:
+        """The length of the first step; whether a trajectory of no length has ended."""
+        code, own = self._code, self._own
+        y, rtol = own.vectors[Y], own.real_setting("rtol")
+        size = own.layout.fold(
+            own.states,
+            1.0,
+            lambda total, i: code.larger(
+                total, code.call("fabs", y.get(i)) / own.scale(y.get(i), i, rtol)
+            ),
+        )
+        slope = own.layout.fold(
+            own.states,
+            TINY,
+            lambda total, i: code.larger(
+                total, code.call("fabs", slopes.get(i)) / own.scale(y.get(i), i, rtol)
+            ),
+        )
+        # The states change by a hundredth; if they are small, by less than is tolerated.
+        guess = size * 0.01 / slope
+        largest = own.real_setting("largest step")
+        ahead = code.value(self._limit() - self._elapsed.get(), REAL)
+        most = code.smaller(ahead * 0.1, largest)
+        guess = code.where(guess < most, guess, most)  # not-a-number is not smaller
+        least = self._smallest(self._time(self._elapsed.get()))
+        given = own.real_setting("first step")
+        chosen = code.where(given > 0, code.smaller(given, largest), guess)
+        self._size.set(code.larger(chosen, least))
+        self._least.set(least)
+        self._attention.set(own.span.get() <= 0)
+
+    def _smallest(self, time: Value) -> Value:
+        """The shortest step there can be at a time."""
+        code = self._code
+        units = code.call("fabs", code.value(time, REAL)) * (LEAST_UNITS * EPSILON)
+        return code.larger(self._own.floor.get(), units)
+
+    # One attempt, in all lanes ----------------------------------------------------------------
+
+    def _attempt(self) -> None:
+        code, own = self._code, self._own
+        elapsed, span, size = self._elapsed.get(), self._limit(), self._size.get()
+        remaining = code.named("remaining", span - elapsed)
+        is_last = code.value(size, TIME) >= remaining
+        h = code.named("h", code.where(is_last, code.value(remaining, REAL), size))
+        time = code.named("t", self._time(elapsed))
+        signed = code.named("signed_h", h * own.real_setting("direction"))
+        clock = self._clock(elapsed, h, time, signed)
+        own.stepper.take(own.step.operations, clock, signed)
+        square = code.named("square", own.square(signed))
+        self._square.set(square)
+        accepted = code.named("accepted", square <= 1.0)
+        reached = code.where(is_last, span, elapsed + h)
+        if self._saved is not None:
+            self._save(accepted, reached, elapsed, clock, signed, h)
+        own.accept(accepted)
+        if self._taken is not None:
+            self._taken.set(self._taken.get() + code.value(accepted, INT))
+        reached = code.where(accepted, reached, elapsed)
+        self._elapsed.set(reached)
+        factor = self._controller.factor(square, accepted)
+        following = code.smaller(h * code.value(factor, REAL), own.real_setting("largest step"))
+        self._size.set(following)
+        self._attention.set((reached >= span) | (following < self._least.get()))
+
+    def _renew_least(self) -> None:
+        """The shortest step there can be by now; now and then is often enough."""
+        self._least.set(self._smallest(self._time(self._elapsed.get())))
+
+    def _limit(self) -> Value:
+        """Elapsed time that no step goes beyond."""
+        return self._own.span.get() if self._boundaries is None else self._boundaries.limit.get()
+
+    def _clock(self, elapsed: Value, h: Value, time: Value, signed: Value) -> Clock:
+        """Gives the time at a share of the step."""
+
+        def at(node: float) -> Value:
+            if self._boundaries is not None:
+                return self._time_within(elapsed + h * node)
+            return time if node == 0 else time + signed * node
+
+        return at
+
+    def _time_within(self, elapsed: Value) -> Value:
+        """When so much has elapsed, on this side of jumps."""
+        if self._boundaries is not None:
+            elapsed = self._boundaries.within(elapsed)
+        return self._time(elapsed)
+
+    def _time(self, elapsed: Value) -> Value:
+        """When so much has elapsed."""
+        return self._own.start.get() + self._own.setting("direction") * elapsed
+
+    def _save(
+        self, accepted: Value, reached: Value, before: Value, clock: Clock, signed: Value, h: Value
+    ) -> None:
+        """Values at the times to save that the step has passed."""
+        code, own = self._code, self._own
+        assert self._due is not None
+        assert self._saved is not None
+        with code.when(code.any(accepted & (self._due.get() <= reached))):
+            own.prepare_values(clock, signed)
+            with code.loop():
+                wanted = self._due.get()
+                is_due = accepted & (wanted <= reached)
+                code.leave(~code.any(is_due))
+                theta = code.value(wanted - before, REAL) / h
+                values = own.values_within(theta, signed, wanted < reached)
+                observed = own.observe(values, self._time(wanted))
+                for held in own.summaries:
+                    held.fold(values, observed, self._saved.get() + 1, is_due)
+                with code.for_each(is_due):
+                    run, saved = own.run.get(), self._saved.get()
+                    own.save(run, saved, values, observed)
+                    self._saved.set(saved + 1)
+                    self._due.set(own.due(saved + 1))

@@ -1,0 +1,96 @@
+"""Times at which steps end because the right-hand side jumps there.
+
+A step across a jump is wrong without a sign of it. So each trajectory goes from one such time to
+the next, and what is computed in between sees the side that it is on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode.kernel.code import TIME
+from emberkeep.ode.kernel.equations import write_program
+from emberkeep.ode.system.breakpoints import breakpoints
+
+if TYPE_CHECKING:
+    from emberkeep.ode.kernel.code import Value, Variable
+    from emberkeep.ode.kernel.trajectory import Trajectory
+
+# A jump is where a comparison changes, to within so many units in the last place of the time.
+UNITS = 16 * 2.0**-52
+LEAST = 1e-290  # where time is zero, it has no last place
+
+
+@final
+class Boundaries:
+    """Where the steps of a trajectory have to end, beside the end of its span.
+
+    Args:
+        trajectory: whose.
+    """
+
+    def __init__(self, trajectory: Trajectory) -> None:
+        self._own, code = trajectory, trajectory.code
+        self._code = code
+        self._program = trajectory.read.program
+        self._found = breakpoints(
+            self._program, trajectory.read.derivatives, trajectory.state_names
+        )
+        self.limit = code.variable("limit", TIME, 0.0)
+        self._earliest = code.variable("earliest", TIME, 0.0)
+        self._latest = code.variable("latest", TIME, 0.0)
+
+    @staticmethod
+    def there_are(trajectory: Trajectory) -> bool:
+        """Whether a system has any."""
+        read = trajectory.read
+        found = breakpoints(read.program, read.derivatives, trajectory.state_names)
+        return bool(found.times or found.periodic)
+
+    def begin(self, elapsed: Value) -> None:
+        """Find the next one after a time; lane by lane."""
+        code, own = self._code, self._own
+        near = self._near(elapsed)
+        after = elapsed + near
+        limit = code.variable("next_limit", TIME, own.span.get())
+        start, direction = own.start.get(), own.setting("direction")
+        pairs = [value for pair in self._found.periodic for value in pair]
+        wanted = [*self._found.times, *pairs]
+        values = [
+            code.value(value, TIME)
+            for value in write_program(code, self._program, wanted, own.named_inputs())
+        ]
+        times, pairs = values[: len(self._found.times)], values[len(self._found.times) :]
+        for time in times:
+            self._shorten(limit, direction * (time - start), after)
+        for time, distance in zip(pairs[::2], pairs[1::2], strict=True):
+            period = code.call("abs", distance)
+            first = direction * (time - start)
+            passed = code.call("floor", (after - first) / period) + 1.0
+            self._shorten(limit, first + passed * period, after)
+        self.limit.set(limit.get())
+        self._earliest.set(after)
+        is_end = limit.get() >= own.span.get()
+        self._latest.set(limit.get() - code.where(is_end, 0.0, self._near(limit.get())))
+
+    def _near(self, elapsed: Value) -> Value:
+        size = self._code.call("abs", self._own.start.get()) + elapsed
+        return size * UNITS + LEAST
+
+    def _shorten(self, limit: Variable, elapsed: Value, after: Value) -> None:
+        """Take a time if it comes next; not-a-number and infinity never do."""
+        code = self._code
+        is_next = (elapsed > after) & (elapsed < limit.get())
+        limit.set(code.where(is_next, elapsed, limit.get()))
+
+    def rest(self) -> None:
+        """Numbers for a lane without a trajectory."""
+        for variable in (self.limit, self._latest):
+            variable.set(self._code.value(float("inf"), TIME))
+        self._earliest.set(0.0)
+
+    def within(self, elapsed: Value) -> Value:
+        """A time of a stage, moved to this side of the jumps that it is at."""
+        code = self._code
+        later = code.larger(elapsed, self._earliest.get())
+        return code.smaller(later, self._latest.get())

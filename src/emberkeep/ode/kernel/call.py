@@ -1,0 +1,104 @@
+"""What a kernel is passed, in one place: names, types, and when they are there.
+
+The kernel's code, the packing of a call and both runners follow from this list.
+"""
+
+from __future__ import annotations
+
+from emberkeep.startup_records import final, frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from emberkeep.ode.plan import Plan
+
+REAL, DOUBLE, INT, BYTE = "real", "float64", "int64", "int8"
+
+# Of `settings`, by place.
+SETTINGS = (
+    "direction",  # 1 forwards, -1 backwards
+    "first step",  # 0 where it is to be chosen
+    "least step",
+    "largest step",
+    "rtol",
+    "safety",  # as a binary logarithm
+    "error",  # exponents of the controller: of this step's error, ...
+    "error before",
+    "error before that",
+    "change",  # ... of the last change of size, ...
+    "retry",  # ... and of the error alone, after a rejection
+    "slack",  # of the bound by the error alone, as a binary logarithm
+    "most shrinking",  # bounds of a change, as binary logarithms
+    "most growing",
+)
+
+
+# Of `strides`, by place: how far apart numbers of results lie.
+STRIDES = (
+    "run of states",
+    "time of states",
+    "column of states",
+    "run of columns",  # of what has a number for each column: final values and summaries
+    "column of columns",
+    "run of counts",  # of steps
+    "kind of counts",
+    "final is wanted",  # 0 where there is no room for final values
+)
+
+
+@final
+@frozen
+class Passed:
+    """One argument.
+
+    Attributes:
+        name: what it is called.
+        kind: of its numbers; ``"real"`` is the precision of the plan.
+        is_array: whether it is an array of them.
+        size: of a result, what it has one number for.
+    """
+
+    name: str
+    kind: str
+    is_array: bool = True
+
+
+# Memory to work in, which CPUs' kernels are passed after all else.
+WORK = Passed("work", BYTE)
+
+
+def arguments(plan: Plan) -> tuple[Passed, ...]:
+    """What the kernel of a plan is passed, in order."""
+    adaptive = plan.is_adaptive
+    listed = [
+        Passed("first", INT, is_array=False),  # number of the first trajectory of a chunk
+        Passed("runs", INT, is_array=False),  # trajectories of the chunk
+        Passed("share", INT, is_array=False),  # trajectories of an index
+        Passed("values", REAL),  # initial values, parameters, constants
+        Passed("sources", INT),  # where each is found there: offset, step, stride, length
+        Passed("spans", DOUBLE),  # start and end of a trajectory
+        Passed("span_step", INT, is_array=False),  # 2 where each has its own, else 0
+        Passed("settings", DOUBLE),
+        Passed("atol", REAL),
+        Passed("most_attempts", INT, is_array=False),
+        Passed("stop", INT),  # not zero: return
+        Passed("strides", INT),  # of results: see `STRIDES`
+        Passed("status", BYTE),
+    ]
+    if adaptive and plan.is_sampled:
+        listed += [
+            Passed("save_times", DOUBLE),  # elapsed since the start, then infinity
+            Passed("save_count", INT, is_array=False),
+            Passed("save_step", INT, is_array=False),
+        ]
+    if not adaptive:
+        listed += [
+            Passed("counts", INT),  # steps of an interval
+            Passed("sizes", DOUBLE),  # their length
+            Passed("begins", DOUBLE),  # elapsed time at the first of them
+            Passed("ends", DOUBLE),  # and at the end of the last
+            Passed("slots", INT),  # which of the times to save it ends at, or -1
+            Passed("intervals", INT, is_array=False),
+            Passed("interval_step", INT, is_array=False),
+        ]
+    listed += [Passed(name, INT if name == "steps" else REAL) for name in plan.outputs]
+    return tuple(listed)

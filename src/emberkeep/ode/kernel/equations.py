@@ -1,0 +1,149 @@
+"""Right-hand sides in a kernel: a system's Program, written into its code."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode.kernel.code import REAL, Code, Value
+from emberkeep.ode.kernel.vectors import Layout, Vector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emberkeep.ode.kernel.code import Function, LocalArray, Operand
+    from emberkeep.ode.system.program import Program
+    from emberkeep.ode.system.reading import Read
+    from emberkeep.ode.system.system import System
+
+_COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
+
+
+def write_program(
+    code: Code, program: Program, results: Sequence[int], names: Mapping[str, Value]
+) -> list[Value]:
+    """The values of a program, computed here.
+
+    Args:
+        code: what is written.
+        program: what is computed.
+        results: which of its values are wanted.
+        names: what it calls by name.
+    """
+    found: dict[int, Value] = {}
+    for number in program.needed(results):
+        operation, *rest = program.instructions[number]
+        if operation == "number":
+            literal = program.literal(number)
+            assert literal is not None
+            found[number] = code.value(literal, REAL)
+            continue
+        if operation == "name":
+            found[number] = names[str(rest[0])]
+            continue
+        given = [found[operand] for operand in program.operands(number)]
+        found[number] = _written(code, str(operation), rest, given)
+    return [code.value(found[number], REAL) for number in results]
+
+
+def _written(code: Code, operation: str, rest: Sequence[object], given: list[Value]) -> Value:
+    if operation == "call":
+        if rest[0] == "nan":
+            return code.value(math.nan, REAL)
+        return code.call(str(rest[0]), *given)
+    if operation in _COMPARISONS:
+        return code.comparison(operation, *given)
+    if operation in ("and", "or"):
+        return code.logic(operation, *given)
+    if operation == "not":
+        return code.inverse(given[0])
+    if operation == "choose":
+        return code.where(*given)
+    if operation == "-x":
+        return code.negative(given[0])
+    return code.arithmetic(operation, *given)
+
+
+@final
+class Equations:
+    """The right-hand side of a system, to be written wherever it is needed.
+
+    Of a large system it is a function, written once: compilers would take it apart each time.
+
+    Args:
+        system: whose it is.
+        read: its equations as a program.
+        layout: where vectors lie.
+    """
+
+    def __init__(self, system: System, read: Read, layout: Layout) -> None:
+        self._system, self._read, self._layout = system, read, layout
+        self._inputs = (*system.parameters, *system.constants)
+        self._function: Function | None = None
+        self._time = layout.code.array("time", REAL, 1) if layout.large else None
+
+    def slopes(self, at: Vector, inputs: Vector, time: Value, result: Vector) -> None:
+        """The derivatives of all states.
+
+        Args:
+            at: the states.
+            inputs: parameters and constants.
+            time: when.
+            result: where the derivatives go.
+        """
+        code = self._layout.code
+        if not self._layout.large:
+            self._write(at, inputs, time, result)
+            return
+        assert self._time is not None
+        self._time.set(0, time)
+        if self._function is None:
+            self._function = self._make()
+        vectors = [vector_place(vector) for vector in (at, inputs, result)]
+        code.invoke(self._function, *vectors, (self._time, 0))
+
+    def observables(self, at: Vector, inputs: Vector, time: Value) -> list[Value]:
+        """The values of all observables."""
+        wanted = [self._read.definitions[name] for name in self._system.observables]
+        return self._values(wanted, at, inputs, time) if wanted else []
+
+    def _make(self) -> Function:
+        code = self._layout.code
+        names = ("y", "p", "slope", "when")
+        y, p, slope, when = parameters = [code.parameter(name, REAL) for name in names]
+        states, inputs = len(self._system.states), len(self._inputs)
+
+        def write() -> None:
+            at, given = Vector(states, array=y), Vector(inputs, array=p)
+            self._write(at, given, when.get(0), Vector(states, array=slope))
+
+        return code.function("right_hand_side", parameters, write)
+
+    def _write(self, at: Vector, inputs: Vector, time: Value, result: Vector) -> None:
+        values = self._values(self._read.derivatives, at, inputs, time)
+        for index, value in enumerate(values):
+            result.set(index, value)
+
+    def _values(
+        self, wanted: Sequence[int], at: Vector, inputs: Vector, time: Value
+    ) -> list[Value]:
+        program = self._read.program
+        needed = program.needed(wanted)
+        used = {
+            str(rest[0])
+            for operation, *rest in (program.instructions[number] for number in needed)
+            if operation == "name"
+        }
+        code = self._layout.code
+        names = {"t": code.value(time, REAL)} if "t" in used else {}
+        for vector, all_names in ((at, (*self._system.states,)), (inputs, self._inputs)):
+            for index, name in enumerate(all_names):
+                if name in used:
+                    names[name] = vector.get(index)
+        return write_program(code, program, wanted, names)
+
+
+def vector_place(vector: Vector) -> tuple[LocalArray, Operand]:
+    """Where a vector of a large system lies: its array, and where it begins there."""
+    assert vector.array is not None
+    return vector.array, vector.offset

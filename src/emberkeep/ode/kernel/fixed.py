@@ -1,0 +1,120 @@
+"""Steps of fixed length: as many, equally long, from each time to save to the next.
+
+All trajectories take the same number of steps in an interval, so lanes stay together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode import status
+from emberkeep.ode.kernel.code import BOOL, INT, REAL, TIME
+from emberkeep.ode.kernel.step import FIRST, NEW, Y
+
+if TYPE_CHECKING:
+    from emberkeep.ode.kernel.code import Value, Variable
+    from emberkeep.ode.kernel.trajectory import Trajectory
+
+LOOKS = 256
+
+
+@final
+class Fixed:
+    """The loop of a method whose steps have a fixed length.
+
+    Args:
+        trajectory: what all loops have in common.
+    """
+
+    def __init__(self, trajectory: Trajectory) -> None:
+        self._own, self._code = trajectory, trajectory.code
+
+    def write(self) -> None:
+        """All of it: a block of as many trajectories as there are lanes."""
+        code, own = self._code, self._own
+        self._here = code.variable("here", BOOL)
+        next_one = code.variable("next", INT, code.begin, uniform=True)
+        outcome = code.variable("outcome", INT, status.SUCCESS)
+        h = code.variable("h", TIME)
+        taken = code.variable("taken", INT, 0, uniform=True)
+        sampled = code.variable("sampled", INT, 0, uniform=True)
+        begin = code.variable("interval_begin", TIME)
+        with code.for_each(code.value(True, BOOL)):  # noqa: FBT003 - a literal
+            # Lanes that are left over do the same as the last one, and write nothing.
+            is_here = next_one.get() < code.end
+            self._here.set(is_here)
+            run = code.smaller(next_one.get(), code.end - 1)
+            own.take(run)
+            next_one.set(next_one.get() + 1)
+        if not own.step.begins:
+            self._begin_slopes()
+        with code.count_up("interval", own.argument("intervals").get()) as interval:
+            with code.for_each(code.value(True, BOOL)):  # noqa: FBT003
+                place = self._place(interval)
+                h.set(own.argument("sizes").get(place))
+                begin.set(own.argument("begins").get(place))
+            self._interval(interval, h.get(), begin.get())
+            with code.for_each(self._here.get()):
+                self._save(interval, outcome)
+            if own.counts:
+                taken.set(taken.get() + own.argument("counts").get(interval))
+            with code.when(own.argument("slots").get(interval) >= 0):
+                sampled.set(sampled.get() + 1)
+        with code.for_each(self._here.get()):
+            own.end(own.run.get(), outcome.get(), self._time(own.span.get()), sampled.get())
+            if own.counts:
+                own.count(own.run.get(), taken.get(), code.value(0, INT))
+
+    def _begin_slopes(self) -> None:
+        own = self._own
+        own.slopes(own.vectors[FIRST], own.start.get())
+
+    def _interval(self, interval: Value, h: Value, begin: Value) -> None:
+        code, own = self._code, self._own
+        direction = own.setting("direction")
+        signed = code.value(h * direction, REAL)
+        y, new = own.vectors[Y], own.stepper[NEW]
+        with code.count_up("taken", own.argument("counts").get(interval)) as taken:
+            elapsed = begin + code.value(taken, TIME) * h
+            time = code.named("t", self._time(elapsed))
+            own.stepper.take(
+                own.step.operations,
+                lambda node, time=time: time if node == 0 else time + signed * node,
+                signed,
+            )
+            new = own.stepper[NEW]
+            own.layout.each(own.states, lambda i: y.set(i, new.get(i)))
+            if own.step.last:
+                last, first = own.stepper[own.step.last], own.vectors[FIRST]
+                own.layout.each(own.states, lambda i: first.set(i, last.get(i)))
+            with code.when(code.is_multiple(taken, LOOKS)):
+                code.stop(own.argument("stop").get(0).differs(0))
+
+    def _place(self, interval: Value) -> Value:
+        """Where a trajectory's numbers of an interval are."""
+        own = self._own
+        return own.number() * own.argument("interval_step").get() + interval
+
+    def _time(self, elapsed: Value) -> Value:
+        """When so much has elapsed."""
+        return self._own.start.get() + self._own.setting("direction") * elapsed
+
+    def _save(self, interval: Value, outcome: Variable) -> None:
+        code, own = self._code, self._own
+        y = own.vectors[Y]
+        # Infinity and not-a-number times zero are not-a-number.
+        sum_of_all = own.layout.fold(own.states, 0.0, lambda total, i: total + y.get(i) * 0.0)
+        is_good = sum_of_all.equals(0.0)
+        outcome.set(code.where(is_good, outcome.get(), code.value(status.NOT_FINITE, INT)))
+        if not own.samples:
+            return
+        slot = own.argument("slots").get(interval)
+        with code.when(slot >= 0):
+            with code.when(outcome.get().equals(status.SUCCESS)):
+                time = self._time(own.argument("ends").get(self._place(interval)))
+                observed = own.observe(y, time)
+                own.save(own.run.get(), slot, y, observed)
+                for held in own.summaries:
+                    held.fold(y, observed, slot + 1)
+            with code.when(outcome.get().differs(status.SUCCESS)):
+                own.save_missing(own.run.get(), slot)

@@ -1,0 +1,496 @@
+"""Code as LLVM assembly: trajectories side by side, as the lanes of vectors.
+
+A value that differs between lanes is a vector, one that does not is a plain number. What is done
+lane by lane works on copies in memory, so that everything else can stay in registers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+from emberkeep.ode.kernel.code import (
+    BOOL,
+    INT,
+    REAL,
+    SINGLE,
+    TIME,
+    Block,
+    Code,
+    Value,
+    Variable,
+    all_instructions,
+    items,
+)
+from emberkeep.ode.kernel.llvm_mathematics import Mathematics, literal_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emberkeep.ode.kernel.code import Argument, Function, LocalArray
+
+# Liberties that change no result by more than rounding, and leave not-a-number alone: it is what
+# tells a failed trajectory from a good one.
+LIBERTIES = "contract nsz arcp"
+_ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div", "%": "rem"}
+_ORDERED = {"<": "olt", "<=": "ole", ">": "ogt", ">=": "oge", "==": "oeq", "!=": "une"}
+_SIGNED = {"<": "slt", "<=": "sle", ">": "sgt", ">=": "sge", "==": "eq", "!=": "ne"}
+_WHOLE = {"+": "add", "-": "sub", "*": "mul", "//": "udiv", "%": "urem", "&": "and"}
+ALIGNMENT = 64
+
+
+@final
+class Printer:
+    """Prints one function.
+
+    Args:
+        code: what is printed.
+        lanes: how many trajectories go side by side.
+        mathematics: how functions are called.
+    """
+
+    def __init__(
+        self, code: Code, lanes: int, mathematics: Mathematics, *, locals_only: bool = False
+    ) -> None:
+        self._code, self._lanes, self._mathematics = code, lanes, mathematics
+        self._locals_only = locals_only
+        self._lines: list[str] = []
+        self._entry: list[str] = []
+        self._count = 0
+        self._label = "entry"
+        self._names: dict[int, str] = {}
+        self._splats: dict[tuple[str, int], str] = {}
+        self._exits: list[str] = []
+        self._in_lane = False
+        self._lane = ""
+        self._shadows: dict[int, str] = {}  # of variables, while lanes go one by one
+        self._arrays: dict[int, str] = {}
+
+    # Text -------------------------------------------------------------------------------------
+
+    def _kind(self, kind: str) -> str:
+        real = "float" if self._code.is_single else "double"
+        return {REAL: real, TIME: "double", SINGLE: "float", INT: "i64", BOOL: "i1"}.get(kind, "i8")
+
+    def _type(self, kind: str, *, is_vector: bool) -> str:
+        name = self._kind(kind)
+        return f"<{self._lanes} x {name}>" if is_vector else name
+
+    def _is_vector(self, value: Value | Variable) -> bool:
+        return not (value.uniform or self._in_lane)
+
+    def _new(self) -> str:
+        self._count += 1
+        return f"%v{self._count}"
+
+    def _emit(self, text: str) -> str:
+        name = self._new()
+        self._lines.append(f"  {name} = {text}")
+        return name
+
+    def _say(self, text: str) -> None:
+        self._lines.append(f"  {text}")
+
+    def _begin(self, label: str) -> None:
+        self._lines.append(f"{label}:")
+        self._label = label
+
+    def _labels(self, *names: str) -> list[str]:
+        self._count += 1
+        return [f"{name}{self._count}" for name in names]
+
+    def _go(self, label: str) -> None:
+        self._say(f"br label %{label}")
+
+    def _branch(self, condition: str, then: str, otherwise: str) -> None:
+        self._say(f"br i1 {condition}, label %{then}, label %{otherwise}")
+
+    # Operands ---------------------------------------------------------------------------------
+
+    def _operand(self, value: Value, *, is_vector: bool) -> str:
+        """A value as it stands in an instruction."""
+        if value.literal is not None:
+            text = literal_text(value.literal, self._kind(value.kind))
+            return f"splat ({self._kind(value.kind)} {text})" if is_vector else text
+        name = self._names[value.number]
+        if is_vector and value.uniform:
+            return self._splat(value, name)
+        return name
+
+    def _splat(self, value: Value, name: str) -> str:
+        place = (self._label, value.number)
+        if place not in self._splats:
+            vector, kind = self._type(value.kind, is_vector=True), self._kind(value.kind)
+            first = self._emit(f"insertelement {vector} poison, {kind} {name}, i64 0")
+            self._splats[place] = self._emit(
+                f"shufflevector {vector} {first}, {vector} poison, "
+                f"<{self._lanes} x i32> zeroinitializer"
+            )
+        return self._splats[place]
+
+    # Functions --------------------------------------------------------------------------------
+
+    def body(
+        self,
+        block: Block,
+        names: Mapping[int, str],
+        arrays: Mapping[int, str],
+        places: Sequence[str] = (),
+    ) -> str:
+        """The text between the braces of a function that gives nothing back.
+
+        Args:
+            block: what is printed.
+            names: of values that are there already.
+            arrays: where arrays lie.
+            places: instructions that find out where.
+        """
+        self._names.update(names)
+        self._arrays.update(arrays)
+        for variable in () if self._locals_only else self._code.variables:
+            kind = self._type(variable.kind, is_vector=not variable.uniform)
+            self._entry.append(f"  %x{variable.number} = alloca {kind}, align {ALIGNMENT}")
+        self._label = "begun"
+        self._print(block)
+        self._go("end")
+        lines = [*self._entry, *places, "  br label %begun", "begun:", *self._lines]
+        return "\n".join(["entry:", *lines, "end:", "  ret void"])
+
+    def _print(self, block: Block) -> None:
+        for operation, *rest in block.instructions:
+            getattr(self, _METHODS.get(operation, "_calculate"))(operation, *rest)
+
+    # Values -----------------------------------------------------------------------------------
+
+    def _calculate(self, operation: str, result: Value, *given: Value) -> None:
+        is_vector = self._is_vector(result)
+        kind = given[-1].kind
+        operands = [self._operand(value, is_vector=is_vector) for value in given]
+        kind_text = self._type(kind, is_vector=is_vector)
+        if kind == INT and operation in _WHOLE:
+            text = f"{_WHOLE[operation]} {kind_text} {operands[0]}, {operands[1]}"
+        elif operation in _ARITHMETIC:
+            name = f"f{_ARITHMETIC[operation]} {LIBERTIES}"
+            text = f"{name} {kind_text} {operands[0]}, {operands[1]}"
+        elif operation == "-x":
+            text = f"fneg {LIBERTIES} {kind_text} {operands[0]}"
+        else:
+            compare = f"icmp {_SIGNED[operation]}" if kind == INT else f"fcmp {_ORDERED[operation]}"
+            text = f"{compare} {kind_text} {operands[0]}, {operands[1]}"
+        self._names[result.number] = self._emit(text)
+
+    def _logic(self, operation: str, result: Value, *given: Value) -> None:
+        is_vector = self._is_vector(result)
+        operands = [self._operand(value, is_vector=is_vector) for value in given]
+        kind = self._type(BOOL, is_vector=is_vector)
+        if operation == "not":
+            ones = "splat (i1 true)" if is_vector else "true"
+            self._names[result.number] = self._emit(f"xor {kind} {operands[0]}, {ones}")
+        else:
+            text = f"{operation} {kind} {operands[0]}, {operands[1]}"
+            self._names[result.number] = self._emit(text)
+
+    def _where(self, _: str, result: Value, condition: Value, *given: Value) -> None:
+        is_vector = self._is_vector(result)
+        kind = self._type(result.kind, is_vector=is_vector)
+        a, b = (self._operand(value, is_vector=is_vector) for value in given)
+        choice_is_vector = self._is_vector(condition) and is_vector
+        choice = self._operand(condition, is_vector=choice_is_vector)
+        choice_kind = self._type(BOOL, is_vector=choice_is_vector)
+        self._names[result.number] = self._emit(
+            f"select {choice_kind} {choice}, {kind} {a}, {kind} {b}"
+        )
+
+    def _convert(self, _: str, result: Value, value: Value) -> None:
+        is_vector = self._is_vector(result)
+        before, after = self._kind(value.kind), self._kind(result.kind)
+        operand = self._operand(value, is_vector=is_vector)
+        if before == after:
+            self._names[result.number] = operand
+            return
+        name = {
+            ("double", "float"): "fptrunc",
+            ("float", "double"): "fpext",
+            ("i64", "float"): "sitofp",
+            ("i64", "double"): "sitofp",
+            ("i1", "float"): "uitofp",
+            ("i1", "double"): "uitofp",
+            ("i1", "i64"): "zext",
+        }[before, after]
+        source = self._type(value.kind, is_vector=is_vector)
+        target = self._type(result.kind, is_vector=is_vector)
+        self._names[result.number] = self._emit(f"{name} {source} {operand} to {target}")
+
+    def _call(self, _: str, result: Value, function: str, *given: Value) -> None:
+        is_vector = self._is_vector(result)
+        operands = [self._operand(value, is_vector=is_vector) for value in given]
+        lanes = self._lanes if is_vector else 1
+        self._names[result.number] = self._mathematics.call(
+            function, operands, self._kind(result.kind), lanes, self._emit
+        )
+
+    def _any(self, _: str, result: Value, condition: Value) -> None:
+        operand = self._operand(condition, is_vector=self._is_vector(condition))
+        if self._is_vector(condition):
+            self._names[result.number] = self._emit(
+                f"icmp ne i{self._lanes} {self._bits(operand)}, 0"
+            )
+        else:
+            self._names[result.number] = operand
+
+    def _bits(self, condition: str) -> str:
+        return self._emit(f"bitcast <{self._lanes} x i1> {condition} to i{self._lanes}")
+
+    # Memory -----------------------------------------------------------------------------------
+
+    def _get(self, _: str, result: Value, variable: Variable) -> None:
+        if self._in_lane and not variable.uniform:
+            self._names[result.number] = self._load_lane(
+                self._shadows[variable.number], variable.kind
+            )
+            return
+        kind = self._type(variable.kind, is_vector=not variable.uniform)
+        self._names[result.number] = self._emit(
+            f"load {kind}, ptr %x{variable.number}, align {ALIGNMENT}"
+        )
+
+    def _set(self, _: str, variable: Variable, value: Value) -> None:
+        if self._in_lane and not variable.uniform:
+            operand = self._operand(value, is_vector=False)
+            self._store_lane(self._shadows[variable.number], variable.kind, operand)
+            return
+        kind = self._type(variable.kind, is_vector=not variable.uniform)
+        operand = self._operand(value, is_vector=not variable.uniform)
+        self._say(f"store {kind} {operand}, ptr %x{variable.number}, align {ALIGNMENT}")
+
+    def _load_lane(self, shadow: str, kind: str) -> str:
+        stored = "i8" if kind == BOOL else self._kind(kind)
+        place = self._emit(f"getelementptr {stored}, ptr {shadow}, i64 {self._lane}")
+        found = self._emit(f"load {stored}, ptr {place}")
+        return self._emit(f"trunc i8 {found} to i1") if kind == BOOL else found
+
+    def _store_lane(self, shadow: str, kind: str, operand: str) -> None:
+        stored = "i8" if kind == BOOL else self._kind(kind)
+        if kind == BOOL:
+            operand = self._emit(f"zext i1 {operand} to i8")
+        place = self._emit(f"getelementptr {stored}, ptr {shadow}, i64 {self._lane}")
+        self._say(f"store {stored} {operand}, ptr {place}")
+
+    def _place(self, array: LocalArray, index: Value) -> str:
+        """Where a row of an array begins, or the number of one lane in it."""
+        kind = self._kind(array.kind)
+        place = self._operand(index, is_vector=False)
+        row = self._emit(f"mul i64 {place}, {self._lanes}")
+        if self._in_lane:
+            row = self._emit(f"add i64 {row}, {self._lane}")
+        return self._emit(f"getelementptr {kind}, ptr {self._arrays[array.number]}, i64 {row}")
+
+    def _read(self, _: str, result: Value, array: LocalArray, index: Value) -> None:
+        place = self._place(array, index)
+        kind = self._type(array.kind, is_vector=not self._in_lane)
+        align = "" if self._in_lane else f", align {self._row_alignment(array)}"
+        self._names[result.number] = self._emit(f"load {kind}, ptr {place}{align}")
+
+    def _write(self, _: str, array: LocalArray, index: Value, value: Value) -> None:
+        place = self._place(array, index)
+        kind = self._type(array.kind, is_vector=not self._in_lane)
+        operand = self._operand(value, is_vector=not self._in_lane)
+        align = "" if self._in_lane else f", align {self._row_alignment(array)}"
+        self._say(f"store {kind} {operand}, ptr {place}{align}")
+
+    def _row_alignment(self, array: LocalArray) -> int:
+        return min(ALIGNMENT, self._lanes * (4 if self._kind(array.kind) == "float" else 8))
+
+    def _load(self, _: str, result: Value, argument: Argument, *index: Value) -> None:
+        name = f"%{argument.name}"
+        if not argument.is_array:
+            self._names[result.number] = name
+            return
+        kind = self._kind(argument.kind)
+        place = self._operand(index[0], is_vector=False)
+        pointer = self._emit(f"getelementptr {kind}, ptr {name}, i64 {place}")
+        volatile = "volatile " if argument.name == "stop" else ""
+        self._names[result.number] = self._emit(f"load {volatile}{kind}, ptr {pointer}")
+
+    def _store(self, _: str, argument: Argument, index: Value, value: Value) -> None:
+        kind = self._kind(argument.kind)
+        place = self._operand(index, is_vector=False)
+        operand = self._operand(value, is_vector=False)
+        if kind == "i8":
+            operand = self._emit(f"trunc i64 {operand} to i8")
+        pointer = self._emit(f"getelementptr {kind}, ptr %{argument.name}, i64 {place}")
+        self._say(f"store {kind} {operand}, ptr {pointer}")
+
+    # Ways through it --------------------------------------------------------------------------
+
+    def _when(self, _: str, condition: Value, block: Block) -> None:
+        then, after = self._labels("then", "after")
+        self._branch(self._operand(condition, is_vector=False), then, after)
+        self._begin(then)
+        self._print(block)
+        self._go(after)
+        self._begin(after)
+
+    def _loop(self, _: str, block: Block) -> None:
+        head, after = self._labels("loop", "left")
+        self._go(head)
+        self._begin(head)
+        self._exits.append(after)
+        self._print(block)
+        self._exits.pop()
+        self._go(head)
+        self._begin(after)
+
+    def _leave(self, _: str, condition: Value) -> None:
+        (stay,) = self._labels("stay")
+        self._branch(self._operand(condition, is_vector=False), self._exits[-1], stay)
+        self._begin(stay)
+
+    def _stop(self, _: str, condition: Value) -> None:
+        (go_on,) = self._labels("on")
+        self._branch(self._operand(condition, is_vector=False), "end", go_on)
+        self._begin(go_on)
+
+    def _count_up(self, _: str, index: Value, limit: Value, block: Block) -> None:
+        head, body, after = self._labels("count", "counted", "done")
+        before = self._label
+        end = self._operand(limit, is_vector=False)
+        self._go(head)
+        self._begin(head)
+        name = self._names[index.number] = self._new()
+        phi = len(self._lines)
+        self._lines.append("")
+        is_less = self._emit(f"icmp slt i64 {name}, {end}")
+        self._branch(is_less, body, after)
+        self._begin(body)
+        self._print(block)
+        following = self._emit(f"add nsw i64 {name}, 1")
+        self._lines[phi] = f"  {name} = phi i64 [ 0, %{before} ], [ {following}, %{self._label} ]"
+        self._say(f"br label %{head}, !llvm.loop !0")
+        self._begin(after)
+
+    def _invoke(self, _: str, function: Function, given: Sequence[Any]) -> None:
+        pointers: list[str] = []
+        for array, offset in given:
+            place = self._operand(offset, is_vector=False)
+            row = self._emit(f"mul i64 {place}, {self._lanes}")
+            kind = self._kind(array.kind)
+            found = self._emit(f"getelementptr {kind}, ptr {self._arrays[array.number]}, i64 {row}")
+            pointers.append(f"ptr {found}")
+        self._say(f"call void @{function.name}({', '.join(pointers)})")
+
+    # Lane by lane -----------------------------------------------------------------------------
+
+    def _for_each(self, _: str, condition: Value, block: Block) -> None:
+        inside = Contents(block)
+        enter, each, after, skip = self._labels("enter", "each", "after", "skip")
+        mask = self._mask(condition)
+        self._branch(self._emit(f"icmp ne i64 {mask}, 0"), enter, skip)
+        self._begin(enter)
+        shadows = {value.number: self._shadow(value) for value in inside.values}
+        self._shadows = {variable.number: self._shadow(variable) for variable in inside.variables}
+        self._go(each)
+        self._begin(each)
+        waiting, phi = self._new(), len(self._lines)
+        self._lines.append("")
+        self._lane = self._emit(f"call i64 @llvm.cttz.i64(i64 {waiting}, i1 true)")
+        self._in_lane = True
+        outside = {number: self._names[number] for number in shadows}
+        for value in inside.values:
+            self._names[value.number] = self._load_lane(shadows[value.number], value.kind)
+        self._print(block)
+        self._in_lane = False
+        self._names.update(outside)
+        less = self._emit(f"add i64 {waiting}, -1")
+        rest = self._emit(f"and i64 {waiting}, {less}")
+        self._lines[phi] = f"  {waiting} = phi i64 [ {mask}, %{enter} ], [ {rest}, %{self._label} ]"
+        self._branch(self._emit(f"icmp eq i64 {rest}, 0"), after, each)
+        self._begin(after)
+        for variable in inside.assigned:
+            self._restore(variable)
+        self._go(skip)
+        self._begin(skip)
+
+    def _mask(self, condition: Value) -> str:
+        everyone = (1 << self._lanes) - 1
+        if condition.uniform:
+            operand = self._operand(condition, is_vector=False)
+            text = everyone if everyone < 1 << 63 else everyone - (1 << 64)
+            return self._emit(f"select i1 {operand}, i64 {text}, i64 0")
+        bits = self._bits(self._operand(condition, is_vector=True))
+        if self._lanes == 64:  # noqa: PLR2004 - as many as there are bits
+            return bits
+        return self._emit(f"zext i{self._lanes} {bits} to i64")
+
+    def _shadow(self, item: Value | Variable) -> str:
+        """A copy in memory, of which lanes have their parts."""
+        kind = self._type(item.kind, is_vector=True)
+        if isinstance(item, Variable):
+            operand = self._emit(f"load {kind}, ptr %x{item.number}, align {ALIGNMENT}")
+        else:
+            operand = self._operand(item, is_vector=True)
+        stored = kind
+        if item.kind == BOOL:
+            stored = f"<{self._lanes} x i8>"
+            operand = self._emit(f"zext {kind} {operand} to {stored}")
+        self._count += 1
+        shadow = f"%s{self._count}"
+        self._entry.append(f"  {shadow} = alloca {stored}, align {ALIGNMENT}")
+        self._say(f"store {stored} {operand}, ptr {shadow}, align {ALIGNMENT}")
+        return shadow
+
+    def _restore(self, variable: Variable) -> None:
+        kind = self._type(variable.kind, is_vector=True)
+        stored = f"<{self._lanes} x i8>" if variable.kind == BOOL else kind
+        shadow = self._shadows[variable.number]
+        found = self._emit(f"load {stored}, ptr {shadow}, align {ALIGNMENT}")
+        if variable.kind == BOOL:
+            found = self._emit(f"trunc {stored} {found} to {kind}")
+        self._say(f"store {kind} {found}, ptr %x{variable.number}, align {ALIGNMENT}")
+
+
+_METHODS = {
+    **dict.fromkeys(("and", "or", "not"), "_logic"),
+    **{
+        name: f"_{name}"
+        for name in (
+            *("where", "convert", "call", "any", "get", "set", "read", "write", "load", "store"),
+            *("when", "loop", "leave", "stop", "count_up", "invoke", "for_each"),
+        )
+    },
+}
+
+
+@final
+class Contents:
+    """What a block uses of what is outside of it.
+
+    Attributes:
+        values: that differ between lanes, and are computed outside.
+        variables: that differ between lanes, and are read or set.
+        assigned: those that are set.
+    """
+
+    def __init__(self, block: Block) -> None:
+        made: set[int] = set()
+        values: dict[int, Value] = {}
+        variables: dict[int, Variable] = {}
+        assigned: dict[int, Variable] = {}
+        for operation, *rest in all_instructions(block):
+            for item in items(rest):
+                if isinstance(item, Variable) and not item.uniform:
+                    variables[item.number] = item
+                    if operation == "set":
+                        assigned[item.number] = item
+                elif isinstance(item, Value) and item.literal is None and not item.uniform:
+                    values[item.number] = item
+            if rest and isinstance(rest[0], Value) and operation in _MAKING:
+                made.add(rest[0].number)
+        self.values = [value for number, value in values.items() if number not in made]
+        self.variables = list(variables.values())
+        self.assigned = list(assigned.values())
+
+
+_MAKING = frozenset(
+    {"+", "-", "*", "/", "//", "%", "&", "-x", "<", "<=", ">", ">=", "==", "!=", "and", "or", "not"}
+    | {"where", "convert", "call", "any", "get", "read", "load", "count_up"}
+)

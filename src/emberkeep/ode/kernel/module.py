@@ -1,0 +1,123 @@
+"""The whole module of a plan for CPUs, as LLVM assembly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode.kernel.llvm import ALIGNMENT, Printer
+from emberkeep.ode.kernel.llvm_mathematics import Mathematics
+from emberkeep.startup_records import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emberkeep.ode.kernel.code import Code
+
+ENTRY = "emberkeep_kernel"
+
+_KINDS = {"time": "double", "int": "i64", "byte": "i8"}
+_SIZES = {"ptr": 8, "i64": 8, "double": 8, "float": 4}
+
+# Round to nearest, no flush to zero, no traps: what a thread was left in must not change results.
+_MODE = """  %mode_before = alloca i32, align 4
+  %mode = alloca i32, align 4
+  call void @llvm.x86.sse.stmxcsr(ptr %mode_before)
+  store i32 8064, ptr %mode, align 4
+  call void @llvm.x86.sse.ldmxcsr(ptr %mode)
+"""
+_MODE_BACK = "  call void @llvm.x86.sse.ldmxcsr(ptr %mode_before)\n"
+_MODE_DECLARED = (
+    "declare void @llvm.x86.sse.stmxcsr(ptr)\ndeclare void @llvm.x86.sse.ldmxcsr(ptr)\n"
+)
+
+
+@final
+@frozen
+class Module:
+    """LLVM assembly, and what whoever runs it must know.
+
+    Attributes:
+        text: the assembly.
+        work: bytes of memory to work in, for each index.
+    """
+
+    text: str
+    work: int
+
+
+def print_module(code: Code, *, lanes: int, vector_bits: int, title: str, is_x86: bool) -> Module:
+    """Code as a module whose entry takes packed arguments and a range of indices."""
+    mathematics = Mathematics(vector_bits)
+    functions: list[str] = []
+    offset = 0
+    arrays: dict[int, str] = {}
+    places: list[str] = []
+    real = 4 if code.is_single else 8
+    for array in code.arrays:
+        arrays[array.number] = f"%m{array.number}"
+        places.append(f"  %m{array.number} = getelementptr i8, ptr %work, i64 {offset}")
+        size = lanes * array.size * (real if array.kind == "real" else 8)
+        offset += -(-size // ALIGNMENT) * ALIGNMENT
+    for function in code.functions:
+        printer = Printer(code, lanes, mathematics, locals_only=True)
+        names = {parameter.number: f"%{parameter.name}" for parameter in function.parameters}
+        parameters = ", ".join(f"ptr noalias {name}" for name in names.values())
+        body = printer.body(function.body, {}, names)
+        functions.append(f"define internal void @{function.name}({parameters}) #1 {{\n{body}\n}}\n")
+    printer = Printer(code, lanes, mathematics)
+    names = {code.begin.number: "%begin", code.end.number: "%end_"}
+    body = printer.body(code.body, names, arrays, places)
+    kinds = ["ptr" if argument.is_array else _KINDS[argument.kind] for argument in code.arguments]
+    listed = [
+        f"{kind}{' noalias' if kind == 'ptr' else ''} %{argument.name}"
+        for kind, argument in zip(kinds, code.arguments, strict=True)
+    ]
+    signature = ", ".join([*listed, "ptr noalias %work", "i64 %begin", "i64 %end_"])
+    integrate = f"define internal void @integrate({signature}) #2 {{\n{body}\n}}\n"
+    entry = _entry(code, kinds, offset, is_x86=is_x86)
+    declared = "\n".join(mathematics.declarations.values())
+    bits = max(vector_bits, 128)
+    text = (
+        f"; {title}\n\n{entry}\n{integrate}\n{''.join(functions)}\n"
+        f"declare i64 @llvm.cttz.i64(i64, i1)\n{_MODE_DECLARED if is_x86 else ''}{declared}\n\n"
+        "attributes #0 = { nounwind willreturn memory(none) }\n"
+        f'attributes #1 = {{ noinline nounwind "prefer-vector-width"="{bits}" '
+        f'"min-legal-vector-width"="{bits}" }}\n'
+        f'attributes #2 = {{ noinline nounwind "prefer-vector-width"="{bits}" '
+        f'"min-legal-vector-width"="{bits}" }}\n'
+        '!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}\n'
+    )
+    return Module(text, offset)
+
+
+def _entry(code: Code, kinds: Sequence[str], work: int, *, is_x86: bool) -> str:
+    """What is called from outside: arguments are unpacked, and indices gone through."""
+    lines: list[str] = []
+    offset = 0
+    for kind, name in (
+        *((kind, argument.name) for kind, argument in zip(kinds, code.arguments, strict=True)),
+        ("ptr", "work"),
+    ):
+        size = _SIZES[kind]
+        offset = -(-offset // size) * size
+        lines.append(f"  %{name}_place = getelementptr i8, ptr %packed, i64 {offset}")
+        lines.append(f"  %{name} = load {kind}, ptr %{name}_place, align {size}")
+        offset += size
+    passed = ", ".join(
+        f"{kind} %{argument.name}" for kind, argument in zip(kinds, code.arguments, strict=True)
+    )
+    loads = "\n".join(lines)
+    return (
+        f"define i64 @{ENTRY}(ptr %packed, i64 %from, i64 %to) {{\nentry:\n"
+        f"{_MODE if is_x86 else ''}{loads}\n  br label %each\n"
+        "each:\n  %index = phi i64 [ %from, %entry ], [ %next, %one ]\n"
+        "  %more = icmp slt i64 %index, %to\n  br i1 %more, label %one, label %end\n"
+        "one:\n  %begin = mul i64 %index, %share\n  %full = add i64 %begin, %share\n"
+        "  %is_last = icmp sgt i64 %full, %runs\n"
+        "  %end_ = select i1 %is_last, i64 %runs, i64 %full\n"
+        f"  %apart = mul i64 %index, {work}\n"
+        "  %own = getelementptr i8, ptr %work, i64 %apart\n"
+        f"  call void @integrate({passed}, ptr %own, i64 %begin, i64 %end_)\n"
+        "  %next = add i64 %index, 1\n  br label %each\n"
+        f"end:\n{_MODE_BACK if is_x86 else ''}  ret i64 0\n}}\n"
+    )

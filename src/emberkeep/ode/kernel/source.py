@@ -1,0 +1,75 @@
+"""A plan's kernel as its target's compiler is given it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emberkeep.ode.kernel.adaptive import Adaptive
+from emberkeep.ode.kernel.call import arguments
+from emberkeep.ode.kernel.code import Code
+from emberkeep.ode.kernel.cuda import print_cuda
+from emberkeep.ode.kernel.fixed import Fixed
+from emberkeep.ode.kernel.module import print_module
+from emberkeep.ode.kernel.trajectory import Trajectory
+from emberkeep.ode.plan import compiled
+from emberkeep.targets.cpu.target import CpuTarget
+from emberkeep.targets.protocol import PrintedSource
+
+if TYPE_CHECKING:
+    from emberkeep.ode.plan import Plan
+    from emberkeep.targets.protocol import Target
+
+# Beyond either, loops stand for code that would take long to compile.
+MOST_STATES, MOST_INSTRUCTIONS = 16, 400
+
+# Vectors of a row of lanes: enough that processors need not wait for one result before they begin
+# the next, and few enough for the nearest memory.
+VECTORS, VECTORS_OF_LARGE = 4, 1
+
+
+def kernel_source(plan: Plan, target: Target) -> PrintedSource:
+    """What is compiled for a plan.
+
+    Raises:
+        InvalidSystem: an equation cannot be read.
+    """
+    plan = compiled(plan)
+    read = plan.system.read()
+    size = len(read.program.needed(read.derivatives))
+    large = len(plan.system.states) > MOST_STATES or size > MOST_INSTRUCTIONS
+    code = Code(is_single=plan.precision == "float32")
+    trajectory = Trajectory(code, plan, read, large=large)
+    (Adaptive if plan.is_adaptive else Fixed)(trajectory).write()
+    if isinstance(target, CpuTarget):
+        return _for_cpu(plan, code, target, large=large)
+    title = f"{_quiet(plan.system.name)}: {plan.tableau.name}, {plan.precision}"
+    return PrintedSource(plan.system.name, print_cuda(code, title), _listed(plan), {})
+
+
+def _for_cpu(plan: Plan, code: Code, target: CpuTarget, *, large: bool) -> PrintedSource:
+    vectors = VECTORS_OF_LARGE if large else VECTORS
+    lanes = max(target.vector_bits, 128) // 64 * vectors
+    title = f"{_quiet(plan.system.name)}: {plan.tableau.name}, {plan.precision}, {lanes} lanes"
+    module = print_module(
+        code,
+        lanes=lanes,
+        vector_bits=target.vector_bits,
+        title=title,
+        is_x86=target.vector_bits > 0,
+    )
+    notes = {"lanes": lanes, "work": module.work}
+    listed = (*_listed(plan), ("work", "int8[]"))
+    return PrintedSource(plan.system.name, module.text, listed, notes)
+
+
+def _listed(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Names and types of what the kernel is passed."""
+    return tuple(
+        (passed.name, passed.kind.replace("real", plan.precision) + "[]" * passed.is_array)
+        for passed in arguments(plan)
+    )
+
+
+def _quiet(name: str) -> str:
+    """A name that can stand in a comment, whatever the user has written."""
+    return "".join(letter if letter.isalnum() or letter in " _-.,()+" else "?" for letter in name)

@@ -1,0 +1,339 @@
+"""A trajectory: what it begins with, how its step is taken and judged, and where results go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode import status
+from emberkeep.ode.kernel.call import SETTINGS, STRIDES, arguments
+from emberkeep.ode.kernel.code import INT, NAN, REAL, TIME, Code
+from emberkeep.ode.kernel.equations import Equations
+from emberkeep.ode.kernel.step import FIRST, NEW, Stepper, Y, explicit_step
+from emberkeep.ode.kernel.summaries import Held, wanted_summaries
+from emberkeep.ode.kernel.vectors import Layout, Same, Vector
+
+if TYPE_CHECKING:
+    from emberkeep.ode.kernel.code import Argument, Operand, Value
+    from emberkeep.ode.kernel.step import Clock, Terms
+    from emberkeep.ode.plan import Plan
+    from emberkeep.ode.system.reading import Read
+
+# How kinds of arguments are called in code.
+_KINDS = {"real": REAL, "float64": TIME, "int64": INT, "int8": "byte"}
+
+
+@final
+class Trajectory:
+    """What the loops of all methods have in common.
+
+    Args:
+        code: what is written.
+        plan: what is compiled.
+        read: the system's equations.
+        large: whether the system is so large that loops stand for what is done for each state.
+    """
+
+    def __init__(self, code: Code, plan: Plan, read: Read, *, large: bool) -> None:
+        self.code, self._plan, self.read = code, plan, read
+        self.state_names = (*plan.system.states,)
+        self.layout = Layout(code, large=large)
+        self.states = len(plan.system.states)
+        self.inputs = len(plan.system.parameters) + len(plan.system.constants)
+        self._observed = len(plan.system.observables)
+        self.samples, self._stores = plan.is_sampled, "states" in plan.outputs
+        self.counts = "steps" in plan.outputs
+        self._arguments = {
+            passed.name: code.argument(passed.name, _KINDS[passed.kind], is_array=passed.is_array)
+            for passed in arguments(plan)
+        }
+        self._settings = {
+            name: self.argument("settings").get(place) for place, name in enumerate(SETTINGS)
+        }
+        self._real_settings = {
+            name: code.value(value, REAL) for name, value in self._settings.items()
+        }
+        self.run = code.variable("run", INT, -1)
+        self.start = code.variable("start", TIME, 0.0)
+        self.span = code.variable("span", TIME, 0.0)
+        self.floor = code.variable("floor", REAL, 0.0)
+        self.step = explicit_step(plan.tableau)
+        self.vectors = {Y: self.layout.kept(Y, self.states)}
+        if not self.step.begins:
+            self.vectors[FIRST] = self.layout.kept(FIRST, self.states)
+        self.parameters = self.layout.kept("p", self.inputs)
+        for vector in (*self.vectors.values(), self.parameters):
+            self._clear(vector)
+        self._equations = Equations(plan.system, read, self.layout)
+        self.stepper = Stepper(
+            self.step, self.layout, self._equations, self.states, self.vectors, self.parameters
+        )
+        self.summaries = [
+            Held(summary, self.layout, self.states, self._observed)
+            for summary in wanted_summaries(plan.outputs)
+        ]
+        atol = self.argument("atol")
+        self._atol = None if large else [atol.get(index) for index in range(self.states)]
+
+    def _clear(self, vector: Vector) -> None:
+        zero = self.code.value(0.0, REAL)
+        self.layout.each(vector.size, lambda i: vector.set(i, zero))
+
+    def argument(self, name: str) -> Argument:
+        """Something that the kernel is passed."""
+        return self._arguments[name]
+
+    def setting(self, name: str) -> Value:
+        """A number that controls steps, in double precision."""
+        return self._settings[name]
+
+    def real_setting(self, name: str) -> Value:
+        """A number that controls steps, in the plan's precision."""
+        return self._real_settings[name]
+
+    # Beginning --------------------------------------------------------------------------------
+
+    def take(self, run: Value) -> None:
+        """Read what a trajectory begins with; lane by lane."""
+        for held in self.summaries:
+            held.begin()
+        self.run.set(run)
+        y, p = self.vectors[Y], self.parameters
+        self.layout.each(self.states, lambda i: y.set(i, self._fetch(i, run)))
+        self.layout.each(self.inputs, lambda i: p.set(i, self._fetch(i + self.states, run)))
+        spans = self.argument("spans")
+        place = self.number() * self.argument("span_step").get()
+        start, end = spans.get(place), spans.get(place + 1)
+        self.start.set(start)
+        self.span.set(self.code.call("fabs", end - start))
+        self.floor.set(self.real_setting("least step"))
+
+    def number(self) -> Value:
+        """The trajectory's number among all of the batch; lane by lane."""
+        return self.argument("first").get() + self.run.get()
+
+    def _fetch(self, index: Operand, run: Value) -> Value:
+        """An initial value or parameter: one for all, one for each, or from a grid's axis."""
+        code, sources = self.code, self.argument("sources")
+        row = code.value(index, INT) * 4
+        offset, step, stride, length = (sources.get(row + part) for part in range(4))
+        place = code.variable("place", INT, offset + step * run)
+        with code.when(stride > 0):
+            number = self.argument("first").get() + run
+            axis = code.remainder(code.quotient(number, stride), length)
+            place.set(offset + axis)
+        return self.argument("values").get(place.get())
+
+    def rest(self) -> None:
+        """Numbers that a lane without a trajectory can go along with."""
+        for vector in self.vectors.values():
+            self._clear(vector)
+        self.start.set(0.0)
+        self.floor.set(0.0)
+
+    def named_inputs(self) -> dict[str, Value]:
+        """Parameters and constants by their names."""
+        system = self._plan.system
+        names = (*system.parameters, *system.constants)
+        return {name: self.parameters.get(index) for index, name in enumerate(names)}
+
+    def slopes(self, result: Vector, time: Value) -> None:
+        """The derivatives where the trajectory is."""
+        self._equations.slopes(self.vectors[Y], self.parameters, time, result)
+
+    # Judging ----------------------------------------------------------------------------------
+
+    def scale(self, size: Value, index: Operand, rtol: Value) -> Value:
+        """What error is tolerated in a state of this size."""
+        atol = self._tolerated(index)
+        return atol + rtol * self.code.call("fabs", size)
+
+    def _tolerated(self, index: Operand) -> Value:
+        if self._atol is None:
+            return self.argument("atol").get(index)
+        assert isinstance(index, int)
+        return self._atol[index]
+
+    def square(self, h: Value) -> Value:
+        """The mean of squared errors, each in units of what is tolerated.
+
+        Where there are two estimates, the first squared over the root of both (Hairer).
+        """
+        mean = self._mean_square(self.step.error, h)
+        if not self.step.second_error:
+            return mean
+        other = self._mean_square(self.step.second_error, h)
+        both = mean + other * 0.01
+        return self.code.where(both > 0, mean * mean / both, mean)
+
+    def _mean_square(self, terms: Terms, h: Value) -> Value:
+        code, stepper = self.code, self.stepper
+        error = stepper.weighted(terms, h)
+        y, new, rtol = self.vectors[Y], stepper[NEW], self.real_setting("rtol")
+
+        def term(total: Value, index: Operand) -> Value:
+            larger = code.larger(code.call("fabs", y.get(index)), code.call("fabs", new.get(index)))
+            scaled = error(index) / (self._tolerated(index) + rtol * larger)
+            return total + scaled * scaled
+
+        return self.layout.fold(self.states, 0.0, term) * (1 / self.states)
+
+    def accept(self, accepted: Value) -> None:
+        """Go to the end of the step, where it is accepted."""
+        code, y, new = self.code, self.vectors[Y], self.stepper[NEW]
+        last = self.stepper[self.step.last] if self.step.last else None
+
+        def go(index: Operand) -> None:
+            y.set(index, code.where(accepted, new.get(index), y.get(index)))
+            if last is not None:
+                first = self.vectors[FIRST]
+                first.set(index, code.where(accepted, last.get(index), first.get(index)))
+
+        self.layout.each(self.states, go)
+
+    # Results ----------------------------------------------------------------------------------
+
+    def due(self, saved: Value) -> Value:
+        """The time of what is to be saved next; infinity after all."""
+        times = self.argument("save_times")
+        return times.get(self.number() * self.argument("save_step").get() + saved)
+
+    def save_start(self, run: Value) -> Value:
+        """Save what is wanted at the very beginning; how many that were."""
+        code, time = self.code, self.start.get()
+        saved = code.variable("saved_at_start", INT, 0)
+        with code.loop():
+            code.leave(self.due(saved.get()) > 0)
+            y, count = self.vectors[Y], saved.get() + 1
+            observed = self.observe(y, time)
+            self.save(run, saved.get(), y, observed)
+            for held in self.summaries:
+                held.fold(y, observed, count)
+            saved.set(saved.get() + 1)
+        return saved.get()
+
+    def _stride(self, name: str) -> Value:
+        return self.argument("strides").get(STRIDES.index(name))
+
+    def observe(self, at: Vector, time: Value) -> Vector:
+        """The observables where the states are these."""
+        values = self._equations.observables(at, self.parameters, time)
+        return Vector(len(values), [*values])
+
+    def save(
+        self, run: Value, saved: Value, values: Vector | Same, observed: Vector | Same
+    ) -> None:
+        """Write states, then observables, at a time to save."""
+        if not self._stores:
+            return
+        states, step = self.argument("states"), self._stride("column of states")
+        base = run * self._stride("run of states") + saved * self._stride("time of states")
+        self.layout.each(
+            self.states,
+            lambda i: states.set(base + self.code.value(i, INT) * step, values.get(i)),
+        )
+        for place in range(self._observed):
+            states.set(base + step * (self.states + place), observed.get(place))
+
+    def save_missing(self, run: Value, saved: Value) -> None:
+        """Write that there are no states at a time to save."""
+        missing = Same(self.code.value(NAN, REAL))
+        self.save(run, saved, missing, missing)
+
+    def save_nothing(self, run: Value, saved: Value) -> None:
+        """What a trajectory that has failed did not come to."""
+        code = self.code
+        left = code.variable("left", INT, saved)
+        with code.loop():
+            code.leave(left.get() >= self.argument("save_count").get())
+            self.save_missing(run, left.get())
+            left.set(left.get() + 1)
+
+    def end(self, run: Value, outcome: Value, time: Value, count: Value | None) -> None:
+        """Write how a trajectory ended; of one that failed, nothing that looks like a value."""
+        code, y = self.code, self.vectors[Y]
+        self.argument("status").set(run, outcome)
+        is_good = outcome.equals(status.SUCCESS)
+        base, step = run * self._stride("run of columns"), self._stride("column of columns")
+        for held in self.summaries:
+            result = self.argument(held.summary.name)
+            assert count is not None
+            held.results(
+                count,
+                is_good,
+                lambda place, value, result=result: result.set(
+                    base + code.value(place, INT) * step, value
+                ),
+            )
+        if "final" not in self._plan.outputs:
+            return
+        final_ = self.argument("final")
+        with code.when(self._stride("final is wanted").differs(0)):
+            self.layout.each(
+                self.states,
+                lambda i: final_.set(
+                    base + code.value(i, INT) * step, code.where(is_good, y.get(i), NAN)
+                ),
+            )
+            observed = self.observe(y, time)
+            for place in range(self._observed):
+                value = code.where(is_good, observed.get(place), NAN)
+                final_.set(base + step * (self.states + place), value)
+
+    def count(self, run: Value, taken: Value, rejected: Value) -> None:
+        """Write how many steps were taken, and how many were tried in vain."""
+        counts, place = self.argument("steps"), run * self._stride("run of counts")
+        counts.set(place, taken)
+        counts.set(place + self._stride("kind of counts"), rejected)
+
+    # Values within a step ---------------------------------------------------------------------
+
+    def prepare_values(self, clock: Clock, h: Value) -> None:
+        """Compute what only values within the step need."""
+        stepper, step = self.stepper, self.step
+        stepper.take(step.extra, clock, h)
+        if not step.interpolant and not step.last:
+            self._equations.slopes(
+                stepper[NEW], self.parameters, clock(1.0), stepper["slopes_at_end"]
+            )
+
+    def values_within(self, theta: Value, h: Value, within: Value) -> Vector:
+        """States at the fraction theta of the step; at its end, its own result.
+
+        Without an interpolant of its own, a method has the cubic through both ends (Hermite).
+        """
+        code, stepper, y = self.code, self.stepper, self.vectors[Y]
+        new, values = stepper[NEW], self.layout.passing("within", self.states)
+        if self.step.interpolant:
+            weights = [
+                (stepper[name], _polynomial(theta, row)) for name, row in self.step.interpolant
+            ]
+
+            def value(index: Operand) -> Value:
+                total = code.value(0.0, REAL)
+                for slopes, weight in weights:
+                    total = total + weight * slopes.get(index)
+                return y.get(index) + h * total
+        else:
+            last = stepper[self.step.last or "slopes_at_end"]
+            rest = 1.0 - theta
+
+            def value(index: Operand) -> Value:
+                change = new.get(index) - y.get(index)
+                bend = (1.0 - theta * 2.0) * change + h * (
+                    (theta - 1.0) * stepper[FIRST].get(index) + theta * last.get(index)
+                )
+                return rest * y.get(index) + theta * new.get(index) - theta * rest * bend
+
+        self.layout.each(
+            self.states, lambda i: values.set(i, code.where(within, value(i), new.get(i)))
+        )
+        return values
+
+
+def _polynomial(theta: Value, row: tuple[float, ...]) -> Value:
+    """The polynomial with these coefficients of θ, θ², …, by Horner's scheme."""
+    total: Value | None = None
+    for coefficient in reversed(row):
+        total = theta * coefficient if total is None else theta * (total + coefficient)
+    assert total is not None
+    return total

@@ -1,0 +1,68 @@
+"""What a kernel is passed, by name: the same numbers for all machines."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emberkeep.ode.running.job import STEP_KINDS
+from emberkeep.ode.times import make_intervals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from emberkeep.ode.running.job import Job
+
+PARTS = 4  # of a source: offset, step, stride, length
+
+
+def passed_to_all(job: Job) -> dict[str, Any]:
+    """Arguments that do not depend on which trajectories a machine is given."""
+    plan, times = job.plan, job.times
+    given: dict[str, Any] = {
+        "spans": np.stack(np.broadcast_arrays(times.starts, times.ends), axis=-1).ravel(),
+        "span_step": 0 if max(times.starts.size, times.ends.size) == 1 else 2,
+        "settings": job.settings,
+        "atol": job.atol,
+        "most_attempts": job.max_steps,
+    }
+    if plan.is_adaptive:
+        saves = times.elapsed
+        never = np.full((*saves.shape[:-1], 1), np.inf)
+        given["save_times"] = np.concatenate([saves, never], axis=-1).ravel()
+        step = 0 if saves.ndim == 1 else times.count + 1
+        return {**given, "save_count": times.count, "save_step": step}
+    assert job.dt is not None
+    intervals = make_intervals(times, job.dt)
+    return {
+        **given,
+        "counts": intervals.counts,
+        "sizes": intervals.sizes.ravel(),
+        "begins": intervals.begins.ravel(),
+        "ends": intervals.ends.ravel(),
+        "slots": intervals.slots,
+        "intervals": intervals.counts.size,
+        "interval_step": 0 if times.runs == 1 else intervals.counts.size,
+    }
+
+
+def strides(job: Job, runs: int, *, run_is_last: bool) -> Any:
+    """How far apart numbers of results lie, in the order of `STRIDES`.
+
+    Args:
+        job: what is done.
+        runs: trajectories that results have room for.
+        run_is_last: whether those of all trajectories lie side by side, or those of each one.
+    """
+    times, columns = job.times.count, job.columns
+    if run_is_last:
+        found = [1, columns * runs, runs, 1, runs, 1, runs]
+    else:
+        found = [times * columns, columns, 1, columns, 1, STEP_KINDS, 1]
+    return np.array([*found, int("final" in job.plan.outputs)], np.int64)
+
+
+def filled(job: Job, begin: int, end: int, values: Any, sources: Any) -> dict[str, Any]:
+    """Arguments of the trajectories from one to another."""
+    job.batch.fill(begin, end, values, sources)
+    return {"first": begin, "runs": end - begin, "values": values, "sources": sources}
