@@ -2,7 +2,8 @@
 
 Each environment is a Python, and what is installed beside the wheel:
 
-    bare     the wheel alone, and no compiler: what it carries has to do; then JAX beside it
+    bare     the wheel alone, and no compiler: what it carries has to do; then LLVM for the ODE
+             engine beside it, and JAX
     newest   all extras as pip chooses them; here the pages run, too, as printed
     oldest   all extras at the oldest versions that pyproject.toml allows
 
@@ -152,11 +153,13 @@ Pythons = dict[tuple[int, int], Path]
 
 
 def bare(place: Place, pythons: Pythons) -> None:
-    """Nothing but the wheel, on the Python in the middle; then JAX, still without a compiler."""
+    """Nothing but the wheel, on the Python in the middle; then LLVM, and JAX; never numba."""
     python = place.environment(
         "bare", sorted(pythons.items())[len(pythons) // 2][1], str(place.wheel)
     )
     place.smoke(python, *WITHOUT_COMPILER)
+    place.install(python, f"{place.wheel}[ode]")
+    place.smoke(python, "ode", keep=place.folder / "ode")
     place.install(python, f"{place.wheel}[inference]")
     place.smoke(python, "inference", "xla")
 
@@ -170,7 +173,7 @@ def newest(place: Place, pythons: Pythons) -> None:
 
 def oldest(place: Place, pythons: Pythons) -> None:
     """Everything but JAX, which wants a newer NumPy, at its lower bound; then JAX at its own."""
-    without = "numba,sympy,tables,graphs,plots,sharing"
+    without = "numba,ode,sympy,tables,graphs,plots,sharing"
     pinned = lower_bounds(without)
     python = place.environment(
         "oldest", pythons[min(pythons)], f"{place.wheel}[{without}]", *pinned, *OLD_BESIDE
