@@ -6,7 +6,7 @@ import pytest
 from numba import njit
 
 from emberkeep.targets.callees import Adapter, compiled_by
-from emberkeep.targets.cpu.lower import _knows
+from emberkeep.targets.cpu.code_generator import implemented
 
 OFFSET = 3
 
@@ -60,7 +60,7 @@ def adapted(function):
         made[copy.__name__] = dict(options)
         return Compiled(copy)
 
-    return Adapter(compiled_by(jit, _knows())).adapt(function), made
+    return Adapter(compiled_by(jit, implemented())).adapt(function), made
 
 
 class Compiled:

@@ -12,12 +12,14 @@ import os
 import re
 import types
 
-from emberkeep.errors import InvalidKernel
+from emberkeep.errors import InvalidKernel, TargetUnavailable
 from emberkeep.keys.names import nested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from emberkeep.targets.protocol import PrintedSource
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # "(path)" is of generated code, "<emberkeep …>" too: nobody wrote what is there.
@@ -36,11 +38,16 @@ _REMEDIES = (
     (_UNDEFINED, "Define or import it before the kernel is called, or pass it as an argument"),
     (r"IMPORT_NAME", "Import at the top of the file, not within the function"),
     (r"Variable '\w+' is not defined", "Assign to it on every way that leads there"),
+    (
+        r"Cannot cast .* to float",
+        "A real number is wanted there: no tuple, no complex number, and not nothing",
+    ),
     (r"Cannot unify", "Give the name values of one type, or use two names"),
     (
         r"attribute '\w+' of type array|cannot index array",
         "Check the name and the number of indices",
     ),
+    (r"return_dynamic_user_exc", "Raise exceptions with constant arguments"),
     (r"Literal\[str\]|unicode_type", "Text cannot be computed with: pass numbers"),
 )
 _COMMON = "Kernels compute with numbers and arrays, by operators and by functions of math and NumPy"
@@ -48,6 +55,7 @@ _SAID = (
     (r"Use of unsupported opcode \(IMPORT_NAME\).*", "it imports a module while it runs"),
     (r"The compiler failed to analyze the bytecode\. ", ""),
     (r"\.*\s*Raised from .*", ""),
+    (r'(Cannot cast [^:]*): %"[^"]*" = .*', r"\1"),
 )
 
 
@@ -70,6 +78,20 @@ def refused(
     return InvalidKernel(
         f"{compiler} cannot compile the kernel {name!r}: {said}{where}\n{remedy or _COMMON}. All "
         f"that {compiler} said is the cause of this error"
+    )
+
+
+def no_numba(source: PrintedSource, compiler: str, problem: ImportError) -> TargetUnavailable:
+    """The error where functions of the user's are to be compiled, and their compiler is missing."""
+    names = ", ".join(
+        repr(getattr(function.written, "__name__", function.symbol))
+        for function in source.functions
+    )
+    extra = "numba" if compiler == "numba" else "cuda"
+    return TargetUnavailable(
+        f"The kernel {source.name!r} is not kept yet, and it calls Python functions ({names}) that "
+        f"{compiler} compiles, which cannot be imported ({problem}). Install it: pip install "
+        f"'emberkeep[{extra}]'"
     )
 
 

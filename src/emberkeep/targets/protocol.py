@@ -76,20 +76,47 @@ PYTHON, PRINTED, MIXED = "python", "printed", "mixed"
 
 @final
 @frozen
+class UserFunction:
+    """Plain Python that a printed kernel calls: compiled by numba alone, and linked in.
+
+    What a kernel calls is `void symbol(double …, double *results)` in C; where the function raises,
+    all results are not-a-number.
+
+    Attributes:
+        symbol: what the kernel calls it.
+        function: of numbers of double precision, and an array that it writes results to.
+        written: what the user wrote of it, which errors point to.
+        given: how many numbers it takes.
+        results: how many it writes.
+        liberties: that a processor's compiler may take; LLVM's names.
+    """
+
+    symbol: str
+    function: Any
+    written: Any
+    given: int
+    results: int
+    liberties: tuple[str, ...] = ()
+
+
+@final
+@frozen
 class PrintedSource:
-    """A kernel in the language of its target; no numba is needed to compile it.
+    """A kernel in the language of its target; numba is needed for functions of the user's alone.
 
     Attributes:
         name: what people call it.
         text: LLVM's assembly, or CUDA C++, with an entry as `emberkeep.targets.plain_call` says.
         arguments: names and types, such as ``("values", "float64[]")``.
         notes: what whoever runs it must know, as JSON; see `Runnable.notes`.
+        functions: of the user's, that it calls.
     """
 
     name: str
     text: str
     arguments: tuple[tuple[str, str], ...]
     notes: Mapping[str, Any]
+    functions: Sequence[UserFunction] = ()
 
 
 if TYPE_CHECKING:

@@ -181,7 +181,7 @@ class Block:
     """Instructions in their order.
 
     An instruction is a tuple: its operation, then what it is applied to; where it computes a value,
-    that comes second.
+    or several, they come second.
     """
 
     __slots__ = ("instructions",)
@@ -213,6 +213,8 @@ class Code:
         variables: all that change.
         arrays: all arrays of a trajectory's own.
         functions: what is called from several places.
+        users: functions of the user's that are called, by name: how many numbers each takes and
+            gives.
         body: what is done for a share of the trajectories.
         begin: number of the first trajectory of the share.
         end: number after the last.
@@ -226,6 +228,7 @@ class Code:
         self.variables: list[Variable] = []
         self.arrays: list[LocalArray] = []
         self.functions: list[Function] = []
+        self.users: dict[str, tuple[int, int]] = {}
         self.body = self._block = Block()
         self.begin = Value(self, INT, uniform=True)
         self.end = Value(self, INT, uniform=True)
@@ -368,6 +371,15 @@ class Code:
         passed = tuple(self.value(item, kind) for item in arguments)
         uniform = all(item.uniform for item in passed)
         return self.record("call", kind, (function, *passed), uniform=uniform)
+
+    def call_user(self, name: str, results: int, *arguments: Operand) -> tuple[Value, ...]:
+        """A function of the user's, compiled by itself: it takes and gives double precision."""
+        passed = tuple(self.value(item, TIME) for item in arguments)
+        uniform = all(item.uniform for item in passed)
+        made = tuple(Value(self, TIME, uniform=uniform) for _ in range(results))
+        self.users[name] = (len(passed), results)
+        self.add("user", made, name, *passed)
+        return made
 
     def assign(self, variable: Variable, value: Operand) -> None:
         """A variable's number from here on."""

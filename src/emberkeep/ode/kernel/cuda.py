@@ -153,6 +153,18 @@ class _Printer:
             name = "fabsf"
         self._result(result, f"{name}({passed})")
 
+    def _user(self, made: tuple[Value, ...], name: str, *given: Value) -> None:
+        """A call of a function that is compiled by itself."""
+        for value in made:
+            value.name = value.name or f"{name}_gave"
+        self._taken[name] += 1
+        memory = f"{name}_results_{self._taken[name]}"
+        passed = "".join(f"{self._text(value)}, " for value in given)
+        self._say(f"double {memory}[{len(made)}];")
+        self._say(f"{name}({passed}{memory});")
+        for place, value in enumerate(made):
+            self._result(value, f"{memory}[{place}]")
+
     def _any(self, result: Value, condition: Value) -> None:
         self._result(result, self._text(condition))
 
@@ -252,6 +264,7 @@ def _literal(value: float, kind: str, *, is_single: bool) -> str:
 
 def print_cuda(code: Code, title: str) -> str:
     """Code as a source file with one kernel."""
+    users = "".join(_user(name, given) for name, (given, _) in code.users.items())
     functions = "\n".join(_function(code, function) for function in code.functions)
     printer = _Printer(code)
     known = {code.begin.number: "begin", code.end.number: "end"}
@@ -266,12 +279,17 @@ def print_cuda(code: Code, title: str) -> str:
     head = _HEAD.format(real="float" if code.is_single else "double")
     body = "\n".join([*declared, *lines])
     return (
-        f"// {title}\n\n{head}\n{functions}\n"
+        f"// {title}\n\n{head}\n{users}{functions}\n"
         f'extern "C" __global__ void __launch_bounds__({THREADS}) {ENTRY}(\n    {parameters}) {{\n'
         "  const integer begin = (integer)blockIdx.x * blockDim.x + threadIdx.x;\n"
         "  if (begin >= count) return;\n"
         f"  const integer end = begin + 1;\n{body}\n}}\n"
     )
+
+
+def _user(name: str, given: int) -> str:
+    """The declaration of a function of the user's: numbers, and where its results go."""
+    return f'extern "C" __device__ void {name}({"double, " * given}double*);\n'
 
 
 def _declarations(printer: _Printer, code: Code) -> Iterator[str]:

@@ -6,7 +6,9 @@ import math
 from typing import TYPE_CHECKING, final
 
 from emberkeep.ode.kernel.code import REAL, Code, Value
+from emberkeep.ode.kernel.user_functions import symbols_of
 from emberkeep.ode.kernel.vectors import Layout, Vector
+from emberkeep.ode.system.program import External
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +33,8 @@ def write_program(
         names: what it calls by name.
     """
     found: dict[int, Value] = {}
+    symbols = symbols_of(program)
+    several: dict[int, tuple[Value, ...]] = {}  # what right-hand sides of the user's give
     for number in program.needed(results):
         operation, *rest = program.instructions[number]
         if operation == "number":
@@ -41,9 +45,26 @@ def write_program(
         if operation == "name":
             found[number] = names[str(rest[0])]
             continue
+        if operation == "item":
+            base, index = rest
+            assert isinstance(base, int)
+            assert isinstance(index, int)
+            found[number] = several[base][index]
+            continue
         given = [found[operand] for operand in program.operands(number)]
+        if operation in ("call", "external") and rest[0] in symbols:
+            several[number] = _called(code, rest[0], symbols[rest[0]], given)
+            found[number] = several[number][0]
+            continue
         found[number] = _written(code, str(operation), rest, given)
     return [code.value(found[number], REAL) for number in results]
+
+
+def _called(code: Code, called: object, symbol: str, given: Sequence[Value]) -> tuple[Value, ...]:
+    """What a function of the user's gives, in the kernel's precision."""
+    count = len(called.states) if isinstance(called, External) else 1
+    made = code.call_user(symbol, count, *given)
+    return tuple(code.value(value, REAL) for value in made)
 
 
 def _written(code: Code, operation: str, rest: Sequence[object], given: list[Value]) -> Value:

@@ -64,6 +64,7 @@ class Printer:
         self._lane = ""
         self._shadows: dict[int, str] = {}  # of variables, while lanes go one by one
         self._arrays: dict[int, str] = {}
+        self._passed = self._given_back = 0  # numbers of double precision, at most in a call
 
     # Text -------------------------------------------------------------------------------------
 
@@ -152,6 +153,9 @@ class Printer:
         self._label = "begun"
         self._print(block)
         self._go("end")
+        for name, size in (("passed", self._passed), ("given_back", self._given_back)):
+            if size:
+                self._entry.append(f"  %{name} = alloca [{size} x double], align {ALIGNMENT}")
         lines = [*self._entry, *places, "  br label %begun", "begun:", *self._lines]
         return "\n".join(["entry:", *lines, "end:", "  ret void"])
 
@@ -227,6 +231,29 @@ class Printer:
         self._names[result.number] = self._mathematics.call(
             function, operands, self._kind(result.kind), lanes, self._emit
         )
+
+    def _user(self, _: str, made: tuple[Value, ...], name: str, *given: Value) -> None:
+        """A call of a function that is compiled by itself: for all lanes, it is passed rows."""
+        is_vector = self._is_vector(made[0])
+        kind, lanes = self._type(TIME, is_vector=is_vector), self._lanes if is_vector else 1
+        operands = [self._operand(value, is_vector=is_vector) for value in given]
+        self._given_back = max(self._given_back, len(made) * lanes)
+        if is_vector:
+            self._passed = max(self._passed, len(given) * lanes)
+            for place, operand in enumerate(operands):
+                row = self._row("passed", place * lanes)
+                self._say(f"store {kind} {operand}, ptr {row}, align {min(8 * lanes, ALIGNMENT)}")
+            self._say(f"call void @{name}_in_lanes(ptr %passed, ptr %given_back)")
+        else:
+            passed = "".join(f"double {operand}, " for operand in operands)
+            self._say(f"call void @{name}({passed}ptr %given_back)")
+        for place, value in enumerate(made):
+            row = self._row("given_back", place * lanes)
+            align = min(8 * lanes, ALIGNMENT)
+            self._names[value.number] = self._emit(f"load {kind}, ptr {row}, align {align}")
+
+    def _row(self, name: str, begin: int) -> str:
+        return self._emit(f"getelementptr double, ptr %{name}, i64 {begin}")
 
     def _any(self, _: str, result: Value, condition: Value) -> None:
         operand = self._operand(condition, is_vector=self._is_vector(condition))
@@ -453,8 +480,8 @@ _METHODS = {
     **{
         name: f"_{name}"
         for name in (
-            *("where", "convert", "call", "any", "get", "set", "read", "write", "load", "store"),
-            *("when", "loop", "leave", "stop", "count_up", "invoke", "for_each"),
+            *("where", "convert", "call", "user", "any", "get", "set", "read", "write", "load"),
+            *("store", "when", "loop", "leave", "stop", "count_up", "invoke", "for_each"),
         )
     },
 }
@@ -483,8 +510,8 @@ class Contents:
                         assigned[item.number] = item
                 elif isinstance(item, Value) and item.literal is None and not item.uniform:
                     values[item.number] = item
-            if rest and isinstance(rest[0], Value) and operation in _MAKING:
-                made.add(rest[0].number)
+            if operation in _MAKING:
+                made.update(value.number for value in items(rest[:1]))
         self.values = [value for number, value in values.items() if number not in made]
         self.variables = list(variables.values())
         self.assigned = list(assigned.values())
@@ -492,5 +519,5 @@ class Contents:
 
 _MAKING = frozenset(
     {"+", "-", "*", "/", "//", "%", "&", "-x", "<", "<=", ">", ">=", "==", "!=", "and", "or", "not"}
-    | {"where", "convert", "call", "any", "get", "read", "load", "count_up"}
+    | {"where", "convert", "call", "user", "any", "get", "read", "load", "count_up"}
 )

@@ -31,6 +31,14 @@ _MODE_DECLARED = (
 )
 
 
+# Of our loops, those over lanes alone are to become vectors, where the user's functions allow it.
+_LOOPS = """!0 = distinct !{!0, !1, !2}
+!1 = !{!"llvm.loop.unroll.disable"}
+!2 = !{!"llvm.loop.vectorize.enable", i1 false}
+!3 = distinct !{!3, !1}
+"""
+
+
 @final
 @frozen
 class Module:
@@ -76,16 +84,17 @@ def print_module(code: Code, *, lanes: int, vector_bits: int, title: str, is_x86
     integrate = f"define internal void @integrate({signature}) #2 {{\n{body}\n}}\n"
     entry = _entry(code, kinds, offset, is_x86=is_x86)
     declared = "\n".join(mathematics.declarations.values())
+    users = "\n".join(_in_lanes(name, *sizes, lanes) for name, sizes in code.users.items())
     bits = max(vector_bits, 128)
     text = (
-        f"; {title}\n\n{entry}\n{integrate}\n{''.join(functions)}\n"
+        f"; {title}\n\n{entry}\n{integrate}\n{''.join(functions)}\n{users}"
         f"declare i64 @llvm.cttz.i64(i64, i1)\n{_MODE_DECLARED if is_x86 else ''}{declared}\n\n"
         "attributes #0 = { nounwind willreturn memory(none) }\n"
         f'attributes #1 = {{ noinline nounwind "prefer-vector-width"="{bits}" '
         f'"min-legal-vector-width"="{bits}" }}\n'
         f'attributes #2 = {{ noinline nounwind "prefer-vector-width"="{bits}" '
         f'"min-legal-vector-width"="{bits}" }}\n'
-        '!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}\n'
+        f"{_LOOPS}"
     )
     return Module(text, offset)
 
@@ -120,4 +129,32 @@ def _entry(code: Code, kinds: Sequence[str], work: int, *, is_x86: bool) -> str:
         f"  call void @integrate({passed}, ptr %own, i64 %begin, i64 %end_)\n"
         "  %next = add i64 %index, 1\n  br label %each\n"
         f"end:\n{_MODE_BACK if is_x86 else ''}  ret i64 0\n}}\n"
+    )
+
+
+def _in_lanes(name: str, given: int, results: int, lanes: int) -> str:
+    """A function of the user's for all lanes: it is passed rows, and gives rows."""
+    steps: list[str] = []
+    for place in range(given):
+        steps.append(f"  %p{place} = getelementptr double, ptr %passed, i64 {place * lanes}")
+        steps.append(f"  %q{place} = getelementptr double, ptr %p{place}, i64 %lane")
+        steps.append(f"  %x{place} = load double, ptr %q{place}, align 8")
+    passed = "".join(f"double %x{place}, " for place in range(given))
+    steps.append(f"  call void @{name}({passed}ptr %one)")
+    for place in range(results):
+        steps.append(f"  %o{place} = getelementptr double, ptr %one, i64 {place}")
+        steps.append(f"  %y{place} = load double, ptr %o{place}, align 8")
+        steps.append(f"  %r{place} = getelementptr double, ptr %given_back, i64 {place * lanes}")
+        steps.append(f"  %s{place} = getelementptr double, ptr %r{place}, i64 %lane")
+        steps.append(f"  store double %y{place}, ptr %s{place}, align 8")
+    body = "\n".join(steps)
+    kinds = "double, " * given
+    return (
+        f"declare void @{name}({kinds}ptr)\n"
+        f"define internal void @{name}_in_lanes(ptr noalias %passed, "
+        "ptr noalias %given_back) #1 {\n"
+        f"entry:\n  %one = alloca [{results} x double], align 8\n  br label %each\n"
+        f"each:\n  %lane = phi i64 [ 0, %entry ], [ %next, %each ]\n{body}\n"
+        f"  %next = add nuw nsw i64 %lane, 1\n  %more = icmp ult i64 %next, {lanes}\n"
+        "  br i1 %more, label %each, label %end, !llvm.loop !3\nend:\n  ret void\n}\n"
     )

@@ -11,13 +11,16 @@ from emberkeep.ode.kernel.cuda import print_cuda
 from emberkeep.ode.kernel.fixed import Fixed
 from emberkeep.ode.kernel.module import print_module
 from emberkeep.ode.kernel.trajectory import Trajectory
+from emberkeep.ode.kernel.user_functions import user_functions
 from emberkeep.ode.plan import compiled
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.protocol import PrintedSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emberkeep.ode.plan import Plan
-    from emberkeep.targets.protocol import Target
+    from emberkeep.targets.protocol import Target, UserFunction
 
 # Beyond either, loops stand for code that would take long to compile.
 MOST_STATES, MOST_INSTRUCTIONS = 16, 400
@@ -40,13 +43,19 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
     code = Code(is_single=plan.precision == "float32")
     trajectory = Trajectory(code, plan, read, large=large)
     (Adaptive if plan.is_adaptive else Fixed)(trajectory).write()
+    has_vectors = isinstance(target, CpuTarget) and target.vector_bits > 0
+    functions = user_functions(
+        plan.system.functions, read.program, tuple(code.users), has_vectors=has_vectors
+    )
     if isinstance(target, CpuTarget):
-        return _for_cpu(plan, code, target, large=large)
+        return _for_cpu(plan, code, target, functions, large=large)
     title = f"{_quiet(plan.system.name)}: {plan.tableau.name}, {plan.precision}"
-    return PrintedSource(plan.system.name, print_cuda(code, title), _listed(plan), {})
+    return PrintedSource(plan.system.name, print_cuda(code, title), _listed(plan), {}, functions)
 
 
-def _for_cpu(plan: Plan, code: Code, target: CpuTarget, *, large: bool) -> PrintedSource:
+def _for_cpu(
+    plan: Plan, code: Code, target: CpuTarget, functions: Sequence[UserFunction], *, large: bool
+) -> PrintedSource:
     vectors = VECTORS_OF_LARGE if large else VECTORS
     lanes = max(target.vector_bits, 128) // 64 * vectors
     title = f"{_quiet(plan.system.name)}: {plan.tableau.name}, {plan.precision}, {lanes} lanes"
@@ -59,7 +68,7 @@ def _for_cpu(plan: Plan, code: Code, target: CpuTarget, *, large: bool) -> Print
     )
     notes = {"lanes": lanes, "work": module.work}
     listed = (*_listed(plan), ("work", "int8[]"))
-    return PrintedSource(plan.system.name, module.text, listed, notes)
+    return PrintedSource(plan.system.name, module.text, listed, notes, functions)
 
 
 def _listed(plan: Plan) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,8 @@
-"""LLVM assembly to an object file: what is printed as such needs no numba."""
+"""LLVM assembly to an object file: what is printed as such needs no numba.
+
+Functions of the user's that it calls do; they are compiled by themselves, and linked in before all
+is optimised.
+"""
 
 # llvmlite has no types.
 # pyright: basic, reportMissingImports=false, reportMissingTypeStubs=false
@@ -11,6 +15,8 @@ import llvmlite.binding as llvm
 
 from emberkeep.errors import InvalidKernel
 from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS
+from emberkeep.targets.cpu.vector_math import bind_vector_math
+from emberkeep.targets.diagnosis import no_numba
 from emberkeep.telemetry.spans import Category, span
 
 if TYPE_CHECKING:
@@ -32,7 +38,11 @@ def assemble(source: PrintedSource, processor: str, features: str) -> bytes:
     facts = {"part": "emit", "target": "cpu"}
     with span(f"read {source.name}", Category.COMPILE, {"part": "read", "target": "cpu"}):
         module = llvm.parse_assembly(source.text)
-        _require_known_symbols(module, source.name)
+    compiled = _functions(source, processor, features) if source.functions else []
+    for function, its_module in zip(source.functions, compiled, strict=True):
+        module.link_in(its_module)
+        module.get_function(function.symbol).linkage = llvm.Linkage.internal
+    _require_known_symbols(module, source.name)
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=processor,
         features=features,
@@ -43,15 +53,26 @@ def assemble(source: PrintedSource, processor: str, features: str) -> bytes:
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     module.verify()
     with span(f"optimise {source.name}", Category.COMPILE, {"part": "optimise", "target": "cpu"}):
-        _optimise(module, machine)
+        _optimise(module, machine, calls_users=bool(source.functions))
+        if any("afn" in function.liberties for function in source.functions):
+            module = llvm.parse_assembly(bind_vector_math(str(module)))
     with span(f"emit {source.name}", Category.COMPILE, facts):
         return machine.emit_object(module)
 
 
-def _optimise(module: Any, machine: Any) -> None:
-    """What is printed is vectors already: loops are to stay as they are."""
+def _functions(source: PrintedSource, processor: str, features: str) -> list[Any]:
+    try:
+        from emberkeep.targets.cpu.user_functions import lower_functions
+    except ImportError as problem:
+        raise no_numba(source, "numba", problem) from problem
+    return lower_functions(source, processor, features)
+
+
+def _optimise(module: Any, machine: Any, *, calls_users: bool) -> None:
+    """What is printed is vectors already: loops are to stay as they are, but for those of users."""
     options = llvm.create_pipeline_tuning_options(speed_level=OPTIMISATION)
-    options.slp_vectorization = options.loop_vectorization = options.loop_unrolling = False
+    options.slp_vectorization = options.loop_unrolling = False
+    options.loop_vectorization = calls_users
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
 

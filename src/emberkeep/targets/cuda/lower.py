@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from cuda.bindings import nvjitlink
 from numba import cuda
+from numba.core.errors import NumbaError
 from numba.cuda import codegen as numba_codegen
 from numba.cuda import dispatcher as numba_dispatcher
 from numba.cuda import types
 from numba.cuda.core import entrypoints
 from numba.cuda.core.compiler_lock import global_compiler_lock
-from numba.cuda.core.errors import NumbaError, UnsupportedBytecodeError
+from numba.cuda.core.errors import UnsupportedBytecodeError
 from numba.cuda.descriptor import cuda_target
 
 from emberkeep.errors import InvalidKernel
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
 ENTRY = "emberkeep_kernel"
+
+# How numba-cuda and numba, whose typing it takes part in, say that they cannot compile something.
+REFUSALS = (NumbaError, UnsupportedBytecodeError, AttributeError, KeyError, NotImplementedError)
 
 
 @contextlib.contextmanager
@@ -96,7 +100,7 @@ def _compile(source: KernelSource, architecture: str) -> str:
                 fastmath=bool(source.options.get("fastmath", False)),
                 cc=capability(architecture),
             )
-    except (NumbaError, UnsupportedBytecodeError, KeyError, NotImplementedError) as problem:
+    except REFUSALS as problem:
         raise refused(source.name, source.function, problem, "numba-cuda") from problem
     refuse_results(
         source.name, [str(made.signature.return_type) for made in body.overloads.values()]
@@ -112,12 +116,12 @@ def _body(source: KernelSource) -> tuple[Any, list[Any], Adapter]:
         made.append(_device_function(function, source, options))
         return made[-1]
 
-    adapter = Adapter(compiled_by(jit, _knows()))
+    adapter = Adapter(compiled_by(jit, implemented()))
     body = _device_function(adapter.adapt(source.function), source, {})
     return body, [*made, body], adapter
 
 
-def _knows() -> Callable[[FunctionType], bool]:
+def implemented() -> Callable[[FunctionType], bool]:
     """Which functions numba-cuda has an implementation for, or somebody has registered one."""
     entrypoints.init_all()  # extensions: numba-cuda itself would load them a little later
     typing = cuda_target.typing_context
