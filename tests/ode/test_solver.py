@@ -232,7 +232,7 @@ def returns_list_by_branch(t, y, p):
 def test_a_function_that_is_not_followed_and_returns_a_list_is_told_so(keep):
     listed = cpu(ode.System(returns_list, {"x": 1.0}), keep).solve((0, 1))
     np.testing.assert_allclose(listed.final, np.exp(-1), rtol=1e-5)
-    with pytest.raises(InvalidSystem, match="gave a list of 1; it must return a tuple"):
+    with pytest.raises(InvalidSystem, match="must give derivatives alone, a tuple, as in: return"):
         cpu(ode.System(returns_list_by_branch, {"x": 1.0}), keep).build()
 
 

@@ -255,8 +255,9 @@ class Adaptive:
         clock = self._clock(elapsed, h, time, signed)
         own.stepper.take(own.step.operations, clock, signed)
         square = code.named("square", own.square(signed))
-        self._square.set(square)
         accepted = code.named("accepted", square <= 1.0)
+        # Of the last step that was rejected: it tells why others have to be so short.
+        self._square.set(code.where(accepted, self._square.get(), square))
         reached = code.where(is_last, span, elapsed + h)
         if self._saved is not None:
             self._save(accepted, reached, elapsed, clock, signed, h)
