@@ -192,12 +192,13 @@ class Block:
 
 @final
 class Function:
-    """Code that is called from several places, on arrays that it is given."""
+    """Code that is called from several places, on arrays that it is given; it has its own variables."""
 
-    __slots__ = ("body", "name", "parameters")
+    __slots__ = ("body", "name", "parameters", "variables")
 
     def __init__(self, name: str, parameters: Sequence[LocalArray]) -> None:
         self.name, self.parameters = name, tuple(parameters)
+        self.variables: list[Variable] = []
         self.body = Block()
 
 
@@ -224,6 +225,7 @@ class Code:
         self.is_single = is_single
         self._count = 0
         self.in_lane = False
+        self._loops = 0  # around what is written, within the same lane and function
         self.arguments: list[Argument] = []
         self.variables: list[Variable] = []
         self.arrays: list[LocalArray] = []
@@ -299,6 +301,7 @@ class Code:
     def arithmetic(self, operation: str, first: Operand, second: Operand) -> Value:
         """X + y, x - y, x * y or x / y, where nothing simpler has the same value."""
         a, b = self._alike(first, second)
+        assert (a.kind, operation) != (INT, "/"), "of whole numbers: quotient()"
         if a.kind == INT and a.literal is not None and b.literal is not None:
             results = {"+": a.literal + b.literal, "-": a.literal - b.literal}
             return self.value(results.get(operation, a.literal * b.literal), INT)
@@ -419,6 +422,14 @@ class Code:
             self._block = outer
 
     @contextlib.contextmanager
+    def _around(self, loops: int) -> Generator[None]:
+        outer, self._loops = self._loops, loops
+        try:
+            yield
+        finally:
+            self._loops = outer
+
+    @contextlib.contextmanager
     def when(self, condition: Value) -> Generator[None]:
         """What is done only where a condition holds; in lanes, one that all have alike."""
         assert condition.uniform or self.in_lane, "not alike in all lanes: for_each()"
@@ -431,13 +442,14 @@ class Code:
     def loop(self) -> Generator[None]:
         """What is done again and again, until `leave`."""
         block = Block()
-        with self._within(block):
+        with self._within(block), self._around(self._loops + 1):
             yield
         self.add("loop", block)
 
     def leave(self, condition: Value) -> None:
-        """End the innermost loop where a condition holds."""
+        """End the innermost loop, of either kind, where a condition holds."""
         assert condition.uniform or self.in_lane
+        assert self._loops, "no loop, or one around all lanes"
         self.add("leave", condition)
 
     def stop(self, condition: Value) -> None:
@@ -452,7 +464,7 @@ class Code:
         block = Block()
         self.in_lane = True
         try:
-            with self._within(block):
+            with self._within(block), self._around(0):
                 yield
         finally:
             self.in_lane = False
@@ -466,7 +478,7 @@ class Code:
         limit = self.value(end, INT)
         assert limit.uniform
         block = Block()
-        with self._within(block):
+        with self._within(block), self._around(self._loops + 1):
             yield index
         self.add("count_up", index, limit, block)
 
@@ -476,8 +488,12 @@ class Code:
         """Code to be called from several places; `write` writes it."""
         made = Function(name, parameters)
         self.functions.append(made)
-        with self._within(made.body):
-            write()
+        outer, self.variables = self.variables, made.variables
+        try:
+            with self._within(made.body), self._around(0):
+                write()
+        finally:
+            self.variables = outer
         return made
 
     def parameter(self, name: str, kind: str) -> LocalArray:
@@ -485,7 +501,8 @@ class Code:
         return LocalArray(self, kind, name, 0)
 
     def invoke(self, function: Function, *given: tuple[LocalArray, Operand]) -> None:
-        """Call a function on arrays, each from a place in it on."""
+        """Call a function on arrays, each from a place in it on; for all lanes."""
+        assert not self.in_lane, "it would work on the arrays of the other lanes too"
         passed = [(array, self.value(offset, INT)) for array, offset in given]
         self.add("invoke", function, passed)
 

@@ -270,7 +270,7 @@ def print_cuda(code: Code, title: str) -> str:
     known = {code.begin.number: "begin", code.end.number: "end"}
     lines = printer.body(code.body, known)
     declared = [
-        *_declarations(printer, code),
+        *_declarations(printer, code.variables),
         *(f"  {_KINDS[array.kind]} {printer.name(array)}[{array.size}];" for array in code.arrays),
     ]
     stored = {rest[0] for operation, *rest in all_instructions(code.body) if operation == "store"}
@@ -292,9 +292,9 @@ def _user(name: str, given: int) -> str:
     return f'extern "C" __device__ void {name}({"double, " * given}double*);\n'
 
 
-def _declarations(printer: _Printer, code: Code) -> Iterator[str]:
+def _declarations(printer: _Printer, variables: Sequence[Variable]) -> Iterator[str]:
     by_kind: dict[str, list[str]] = {}
-    for variable in code.variables:
+    for variable in variables:
         by_kind.setdefault(_KINDS[variable.kind], []).append(printer.name(variable))
     for kind, names in by_kind.items():
         for begin in range(0, len(names), 8):
@@ -314,7 +314,8 @@ def _parameter(argument: Argument, *, is_result: bool) -> str:
 def _function(code: Code, function: Function) -> str:
     printer = _Printer(code)
     known = {parameter.number: parameter.name for parameter in function.parameters}
-    lines = "\n".join(printer.body(function.body, known))
+    body = printer.body(function.body, known)
+    lines = "\n".join([*_declarations(printer, function.variables), *body])
     stored = {
         rest[0] for operation, *rest in all_instructions(function.body) if operation == "write"
     }

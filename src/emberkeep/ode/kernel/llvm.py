@@ -48,11 +48,8 @@ class Printer:
         mathematics: how functions are called.
     """
 
-    def __init__(
-        self, code: Code, lanes: int, mathematics: Mathematics, *, locals_only: bool = False
-    ) -> None:
+    def __init__(self, code: Code, lanes: int, mathematics: Mathematics) -> None:
         self._code, self._lanes, self._mathematics = code, lanes, mathematics
-        self._locals_only = locals_only
         self._lines: list[str] = []
         self._entry: list[str] = []
         self._count = 0
@@ -133,6 +130,7 @@ class Printer:
     def body(
         self,
         block: Block,
+        variables: Sequence[Variable],
         names: Mapping[int, str],
         arrays: Mapping[int, str],
         places: Sequence[str] = (),
@@ -141,13 +139,14 @@ class Printer:
 
         Args:
             block: what is printed.
+            variables: that change in it.
             names: of values that are there already.
             arrays: where arrays lie.
             places: instructions that find out where.
         """
         self._names.update(names)
         self._arrays.update(arrays)
-        for variable in () if self._locals_only else self._code.variables:
+        for variable in variables:
             kind = self._type(variable.kind, is_vector=not variable.uniform)
             self._entry.append(f"  %x{variable.number} = alloca {kind}, align {ALIGNMENT}")
         self._label = "begun"
@@ -336,7 +335,10 @@ class Printer:
         place = self._operand(index[0], is_vector=False)
         pointer = self._emit(f"getelementptr {kind}, ptr {name}, i64 {place}")
         volatile = "volatile " if argument.name == "stop" else ""
-        self._names[result.number] = self._emit(f"load {volatile}{kind}, ptr {pointer}")
+        found = self._emit(f"load {volatile}{kind}, ptr {pointer}")
+        if kind == "i8":
+            found = self._emit(f"sext i8 {found} to i64")
+        self._names[result.number] = found
 
     def _store(self, _: str, argument: Argument, index: Value, value: Value) -> None:
         kind = self._kind(argument.kind)
@@ -389,7 +391,9 @@ class Printer:
         is_less = self._emit(f"icmp slt i64 {name}, {end}")
         self._branch(is_less, body, after)
         self._begin(body)
+        self._exits.append(after)
         self._print(block)
+        self._exits.pop()
         following = self._emit(f"add nsw i64 {name}, 1")
         self._lines[phi] = f"  {name} = phi i64 [ 0, %{before} ], [ {following}, %{self._label} ]"
         self._say(f"br label %{head}, !llvm.loop !0")

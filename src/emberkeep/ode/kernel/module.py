@@ -67,14 +67,14 @@ def print_module(code: Code, *, lanes: int, vector_bits: int, title: str, is_x86
         size = lanes * array.size * (real if array.kind == "real" else 8)
         offset += -(-size // ALIGNMENT) * ALIGNMENT
     for function in code.functions:
-        printer = Printer(code, lanes, mathematics, locals_only=True)
+        printer = Printer(code, lanes, mathematics)
         names = {parameter.number: f"%{parameter.name}" for parameter in function.parameters}
         parameters = ", ".join(f"ptr noalias {name}" for name in names.values())
-        body = printer.body(function.body, {}, names)
+        body = printer.body(function.body, function.variables, {}, names)
         functions.append(f"define internal void @{function.name}({parameters}) #1 {{\n{body}\n}}\n")
     printer = Printer(code, lanes, mathematics)
     names = {code.begin.number: "%begin", code.end.number: "%end_"}
-    body = printer.body(code.body, names, arrays, places)
+    body = printer.body(code.body, code.variables, names, arrays, places)
     kinds = ["ptr" if argument.is_array else _KINDS[argument.kind] for argument in code.arguments]
     listed = [
         f"{kind}{' noalias' if kind == 'ptr' else ''} %{argument.name}"
