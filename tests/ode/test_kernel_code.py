@@ -671,4 +671,4 @@ def test_random_code_in_threads(tmp_path):
 @needs_compiler
 @pytest.mark.soak
 def test_much_random_code_in_threads(tmp_path):
-    check_as_threads(range(100, 300), tmp_path)
+    check_as_threads(range(100, 160), tmp_path)

@@ -271,7 +271,11 @@ def print_cuda(code: Code, title: str) -> str:
     lines = printer.body(code.body, known)
     declared = [
         *_declarations(printer, code.variables),
-        *(f"  {_KINDS[array.kind]} {printer.name(array)}[{array.size}];" for array in code.arrays),
+        # C++ has no arrays of nothing, such as the parameters of a system without any.
+        *(
+            f"  {_KINDS[array.kind]} {printer.name(array)}[{max(array.size, 1)}];"
+            for array in code.arrays
+        ),
     ]
     stored = {rest[0] for operation, *rest in all_instructions(code.body) if operation == "store"}
     listed = [_parameter(argument, is_result=argument in stored) for argument in code.arguments]

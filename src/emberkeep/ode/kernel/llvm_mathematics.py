@@ -88,6 +88,14 @@ class Mathematics:
             )
             name = f"llvm.{_INSTRUCTIONS[function]}.{suffix}"
             return self._plain(name, operands, whole, emit)
+        if function == "cbrt" and kind == "double":
+            return self._cube_root(operands[0], lanes, emit)
+        return self._library(function, operands, kind, lanes, emit)
+
+    def _library(
+        self, function: str, operands: Sequence[str], kind: str, lanes: int, emit: Emit
+    ) -> str:
+        """The C library's function."""
         if lanes > 1:
             return self._parts(function, operands, kind, lanes, emit)
         name = _NAMES.get(function, function) + ("f" if kind == "float" else "")
@@ -101,6 +109,32 @@ class Mathematics:
         self.declarations[name] = f"declare {kind} @{name}({kinds}){mark}"
         given = ", ".join(f"{kind} {operand}" for operand in operands)
         return emit(f"call {kind} @{name}({given})")
+
+    def _cube_root(self, x: str, lanes: int, emit: Emit) -> str:
+        """To one unit in the last place: the C library's may be wrong by four, so one of Newton's
+        steps follows, but for numbers so small, or not finite, that it cannot."""
+        whole, many = (f"<{lanes} x double>", f"v{lanes}") if lanes > 1 else ("double", "")
+        flags = whole.replace("double", "i1")
+
+        def number(value: float) -> str:
+            return _many(literal_text(value, "double"), "double", lanes)
+
+        def fused(a: str, b: str, c: str) -> str:
+            return self._plain(f"llvm.fma.{many}f64", [a, b, c], whole, emit)
+
+        y = self._library("cbrt", [x], "double", lanes, emit)
+        square = emit(f"fmul {whole} {y}, {y}")
+        lost = fused(y, y, emit(f"fneg {whole} {square}"))
+        rest = fused(square, y, emit(f"fneg {whole} {x}"))
+        rest = fused(lost, y, rest)  # y³ - x
+        slope = emit(f"fmul {whole} {square}, {number(3.0)}")
+        change = emit(f"fdiv {whole} {rest}, {slope}")
+        better = emit(f"fsub {whole} {y}, {change}")
+        size = self._plain(f"llvm.fabs.{many}f64", [x], whole, emit)
+        enough = emit(f"fcmp ogt {whole} {size}, {number(1e-280)}")
+        finite = emit(f"fcmp olt {whole} {size}, {number(math.inf)}")
+        can = emit(f"and {flags} {enough}, {finite}")
+        return emit(f"select {flags} {can}, {whole} {better}, {whole} {y}")
 
     def _extreme(self, function: str, operands: Sequence[str], kind: str, emit: Emit) -> str:
         """The smaller or larger of two; not-a-number where one of them is."""
@@ -119,11 +153,11 @@ class Mathematics:
         bits = 32 if kind == "float" else 64
         width = min(self._vector_bits // bits, lanes) if function in _VECTORS else 1
         whole = f"<{lanes} x {kind}>"
-        if width <= 1:
+        if width * bits not in _LETTERS:
             result = "poison"
             for lane in range(lanes):
                 given = [emit(f"extractelement {whole} {each}, i64 {lane}") for each in operands]
-                one = self.call(function, given, kind, 1, emit)
+                one = self._library(function, given, kind, 1, emit)
                 result = emit(f"insertelement {whole} {result}, {kind} {one}, i64 {lane}")
             return result
         letter = _LETTERS[width * bits]

@@ -93,8 +93,8 @@ def _of_mathematics(function: Callable[[float], float]) -> Callable[[Any], Any]:
     def one(x: float) -> float:
         try:
             return function(x)
-        except OverflowError:
-            return math.inf
+        except OverflowError:  # of gamma, at zero from either side
+            return math.copysign(math.inf, x) if function is math.gamma else math.inf
         except ValueError:  # a pole, or beyond where it is defined
             if function is math.lgamma:
                 return math.inf

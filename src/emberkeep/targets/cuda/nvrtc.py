@@ -68,7 +68,8 @@ def _compiled(
 ) -> bytes:
     """What NVRTC makes of CUDA C++."""
     size_of, read = getters
-    passed = [f"--gpu-architecture={architecture}", "--std=c++17", *options]
+    # Warnings of what is generated would be all that is shown of what went wrong.
+    passed = [f"--gpu-architecture={architecture}", "--std=c++17", "-w", *options]
     with span(f"compile {name}", Category.COMPILE, {"part": "compile", "target": "cuda"}):
         program = _checked(nvrtc.nvrtcCreateProgram(text.encode(), b"kernel.cu", 0, [], []))
         try:
