@@ -195,7 +195,7 @@ class Machine:
         for begin in range(0, runs, share):
             self._values, self._aliases = {}, {}
             self._variables = {
-                one.number: [None] * self.lanes
+                one.number: [self._cast(one.kind, 0)] * self.lanes
                 for owner in (self._code, *self._code.functions)
                 for one in owner.variables
             }

@@ -208,6 +208,24 @@ def test_variables_set_in_lanes_keep_what_the_others_had():
     assert np.array_equal(out[:, 0], np.where(a > 0, (a + 1) * 2 + 1, a + 1))
 
 
+def test_variables_are_zero_before_they_are_set():
+    trial = Trial()
+    x, _ = trial.inputs()
+    code = trial.code
+    kinds = (REAL, TIME, SINGLE, INT, BOOL)
+    held = [code.variable(f"own_{kind}", kind) for kind in kinds]
+    held += [code.variable(f"all_{kind}", kind, uniform=True) for kind in kinds]
+    with code.for_each(x.get() > 0):
+        held[0].set(held[0].get() + 1)
+    with code.for_each(trial.here.get()):
+        for variable in held:
+            trial.write_one(variable.get())
+    out, counts = alike(trial)
+    assert np.array_equal(out[:, 0], numbers(trial, RUNS)["x"] > 0)
+    assert not out[:, 1:6].any()
+    assert not counts[:, :4].any()
+
+
 def test_values_from_outside_and_from_before_are_the_lanes_own():
     trial = Trial()
     x, n = trial.inputs()

@@ -111,7 +111,7 @@ Operand = Value | Number
 
 @final
 class Variable:
-    """A number that changes."""
+    """A number that changes; zero before it is set."""
 
     __slots__ = ("code", "kind", "name", "number", "uniform")
 
@@ -251,7 +251,7 @@ class Code:
     def variable(
         self, name: str, kind: str, value: Operand | None = None, *, uniform: bool = False
     ) -> Variable:
-        """One more number that changes."""
+        """One more number that changes; zero unless a value is given."""
         self.variables.append(Variable(self, kind, name, uniform=uniform))
         if value is not None:
             self.variables[-1].set(value)

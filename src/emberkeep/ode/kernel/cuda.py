@@ -299,7 +299,7 @@ def _user(name: str, given: int) -> str:
 def _declarations(printer: _Printer, variables: Sequence[Variable]) -> Iterator[str]:
     by_kind: dict[str, list[str]] = {}
     for variable in variables:
-        by_kind.setdefault(_KINDS[variable.kind], []).append(printer.name(variable))
+        by_kind.setdefault(_KINDS[variable.kind], []).append(f"{printer.name(variable)} = 0")
     for kind, names in by_kind.items():
         for begin in range(0, len(names), 8):
             yield f"  {kind} {', '.join(names[begin : begin + 8])};"

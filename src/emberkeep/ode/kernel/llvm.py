@@ -150,6 +150,9 @@ class Printer:
             kind = self._type(variable.kind, is_vector=not variable.uniform)
             self._entry.append(f"  %x{variable.number} = alloca {kind}, align {ALIGNMENT}")
         self._label = "begun"
+        for variable in variables:
+            kind = self._type(variable.kind, is_vector=not variable.uniform)
+            self._say(f"store {kind} zeroinitializer, ptr %x{variable.number}, align {ALIGNMENT}")
         self._print(block)
         self._go("end")
         for name, size in (("passed", self._passed), ("given_back", self._given_back)):
