@@ -241,7 +241,7 @@ def test_what_would_take_minutes_stops_within_a_second(method, keep, lorenz):
 
     def press():
         pressed.append(time.monotonic())
-        signal.raise_signal(signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     timer = threading.Timer(0.3, press)
     timer.start()

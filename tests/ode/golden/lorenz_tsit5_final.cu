@@ -1,0 +1,501 @@
+// lorenz: tsit5, float64
+
+typedef long long integer;
+typedef double real;
+
+// The smaller or larger of two; not-a-number where one of them is.
+template <class T> __device__ __forceinline__ T smaller(T a, T b) { return a < b || a != a ? a : b; }
+template <class T> __device__ __forceinline__ T larger(T a, T b) { return a > b || a != a ? a : b; }
+
+// Good to some 1e-6, which is plenty for the length of a step.
+__device__ __forceinline__ float quick_log2(float x) { return __log2f(x); }
+__device__ __forceinline__ float quick_exp2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+
+extern "C" __global__ void __launch_bounds__(128) emberkeep_kernel(
+    integer count,
+    integer first,
+    integer runs,
+    integer share,
+    const real* __restrict__ values,
+    const integer* __restrict__ sources,
+    const double* __restrict__ spans,
+    integer span_step,
+    const double* __restrict__ settings,
+    const real* __restrict__ atol,
+    integer most_attempts,
+    const volatile integer* stop,
+    signed char* __restrict__ status,
+    real* __restrict__ final,
+    const integer* __restrict__ final_steps) {
+  const integer begin = (integer)blockIdx.x * blockDim.x + threadIdx.x;
+  if (begin >= count) return;
+  const integer end = begin + 1;
+  integer run_1 = 0, started_1 = 0, running_1 = 0, waiting_1 = 0, attempts_1 = 0, deadline_1 = 0, outcome_1 = 0, place_1 = 0;
+  integer place_3 = 0, place_5 = 0, place_7 = 0, place_9 = 0, place_11 = 0;
+  double start_1 = 0, span_1 = 0, elapsed_1 = 0;
+  real floor_1 = 0, y0_1 = 0, y1_1 = 0, y2_1 = 0, k10_1 = 0, k11_1 = 0, k12_1 = 0, p0_1 = 0;
+  real p1_1 = 0, p2_1 = 0, size_1 = 0, least_1 = 0, square_1 = 0;
+  bool attention_1 = 0, fresh_1 = 0;
+  float error_before_1 = 0, error_earlier_1 = 0, size_change_1 = 0, most_growing_1 = 0;
+  const double v_1 = settings[0];
+  const double v_2 = settings[1];
+  const double v_3 = settings[2];
+  const double v_4 = settings[3];
+  const double v_5 = settings[4];
+  const double v_6 = settings[5];
+  const double v_7 = settings[6];
+  const double v_8 = settings[7];
+  const double v_9 = settings[8];
+  const double v_10 = settings[9];
+  const double v_11 = settings[10];
+  const double v_12 = settings[11];
+  const double v_13 = settings[12];
+  const double v_14 = settings[13];
+  const real v_15 = (real)v_2;
+  const real v_16 = (real)v_4;
+  const real v_17 = (real)v_5;
+  const real v_18 = (real)v_6;
+  const real v_19 = (real)v_7;
+  const real v_20 = (real)v_8;
+  const real v_21 = (real)v_9;
+  const real v_22 = (real)v_10;
+  const real v_23 = (real)v_11;
+  const real v_24 = (real)v_12;
+  const real v_25 = (real)v_13;
+  const real v_26 = (real)v_14;
+  run_1 = -1;
+  start_1 = 0.0;
+  span_1 = 0.0;
+  floor_1 = 0.0;
+  y0_1 = 0.0;
+  y1_1 = 0.0;
+  y2_1 = 0.0;
+  k10_1 = 0.0;
+  k11_1 = 0.0;
+  k12_1 = 0.0;
+  p0_1 = 0.0;
+  p1_1 = 0.0;
+  p2_1 = 0.0;
+  const real v_27 = atol[0];
+  const real v_28 = atol[1];
+  const real v_29 = atol[2];
+  const float v_30 = (float)v_6;
+  const float v_31 = (float)v_13;
+  const float v_32 = (float)v_14;
+  running_1 = 0;
+  attempts_1 = 0;
+  deadline_1 = 0;
+  waiting_1 = begin;
+  run_1 = -1;
+  attention_1 = true;
+  for (;;) {
+    const integer attempts_2 = attempts_1;
+    const integer deadline_2 = deadline_1;
+    const bool v_33 = attempts_2 >= deadline_2;
+    if (v_33) {
+      deadline_1 = 4611686018427387904LL;
+    }
+    fresh_1 = false;
+    const bool attention_2 = attention_1;
+    if (attention_2 || v_33) {
+      const integer attempts_3 = attempts_1;
+      const integer started_2 = started_1;
+      const real square_2 = square_1;
+      const real size_2 = size_1;
+      const real least_2 = least_1;
+      const integer v_34 = (size_2 < least_2) ? ((square_2 < 1e+37) ? 1 : 2) : (((attempts_3 - started_2) >= most_attempts) ? 3 : -1);
+      const double elapsed_2 = elapsed_1;
+      const double span_2 = span_1;
+      outcome_1 = ((elapsed_2 >= span_2) ? 0 : v_34);
+      const integer outcome_2 = outcome_1;
+      const bool v_35 = outcome_2 != -1;
+      if (!v_35) {
+        const integer started_3 = started_1;
+        const integer v_36 = started_3 + most_attempts;
+        const integer deadline_3 = deadline_1;
+        deadline_1 = ((deadline_3 < v_36) ? deadline_3 : v_36);
+      }
+      if (v_35) {
+        const integer outcome_3 = outcome_1;
+        const integer run_2 = run_1;
+        if (run_2 >= 0) {
+          const double span_3 = span_1;
+          const double start_2 = start_1;
+          const double v_37 = start_2 + (v_1 * span_3);
+          status[run_2] = outcome_3;
+          const bool v_38 = outcome_3 == 0;
+          const integer v_39 = final_steps[1];
+          if (v_39 > 0) {
+            const integer v_40 = final_steps[0];
+            const integer v_41 = run_2 * v_40;
+            const integer v_42 = final_steps[1];
+            const real y0_2 = y0_1;
+            final[v_41] = (v_38 ? y0_2 : __longlong_as_double(0x7ff8000000000000));
+            const real y1_2 = y1_1;
+            final[(v_41 + v_42)] = (v_38 ? y1_2 : __longlong_as_double(0x7ff8000000000000));
+            const real y2_2 = y2_1;
+            final[(v_41 + (2 * v_42))] = (v_38 ? y2_2 : __longlong_as_double(0x7ff8000000000000));
+          }
+          const integer running_2 = running_1;
+          running_1 = (running_2 - 1);
+          run_1 = -1;
+        }
+        attention_1 = false;
+        span_1 = __longlong_as_double(0x7ff0000000000000);
+        elapsed_1 = 0.0;
+        size_1 = 0.0;
+        least_1 = 0.0;
+        y0_1 = 0.0;
+        y1_1 = 0.0;
+        y2_1 = 0.0;
+        k10_1 = 0.0;
+        k11_1 = 0.0;
+        k12_1 = 0.0;
+        start_1 = 0.0;
+        floor_1 = 0.0;
+        const integer waiting_2 = waiting_1;
+        if (waiting_2 < end) {
+          const integer waiting_3 = waiting_1;
+          waiting_1 = (waiting_3 + 1);
+          const integer running_3 = running_1;
+          running_1 = (running_3 + 1);
+          run_1 = waiting_3;
+          const integer v_43 = sources[0];
+          const integer v_44 = sources[1];
+          const integer v_45 = sources[2];
+          const integer v_46 = sources[3];
+          place_1 = (v_43 + (v_44 * waiting_3));
+          if (v_45 > 0) {
+            place_1 = (v_43 + (((first + waiting_3) / v_45) % v_46));
+          }
+          const integer place_2 = place_1;
+          const real v_47 = values[place_2];
+          y0_1 = v_47;
+          const integer v_48 = sources[4];
+          const integer v_49 = sources[5];
+          const integer v_50 = sources[6];
+          const integer v_51 = sources[7];
+          place_3 = (v_48 + (v_49 * waiting_3));
+          if (v_50 > 0) {
+            place_3 = (v_48 + (((first + waiting_3) / v_50) % v_51));
+          }
+          const integer place_4 = place_3;
+          const real v_52 = values[place_4];
+          y1_1 = v_52;
+          const integer v_53 = sources[8];
+          const integer v_54 = sources[9];
+          const integer v_55 = sources[10];
+          const integer v_56 = sources[11];
+          place_5 = (v_53 + (v_54 * waiting_3));
+          if (v_55 > 0) {
+            place_5 = (v_53 + (((first + waiting_3) / v_55) % v_56));
+          }
+          const integer place_6 = place_5;
+          const real v_57 = values[place_6];
+          y2_1 = v_57;
+          const integer v_58 = sources[12];
+          const integer v_59 = sources[13];
+          const integer v_60 = sources[14];
+          const integer v_61 = sources[15];
+          place_7 = (v_58 + (v_59 * waiting_3));
+          if (v_60 > 0) {
+            place_7 = (v_58 + (((first + waiting_3) / v_60) % v_61));
+          }
+          const integer place_8 = place_7;
+          const real v_62 = values[place_8];
+          p0_1 = v_62;
+          const integer v_63 = sources[16];
+          const integer v_64 = sources[17];
+          const integer v_65 = sources[18];
+          const integer v_66 = sources[19];
+          place_9 = (v_63 + (v_64 * waiting_3));
+          if (v_65 > 0) {
+            place_9 = (v_63 + (((first + waiting_3) / v_65) % v_66));
+          }
+          const integer place_10 = place_9;
+          const real v_67 = values[place_10];
+          p1_1 = v_67;
+          const integer v_68 = sources[20];
+          const integer v_69 = sources[21];
+          const integer v_70 = sources[22];
+          const integer v_71 = sources[23];
+          place_11 = (v_68 + (v_69 * waiting_3));
+          if (v_70 > 0) {
+            place_11 = (v_68 + (((first + waiting_3) / v_70) % v_71));
+          }
+          const integer place_12 = place_11;
+          const real v_72 = values[place_12];
+          p2_1 = v_72;
+          const integer v_73 = waiting_3 * span_step;
+          const double v_74 = spans[v_73];
+          const double v_75 = spans[(v_73 + 1)];
+          start_1 = v_74;
+          span_1 = (fabs((v_75 - v_74)));
+          floor_1 = ((real)v_3);
+          elapsed_1 = 0.0;
+          square_1 = 0.0;
+          const integer attempts_4 = attempts_1;
+          started_1 = attempts_4;
+          const integer v_76 = attempts_4 + most_attempts;
+          const integer deadline_4 = deadline_1;
+          deadline_1 = ((deadline_4 < v_76) ? deadline_4 : v_76);
+          error_before_1 = 0.0f;
+          error_earlier_1 = 0.0f;
+          size_change_1 = 0.0f;
+          most_growing_1 = v_32;
+          fresh_1 = true;
+          const double start_3 = start_1;
+          const real y0_3 = y0_1;
+          const real y1_3 = y1_1;
+          const real y2_3 = y2_1;
+          const real p0_2 = p0_1;
+          const real p1_2 = p1_1;
+          const real p2_2 = p2_1;
+          const real v_77 = p0_2 * (y1_3 - y0_3);
+          const real v_78 = (y0_3 * (p1_2 - y2_3)) - y1_3;
+          const real v_79 = (y0_3 * y1_3) - (y2_3 * p2_2);
+          k10_1 = v_77;
+          k11_1 = v_78;
+          k12_1 = v_79;
+          const real y0_4 = y0_1;
+          const real y0_5 = y0_1;
+          const real v_80 = (fabs(y0_4)) / (v_27 + (v_17 * (fabs(y0_5))));
+          const real v_81 = (1.0 > v_80) ? 1.0 : v_80;
+          const real y1_4 = y1_1;
+          const real y1_5 = y1_1;
+          const real v_82 = (fabs(y1_4)) / (v_28 + (v_17 * (fabs(y1_5))));
+          const real v_83 = (v_81 > v_82) ? v_81 : v_82;
+          const real y2_4 = y2_1;
+          const real y2_5 = y2_1;
+          const real v_84 = (fabs(y2_4)) / (v_29 + (v_17 * (fabs(y2_5))));
+          const real y0_6 = y0_1;
+          const real v_85 = (fabs(v_77)) / (v_27 + (v_17 * (fabs(y0_6))));
+          const real v_86 = (1e-37 > v_85) ? 1e-37 : v_85;
+          const real y1_6 = y1_1;
+          const real v_87 = (fabs(v_78)) / (v_28 + (v_17 * (fabs(y1_6))));
+          const real v_88 = (v_86 > v_87) ? v_86 : v_87;
+          const real y2_6 = y2_1;
+          const real v_89 = (fabs(v_79)) / (v_29 + (v_17 * (fabs(y2_6))));
+          const real v_90 = (((v_83 > v_84) ? v_83 : v_84) * 0.01) / ((v_88 > v_89) ? v_88 : v_89);
+          const double span_4 = span_1;
+          const real v_91 = ((real)span_4) * 0.1;
+          const real v_92 = (v_91 < v_16) ? v_91 : v_16;
+          const double start_4 = start_1;
+          const real v_93 = (fabs(((real)start_4))) * 3.552713678800501e-15;
+          const real floor_2 = floor_1;
+          const real v_94 = (floor_2 > v_93) ? floor_2 : v_93;
+          const real v_95 = (v_15 > 0.0) ? ((v_15 < v_16) ? v_15 : v_16) : ((v_90 < v_92) ? v_90 : v_92);
+          size_1 = ((v_95 > v_94) ? v_95 : v_94);
+          least_1 = v_94;
+          const double span_5 = span_1;
+          attention_1 = (span_5 <= 0.0);
+        }
+      }
+    }
+    const integer running_4 = running_1;
+    if (running_4 == 0) break;
+    for (;;) {
+      const double elapsed_3 = elapsed_1;
+      const double span_6 = span_1;
+      const real size_3 = size_1;
+      const double remaining_1 = span_6 - elapsed_3;
+      const bool v_96 = ((double)size_3) >= remaining_1;
+      const real h_1 = v_96 ? ((real)remaining_1) : size_3;
+      const double start_5 = start_1;
+      const double t_1 = start_5 + (v_1 * elapsed_3);
+      const real signed_h_1 = h_1 * ((real)v_1);
+      const real v_97 = signed_h_1 * 0.161;
+      const real y0_7 = y0_1;
+      const real k10_2 = k10_1;
+      const real v_98 = y0_7 + (v_97 * k10_2);
+      const real y1_7 = y1_1;
+      const real k11_2 = k11_1;
+      const real v_99 = y1_7 + (v_97 * k11_2);
+      const real y2_7 = y2_1;
+      const real k12_2 = k12_1;
+      const real v_100 = y2_7 + (v_97 * k12_2);
+      const double v_101 = t_1 + ((double)(signed_h_1 * 0.161));
+      const real p0_3 = p0_1;
+      const real p1_3 = p1_1;
+      const real p2_3 = p2_1;
+      const real v_102 = p0_3 * (v_99 - v_98);
+      const real v_103 = (v_98 * (p1_3 - v_100)) - v_99;
+      const real v_104 = (v_98 * v_99) - (v_100 * p2_3);
+      const real v_105 = signed_h_1 * 0.335480655492357;
+      const real y0_8 = y0_1;
+      const real k10_3 = k10_1;
+      const real v_106 = y0_8 + (v_105 * (v_102 + (k10_3 * (-0.025279119238367523))));
+      const real y1_8 = y1_1;
+      const real k11_3 = k11_1;
+      const real v_107 = y1_8 + (v_105 * (v_103 + (k11_3 * (-0.025279119238367523))));
+      const real y2_8 = y2_1;
+      const real k12_3 = k12_1;
+      const real v_108 = y2_8 + (v_105 * (v_104 + (k12_3 * (-0.025279119238367523))));
+      const double v_109 = t_1 + ((double)(signed_h_1 * 0.327));
+      const real p0_4 = p0_1;
+      const real p1_4 = p1_1;
+      const real p2_4 = p2_1;
+      const real v_110 = p0_4 * (v_107 - v_106);
+      const real v_111 = (v_106 * (p1_4 - v_108)) - v_107;
+      const real v_112 = (v_106 * v_107) - (v_108 * p2_4);
+      const real v_113 = signed_h_1 * (-6.359448489975075);
+      const real y0_9 = y0_1;
+      const real k10_4 = k10_1;
+      const real v_114 = y0_9 + (v_113 * ((v_102 + (k10_4 * (-0.45556671489241807))) + (v_110 * (-0.6859549911829979))));
+      const real y1_9 = y1_1;
+      const real k11_4 = k11_1;
+      const real v_115 = y1_9 + (v_113 * ((v_103 + (k11_4 * (-0.45556671489241807))) + (v_111 * (-0.6859549911829979))));
+      const real y2_9 = y2_1;
+      const real k12_4 = k12_1;
+      const real v_116 = y2_9 + (v_113 * ((v_104 + (k12_4 * (-0.45556671489241807))) + (v_112 * (-0.6859549911829979))));
+      const double v_117 = t_1 + ((double)(signed_h_1 * 0.9));
+      const real p0_5 = p0_1;
+      const real p1_5 = p1_1;
+      const real p2_5 = p2_1;
+      const real v_118 = p0_5 * (v_115 - v_114);
+      const real v_119 = (v_114 * (p1_5 - v_116)) - v_115;
+      const real v_120 = (v_114 * v_115) - (v_116 * p2_5);
+      const real v_121 = signed_h_1 * (-11.748883564062828);
+      const real y0_10 = y0_1;
+      const real k10_5 = k10_1;
+      const real v_122 = ((v_102 + (k10_5 * (-0.45330816323091927))) + (v_110 * (-0.6379788600354329))) + (v_118 * 0.007872668569520656);
+      const real v_123 = y0_10 + (v_121 * v_122);
+      const real y1_10 = y1_1;
+      const real k11_5 = k11_1;
+      const real v_124 = ((v_103 + (k11_5 * (-0.45330816323091927))) + (v_111 * (-0.6379788600354329))) + (v_119 * 0.007872668569520656);
+      const real v_125 = y1_10 + (v_121 * v_124);
+      const real y2_10 = y2_1;
+      const real k12_5 = k12_1;
+      const real v_126 = ((v_104 + (k12_5 * (-0.45330816323091927))) + (v_112 * (-0.6379788600354329))) + (v_120 * 0.007872668569520656);
+      const real v_127 = y2_10 + (v_121 * v_126);
+      const double v_128 = t_1 + ((double)(signed_h_1 * 0.9800255409045097));
+      const real p0_6 = p0_1;
+      const real p1_6 = p1_1;
+      const real p2_6 = p2_1;
+      const real v_129 = p0_6 * (v_125 - v_123);
+      const real v_130 = (v_123 * (p1_6 - v_127)) - v_125;
+      const real v_131 = (v_123 * v_125) - (v_127 * p2_6);
+      const real v_132 = signed_h_1 * (-12.92096931784711);
+      const real y0_11 = y0_1;
+      const real k10_6 = k10_1;
+      const real v_133 = ((v_102 + (k10_6 * (-0.4536389878157419))) + (v_110 * (-0.63148264637592))) + (v_118 * 0.005540216954352189);
+      const real v_134 = y0_11 + (v_132 * (v_133 + (v_129 * 0.002187842854407348)));
+      const real y1_11 = y1_1;
+      const real k11_6 = k11_1;
+      const real v_135 = ((v_103 + (k11_6 * (-0.4536389878157419))) + (v_111 * (-0.63148264637592))) + (v_119 * 0.005540216954352189);
+      const real v_136 = y1_11 + (v_132 * (v_135 + (v_130 * 0.002187842854407348)));
+      const real y2_11 = y2_1;
+      const real k12_6 = k12_1;
+      const real v_137 = ((v_104 + (k12_6 * (-0.4536389878157419))) + (v_112 * (-0.63148264637592))) + (v_120 * 0.005540216954352189);
+      const real v_138 = y2_11 + (v_132 * (v_137 + (v_131 * 0.002187842854407348)));
+      const double v_139 = t_1 + ((double)signed_h_1);
+      const real p0_7 = p0_1;
+      const real p1_7 = p1_1;
+      const real p2_7 = p2_1;
+      const real v_140 = p0_7 * (v_136 - v_134);
+      const real v_141 = (v_134 * (p1_7 - v_138)) - v_136;
+      const real v_142 = (v_134 * v_136) - (v_138 * p2_7);
+      const real v_143 = signed_h_1 * (-3.290069515436081);
+      const real y0_12 = y0_1;
+      const real k10_7 = k10_1;
+      const real v_144 = ((v_129 + (k10_7 * (-0.029318762526292664))) + (v_102 * (-0.003039449456336048))) + (v_110 * (-0.14586003370536468));
+      const real v_145 = y0_12 + (v_143 * ((v_144 + (v_118 * (-0.41914268608423666))) + (v_140 * (-0.7065840138613746))));
+      const real y1_12 = y1_1;
+      const real k11_7 = k11_1;
+      const real v_146 = ((v_130 + (k11_7 * (-0.029318762526292664))) + (v_103 * (-0.003039449456336048))) + (v_111 * (-0.14586003370536468));
+      const real v_147 = y1_12 + (v_143 * ((v_146 + (v_119 * (-0.41914268608423666))) + (v_141 * (-0.7065840138613746))));
+      const real y2_12 = y2_1;
+      const real k12_7 = k12_1;
+      const real v_148 = ((v_131 + (k12_7 * (-0.029318762526292664))) + (v_104 * (-0.003039449456336048))) + (v_112 * (-0.14586003370536468));
+      const real v_149 = y2_12 + (v_143 * ((v_148 + (v_120 * (-0.41914268608423666))) + (v_142 * (-0.7065840138613746))));
+      const double v_150 = t_1 + ((double)signed_h_1);
+      const real p0_8 = p0_1;
+      const real p1_8 = p1_1;
+      const real p2_8 = p2_1;
+      const real v_151 = p0_8 * (v_147 - v_145);
+      const real v_152 = (v_145 * (p1_8 - v_149)) - v_147;
+      const real v_153 = (v_145 * v_147) - (v_149 * p2_8);
+      const real v_154 = signed_h_1 * (-0.5823571654525552);
+      const real y0_13 = y0_1;
+      const real v_155 = fabs(y0_13);
+      const real v_156 = fabs(v_145);
+      const real k10_8 = k10_1;
+      const real v_157 = ((v_129 + (k10_8 * (-0.003056562463419692))) + (v_102 * (-0.0014019479935861836))) + (v_110 * 0.013532722661938385);
+      const real v_158 = ((v_157 + (v_118 * (-0.24849184616936348))) + (v_140 * (-0.7865999305996468))) + (v_151 * 0.02601756456407773);
+      const real v_159 = (v_154 * v_158) / (v_27 + (v_17 * ((v_155 > v_156) ? v_155 : v_156)));
+      const real y1_13 = y1_1;
+      const real v_160 = fabs(y1_13);
+      const real v_161 = fabs(v_147);
+      const real k11_8 = k11_1;
+      const real v_162 = ((v_130 + (k11_8 * (-0.003056562463419692))) + (v_103 * (-0.0014019479935861836))) + (v_111 * 0.013532722661938385);
+      const real v_163 = ((v_162 + (v_119 * (-0.24849184616936348))) + (v_141 * (-0.7865999305996468))) + (v_152 * 0.02601756456407773);
+      const real v_164 = (v_154 * v_163) / (v_28 + (v_17 * ((v_160 > v_161) ? v_160 : v_161)));
+      const real y2_13 = y2_1;
+      const real v_165 = fabs(y2_13);
+      const real v_166 = fabs(v_149);
+      const real k12_8 = k12_1;
+      const real v_167 = ((v_131 + (k12_8 * (-0.003056562463419692))) + (v_104 * (-0.0014019479935861836))) + (v_112 * 0.013532722661938385);
+      const real v_168 = ((v_167 + (v_120 * (-0.24849184616936348))) + (v_142 * (-0.7865999305996468))) + (v_153 * 0.02601756456407773);
+      const real v_169 = (v_154 * v_168) / (v_29 + (v_17 * ((v_165 > v_166) ? v_165 : v_166)));
+      const real square_3 = (((v_159 * v_159) + (v_164 * v_164)) + (v_169 * v_169)) * 0.3333333333333333;
+      square_1 = square_3;
+      const bool accepted_1 = square_3 <= 1.0;
+      const real y0_14 = y0_1;
+      y0_1 = (accepted_1 ? v_145 : y0_14);
+      const real k10_9 = k10_1;
+      k10_1 = (accepted_1 ? v_151 : k10_9);
+      const real y1_14 = y1_1;
+      y1_1 = (accepted_1 ? v_147 : y1_14);
+      const real k11_9 = k11_1;
+      k11_1 = (accepted_1 ? v_152 : k11_9);
+      const real y2_14 = y2_1;
+      y2_1 = (accepted_1 ? v_149 : y2_14);
+      const real k12_9 = k12_1;
+      k12_1 = (accepted_1 ? v_153 : k12_9);
+      const double v_170 = accepted_1 ? (v_96 ? span_6 : (elapsed_3 + ((double)h_1))) : elapsed_3;
+      elapsed_1 = v_170;
+      const float v_171 = (float)((square_3 < 1000000000000.0) ? square_3 : 1000000000000.0);
+      const float v_172 = quick_log2(((v_171 > 1e-12f) ? v_171 : 1e-12f));
+      const float error_before_2 = error_before_1;
+      const float error_earlier_2 = error_earlier_1;
+      const float size_change_2 = size_change_1;
+      const float v_173 = v_30 - ((((float)v_11) * 0.5f) * v_172);
+      const float v_174 = (((((float)v_8) * 0.5f) * error_before_2) + ((((float)v_9) * 0.5f) * error_earlier_2)) - (((float)v_10) * size_change_2);
+      const float v_175 = (v_30 - ((((float)v_7) * 0.5f) * v_172)) - v_174;
+      const float v_176 = v_173 + ((float)v_12);
+      const float v_177 = accepted_1 ? ((v_175 < v_176) ? v_175 : v_176) : v_173;
+      const float most_growing_2 = most_growing_1;
+      const float v_178 = (v_177 < most_growing_2) ? v_177 : most_growing_2;
+      const float v_179 = (v_178 > v_31) ? v_178 : v_31;
+      error_before_1 = (accepted_1 ? v_172 : error_before_2);
+      error_earlier_1 = (accepted_1 ? error_before_2 : error_earlier_2);
+      size_change_1 = (v_179 + (accepted_1 ? 0.0f : size_change_2));
+      most_growing_1 = (accepted_1 ? v_32 : 0.0f);
+      const real v_180 = h_1 * ((real)(quick_exp2(v_179)));
+      const real v_181 = (v_180 < v_16) ? v_180 : v_16;
+      size_1 = v_181;
+      const real least_3 = least_1;
+      attention_1 = ((v_170 >= span_6) || (v_181 < least_3));
+      const integer attempts_5 = attempts_1;
+      const integer v_182 = attempts_5 + 1;
+      attempts_1 = v_182;
+      if ((v_182 & 63) == 0) {
+        const integer v_183 = stop[0];
+        if (v_183 != 0) return;
+        const double elapsed_4 = elapsed_1;
+        const double start_6 = start_1;
+        const real v_184 = (fabs(((real)(start_6 + (v_1 * elapsed_4))))) * 3.552713678800501e-15;
+        const real floor_3 = floor_1;
+        least_1 = ((floor_3 > v_184) ? floor_3 : v_184);
+      }
+      const bool attention_3 = attention_1;
+      const integer deadline_5 = deadline_1;
+      if (attention_3 || (v_182 >= deadline_5)) break;
+    }
+  }
+}

@@ -1,0 +1,596 @@
+// lorenz: tsit5, float64
+
+typedef long long integer;
+typedef double real;
+
+// The smaller or larger of two; not-a-number where one of them is.
+template <class T> __device__ __forceinline__ T smaller(T a, T b) { return a < b || a != a ? a : b; }
+template <class T> __device__ __forceinline__ T larger(T a, T b) { return a > b || a != a ? a : b; }
+
+// Good to some 1e-6, which is plenty for the length of a step.
+__device__ __forceinline__ float quick_log2(float x) { return __log2f(x); }
+__device__ __forceinline__ float quick_exp2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+
+extern "C" __global__ void __launch_bounds__(128) emberkeep_kernel(
+    integer count,
+    integer first,
+    integer runs,
+    integer share,
+    const real* __restrict__ values,
+    const integer* __restrict__ sources,
+    const double* __restrict__ spans,
+    integer span_step,
+    const double* __restrict__ settings,
+    const real* __restrict__ atol,
+    integer most_attempts,
+    const volatile integer* stop,
+    signed char* __restrict__ status,
+    const double* __restrict__ save_times,
+    integer save_count,
+    integer save_step,
+    real* __restrict__ states,
+    const integer* __restrict__ states_steps,
+    real* __restrict__ final,
+    const integer* __restrict__ final_steps) {
+  const integer begin = (integer)blockIdx.x * blockDim.x + threadIdx.x;
+  if (begin >= count) return;
+  const integer end = begin + 1;
+  integer run_1 = 0, started_1 = 0, saved_1 = 0, running_1 = 0, waiting_1 = 0, attempts_1 = 0, deadline_1 = 0, outcome_1 = 0;
+  integer left_1 = 0, place_1 = 0, place_3 = 0, place_5 = 0, place_7 = 0, place_9 = 0, place_11 = 0, saved_at_start_1 = 0;
+  double start_1 = 0, span_1 = 0, elapsed_1 = 0, due_1 = 0;
+  real floor_1 = 0, y0_1 = 0, y1_1 = 0, y2_1 = 0, k10_1 = 0, k11_1 = 0, k12_1 = 0, p0_1 = 0;
+  real p1_1 = 0, p2_1 = 0, size_1 = 0, least_1 = 0, square_1 = 0;
+  bool attention_1 = 0, fresh_1 = 0;
+  float error_before_1 = 0, error_earlier_1 = 0, size_change_1 = 0, most_growing_1 = 0;
+  const double v_1 = settings[0];
+  const double v_2 = settings[1];
+  const double v_3 = settings[2];
+  const double v_4 = settings[3];
+  const double v_5 = settings[4];
+  const double v_6 = settings[5];
+  const double v_7 = settings[6];
+  const double v_8 = settings[7];
+  const double v_9 = settings[8];
+  const double v_10 = settings[9];
+  const double v_11 = settings[10];
+  const double v_12 = settings[11];
+  const double v_13 = settings[12];
+  const double v_14 = settings[13];
+  const real v_15 = (real)v_2;
+  const real v_16 = (real)v_4;
+  const real v_17 = (real)v_5;
+  const real v_18 = (real)v_6;
+  const real v_19 = (real)v_7;
+  const real v_20 = (real)v_8;
+  const real v_21 = (real)v_9;
+  const real v_22 = (real)v_10;
+  const real v_23 = (real)v_11;
+  const real v_24 = (real)v_12;
+  const real v_25 = (real)v_13;
+  const real v_26 = (real)v_14;
+  run_1 = -1;
+  start_1 = 0.0;
+  span_1 = 0.0;
+  floor_1 = 0.0;
+  y0_1 = 0.0;
+  y1_1 = 0.0;
+  y2_1 = 0.0;
+  k10_1 = 0.0;
+  k11_1 = 0.0;
+  k12_1 = 0.0;
+  p0_1 = 0.0;
+  p1_1 = 0.0;
+  p2_1 = 0.0;
+  const real v_27 = atol[0];
+  const real v_28 = atol[1];
+  const real v_29 = atol[2];
+  const float v_30 = (float)v_6;
+  const float v_31 = (float)v_13;
+  const float v_32 = (float)v_14;
+  running_1 = 0;
+  attempts_1 = 0;
+  deadline_1 = 0;
+  waiting_1 = begin;
+  run_1 = -1;
+  attention_1 = true;
+  for (;;) {
+    const integer attempts_2 = attempts_1;
+    const integer deadline_2 = deadline_1;
+    const bool v_33 = attempts_2 >= deadline_2;
+    if (v_33) {
+      deadline_1 = 4611686018427387904LL;
+    }
+    fresh_1 = false;
+    const bool attention_2 = attention_1;
+    if (attention_2 || v_33) {
+      const integer attempts_3 = attempts_1;
+      const integer started_2 = started_1;
+      const real square_2 = square_1;
+      const real size_2 = size_1;
+      const real least_2 = least_1;
+      const integer v_34 = (size_2 < least_2) ? ((square_2 < 1e+37) ? 1 : 2) : (((attempts_3 - started_2) >= most_attempts) ? 3 : -1);
+      const double elapsed_2 = elapsed_1;
+      const double span_2 = span_1;
+      outcome_1 = ((elapsed_2 >= span_2) ? 0 : v_34);
+      const integer outcome_2 = outcome_1;
+      const bool v_35 = outcome_2 != -1;
+      if (!v_35) {
+        const integer started_3 = started_1;
+        const integer v_36 = started_3 + most_attempts;
+        const integer deadline_3 = deadline_1;
+        deadline_1 = ((deadline_3 < v_36) ? deadline_3 : v_36);
+      }
+      if (v_35) {
+        const integer outcome_3 = outcome_1;
+        const integer run_2 = run_1;
+        if (run_2 >= 0) {
+          const integer saved_2 = saved_1;
+          left_1 = saved_2;
+          for (;;) {
+            const integer left_2 = left_1;
+            if (left_2 >= save_count) break;
+            const integer left_3 = left_1;
+            const integer v_37 = states_steps[0];
+            const integer v_38 = states_steps[1];
+            const integer v_39 = (run_2 * v_37) + (left_3 * v_38);
+            const integer v_40 = states_steps[2];
+            states[v_39] = __longlong_as_double(0x7ff8000000000000);
+            states[(v_39 + v_40)] = __longlong_as_double(0x7ff8000000000000);
+            states[(v_39 + (2 * v_40))] = __longlong_as_double(0x7ff8000000000000);
+            const integer left_4 = left_1;
+            left_1 = (left_4 + 1);
+          }
+          const double span_3 = span_1;
+          const double start_2 = start_1;
+          const double v_41 = start_2 + (v_1 * span_3);
+          status[run_2] = outcome_3;
+          const bool v_42 = outcome_3 == 0;
+          const integer v_43 = final_steps[1];
+          if (v_43 > 0) {
+            const integer v_44 = final_steps[0];
+            const integer v_45 = run_2 * v_44;
+            const integer v_46 = final_steps[1];
+            const real y0_2 = y0_1;
+            final[v_45] = (v_42 ? y0_2 : __longlong_as_double(0x7ff8000000000000));
+            const real y1_2 = y1_1;
+            final[(v_45 + v_46)] = (v_42 ? y1_2 : __longlong_as_double(0x7ff8000000000000));
+            const real y2_2 = y2_1;
+            final[(v_45 + (2 * v_46))] = (v_42 ? y2_2 : __longlong_as_double(0x7ff8000000000000));
+          }
+          const integer running_2 = running_1;
+          running_1 = (running_2 - 1);
+          run_1 = -1;
+        }
+        attention_1 = false;
+        span_1 = __longlong_as_double(0x7ff0000000000000);
+        elapsed_1 = 0.0;
+        size_1 = 0.0;
+        least_1 = 0.0;
+        due_1 = __longlong_as_double(0x7ff0000000000000);
+        y0_1 = 0.0;
+        y1_1 = 0.0;
+        y2_1 = 0.0;
+        k10_1 = 0.0;
+        k11_1 = 0.0;
+        k12_1 = 0.0;
+        start_1 = 0.0;
+        floor_1 = 0.0;
+        const integer waiting_2 = waiting_1;
+        if (waiting_2 < end) {
+          const integer waiting_3 = waiting_1;
+          waiting_1 = (waiting_3 + 1);
+          const integer running_3 = running_1;
+          running_1 = (running_3 + 1);
+          run_1 = waiting_3;
+          const integer v_47 = sources[0];
+          const integer v_48 = sources[1];
+          const integer v_49 = sources[2];
+          const integer v_50 = sources[3];
+          place_1 = (v_47 + (v_48 * waiting_3));
+          if (v_49 > 0) {
+            place_1 = (v_47 + (((first + waiting_3) / v_49) % v_50));
+          }
+          const integer place_2 = place_1;
+          const real v_51 = values[place_2];
+          y0_1 = v_51;
+          const integer v_52 = sources[4];
+          const integer v_53 = sources[5];
+          const integer v_54 = sources[6];
+          const integer v_55 = sources[7];
+          place_3 = (v_52 + (v_53 * waiting_3));
+          if (v_54 > 0) {
+            place_3 = (v_52 + (((first + waiting_3) / v_54) % v_55));
+          }
+          const integer place_4 = place_3;
+          const real v_56 = values[place_4];
+          y1_1 = v_56;
+          const integer v_57 = sources[8];
+          const integer v_58 = sources[9];
+          const integer v_59 = sources[10];
+          const integer v_60 = sources[11];
+          place_5 = (v_57 + (v_58 * waiting_3));
+          if (v_59 > 0) {
+            place_5 = (v_57 + (((first + waiting_3) / v_59) % v_60));
+          }
+          const integer place_6 = place_5;
+          const real v_61 = values[place_6];
+          y2_1 = v_61;
+          const integer v_62 = sources[12];
+          const integer v_63 = sources[13];
+          const integer v_64 = sources[14];
+          const integer v_65 = sources[15];
+          place_7 = (v_62 + (v_63 * waiting_3));
+          if (v_64 > 0) {
+            place_7 = (v_62 + (((first + waiting_3) / v_64) % v_65));
+          }
+          const integer place_8 = place_7;
+          const real v_66 = values[place_8];
+          p0_1 = v_66;
+          const integer v_67 = sources[16];
+          const integer v_68 = sources[17];
+          const integer v_69 = sources[18];
+          const integer v_70 = sources[19];
+          place_9 = (v_67 + (v_68 * waiting_3));
+          if (v_69 > 0) {
+            place_9 = (v_67 + (((first + waiting_3) / v_69) % v_70));
+          }
+          const integer place_10 = place_9;
+          const real v_71 = values[place_10];
+          p1_1 = v_71;
+          const integer v_72 = sources[20];
+          const integer v_73 = sources[21];
+          const integer v_74 = sources[22];
+          const integer v_75 = sources[23];
+          place_11 = (v_72 + (v_73 * waiting_3));
+          if (v_74 > 0) {
+            place_11 = (v_72 + (((first + waiting_3) / v_74) % v_75));
+          }
+          const integer place_12 = place_11;
+          const real v_76 = values[place_12];
+          p2_1 = v_76;
+          const integer v_77 = waiting_3 * span_step;
+          const double v_78 = spans[v_77];
+          const double v_79 = spans[(v_77 + 1)];
+          start_1 = v_78;
+          span_1 = (fabs((v_79 - v_78)));
+          floor_1 = ((real)v_3);
+          elapsed_1 = 0.0;
+          square_1 = 0.0;
+          const integer attempts_4 = attempts_1;
+          started_1 = attempts_4;
+          const integer v_80 = attempts_4 + most_attempts;
+          const integer deadline_4 = deadline_1;
+          deadline_1 = ((deadline_4 < v_80) ? deadline_4 : v_80);
+          error_before_1 = 0.0f;
+          error_earlier_1 = 0.0f;
+          size_change_1 = 0.0f;
+          most_growing_1 = v_32;
+          const double start_3 = start_1;
+          saved_at_start_1 = 0;
+          for (;;) {
+            const integer saved_at_start_2 = saved_at_start_1;
+            const double v_81 = save_times[((waiting_3 * save_step) + saved_at_start_2)];
+            if (v_81 > 0.0) break;
+            const integer saved_at_start_3 = saved_at_start_1;
+            const integer v_82 = states_steps[0];
+            const integer v_83 = states_steps[1];
+            const integer v_84 = (waiting_3 * v_82) + (saved_at_start_3 * v_83);
+            const integer v_85 = states_steps[2];
+            const real y0_3 = y0_1;
+            states[v_84] = y0_3;
+            const real y1_3 = y1_1;
+            states[(v_84 + v_85)] = y1_3;
+            const real y2_3 = y2_1;
+            states[(v_84 + (2 * v_85))] = y2_3;
+            const integer saved_at_start_4 = saved_at_start_1;
+            saved_at_start_1 = (saved_at_start_4 + 1);
+          }
+          const integer saved_at_start_5 = saved_at_start_1;
+          saved_1 = saved_at_start_5;
+          const integer saved_3 = saved_1;
+          const double v_86 = save_times[((waiting_3 * save_step) + saved_3)];
+          due_1 = v_86;
+          fresh_1 = true;
+          const double start_4 = start_1;
+          const real y0_4 = y0_1;
+          const real y1_4 = y1_1;
+          const real y2_4 = y2_1;
+          const real p0_2 = p0_1;
+          const real p1_2 = p1_1;
+          const real p2_2 = p2_1;
+          const real v_87 = p0_2 * (y1_4 - y0_4);
+          const real v_88 = (y0_4 * (p1_2 - y2_4)) - y1_4;
+          const real v_89 = (y0_4 * y1_4) - (y2_4 * p2_2);
+          k10_1 = v_87;
+          k11_1 = v_88;
+          k12_1 = v_89;
+          const real y0_5 = y0_1;
+          const real y0_6 = y0_1;
+          const real v_90 = (fabs(y0_5)) / (v_27 + (v_17 * (fabs(y0_6))));
+          const real v_91 = (1.0 > v_90) ? 1.0 : v_90;
+          const real y1_5 = y1_1;
+          const real y1_6 = y1_1;
+          const real v_92 = (fabs(y1_5)) / (v_28 + (v_17 * (fabs(y1_6))));
+          const real v_93 = (v_91 > v_92) ? v_91 : v_92;
+          const real y2_5 = y2_1;
+          const real y2_6 = y2_1;
+          const real v_94 = (fabs(y2_5)) / (v_29 + (v_17 * (fabs(y2_6))));
+          const real y0_7 = y0_1;
+          const real v_95 = (fabs(v_87)) / (v_27 + (v_17 * (fabs(y0_7))));
+          const real v_96 = (1e-37 > v_95) ? 1e-37 : v_95;
+          const real y1_7 = y1_1;
+          const real v_97 = (fabs(v_88)) / (v_28 + (v_17 * (fabs(y1_7))));
+          const real v_98 = (v_96 > v_97) ? v_96 : v_97;
+          const real y2_7 = y2_1;
+          const real v_99 = (fabs(v_89)) / (v_29 + (v_17 * (fabs(y2_7))));
+          const real v_100 = (((v_93 > v_94) ? v_93 : v_94) * 0.01) / ((v_98 > v_99) ? v_98 : v_99);
+          const double span_4 = span_1;
+          const real v_101 = ((real)span_4) * 0.1;
+          const real v_102 = (v_101 < v_16) ? v_101 : v_16;
+          const double start_5 = start_1;
+          const real v_103 = (fabs(((real)start_5))) * 3.552713678800501e-15;
+          const real floor_2 = floor_1;
+          const real v_104 = (floor_2 > v_103) ? floor_2 : v_103;
+          const real v_105 = (v_15 > 0.0) ? ((v_15 < v_16) ? v_15 : v_16) : ((v_100 < v_102) ? v_100 : v_102);
+          size_1 = ((v_105 > v_104) ? v_105 : v_104);
+          least_1 = v_104;
+          const double span_5 = span_1;
+          attention_1 = (span_5 <= 0.0);
+        }
+      }
+    }
+    const integer running_4 = running_1;
+    if (running_4 == 0) break;
+    for (;;) {
+      const double elapsed_3 = elapsed_1;
+      const double span_6 = span_1;
+      const real size_3 = size_1;
+      const double remaining_1 = span_6 - elapsed_3;
+      const bool v_106 = ((double)size_3) >= remaining_1;
+      const real h_1 = v_106 ? ((real)remaining_1) : size_3;
+      const double start_6 = start_1;
+      const double t_1 = start_6 + (v_1 * elapsed_3);
+      const real signed_h_1 = h_1 * ((real)v_1);
+      const real v_107 = signed_h_1 * 0.161;
+      const real y0_8 = y0_1;
+      const real k10_2 = k10_1;
+      const real v_108 = y0_8 + (v_107 * k10_2);
+      const real y1_8 = y1_1;
+      const real k11_2 = k11_1;
+      const real v_109 = y1_8 + (v_107 * k11_2);
+      const real y2_8 = y2_1;
+      const real k12_2 = k12_1;
+      const real v_110 = y2_8 + (v_107 * k12_2);
+      const double v_111 = t_1 + ((double)(signed_h_1 * 0.161));
+      const real p0_3 = p0_1;
+      const real p1_3 = p1_1;
+      const real p2_3 = p2_1;
+      const real v_112 = p0_3 * (v_109 - v_108);
+      const real v_113 = (v_108 * (p1_3 - v_110)) - v_109;
+      const real v_114 = (v_108 * v_109) - (v_110 * p2_3);
+      const real v_115 = signed_h_1 * 0.335480655492357;
+      const real y0_9 = y0_1;
+      const real k10_3 = k10_1;
+      const real v_116 = y0_9 + (v_115 * (v_112 + (k10_3 * (-0.025279119238367523))));
+      const real y1_9 = y1_1;
+      const real k11_3 = k11_1;
+      const real v_117 = y1_9 + (v_115 * (v_113 + (k11_3 * (-0.025279119238367523))));
+      const real y2_9 = y2_1;
+      const real k12_3 = k12_1;
+      const real v_118 = y2_9 + (v_115 * (v_114 + (k12_3 * (-0.025279119238367523))));
+      const double v_119 = t_1 + ((double)(signed_h_1 * 0.327));
+      const real p0_4 = p0_1;
+      const real p1_4 = p1_1;
+      const real p2_4 = p2_1;
+      const real v_120 = p0_4 * (v_117 - v_116);
+      const real v_121 = (v_116 * (p1_4 - v_118)) - v_117;
+      const real v_122 = (v_116 * v_117) - (v_118 * p2_4);
+      const real v_123 = signed_h_1 * (-6.359448489975075);
+      const real y0_10 = y0_1;
+      const real k10_4 = k10_1;
+      const real v_124 = y0_10 + (v_123 * ((v_112 + (k10_4 * (-0.45556671489241807))) + (v_120 * (-0.6859549911829979))));
+      const real y1_10 = y1_1;
+      const real k11_4 = k11_1;
+      const real v_125 = y1_10 + (v_123 * ((v_113 + (k11_4 * (-0.45556671489241807))) + (v_121 * (-0.6859549911829979))));
+      const real y2_10 = y2_1;
+      const real k12_4 = k12_1;
+      const real v_126 = y2_10 + (v_123 * ((v_114 + (k12_4 * (-0.45556671489241807))) + (v_122 * (-0.6859549911829979))));
+      const double v_127 = t_1 + ((double)(signed_h_1 * 0.9));
+      const real p0_5 = p0_1;
+      const real p1_5 = p1_1;
+      const real p2_5 = p2_1;
+      const real v_128 = p0_5 * (v_125 - v_124);
+      const real v_129 = (v_124 * (p1_5 - v_126)) - v_125;
+      const real v_130 = (v_124 * v_125) - (v_126 * p2_5);
+      const real v_131 = signed_h_1 * (-11.748883564062828);
+      const real y0_11 = y0_1;
+      const real k10_5 = k10_1;
+      const real v_132 = ((v_112 + (k10_5 * (-0.45330816323091927))) + (v_120 * (-0.6379788600354329))) + (v_128 * 0.007872668569520656);
+      const real v_133 = y0_11 + (v_131 * v_132);
+      const real y1_11 = y1_1;
+      const real k11_5 = k11_1;
+      const real v_134 = ((v_113 + (k11_5 * (-0.45330816323091927))) + (v_121 * (-0.6379788600354329))) + (v_129 * 0.007872668569520656);
+      const real v_135 = y1_11 + (v_131 * v_134);
+      const real y2_11 = y2_1;
+      const real k12_5 = k12_1;
+      const real v_136 = ((v_114 + (k12_5 * (-0.45330816323091927))) + (v_122 * (-0.6379788600354329))) + (v_130 * 0.007872668569520656);
+      const real v_137 = y2_11 + (v_131 * v_136);
+      const double v_138 = t_1 + ((double)(signed_h_1 * 0.9800255409045097));
+      const real p0_6 = p0_1;
+      const real p1_6 = p1_1;
+      const real p2_6 = p2_1;
+      const real v_139 = p0_6 * (v_135 - v_133);
+      const real v_140 = (v_133 * (p1_6 - v_137)) - v_135;
+      const real v_141 = (v_133 * v_135) - (v_137 * p2_6);
+      const real v_142 = signed_h_1 * (-12.92096931784711);
+      const real y0_12 = y0_1;
+      const real k10_6 = k10_1;
+      const real v_143 = ((v_112 + (k10_6 * (-0.4536389878157419))) + (v_120 * (-0.63148264637592))) + (v_128 * 0.005540216954352189);
+      const real v_144 = y0_12 + (v_142 * (v_143 + (v_139 * 0.002187842854407348)));
+      const real y1_12 = y1_1;
+      const real k11_6 = k11_1;
+      const real v_145 = ((v_113 + (k11_6 * (-0.4536389878157419))) + (v_121 * (-0.63148264637592))) + (v_129 * 0.005540216954352189);
+      const real v_146 = y1_12 + (v_142 * (v_145 + (v_140 * 0.002187842854407348)));
+      const real y2_12 = y2_1;
+      const real k12_6 = k12_1;
+      const real v_147 = ((v_114 + (k12_6 * (-0.4536389878157419))) + (v_122 * (-0.63148264637592))) + (v_130 * 0.005540216954352189);
+      const real v_148 = y2_12 + (v_142 * (v_147 + (v_141 * 0.002187842854407348)));
+      const double v_149 = t_1 + ((double)signed_h_1);
+      const real p0_7 = p0_1;
+      const real p1_7 = p1_1;
+      const real p2_7 = p2_1;
+      const real v_150 = p0_7 * (v_146 - v_144);
+      const real v_151 = (v_144 * (p1_7 - v_148)) - v_146;
+      const real v_152 = (v_144 * v_146) - (v_148 * p2_7);
+      const real v_153 = signed_h_1 * (-3.290069515436081);
+      const real y0_13 = y0_1;
+      const real k10_7 = k10_1;
+      const real v_154 = ((v_139 + (k10_7 * (-0.029318762526292664))) + (v_112 * (-0.003039449456336048))) + (v_120 * (-0.14586003370536468));
+      const real v_155 = y0_13 + (v_153 * ((v_154 + (v_128 * (-0.41914268608423666))) + (v_150 * (-0.7065840138613746))));
+      const real y1_13 = y1_1;
+      const real k11_7 = k11_1;
+      const real v_156 = ((v_140 + (k11_7 * (-0.029318762526292664))) + (v_113 * (-0.003039449456336048))) + (v_121 * (-0.14586003370536468));
+      const real v_157 = y1_13 + (v_153 * ((v_156 + (v_129 * (-0.41914268608423666))) + (v_151 * (-0.7065840138613746))));
+      const real y2_13 = y2_1;
+      const real k12_7 = k12_1;
+      const real v_158 = ((v_141 + (k12_7 * (-0.029318762526292664))) + (v_114 * (-0.003039449456336048))) + (v_122 * (-0.14586003370536468));
+      const real v_159 = y2_13 + (v_153 * ((v_158 + (v_130 * (-0.41914268608423666))) + (v_152 * (-0.7065840138613746))));
+      const double v_160 = t_1 + ((double)signed_h_1);
+      const real p0_8 = p0_1;
+      const real p1_8 = p1_1;
+      const real p2_8 = p2_1;
+      const real v_161 = p0_8 * (v_157 - v_155);
+      const real v_162 = (v_155 * (p1_8 - v_159)) - v_157;
+      const real v_163 = (v_155 * v_157) - (v_159 * p2_8);
+      const real v_164 = signed_h_1 * (-0.5823571654525552);
+      const real y0_14 = y0_1;
+      const real v_165 = fabs(y0_14);
+      const real v_166 = fabs(v_155);
+      const real k10_8 = k10_1;
+      const real v_167 = ((v_139 + (k10_8 * (-0.003056562463419692))) + (v_112 * (-0.0014019479935861836))) + (v_120 * 0.013532722661938385);
+      const real v_168 = ((v_167 + (v_128 * (-0.24849184616936348))) + (v_150 * (-0.7865999305996468))) + (v_161 * 0.02601756456407773);
+      const real v_169 = (v_164 * v_168) / (v_27 + (v_17 * ((v_165 > v_166) ? v_165 : v_166)));
+      const real y1_14 = y1_1;
+      const real v_170 = fabs(y1_14);
+      const real v_171 = fabs(v_157);
+      const real k11_8 = k11_1;
+      const real v_172 = ((v_140 + (k11_8 * (-0.003056562463419692))) + (v_113 * (-0.0014019479935861836))) + (v_121 * 0.013532722661938385);
+      const real v_173 = ((v_172 + (v_129 * (-0.24849184616936348))) + (v_151 * (-0.7865999305996468))) + (v_162 * 0.02601756456407773);
+      const real v_174 = (v_164 * v_173) / (v_28 + (v_17 * ((v_170 > v_171) ? v_170 : v_171)));
+      const real y2_14 = y2_1;
+      const real v_175 = fabs(y2_14);
+      const real v_176 = fabs(v_159);
+      const real k12_8 = k12_1;
+      const real v_177 = ((v_141 + (k12_8 * (-0.003056562463419692))) + (v_114 * (-0.0014019479935861836))) + (v_122 * 0.013532722661938385);
+      const real v_178 = ((v_177 + (v_130 * (-0.24849184616936348))) + (v_152 * (-0.7865999305996468))) + (v_163 * 0.02601756456407773);
+      const real v_179 = (v_164 * v_178) / (v_29 + (v_17 * ((v_175 > v_176) ? v_175 : v_176)));
+      const real square_3 = (((v_169 * v_169) + (v_174 * v_174)) + (v_179 * v_179)) * 0.3333333333333333;
+      square_1 = square_3;
+      const bool accepted_1 = square_3 <= 1.0;
+      const double v_180 = v_106 ? span_6 : (elapsed_3 + ((double)h_1));
+      const double due_2 = due_1;
+      if ((accepted_1 && (due_2 <= v_180))) {
+        for (;;) {
+          const double due_3 = due_1;
+          const bool v_181 = accepted_1 && (due_3 <= v_180);
+          if (!v_181) break;
+          const real v_182 = ((real)(due_3 - elapsed_3)) / h_1;
+          const bool v_183 = due_3 < v_180;
+          const real v_184 = v_182 * ((v_182 * ((v_182 * (-1.0530884977290216)) + 2.9132554618219126)) + (-2.763706197274826));
+          const real v_185 = v_182 * (v_184 + 1.0);
+          const real v_186 = v_182 * (v_182 * ((v_182 * ((v_182 * 0.1017) + (-0.2234))) + 0.1317));
+          const real v_187 = v_182 * ((v_182 * ((v_182 * 2.490627285651253) + (-5.941033872131505))) + 3.9302962368947516);
+          const real v_188 = v_182 * v_187;
+          const real v_189 = v_182 * ((v_182 * ((v_182 * (-16.548102889244902)) + 30.33818863028232)) + (-12.411077166933676));
+          const real v_190 = v_182 * v_189;
+          const real v_191 = v_182 * ((v_182 * ((v_182 * 47.37952196281928) + (-88.1789048947664))) + 37.50931341651104);
+          const real v_192 = v_182 * v_191;
+          const real v_193 = v_182 * ((v_182 * ((v_182 * (-34.87065786149661)) + 65.09189467479366)) + (-27.896526289197286));
+          const real v_194 = v_182 * v_193;
+          const real v_195 = v_182 * (v_182 * ((v_182 * ((v_182 * 2.5) + (-4.0))) + 1.5));
+          const real k10_9 = k10_1;
+          const real v_196 = ((((v_185 * k10_9) + (v_186 * v_112)) + (v_188 * v_120)) + (v_190 * v_128)) + (v_192 * v_139);
+          const real y0_15 = y0_1;
+          const real k11_9 = k11_1;
+          const real v_197 = ((((v_185 * k11_9) + (v_186 * v_113)) + (v_188 * v_121)) + (v_190 * v_129)) + (v_192 * v_140);
+          const real y1_15 = y1_1;
+          const real k12_9 = k12_1;
+          const real v_198 = ((((v_185 * k12_9) + (v_186 * v_114)) + (v_188 * v_122)) + (v_190 * v_130)) + (v_192 * v_141);
+          const real y2_15 = y2_1;
+          const double start_7 = start_1;
+          const double v_199 = start_7 + (v_1 * due_3);
+          if (v_181) {
+            const integer run_3 = run_1;
+            const integer saved_4 = saved_1;
+            const integer v_200 = states_steps[0];
+            const integer v_201 = states_steps[1];
+            const integer v_202 = (run_3 * v_200) + (saved_4 * v_201);
+            const integer v_203 = states_steps[2];
+            states[v_202] = (v_183 ? (y0_15 + (signed_h_1 * ((v_196 + (v_194 * v_150)) + (v_195 * v_161)))) : v_155);
+            states[(v_202 + v_203)] = (v_183 ? (y1_15 + (signed_h_1 * ((v_197 + (v_194 * v_151)) + (v_195 * v_162)))) : v_157);
+            states[(v_202 + (2 * v_203))] = (v_183 ? (y2_15 + (signed_h_1 * ((v_198 + (v_194 * v_152)) + (v_195 * v_163)))) : v_159);
+            saved_1 = (saved_4 + 1);
+            const double v_204 = save_times[((run_3 * save_step) + (saved_4 + 1))];
+            due_1 = v_204;
+          }
+        }
+      }
+      const real y0_16 = y0_1;
+      y0_1 = (accepted_1 ? v_155 : y0_16);
+      const real k10_10 = k10_1;
+      k10_1 = (accepted_1 ? v_161 : k10_10);
+      const real y1_16 = y1_1;
+      y1_1 = (accepted_1 ? v_157 : y1_16);
+      const real k11_10 = k11_1;
+      k11_1 = (accepted_1 ? v_162 : k11_10);
+      const real y2_16 = y2_1;
+      y2_1 = (accepted_1 ? v_159 : y2_16);
+      const real k12_10 = k12_1;
+      k12_1 = (accepted_1 ? v_163 : k12_10);
+      const double v_205 = accepted_1 ? v_180 : elapsed_3;
+      elapsed_1 = v_205;
+      const float v_206 = (float)((square_3 < 1000000000000.0) ? square_3 : 1000000000000.0);
+      const float v_207 = quick_log2(((v_206 > 1e-12f) ? v_206 : 1e-12f));
+      const float error_before_2 = error_before_1;
+      const float error_earlier_2 = error_earlier_1;
+      const float size_change_2 = size_change_1;
+      const float v_208 = v_30 - ((((float)v_11) * 0.5f) * v_207);
+      const float v_209 = (((((float)v_8) * 0.5f) * error_before_2) + ((((float)v_9) * 0.5f) * error_earlier_2)) - (((float)v_10) * size_change_2);
+      const float v_210 = (v_30 - ((((float)v_7) * 0.5f) * v_207)) - v_209;
+      const float v_211 = v_208 + ((float)v_12);
+      const float v_212 = accepted_1 ? ((v_210 < v_211) ? v_210 : v_211) : v_208;
+      const float most_growing_2 = most_growing_1;
+      const float v_213 = (v_212 < most_growing_2) ? v_212 : most_growing_2;
+      const float v_214 = (v_213 > v_31) ? v_213 : v_31;
+      error_before_1 = (accepted_1 ? v_207 : error_before_2);
+      error_earlier_1 = (accepted_1 ? error_before_2 : error_earlier_2);
+      size_change_1 = (v_214 + (accepted_1 ? 0.0f : size_change_2));
+      most_growing_1 = (accepted_1 ? v_32 : 0.0f);
+      const real v_215 = h_1 * ((real)(quick_exp2(v_214)));
+      const real v_216 = (v_215 < v_16) ? v_215 : v_16;
+      size_1 = v_216;
+      const real least_3 = least_1;
+      attention_1 = ((v_205 >= span_6) || (v_216 < least_3));
+      const integer attempts_5 = attempts_1;
+      const integer v_217 = attempts_5 + 1;
+      attempts_1 = v_217;
+      if ((v_217 & 63) == 0) {
+        const integer v_218 = stop[0];
+        if (v_218 != 0) return;
+        const double elapsed_4 = elapsed_1;
+        const double start_8 = start_1;
+        const real v_219 = (fabs(((real)(start_8 + (v_1 * elapsed_4))))) * 3.552713678800501e-15;
+        const real floor_3 = floor_1;
+        least_1 = ((floor_3 > v_219) ? floor_3 : v_219);
+      }
+      const bool attention_3 = attention_1;
+      const integer deadline_5 = deadline_1;
+      if (attention_3 || (v_217 >= deadline_5)) break;
+    }
+  }
+}
