@@ -78,7 +78,9 @@ def check(trial, lanes=(2, 8, 32), runs=RUNS):
     for count, expected in zip(lanes, found[1:], strict=True):
         compiled = Compiled(trial.code, count, 256)
         assert same(ran(compiled, trial, runs), expected), f"{count} lanes"
-        assert same(ran(compiled, trial, runs, runs), ran(Machine(trial.code, count), trial, runs, runs))
+        assert same(
+            ran(compiled, trial, runs, runs), ran(Machine(trial.code, count), trial, runs, runs)
+        )
     return found[0]
 
 

@@ -1,4 +1,4 @@
-"""Every method and every controller, compiled: errors, orders and steps are those that they should be."""
+"""Every method and every controller, compiled: errors, orders and steps are as they should be."""
 
 import runpy
 from pathlib import Path
@@ -54,7 +54,8 @@ def check_saved(found, *, bound):
     for begin in range(0, found.states.shape[2], 3):
         part = found.states[:, :, begin : begin + 3]
         assert np.abs(part - expected).max() < bound
-    assert np.array_equal(found.states[:, 0], np.broadcast_to(found.states[0, 0], found.states[:, 0].shape))
+    first = found.states[:, 0]
+    assert np.array_equal(first, np.broadcast_to(first[0], first.shape))
     energy = 4 * found.states[:, :, 1] ** 2 + found.states[:, :, 2] ** 2
     assert found["energy"] == pytest.approx(energy, rel=1e-5)
     assert found["energy"] == pytest.approx(4.0, abs=20 * bound)
@@ -72,7 +73,8 @@ def check_adaptive(keep, method, *, large=False, precision="float64"):
         ended = one.solve((0, SPAN), parameters={"a": RATES}, rtol=tolerance, atol=tolerance)
         assert np.abs(ended.final[:, :3] - exact([SPAN])[:, 0]).max() < 60 * tolerance
         # What is saved does not change the steps.
-        assert ended.final == pytest.approx(found.states[:, -1], rel=1e-5 if precision == "float32" else 1e-12)
+        close = 1e-5 if precision == "float32" else 1e-12
+        assert ended.final == pytest.approx(found.states[:, -1], rel=close)
 
 
 def error_of_fixed(one, dt):

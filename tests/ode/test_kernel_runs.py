@@ -1,4 +1,4 @@
-"""How kernels run: alike in every place, to the end or with a reason, at any time and in either direction."""
+"""How kernels run: alike in every place, to the end or with a reason, and in either direction."""
 
 import signal
 import threading
@@ -116,7 +116,7 @@ def test_fixed_steps_are_counted(keep, decay):
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("large", [False, True])
 def test_failures_are_told_apart_and_touch_nobody(precision, large, keep):
-    more = {name: "-s0" for name in LARGE} if large else {}
+    more = dict.fromkeys(LARGE, "-s0") if large else {}
     one = ode.System(
         {"x": "k*x*x + log(s)", **more}, {"x": 1.0, **(LARGE if large else {})},
         {"k": 0.1, "s": 1.0}, name="failing",
@@ -143,7 +143,10 @@ def test_failures_are_told_apart_and_touch_nobody(precision, large, keep):
 @pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("method", ["tsit5", "bosh3", "rk4"])
 def test_times_to_save_at_either_end_or_none(method, large, keep):
-    one, steps = solver(keep, system(large=large), method=method), {"dt": 0.02} if method == "rk4" else {}
+    one, steps = (
+        solver(keep, system(large=large), method=method),
+        {"dt": 0.02} if method == "rk4" else {},
+    )
     speeds = {"w": [1.0, 3.0, 9.0]}
     end = one.solve((1, 2), parameters=speeds, **steps).final
     for times in ([1.0], [2.0], [1.0, 2.0], [1.0, 1.3, 2.0], [1.999999999, 2.0]):
@@ -222,7 +225,11 @@ def test_a_span_of_no_length(method, large, keep):
     one = solver(keep, system(large=large), method=method)
     steps = {"dt": 0.01} if method == "rk4" else {}
     found = one.solve(
-        (3, 3), parameters={"w": np.arange(1.0, 41)}, save_at=[3.0], outputs=["states", "final"], **steps
+        (3, 3),
+        parameters={"w": np.arange(1.0, 41)},
+        save_at=[3.0],
+        outputs=["states", "final"],
+        **steps,
     )
     assert not np.any(found.status)
     assert (found.states[:, 0, :2] == [1.0, 0.5]).all()

@@ -1,4 +1,4 @@
-"""What is printed, as a whole: a change of it is seen, and wanted. UPDATE_GOLDEN=1 writes it anew."""
+"""What is printed, as a whole: a change is seen, and wanted. UPDATE_GOLDEN=1 writes it anew."""
 
 import os
 import re

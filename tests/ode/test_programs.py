@@ -1,4 +1,4 @@
-"""What equations mean: the programs that they become, and kernels, have the values of their text."""
+"""What equations mean: programs and kernels have the values of their text."""
 
 import ast
 import functools

@@ -192,7 +192,7 @@ class Block:
 
 @final
 class Function:
-    """Code that is called from several places, on arrays that it is given; it has its own variables."""
+    """What is called from several places, on arrays that it is given, with variables of its own."""
 
     __slots__ = ("body", "name", "parameters", "variables")
 

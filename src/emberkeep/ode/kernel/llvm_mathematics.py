@@ -111,8 +111,11 @@ class Mathematics:
         return emit(f"call {kind} @{name}({given})")
 
     def _cube_root(self, x: str, lanes: int, emit: Emit) -> str:
-        """To one unit in the last place: the C library's may be wrong by four, so one of Newton's
-        steps follows, but for numbers so small, or not finite, that it cannot."""
+        """To one unit in the last place.
+
+        The C library's may be wrong by four, so one of Newton's steps follows, but for numbers so
+        small, or not finite, that it cannot.
+        """
         whole, many = (f"<{lanes} x double>", f"v{lanes}") if lanes > 1 else ("double", "")
         flags = whole.replace("double", "i1")
 
