@@ -29,28 +29,28 @@ entry:
   %most_attempts = load i64, ptr %most_attempts_place, align 8
   %stop_place = getelementptr i8, ptr %packed, i64 80
   %stop = load ptr, ptr %stop_place, align 8
-  %status_place = getelementptr i8, ptr %packed, i64 88
+  %strides_place = getelementptr i8, ptr %packed, i64 88
+  %strides = load ptr, ptr %strides_place, align 8
+  %status_place = getelementptr i8, ptr %packed, i64 96
   %status = load ptr, ptr %status_place, align 8
-  %counts_place = getelementptr i8, ptr %packed, i64 96
+  %counts_place = getelementptr i8, ptr %packed, i64 104
   %counts = load ptr, ptr %counts_place, align 8
-  %sizes_place = getelementptr i8, ptr %packed, i64 104
+  %sizes_place = getelementptr i8, ptr %packed, i64 112
   %sizes = load ptr, ptr %sizes_place, align 8
-  %begins_place = getelementptr i8, ptr %packed, i64 112
+  %begins_place = getelementptr i8, ptr %packed, i64 120
   %begins = load ptr, ptr %begins_place, align 8
-  %slots_place = getelementptr i8, ptr %packed, i64 120
+  %ends_place = getelementptr i8, ptr %packed, i64 128
+  %ends = load ptr, ptr %ends_place, align 8
+  %slots_place = getelementptr i8, ptr %packed, i64 136
   %slots = load ptr, ptr %slots_place, align 8
-  %intervals_place = getelementptr i8, ptr %packed, i64 128
+  %intervals_place = getelementptr i8, ptr %packed, i64 144
   %intervals = load i64, ptr %intervals_place, align 8
-  %interval_step_place = getelementptr i8, ptr %packed, i64 136
+  %interval_step_place = getelementptr i8, ptr %packed, i64 152
   %interval_step = load i64, ptr %interval_step_place, align 8
-  %states_place = getelementptr i8, ptr %packed, i64 144
+  %states_place = getelementptr i8, ptr %packed, i64 160
   %states = load ptr, ptr %states_place, align 8
-  %states_steps_place = getelementptr i8, ptr %packed, i64 152
-  %states_steps = load ptr, ptr %states_steps_place, align 8
-  %final_place = getelementptr i8, ptr %packed, i64 160
+  %final_place = getelementptr i8, ptr %packed, i64 168
   %final = load ptr, ptr %final_place, align 8
-  %final_steps_place = getelementptr i8, ptr %packed, i64 168
-  %final_steps = load ptr, ptr %final_steps_place, align 8
   %work_place = getelementptr i8, ptr %packed, i64 176
   %work = load ptr, ptr %work_place, align 8
   br label %each
@@ -65,7 +65,7 @@ one:
   %end_ = select i1 %is_last, i64 %runs, i64 %full
   %apart = mul i64 %index, 0
   %own = getelementptr i8, ptr %work, i64 %apart
-  call void @integrate(i64 %first, i64 %runs, i64 %share, ptr %values, ptr %sources, ptr %spans, i64 %span_step, ptr %settings, ptr %atol, i64 %most_attempts, ptr %stop, ptr %status, ptr %counts, ptr %sizes, ptr %begins, ptr %slots, i64 %intervals, i64 %interval_step, ptr %states, ptr %states_steps, ptr %final, ptr %final_steps, ptr %own, i64 %begin, i64 %end_)
+  call void @integrate(i64 %first, i64 %runs, i64 %share, ptr %values, ptr %sources, ptr %spans, i64 %span_step, ptr %settings, ptr %atol, i64 %most_attempts, ptr %stop, ptr %strides, ptr %status, ptr %counts, ptr %sizes, ptr %begins, ptr %ends, ptr %slots, i64 %intervals, i64 %interval_step, ptr %states, ptr %final, ptr %own, i64 %begin, i64 %end_)
   %next = add i64 %index, 1
   br label %each
 end:
@@ -73,7 +73,7 @@ end:
   ret i64 0
 }
 
-define internal void @integrate(i64 %first, i64 %runs, i64 %share, ptr noalias %values, ptr noalias %sources, ptr noalias %spans, i64 %span_step, ptr noalias %settings, ptr noalias %atol, i64 %most_attempts, ptr noalias %stop, ptr noalias %status, ptr noalias %counts, ptr noalias %sizes, ptr noalias %begins, ptr noalias %slots, i64 %intervals, i64 %interval_step, ptr noalias %states, ptr noalias %states_steps, ptr noalias %final, ptr noalias %final_steps, ptr noalias %work, i64 %begin, i64 %end_) #2 {
+define internal void @integrate(i64 %first, i64 %runs, i64 %share, ptr noalias %values, ptr noalias %sources, ptr noalias %spans, i64 %span_step, ptr noalias %settings, ptr noalias %atol, i64 %most_attempts, ptr noalias %stop, ptr noalias %strides, ptr noalias %status, ptr noalias %counts, ptr noalias %sizes, ptr noalias %begins, ptr noalias %ends, ptr noalias %slots, i64 %intervals, i64 %interval_step, ptr noalias %states, ptr noalias %final, ptr noalias %work, i64 %begin, i64 %end_) #2 {
 entry:
   %x67 = alloca <16 x i64>, align 64
   %x69 = alloca <16 x double>, align 64
@@ -86,9 +86,10 @@ entry:
   %x83 = alloca <16 x i64>, align 64
   %x85 = alloca <16 x double>, align 64
   %x86 = alloca i64, align 64
-  %x88 = alloca <16 x double>, align 64
-  %x114 = alloca <16 x i64>, align 64
-  %x141 = alloca <16 x i64>, align 64
+  %x88 = alloca i64, align 64
+  %x90 = alloca <16 x double>, align 64
+  %x116 = alloca <16 x i64>, align 64
+  %x143 = alloca <16 x i64>, align 64
   %s36 = alloca <16 x i8>, align 64
   %s38 = alloca <16 x i64>, align 64
   %s40 = alloca <16 x i64>, align 64
@@ -98,18 +99,18 @@ entry:
   %s48 = alloca <16 x double>, align 64
   %s50 = alloca <16 x double>, align 64
   %s52 = alloca <16 x double>, align 64
-  %s143 = alloca <16 x i64>, align 64
-  %s145 = alloca <16 x double>, align 64
-  %s147 = alloca <16 x double>, align 64
-  %s206 = alloca <16 x double>, align 64
-  %s208 = alloca <16 x i64>, align 64
-  %s210 = alloca <16 x i64>, align 64
-  %s212 = alloca <16 x double>, align 64
-  %s283 = alloca <16 x i64>, align 64
-  %s285 = alloca <16 x i64>, align 64
-  %s287 = alloca <16 x double>, align 64
-  %s289 = alloca <16 x double>, align 64
-  %s291 = alloca <16 x double>, align 64
+  %s146 = alloca <16 x i64>, align 64
+  %s148 = alloca <16 x double>, align 64
+  %s150 = alloca <16 x double>, align 64
+  %s210 = alloca <16 x double>, align 64
+  %s212 = alloca <16 x i64>, align 64
+  %s214 = alloca <16 x i64>, align 64
+  %s216 = alloca <16 x double>, align 64
+  %s293 = alloca <16 x i64>, align 64
+  %s295 = alloca <16 x i64>, align 64
+  %s297 = alloca <16 x double>, align 64
+  %s299 = alloca <16 x double>, align 64
+  %s301 = alloca <16 x double>, align 64
   br label %begun
 begun:
   store <16 x i64> zeroinitializer, ptr %x67, align 64
@@ -123,9 +124,10 @@ begun:
   store <16 x i64> zeroinitializer, ptr %x83, align 64
   store <16 x double> zeroinitializer, ptr %x85, align 64
   store i64 zeroinitializer, ptr %x86, align 64
-  store <16 x double> zeroinitializer, ptr %x88, align 64
-  store <16 x i64> zeroinitializer, ptr %x114, align 64
-  store <16 x i64> zeroinitializer, ptr %x141, align 64
+  store i64 zeroinitializer, ptr %x88, align 64
+  store <16 x double> zeroinitializer, ptr %x90, align 64
+  store <16 x i64> zeroinitializer, ptr %x116, align 64
+  store <16 x i64> zeroinitializer, ptr %x143, align 64
   %v1 = getelementptr double, ptr %settings, i64 0
   %v2 = load double, ptr %v1
   %v3 = getelementptr double, ptr %settings, i64 1
@@ -165,6 +167,7 @@ begun:
   store i64 %begin, ptr %x82, align 64
   store <16 x i64> splat (i64 0), ptr %x83, align 64
   store i64 0, ptr %x86, align 64
+  store i64 0, ptr %x88, align 64
   %v32 = select i1 true, i64 65535, i64 0
   %v33 = icmp ne i64 %v32, 0
   br i1 %v33, label %enter31, label %skip31
@@ -174,11 +177,11 @@ enter31:
   store <16 x i8> %v35, ptr %s36, align 64
   %v37 = load <16 x i64>, ptr %x67, align 64
   store <16 x i64> %v37, ptr %s38, align 64
-  %v39 = load <16 x i64>, ptr %x114, align 64
+  %v39 = load <16 x i64>, ptr %x116, align 64
   store <16 x i64> %v39, ptr %s40, align 64
   %v41 = load <16 x double>, ptr %x75, align 64
   store <16 x double> %v41, ptr %s42, align 64
-  %v43 = load <16 x i64>, ptr %x141, align 64
+  %v43 = load <16 x i64>, ptr %x143, align 64
   store <16 x i64> %v43, ptr %s44, align 64
   %v45 = load <16 x double>, ptr %x76, align 64
   store <16 x double> %v45, ptr %s46, align 64
@@ -190,7 +193,7 @@ enter31:
   store <16 x double> %v51, ptr %s52, align 64
   br label %each31
 each31:
-  %v53 = phi i64 [ %v32, %enter31 ], [ %v124, %after99 ]
+  %v53 = phi i64 [ %v32, %enter31 ], [ %v127, %after99 ]
   %v54 = call i64 @llvm.cttz.i64(i64 %v53, i1 true)
   %v55 = load i64, ptr %x82, align 64
   %v56 = icmp slt i64 %v55, %end_
@@ -261,294 +264,309 @@ after99:
   %v108 = load double, ptr %v107
   %v109 = getelementptr double, ptr %s46, i64 %v54
   store double %v108, ptr %v109
-  %v110 = mul i64 %v62, %span_step
-  %v111 = getelementptr double, ptr %spans, i64 %v110
-  %v112 = load double, ptr %v111
-  %v113 = add i64 %v110, 1
+  %v110 = getelementptr i64, ptr %s38, i64 %v54
+  %v111 = load i64, ptr %v110
+  %v112 = add i64 %first, %v111
+  %v113 = mul i64 %v112, %span_step
   %v114 = getelementptr double, ptr %spans, i64 %v113
   %v115 = load double, ptr %v114
-  %v116 = getelementptr double, ptr %s48, i64 %v54
-  store double %v112, ptr %v116
-  %v117 = fsub contract nsz arcp double %v115, %v112
-  %v118 = call double @llvm.fabs.f64(double %v117)
-  %v119 = getelementptr double, ptr %s50, i64 %v54
-  store double %v118, ptr %v119
-  %v120 = getelementptr double, ptr %s52, i64 %v54
-  store double %v6, ptr %v120
-  %v121 = load i64, ptr %x82, align 64
-  %v122 = add i64 %v121, 1
-  store i64 %v122, ptr %x82, align 64
-  %v123 = add i64 %v53, -1
-  %v124 = and i64 %v53, %v123
-  %v125 = icmp eq i64 %v124, 0
-  br i1 %v125, label %after31, label %each31
+  %v116 = add i64 %v113, 1
+  %v117 = getelementptr double, ptr %spans, i64 %v116
+  %v118 = load double, ptr %v117
+  %v119 = getelementptr double, ptr %s48, i64 %v54
+  store double %v115, ptr %v119
+  %v120 = fsub contract nsz arcp double %v118, %v115
+  %v121 = call double @llvm.fabs.f64(double %v120)
+  %v122 = getelementptr double, ptr %s50, i64 %v54
+  store double %v121, ptr %v122
+  %v123 = getelementptr double, ptr %s52, i64 %v54
+  store double %v6, ptr %v123
+  %v124 = load i64, ptr %x82, align 64
+  %v125 = add i64 %v124, 1
+  store i64 %v125, ptr %x82, align 64
+  %v126 = add i64 %v53, -1
+  %v127 = and i64 %v53, %v126
+  %v128 = icmp eq i64 %v127, 0
+  br i1 %v128, label %after31, label %each31
 after31:
-  %v126 = load <16 x i8>, ptr %s36, align 64
-  %v127 = trunc <16 x i8> %v126 to <16 x i1>
-  store <16 x i1> %v127, ptr %x81, align 64
-  %v128 = load <16 x i64>, ptr %s38, align 64
-  store <16 x i64> %v128, ptr %x67, align 64
-  %v129 = load <16 x i64>, ptr %s40, align 64
-  store <16 x i64> %v129, ptr %x114, align 64
-  %v130 = load <16 x double>, ptr %s42, align 64
-  store <16 x double> %v130, ptr %x75, align 64
-  %v131 = load <16 x i64>, ptr %s44, align 64
-  store <16 x i64> %v131, ptr %x141, align 64
-  %v132 = load <16 x double>, ptr %s46, align 64
-  store <16 x double> %v132, ptr %x76, align 64
-  %v133 = load <16 x double>, ptr %s48, align 64
-  store <16 x double> %v133, ptr %x69, align 64
-  %v134 = load <16 x double>, ptr %s50, align 64
-  store <16 x double> %v134, ptr %x71, align 64
-  %v135 = load <16 x double>, ptr %s52, align 64
-  store <16 x double> %v135, ptr %x73, align 64
+  %v129 = load <16 x i8>, ptr %s36, align 64
+  %v130 = trunc <16 x i8> %v129 to <16 x i1>
+  store <16 x i1> %v130, ptr %x81, align 64
+  %v131 = load <16 x i64>, ptr %s38, align 64
+  store <16 x i64> %v131, ptr %x67, align 64
+  %v132 = load <16 x i64>, ptr %s40, align 64
+  store <16 x i64> %v132, ptr %x116, align 64
+  %v133 = load <16 x double>, ptr %s42, align 64
+  store <16 x double> %v133, ptr %x75, align 64
+  %v134 = load <16 x i64>, ptr %s44, align 64
+  store <16 x i64> %v134, ptr %x143, align 64
+  %v135 = load <16 x double>, ptr %s46, align 64
+  store <16 x double> %v135, ptr %x76, align 64
+  %v136 = load <16 x double>, ptr %s48, align 64
+  store <16 x double> %v136, ptr %x69, align 64
+  %v137 = load <16 x double>, ptr %s50, align 64
+  store <16 x double> %v137, ptr %x71, align 64
+  %v138 = load <16 x double>, ptr %s52, align 64
+  store <16 x double> %v138, ptr %x73, align 64
   br label %skip31
 skip31:
-  br label %count136
-count136:
-  %v137 = phi i64 [ 0, %skip31 ], [ %v276, %skip201 ]
-  %v138 = icmp slt i64 %v137, %intervals
-  br i1 %v138, label %counted136, label %done136
-counted136:
-  %v140 = select i1 true, i64 65535, i64 0
-  %v141 = icmp ne i64 %v140, 0
-  br i1 %v141, label %enter139, label %skip139
-enter139:
-  %v142 = load <16 x i64>, ptr %x67, align 64
-  store <16 x i64> %v142, ptr %s143, align 64
-  %v144 = load <16 x double>, ptr %x85, align 64
-  store <16 x double> %v144, ptr %s145, align 64
-  %v146 = load <16 x double>, ptr %x88, align 64
-  store <16 x double> %v146, ptr %s147, align 64
-  br label %each139
-each139:
-  %v148 = phi i64 [ %v140, %enter139 ], [ %v161, %each139 ]
-  %v149 = call i64 @llvm.cttz.i64(i64 %v148, i1 true)
-  %v150 = getelementptr i64, ptr %s143, i64 %v149
-  %v151 = load i64, ptr %v150
-  %v152 = mul i64 %v151, %interval_step
-  %v153 = add i64 %v152, %v137
-  %v154 = getelementptr double, ptr %sizes, i64 %v153
-  %v155 = load double, ptr %v154
-  %v156 = getelementptr double, ptr %s145, i64 %v149
-  store double %v155, ptr %v156
-  %v157 = getelementptr double, ptr %begins, i64 %v153
-  %v158 = load double, ptr %v157
-  %v159 = getelementptr double, ptr %s147, i64 %v149
-  store double %v158, ptr %v159
-  %v160 = add i64 %v148, -1
-  %v161 = and i64 %v148, %v160
-  %v162 = icmp eq i64 %v161, 0
-  br i1 %v162, label %after139, label %each139
-after139:
-  %v163 = load <16 x double>, ptr %s145, align 64
-  store <16 x double> %v163, ptr %x85, align 64
-  %v164 = load <16 x double>, ptr %s147, align 64
-  store <16 x double> %v164, ptr %x88, align 64
-  br label %skip139
-skip139:
-  %v165 = load <16 x double>, ptr %x85, align 64
-  %v166 = load <16 x double>, ptr %x88, align 64
-  %v167 = insertelement <16 x double> poison, double %v2, i64 0
-  %v168 = shufflevector <16 x double> %v167, <16 x double> poison, <16 x i32> zeroinitializer
-  %v169 = fmul contract nsz arcp <16 x double> %v165, %v168
-  %v170 = getelementptr i64, ptr %counts, i64 %v137
-  %v171 = load i64, ptr %v170
-  br label %count172
-count172:
-  %v173 = phi i64 [ 0, %skip139 ], [ %v199, %after194 ]
-  %v174 = icmp slt i64 %v173, %v171
-  br i1 %v174, label %counted172, label %done172
-counted172:
-  %v175 = sitofp i64 %v173 to double
-  %v176 = insertelement <16 x double> poison, double %v175, i64 0
-  %v177 = shufflevector <16 x double> %v176, <16 x double> poison, <16 x i32> zeroinitializer
-  %v178 = fmul contract nsz arcp <16 x double> %v177, %v165
-  %v179 = fadd contract nsz arcp <16 x double> %v166, %v178
-  %v180 = load <16 x double>, ptr %x69, align 64
-  %v181 = insertelement <16 x double> poison, double %v2, i64 0
-  %v182 = shufflevector <16 x double> %v181, <16 x double> poison, <16 x i32> zeroinitializer
-  %v183 = fmul contract nsz arcp <16 x double> %v182, %v179
-  %v184 = fadd contract nsz arcp <16 x double> %v180, %v183
-  %v185 = load <16 x double>, ptr %x75, align 64
-  %v186 = load <16 x double>, ptr %x76, align 64
-  %v187 = fneg contract nsz arcp <16 x double> %v186
-  %v188 = fmul contract nsz arcp <16 x double> %v185, %v187
+  br label %count139
+count139:
+  %v140 = phi i64 [ 0, %skip31 ], [ %v286, %after283 ]
+  %v141 = icmp slt i64 %v140, %intervals
+  br i1 %v141, label %counted139, label %done139
+counted139:
+  %v143 = select i1 true, i64 65535, i64 0
+  %v144 = icmp ne i64 %v143, 0
+  br i1 %v144, label %enter142, label %skip142
+enter142:
+  %v145 = load <16 x i64>, ptr %x67, align 64
+  store <16 x i64> %v145, ptr %s146, align 64
+  %v147 = load <16 x double>, ptr %x85, align 64
+  store <16 x double> %v147, ptr %s148, align 64
+  %v149 = load <16 x double>, ptr %x90, align 64
+  store <16 x double> %v149, ptr %s150, align 64
+  br label %each142
+each142:
+  %v151 = phi i64 [ %v143, %enter142 ], [ %v165, %each142 ]
+  %v152 = call i64 @llvm.cttz.i64(i64 %v151, i1 true)
+  %v153 = getelementptr i64, ptr %s146, i64 %v152
+  %v154 = load i64, ptr %v153
+  %v155 = add i64 %first, %v154
+  %v156 = mul i64 %v155, %interval_step
+  %v157 = add i64 %v156, %v140
+  %v158 = getelementptr double, ptr %sizes, i64 %v157
+  %v159 = load double, ptr %v158
+  %v160 = getelementptr double, ptr %s148, i64 %v152
+  store double %v159, ptr %v160
+  %v161 = getelementptr double, ptr %begins, i64 %v157
+  %v162 = load double, ptr %v161
+  %v163 = getelementptr double, ptr %s150, i64 %v152
+  store double %v162, ptr %v163
+  %v164 = add i64 %v151, -1
+  %v165 = and i64 %v151, %v164
+  %v166 = icmp eq i64 %v165, 0
+  br i1 %v166, label %after142, label %each142
+after142:
+  %v167 = load <16 x double>, ptr %s148, align 64
+  store <16 x double> %v167, ptr %x85, align 64
+  %v168 = load <16 x double>, ptr %s150, align 64
+  store <16 x double> %v168, ptr %x90, align 64
+  br label %skip142
+skip142:
+  %v169 = load <16 x double>, ptr %x85, align 64
+  %v170 = load <16 x double>, ptr %x90, align 64
+  %v171 = insertelement <16 x double> poison, double %v2, i64 0
+  %v172 = shufflevector <16 x double> %v171, <16 x double> poison, <16 x i32> zeroinitializer
+  %v173 = fmul contract nsz arcp <16 x double> %v169, %v172
+  %v174 = getelementptr i64, ptr %counts, i64 %v140
+  %v175 = load i64, ptr %v174
+  br label %count176
+count176:
+  %v177 = phi i64 [ 0, %skip142 ], [ %v203, %after198 ]
+  %v178 = icmp slt i64 %v177, %v175
+  br i1 %v178, label %counted176, label %done176
+counted176:
+  %v179 = sitofp i64 %v177 to double
+  %v180 = insertelement <16 x double> poison, double %v179, i64 0
+  %v181 = shufflevector <16 x double> %v180, <16 x double> poison, <16 x i32> zeroinitializer
+  %v182 = fmul contract nsz arcp <16 x double> %v181, %v169
+  %v183 = fadd contract nsz arcp <16 x double> %v170, %v182
+  %v184 = load <16 x double>, ptr %x69, align 64
+  %v185 = insertelement <16 x double> poison, double %v2, i64 0
+  %v186 = shufflevector <16 x double> %v185, <16 x double> poison, <16 x i32> zeroinitializer
+  %v187 = fmul contract nsz arcp <16 x double> %v186, %v183
+  %v188 = fadd contract nsz arcp <16 x double> %v184, %v187
   %v189 = load <16 x double>, ptr %x75, align 64
-  %v190 = fmul contract nsz arcp <16 x double> %v169, %v188
-  %v191 = fadd contract nsz arcp <16 x double> %v189, %v190
-  store <16 x double> %v191, ptr %x75, align 64
-  %v192 = and i64 %v173, 255
-  %v193 = icmp eq i64 %v192, 0
-  br i1 %v193, label %then194, label %after194
-then194:
-  %v195 = getelementptr i64, ptr %stop, i64 0
-  %v196 = load volatile i64, ptr %v195
-  %v197 = icmp ne i64 %v196, 0
-  br i1 %v197, label %end, label %on198
-on198:
-  br label %after194
-after194:
-  %v199 = add nsw i64 %v173, 1
-  br label %count172, !llvm.loop !0
-done172:
-  %v200 = load <16 x i1>, ptr %x81, align 64
-  %v202 = bitcast <16 x i1> %v200 to i16
-  %v203 = zext i16 %v202 to i64
-  %v204 = icmp ne i64 %v203, 0
-  br i1 %v204, label %enter201, label %skip201
-enter201:
-  %v205 = load <16 x double>, ptr %x75, align 64
-  store <16 x double> %v205, ptr %s206, align 64
-  %v207 = load <16 x i64>, ptr %x83, align 64
-  store <16 x i64> %v207, ptr %s208, align 64
-  %v209 = load <16 x i64>, ptr %x67, align 64
-  store <16 x i64> %v209, ptr %s210, align 64
-  %v211 = load <16 x double>, ptr %x69, align 64
-  store <16 x double> %v211, ptr %s212, align 64
-  br label %each201
-each201:
-  %v213 = phi i64 [ %v203, %enter201 ], [ %v273, %after226 ]
-  %v214 = call i64 @llvm.cttz.i64(i64 %v213, i1 true)
-  %v215 = getelementptr double, ptr %s206, i64 %v214
-  %v216 = load double, ptr %v215
-  %v217 = fmul contract nsz arcp double %v216, 0x0000000000000000
-  %v218 = fcmp oeq double %v217, 0x0000000000000000
-  %v219 = getelementptr i64, ptr %s208, i64 %v214
-  %v220 = load i64, ptr %v219
-  %v221 = select i1 %v218, i64 %v220, i64 2
-  %v222 = getelementptr i64, ptr %s208, i64 %v214
-  store i64 %v221, ptr %v222
-  %v223 = getelementptr i64, ptr %slots, i64 %v137
+  %v190 = load <16 x double>, ptr %x76, align 64
+  %v191 = fneg contract nsz arcp <16 x double> %v190
+  %v192 = fmul contract nsz arcp <16 x double> %v189, %v191
+  %v193 = load <16 x double>, ptr %x75, align 64
+  %v194 = fmul contract nsz arcp <16 x double> %v173, %v192
+  %v195 = fadd contract nsz arcp <16 x double> %v193, %v194
+  store <16 x double> %v195, ptr %x75, align 64
+  %v196 = and i64 %v177, 255
+  %v197 = icmp eq i64 %v196, 0
+  br i1 %v197, label %then198, label %after198
+then198:
+  %v199 = getelementptr i64, ptr %stop, i64 0
+  %v200 = load volatile i64, ptr %v199
+  %v201 = icmp ne i64 %v200, 0
+  br i1 %v201, label %end, label %on202
+on202:
+  br label %after198
+after198:
+  %v203 = add nsw i64 %v177, 1
+  br label %count176, !llvm.loop !0
+done176:
+  %v204 = load <16 x i1>, ptr %x81, align 64
+  %v206 = bitcast <16 x i1> %v204 to i16
+  %v207 = zext i16 %v206 to i64
+  %v208 = icmp ne i64 %v207, 0
+  br i1 %v208, label %enter205, label %skip205
+enter205:
+  %v209 = load <16 x double>, ptr %x75, align 64
+  store <16 x double> %v209, ptr %s210, align 64
+  %v211 = load <16 x i64>, ptr %x83, align 64
+  store <16 x i64> %v211, ptr %s212, align 64
+  %v213 = load <16 x i64>, ptr %x67, align 64
+  store <16 x i64> %v213, ptr %s214, align 64
+  %v215 = load <16 x double>, ptr %x69, align 64
+  store <16 x double> %v215, ptr %s216, align 64
+  br label %each205
+each205:
+  %v217 = phi i64 [ %v207, %enter205 ], [ %v277, %after230 ]
+  %v218 = call i64 @llvm.cttz.i64(i64 %v217, i1 true)
+  %v219 = getelementptr double, ptr %s210, i64 %v218
+  %v220 = load double, ptr %v219
+  %v221 = fmul contract nsz arcp double %v220, 0x0000000000000000
+  %v222 = fcmp oeq double %v221, 0x0000000000000000
+  %v223 = getelementptr i64, ptr %s212, i64 %v218
   %v224 = load i64, ptr %v223
-  %v225 = icmp sge i64 %v224, 0
-  br i1 %v225, label %then226, label %after226
-then226:
-  %v227 = getelementptr i64, ptr %s208, i64 %v214
+  %v225 = select i1 %v222, i64 %v224, i64 2
+  %v226 = getelementptr i64, ptr %s212, i64 %v218
+  store i64 %v225, ptr %v226
+  %v227 = getelementptr i64, ptr %slots, i64 %v140
   %v228 = load i64, ptr %v227
-  %v229 = icmp eq i64 %v228, 0
+  %v229 = icmp sge i64 %v228, 0
   br i1 %v229, label %then230, label %after230
 then230:
-  %v231 = getelementptr i64, ptr %s210, i64 %v214
+  %v231 = getelementptr i64, ptr %s212, i64 %v218
   %v232 = load i64, ptr %v231
-  %v233 = mul i64 %v232, %interval_step
-  %v234 = add i64 %v233, %v137
-  %v235 = add i64 %v234, 1
-  %v236 = getelementptr double, ptr %begins, i64 %v235
-  %v237 = load double, ptr %v236
-  %v238 = getelementptr double, ptr %s212, i64 %v214
-  %v239 = load double, ptr %v238
-  %v240 = fmul contract nsz arcp double %v2, %v237
-  %v241 = fadd contract nsz arcp double %v239, %v240
-  %v242 = getelementptr i64, ptr %s210, i64 %v214
-  %v243 = load i64, ptr %v242
-  %v244 = getelementptr i64, ptr %states_steps, i64 0
-  %v245 = load i64, ptr %v244
-  %v246 = mul i64 %v243, %v245
-  %v247 = getelementptr i64, ptr %states_steps, i64 1
-  %v248 = load i64, ptr %v247
-  %v249 = mul i64 %v224, %v248
-  %v250 = add i64 %v246, %v249
-  %v251 = getelementptr i64, ptr %states_steps, i64 2
-  %v252 = load i64, ptr %v251
-  %v253 = getelementptr double, ptr %s206, i64 %v214
-  %v254 = load double, ptr %v253
-  %v255 = getelementptr double, ptr %states, i64 %v250
-  store double %v254, ptr %v255
+  %v233 = icmp eq i64 %v232, 0
+  br i1 %v233, label %then234, label %after234
+then234:
+  %v235 = getelementptr i64, ptr %s214, i64 %v218
+  %v236 = load i64, ptr %v235
+  %v237 = add i64 %first, %v236
+  %v238 = mul i64 %v237, %interval_step
+  %v239 = add i64 %v238, %v140
+  %v240 = getelementptr double, ptr %ends, i64 %v239
+  %v241 = load double, ptr %v240
+  %v242 = getelementptr double, ptr %s216, i64 %v218
+  %v243 = load double, ptr %v242
+  %v244 = fmul contract nsz arcp double %v2, %v241
+  %v245 = fadd contract nsz arcp double %v243, %v244
+  %v246 = getelementptr i64, ptr %s214, i64 %v218
+  %v247 = load i64, ptr %v246
+  %v248 = getelementptr i64, ptr %strides, i64 2
+  %v249 = load i64, ptr %v248
+  %v250 = getelementptr i64, ptr %strides, i64 0
+  %v251 = load i64, ptr %v250
+  %v252 = mul i64 %v247, %v251
+  %v253 = getelementptr i64, ptr %strides, i64 1
+  %v254 = load i64, ptr %v253
+  %v255 = mul i64 %v228, %v254
+  %v256 = add i64 %v252, %v255
+  %v257 = getelementptr double, ptr %s210, i64 %v218
+  %v258 = load double, ptr %v257
+  %v259 = getelementptr double, ptr %states, i64 %v256
+  store double %v258, ptr %v259
+  br label %after234
+after234:
+  %v260 = getelementptr i64, ptr %s212, i64 %v218
+  %v261 = load i64, ptr %v260
+  %v262 = icmp ne i64 %v261, 0
+  br i1 %v262, label %then263, label %after263
+then263:
+  %v264 = getelementptr i64, ptr %s214, i64 %v218
+  %v265 = load i64, ptr %v264
+  %v266 = getelementptr i64, ptr %strides, i64 2
+  %v267 = load i64, ptr %v266
+  %v268 = getelementptr i64, ptr %strides, i64 0
+  %v269 = load i64, ptr %v268
+  %v270 = mul i64 %v265, %v269
+  %v271 = getelementptr i64, ptr %strides, i64 1
+  %v272 = load i64, ptr %v271
+  %v273 = mul i64 %v228, %v272
+  %v274 = add i64 %v270, %v273
+  %v275 = getelementptr double, ptr %states, i64 %v274
+  store double 0x7FF8000000000000, ptr %v275
+  br label %after263
+after263:
   br label %after230
 after230:
-  %v256 = getelementptr i64, ptr %s208, i64 %v214
-  %v257 = load i64, ptr %v256
-  %v258 = icmp ne i64 %v257, 0
-  br i1 %v258, label %then259, label %after259
-then259:
-  %v260 = getelementptr i64, ptr %s210, i64 %v214
-  %v261 = load i64, ptr %v260
-  %v262 = getelementptr i64, ptr %states_steps, i64 0
-  %v263 = load i64, ptr %v262
-  %v264 = mul i64 %v261, %v263
-  %v265 = getelementptr i64, ptr %states_steps, i64 1
-  %v266 = load i64, ptr %v265
-  %v267 = mul i64 %v224, %v266
-  %v268 = add i64 %v264, %v267
-  %v269 = getelementptr i64, ptr %states_steps, i64 2
-  %v270 = load i64, ptr %v269
-  %v271 = getelementptr double, ptr %states, i64 %v268
-  store double 0x7FF8000000000000, ptr %v271
-  br label %after259
-after259:
-  br label %after226
-after226:
-  %v272 = add i64 %v213, -1
-  %v273 = and i64 %v213, %v272
-  %v274 = icmp eq i64 %v273, 0
-  br i1 %v274, label %after201, label %each201
-after201:
-  %v275 = load <16 x i64>, ptr %s208, align 64
-  store <16 x i64> %v275, ptr %x83, align 64
-  br label %skip201
-skip201:
-  %v276 = add nsw i64 %v137, 1
-  br label %count136, !llvm.loop !0
-done136:
-  %v277 = load <16 x i1>, ptr %x81, align 64
-  %v279 = bitcast <16 x i1> %v277 to i16
-  %v280 = zext i16 %v279 to i64
-  %v281 = icmp ne i64 %v280, 0
-  br i1 %v281, label %enter278, label %skip278
-enter278:
-  %v282 = load <16 x i64>, ptr %x67, align 64
-  store <16 x i64> %v282, ptr %s283, align 64
-  %v284 = load <16 x i64>, ptr %x83, align 64
-  store <16 x i64> %v284, ptr %s285, align 64
-  %v286 = load <16 x double>, ptr %x71, align 64
-  store <16 x double> %v286, ptr %s287, align 64
-  %v288 = load <16 x double>, ptr %x69, align 64
-  store <16 x double> %v288, ptr %s289, align 64
-  %v290 = load <16 x double>, ptr %x75, align 64
-  store <16 x double> %v290, ptr %s291, align 64
-  br label %each278
-each278:
-  %v292 = phi i64 [ %v280, %enter278 ], [ %v321, %after310 ]
-  %v293 = call i64 @llvm.cttz.i64(i64 %v292, i1 true)
-  %v294 = getelementptr i64, ptr %s283, i64 %v293
-  %v295 = load i64, ptr %v294
-  %v296 = getelementptr i64, ptr %s285, i64 %v293
-  %v297 = load i64, ptr %v296
-  %v298 = getelementptr double, ptr %s287, i64 %v293
-  %v299 = load double, ptr %v298
-  %v300 = getelementptr double, ptr %s289, i64 %v293
-  %v301 = load double, ptr %v300
-  %v302 = fmul contract nsz arcp double %v2, %v299
-  %v303 = fadd contract nsz arcp double %v301, %v302
-  %v304 = trunc i64 %v297 to i8
-  %v305 = getelementptr i8, ptr %status, i64 %v295
-  store i8 %v304, ptr %v305
-  %v306 = icmp eq i64 %v297, 0
-  %v307 = getelementptr i64, ptr %final_steps, i64 1
-  %v308 = load i64, ptr %v307
-  %v309 = icmp sgt i64 %v308, 0
-  br i1 %v309, label %then310, label %after310
-then310:
-  %v311 = getelementptr i64, ptr %final_steps, i64 0
-  %v312 = load i64, ptr %v311
-  %v313 = mul i64 %v295, %v312
-  %v314 = getelementptr i64, ptr %final_steps, i64 1
-  %v315 = load i64, ptr %v314
-  %v316 = getelementptr double, ptr %s291, i64 %v293
-  %v317 = load double, ptr %v316
-  %v318 = select i1 %v306, double %v317, double 0x7FF8000000000000
-  %v319 = getelementptr double, ptr %final, i64 %v313
-  store double %v318, ptr %v319
-  br label %after310
-after310:
-  %v320 = add i64 %v292, -1
-  %v321 = and i64 %v292, %v320
-  %v322 = icmp eq i64 %v321, 0
-  br i1 %v322, label %after278, label %each278
-after278:
-  br label %skip278
-skip278:
+  %v276 = add i64 %v217, -1
+  %v277 = and i64 %v217, %v276
+  %v278 = icmp eq i64 %v277, 0
+  br i1 %v278, label %after205, label %each205
+after205:
+  %v279 = load <16 x i64>, ptr %s212, align 64
+  store <16 x i64> %v279, ptr %x83, align 64
+  br label %skip205
+skip205:
+  %v280 = getelementptr i64, ptr %slots, i64 %v140
+  %v281 = load i64, ptr %v280
+  %v282 = icmp sge i64 %v281, 0
+  br i1 %v282, label %then283, label %after283
+then283:
+  %v284 = load i64, ptr %x88, align 64
+  %v285 = add i64 %v284, 1
+  store i64 %v285, ptr %x88, align 64
+  br label %after283
+after283:
+  %v286 = add nsw i64 %v140, 1
+  br label %count139, !llvm.loop !0
+done139:
+  %v287 = load <16 x i1>, ptr %x81, align 64
+  %v289 = bitcast <16 x i1> %v287 to i16
+  %v290 = zext i16 %v289 to i64
+  %v291 = icmp ne i64 %v290, 0
+  br i1 %v291, label %enter288, label %skip288
+enter288:
+  %v292 = load <16 x i64>, ptr %x67, align 64
+  store <16 x i64> %v292, ptr %s293, align 64
+  %v294 = load <16 x i64>, ptr %x83, align 64
+  store <16 x i64> %v294, ptr %s295, align 64
+  %v296 = load <16 x double>, ptr %x71, align 64
+  store <16 x double> %v296, ptr %s297, align 64
+  %v298 = load <16 x double>, ptr %x69, align 64
+  store <16 x double> %v298, ptr %s299, align 64
+  %v300 = load <16 x double>, ptr %x75, align 64
+  store <16 x double> %v300, ptr %s301, align 64
+  br label %each288
+each288:
+  %v302 = phi i64 [ %v290, %enter288 ], [ %v332, %after326 ]
+  %v303 = call i64 @llvm.cttz.i64(i64 %v302, i1 true)
+  %v304 = getelementptr i64, ptr %s293, i64 %v303
+  %v305 = load i64, ptr %v304
+  %v306 = getelementptr i64, ptr %s295, i64 %v303
+  %v307 = load i64, ptr %v306
+  %v308 = getelementptr double, ptr %s297, i64 %v303
+  %v309 = load double, ptr %v308
+  %v310 = getelementptr double, ptr %s299, i64 %v303
+  %v311 = load double, ptr %v310
+  %v312 = fmul contract nsz arcp double %v2, %v309
+  %v313 = fadd contract nsz arcp double %v311, %v312
+  %v314 = load i64, ptr %x88, align 64
+  %v315 = trunc i64 %v307 to i8
+  %v316 = getelementptr i8, ptr %status, i64 %v305
+  store i8 %v315, ptr %v316
+  %v317 = icmp eq i64 %v307, 0
+  %v318 = getelementptr i64, ptr %strides, i64 3
+  %v319 = load i64, ptr %v318
+  %v320 = mul i64 %v305, %v319
+  %v321 = getelementptr i64, ptr %strides, i64 4
+  %v322 = load i64, ptr %v321
+  %v323 = getelementptr i64, ptr %strides, i64 7
+  %v324 = load i64, ptr %v323
+  %v325 = icmp ne i64 %v324, 0
+  br i1 %v325, label %then326, label %after326
+then326:
+  %v327 = getelementptr double, ptr %s301, i64 %v303
+  %v328 = load double, ptr %v327
+  %v329 = select i1 %v317, double %v328, double 0x7FF8000000000000
+  %v330 = getelementptr double, ptr %final, i64 %v320
+  store double %v329, ptr %v330
+  br label %after326
+after326:
+  %v331 = add i64 %v302, -1
+  %v332 = and i64 %v302, %v331
+  %v333 = icmp eq i64 %v332, 0
+  br i1 %v333, label %after288, label %each288
+after288:
+  br label %skip288
+skip288:
   br label %end
 end:
   ret void
@@ -563,5 +581,7 @@ declare double @llvm.fabs.f64(double)
 attributes #0 = { nounwind willreturn memory(none) }
 attributes #1 = { noinline nounwind "prefer-vector-width"="256" "min-legal-vector-width"="256" }
 attributes #2 = { noinline nounwind "prefer-vector-width"="256" "min-legal-vector-width"="256" }
-!0 = distinct !{!0, !1}
+!0 = distinct !{!0, !1, !2}
 !1 = !{!"llvm.loop.unroll.disable"}
+!2 = !{!"llvm.loop.vectorize.enable", i1 false}
+!3 = distinct !{!3, !1}
