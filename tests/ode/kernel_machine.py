@@ -82,7 +82,9 @@ class Compiled:
 # As C++ -----------------------------------------------------------------------------------------
 
 HAS_COMPILER = shutil.which("g++") is not None
-FUNCTIONS = ["exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "cbrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "fabs", "floor", "ceil", "trunc", "rint", "erf", "erfc", "tgamma", "lgamma", "atan2", "hypot", "pow", "fmod", "copysign"]
+FUNCTIONS = """exp expm1 log log1p log2 log10 sqrt cbrt sin cos tan asin acos atan sinh cosh tanh
+asinh acosh atanh fabs floor ceil trunc rint erf erfc tgamma lgamma atan2 hypot pow fmod
+copysign""".split()  # noqa: SIM905 - a table
 PRELUDE = f"""#include <cmath>
 #include <cstring>
 {"".join(f"using std::{name};" for name in FUNCTIONS)}

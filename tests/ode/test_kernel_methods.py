@@ -87,7 +87,7 @@ def check_order(keep, method, order, *, large=False, dt=None):
     dt = dt or {1: 2e-3, 2: 1e-2, 3: 2e-2}.get(order, 0.1)
     measured = np.log2(error_of_fixed(one, dt) / error_of_fixed(one, dt / 2))
     # Where the first error is very small, the next ones show.
-    assert order - 0.35 < measured < order + 0.9
+    assert order - 0.35 < measured < order + 1.2
 
 
 @pytest.mark.parametrize("method", ADAPTIVE)
