@@ -146,7 +146,7 @@ ONE_EACH = {
     "ode": """
 from emberkeep import ode
 solver = ode.Solver(ode.System("dx = -x", {"x": 1.0}), method="rk4", target="cpu")
-assert "def " in solver.source()
+assert "define " in solver.source()
 assert not hasattr(emberkeep, "phasetype") and not hasattr(emberkeep, "trace_cache_stats")
 """,
     "phasetype": """
