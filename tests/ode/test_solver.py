@@ -344,3 +344,11 @@ def test_names_of_columns_do_not_hide_each_other(keep):
     result = cpu(system, keep).solve((0, 1), **given)
     assert result.to_pandas()["x_initial"].tolist() == [1, 2]
     assert result.to_xarray()["x_initial_"].values.tolist() == [3, 4]
+
+
+def test_a_summary_is_built_ahead_by_its_name(keep):
+    solver = cpu(ode.System("dx = -x", {"x": 1.0}), keep)
+    built = solver.build(["mean"])
+    result = solver.solve((0, 1), save_at=0.1, outputs=["mean", "final"])
+    assert solver.build(["mean", "final"]).key == built.key
+    np.testing.assert_allclose(result.summary("mean", "x"), np.exp(-np.arange(11) / 10).mean())

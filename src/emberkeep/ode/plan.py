@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SUMMARY_NAMES = ("mean", "std", "rms", "min", "max", "max_abs")  # of values at times to save
 OUTPUTS = ("states", "final", "steps", *SUMMARY_NAMES)
+SAMPLED = frozenset({"states", *SUMMARY_NAMES})  # they need times to save
 CHOSEN, FIXED = "chosen", "fixed"  # steps: by the error, or of one length
 PRECISIONS = {
     "float64": "float64",
@@ -54,7 +55,7 @@ class Plan:
     @property
     def is_sampled(self) -> bool:
         """Whether values are wanted at times to save."""
-        return any(name == "states" or name in SUMMARY_NAMES for name in self.outputs)
+        return not SAMPLED.isdisjoint(self.outputs)
 
 
 def listed_outputs(outputs: Iterable[str]) -> tuple[str, ...]:
@@ -105,7 +106,7 @@ def make_plan(
         raise InvalidPlan(
             f"outputs={sorted(wanted)!r} is not known; expected any of {', '.join(OUTPUTS)}"
         )
-    sampled = wanted & {"states", *SUMMARY_NAMES}
+    sampled = wanted & SAMPLED
     if saves != bool(sampled):
         raise InvalidPlan(
             f"outputs contains {min(sampled)!r}, and there are no times to save it at. Pass "

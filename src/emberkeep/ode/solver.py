@@ -11,7 +11,7 @@ from emberkeep.keep.default import default_keep
 from emberkeep.ode.batch import VERBATIM, make_batch
 from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.control.presets import controller as chosen_controller
-from emberkeep.ode.plan import CHOSEN, FIXED, OUTPUTS, listed_outputs, make_plan
+from emberkeep.ode.plan import CHOSEN, FIXED, SAMPLED, listed_outputs, make_plan
 from emberkeep.ode.result import Result
 from emberkeep.ode.running.job import Job
 from emberkeep.ode.system.system import System
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from emberkeep.ode.running.job import Outcome, Runner
     from emberkeep.targets.declaration import Declared
     from emberkeep.targets.protocol import Target
+
+
+BUILT_AHEAD = ("states", "final")  # what most solves ask for
 
 
 @final
@@ -90,7 +93,7 @@ class Solver:
         """What is compiled for these outputs."""
         listed = None if outputs is None else listed_outputs(outputs)
         if saves is None:
-            saves = listed is not None and "states" in listed
+            saves = listed is not None and not SAMPLED.isdisjoint(listed)
         return make_plan(
             self.system,
             method_name=self.method,
@@ -120,7 +123,7 @@ class Solver:
     def __emberkeep_declares__(self, keep: Keep, tell: Callable[[str], None]) -> Iterator[Declared]:
         from emberkeep.targets.declaration import Declared, Product, product_of
 
-        for output in OUTPUTS:
+        for output in BUILT_AHEAD:
 
             def build(target: Target | None, output: str = output) -> Product:
                 return product_of(self.build([output], target=target, keep=keep))
