@@ -247,6 +247,46 @@ def read_here():
         return len(file.read())
 
 
+def filled(t, y, p):
+    slope = np.zeros(2)
+    slope[0] += y.x
+    slope[1] = p.k * t
+    return slope + np.ones(2) * p.w + np.full(2, y.v)
+
+
+def empty(t, y, p):
+    slope = np.empty_like(np.array([y.x, y.v]))
+    slope[:1], slope[1] = y.v, np.empty(3).size
+    return slope
+
+
+def matrix(t, y, p):
+    rates = np.zeros((2, 2))
+    rates[0, 1], rates[1, 0] = 1.0, -p.k
+    return rates @ np.array([y.x, y.v])
+
+
+def elementwise(t, y, p):
+    both = np.array([y.x, y.v])
+    clipped = np.clip(both, p.w, 0.8) + np.maximum(both, 0.5) - np.minimum(p.k, both)
+    return np.where(y.x > 0.4, clipped, -both) + np.where([True, False], both, 2.0)
+
+
+def extremes(t, y, p):
+    both = np.array([y.x, y.v])
+    return np.max(both), np.min(both) + np.max([1.0, 2.0])
+
+
+@pytest.mark.parametrize("function", [filled, empty, matrix, elementwise, extremes])
+def test_arrays_that_are_made_and_filled_are_followed(function):
+    same(function)
+
+
+def test_what_reads_an_empty_array_is_not_followed():
+    with pytest.raises(InvalidSystem, match="cannot be followed"):
+        read(lambda t, y, p: list(np.empty(2)))
+
+
 class Peeking:
     """Asks a file, in a method and by a property."""
 

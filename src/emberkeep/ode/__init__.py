@@ -3,12 +3,13 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emberkeep.ode.control.controller import Controller
+    from emberkeep.ode.ivp import solve_ivp
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.result import Result
     from emberkeep.ode.solver import Solver, solve
     from emberkeep.ode.system.system import System
 
-__all__ = ["Controller", "Result", "Solver", "System", "Tableau", "solve"]
+__all__ = ["Controller", "Result", "Solver", "System", "Tableau", "solve", "solve_ivp"]
 
 _HOMES = {
     "Controller": "control.controller",
@@ -17,6 +18,7 @@ _HOMES = {
     "System": "system.system",
     "Tableau": "methods.tableau",
     "solve": "solver",
+    "solve_ivp": "ivp",
 }
 
 

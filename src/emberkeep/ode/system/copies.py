@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from emberkeep.keys.origin import is_of_user
+from emberkeep.ode.system.arrays import ARRAYS
 from emberkeep.ode.system.symbol import MATH, PYTHONS
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ _BUILTINS = frozenset(
 )
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), range, slice, np.generic)
 _PLAIN += (np.ufunc, np.dtype, enum.Enum)
+_NUMPYS = (types.BuiltinFunctionType, types.FunctionType, np.ufunc, type(np.where))
 _CONTAINERS = (list, dict, tuple, set, frozenset, str, np.ndarray)
 
 
@@ -79,6 +81,8 @@ class Copies:
         return self._made[id(value)][1]
 
     def _copy(self, value: Any) -> Any:
+        if _is_array_function(value):
+            return ARRAYS[value]
         if isinstance(value, _PLAIN):
             return value
         if isinstance(value, functools.partial):
@@ -214,6 +218,10 @@ class _View:
 
     def __getattr__(self, name: str) -> Any:
         return self._copies.of(getattr(self._module, name))
+
+
+def _is_array_function(value: Any) -> bool:
+    return type(value) in _NUMPYS and value in ARRAYS
 
 
 def _is_pure(module: str) -> bool:

@@ -122,7 +122,7 @@ class Symbol:
             return NotImplemented
         if any(isinstance(item, np.ndarray) and item.ndim for item in inputs):
             each = np.frompyfunc(lambda *items: apply(meaning, *items), len(inputs), 1)
-            return each(*(_boxed(item) for item in inputs))
+            return each(*(boxed(item) for item in inputs))
         return apply(meaning, *inputs)
 
     def __array_function__(self, function: Any, _: Any, args: Any, options: Any) -> Any:
@@ -132,7 +132,7 @@ class Symbol:
         return written(self.followed, *args, **options)
 
 
-def _boxed(item: Any) -> Any:
+def boxed(item: Any) -> Any:
     """A symbol as an array, which NumPy does not ask what to do."""
     if not isinstance(item, Symbol):
         return item

@@ -1,0 +1,364 @@
+"""One call as SciPy's users write it: ``solve_ivp(fun, t_span, y0)``, also for batches.
+
+The function is a system of a vector ``y`` with parameters ``p_1``, `p_2`, …, one for each of its
+further arguments. A second process finds it compiled, by what it does.
+"""
+
+# What users of SciPy pass may be anything.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import math
+import types
+
+import numpy as np
+
+from emberkeep.errors import InvalidPlan, InvalidSystem, SolveFailed
+from emberkeep.ode.methods import chosen
+from emberkeep.ode.solver import Solver
+from emberkeep.ode.system.system import System
+from emberkeep.startup_records import final, frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from emberkeep.keep.keep import Keep
+    from emberkeep.ode.result import Result
+    from emberkeep.targets.protocol import Target
+
+    Values = np.ndarray[Any, Any]
+    Fun = Callable[..., Any]
+
+IMPLICIT = ("radau", "bdf", "lsoda")
+BATCHED = 2  # dimensions of initial values, where each trajectory has its own
+# What SciPy takes and this does not, and what there is in its place.
+INSTEAD = {
+    "dense_output": "Pass the times that are of interest in t_eval=",
+    "events": "Pass t_eval=, and look for the event in y; or use max_step= for what is short",
+    "jac": "Methods here are explicit, and need no Jacobian: leave it out",
+    "jac_sparsity": "Methods here are explicit, and need no Jacobian: leave it out",
+    "lband": "Methods here are explicit, and need no Jacobian: leave it out",
+    "uband": "Methods here are explicit, and need no Jacobian: leave it out",
+    "min_step": "ode.solve has dt_min=",
+}
+BIND = "bind it: solve_ivp(lambda t, y, k: fun(t, y, k, it), …)"
+
+
+@final
+@frozen
+class OdeResult:
+    """What SciPy's `solve_ivp` gives, by the same names; also ``solution["y"]``.
+
+    Attributes:
+        t: times: those of t_eval, or start and end.
+        y: by state and time; in a batch by trajectory, state and time. NaN from where one failed.
+        status: 0 where the end was reached, else -1; an array in a batch.
+        message: how it ended.
+        success: whether the end was reached; an array in a batch.
+        result: the same as `ode.solve` gives it, with states y_1, y_2, … and parameters p_1, ….
+        sol: None: there is no dense output.
+        t_events: None.
+        y_events: None.
+        nfev: None: calls of the function are not counted.
+        njev: 0: methods are explicit.
+        nlu: 0, likewise.
+    """
+
+    t: Values
+    y: Values
+    status: Any
+    message: str
+    success: Any
+    result: Result
+    sol: None = None
+    t_events: None = None
+    y_events: None = None
+    nfev: None = None
+    njev: int = 0
+    nlu: int = 0
+
+    def __getitem__(self, name: str) -> Any:
+        """A field by its name."""
+        if name not in self.keys():
+            raise KeyError(f"{name!r} is not known; there are {', '.join(self.keys())}")
+        return getattr(self, name)
+
+    def keys(self) -> tuple[str, ...]:
+        """Names of all fields."""
+        return type(self).__match_args__
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+
+def solve_ivp(  # noqa: PLR0913, PLR0917 - SciPy's
+    fun: Fun,
+    t_span: tuple[float, float],
+    y0: Any,
+    method: str = "RK45",
+    t_eval: Any = None,
+    dense_output: bool = False,  # noqa: FBT001, FBT002 - SciPy's
+    events: Any = None,
+    vectorized: bool = False,  # noqa: FBT001, FBT002, ARG001 - SciPy's
+    args: Any = None,
+    *,
+    rtol: float = 1e-3,
+    atol: Any = 1e-6,
+    first_step: float | None = None,
+    max_step: float = math.inf,
+    target: str | Target = "auto",
+    precision: str = "float64",
+    keep: Keep | None = None,
+    threads: int | None = None,
+    **options: Any,
+) -> OdeResult:
+    """Integrate ``fun(t, y, *args)`` as `scipy.integrate.solve_ivp` does; and many at once.
+
+    Args:
+        fun: derivatives of the array y. It is run once on symbols, and must be possible to follow:
+            `numpy.where` in place of a branch; else it must return a tuple, and numba compiles it.
+        t_span: start and end.
+        y0: initial values; a row of them for each trajectory in a batch.
+        method: ``"RK23"``, ``"RK45"``, ``"DOP853"``, or any that `ode.solve` has.
+        t_eval: times to give y at; None for start and end alone, whatever steps were taken.
+        dense_output: is refused; pass t_eval.
+        events: is refused.
+        vectorized: says nothing here: y is always an array of one dimension.
+        args: further arguments: numbers, or arrays with one for each trajectory.
+        rtol: tolerated error relative to a state.
+        atol: tolerated error where a state is small: of all, or of each.
+        first_step: the first step; the length of all, for a method of fixed steps.
+        max_step: no step is longer.
+        target: see `Solver`.
+        precision: see `Solver`.
+        keep: see `Solver`.
+        threads: see `Solver`.
+        **options: what else SciPy takes is refused by name.
+
+    Raises:
+        InvalidPlan: something asked for cannot be; says what to do.
+        InvalidSystem: the function cannot be compiled; says why.
+    """
+    given = {"dense_output": dense_output, "events": events, **options}
+    _refuse(
+        {name: value for name, value in given.items() if value is not None and value is not False}
+    )
+    name = _method(method, first_step)
+    begin, end = _span(t_span)
+    start, arguments = _initial(y0), _arguments(args)
+    is_batch = start.ndim == BATCHED or any(value.ndim for value in arguments)
+    states = {f"y_{place}": values for place, values in enumerate(np.atleast_2d(start).T, 1)}
+    parameters = {f"p_{place}": value for place, value in enumerate(arguments, 1)}
+    asked = [begin, end] if t_eval is None else t_eval
+    if t_eval is None and begin == end:
+        asked = [begin]
+
+    def solve(slope: Fun) -> Result:
+        system = System(slope, *map(_defaults, (states, parameters)), name=_name(fun))
+        solver = Solver(
+            system, method=name, target=target, precision=precision, keep=keep, threads=threads
+        )
+        return solver.solve(
+            (begin, end),
+            initial=states,
+            parameters=parameters,
+            save_at=asked,
+            rtol=rtol,
+            atol=atol,
+            dt=first_step,
+            dt_max=max_step,
+        )
+
+    try:
+        result = solve(_of_arrays(fun))
+    except InvalidSystem as problem:
+        _require_callable(fun, begin, np.atleast_2d(start)[0], arguments)
+        result = _compiled_as_it_is(fun, solve, problem, has_arguments=bool(arguments))
+    return _as_scipy(result, is_batch=is_batch)
+
+
+def _compiled_as_it_is(
+    fun: Fun, solve: Callable[[Fun], Result], problem: InvalidSystem, *, has_arguments: bool
+) -> Result:
+    try:
+        return solve(_of_tuples(fun, has_arguments=has_arguments))
+    except InvalidSystem:
+        raise InvalidSystem(
+            f"{_name(fun)} cannot be followed when it is run once on symbols"
+            f"{_reason(problem)}. Write it with operators, loops of known length, functions of "
+            "math and NumPy, and numpy.where for branches; what is no number, such as a count or a "
+            f"switch, is no part of args: {BIND}. Or let it return a tuple, such as "
+            "(y[1], -y[0]), of numbers alone: numba compiles it then as it is"
+        ) from None
+
+
+def _reason(problem: InvalidSystem) -> str:
+    _, found, reason = str(problem).partition(" cannot be followed: ")
+    return f": {reason.partition('. Such a function')[0]}" if found else f" ({problem})"
+
+
+# What is passed on -------------------------------------------------------------------------------
+
+
+def _of_arrays(fun: Fun) -> Fun:
+    """The function as one of a system: with an array, and one in return."""
+
+    def slope(t: Any, y: Any, p: Any) -> Any:
+        return np.ravel([fun(t, np.array(y), *p)])
+
+    return _of_user(slope)
+
+
+def _of_tuples(fun: Fun, *, has_arguments: bool) -> Fun:
+    """The same for numba: a tuple can be indexed like an array, and takes no memory."""
+
+    def slope(t: Any, y: Any, p: Any) -> Any:
+        return fun(t, y[:], *p[:])
+
+    def plain_slope(t: Any, y: Any, _: Any) -> Any:
+        return fun(t, y[:])  # numba passes on no empty tuple
+
+    return _of_user(slope if has_arguments else plain_slope)
+
+
+def _of_user(function: Fun) -> Fun:
+    """A function that is keyed and followed like the user's own, wherever emberkeep lies."""
+    assert isinstance(function, types.FunctionType)
+    names = {"np": np, "__name__": "__main__", "__builtins__": __builtins__}
+    own = types.FunctionType(
+        function.__code__, names, function.__name__, None, function.__closure__
+    )
+    own.__module__ = "__main__"
+    return own
+
+
+def _name(fun: Fun) -> str:
+    return getattr(fun, "__name__", type(fun).__name__).strip("<>")
+
+
+def _defaults(values: dict[str, Values]) -> dict[str, float]:
+    return {name: float(value.flat[0]) for name, value in values.items()}
+
+
+def _refuse(given: dict[str, Any]) -> None:
+    for name in given:
+        remedy = INSTEAD.get(name)
+        if remedy is None:
+            raise InvalidPlan(
+                f"solve_ivp takes no {name}=. There are method, t_eval, args, rtol, atol, "
+                "first_step, max_step, target, precision, keep and threads"
+            )
+        raise InvalidPlan(f"solve_ivp takes {name}= from SciPy's users, but has none. {remedy}")
+
+
+def _method(given: Any, first_step: float | None) -> Any:
+    """A method by its name; SciPy's classes are taken by theirs."""
+    name = getattr(given, "__name__", given)
+    if isinstance(name, str) and name.lower() in IMPLICIT:
+        raise InvalidPlan(
+            f"method={name!r} is an implicit method, and all here are explicit: 'RK23', 'RK45', "
+            "'DOP853', 'tsit5', 'vern7' and others (see docs/methods.md). A system that is not "
+            "too stiff is solved by them in more steps; for others, stay with SciPy"
+        )
+    if not chosen(name).is_adaptive and first_step is None:
+        raise InvalidPlan(
+            f"{name} takes steps of fixed length: pass first_step=…, or use method='RK45'"
+        )
+    return name
+
+
+def _span(given: Any) -> tuple[float, float]:
+    try:
+        begin, end = map(float, given)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidPlan(
+            f"t_span must be a start and an end, such as (0, 10), not {given!r}. Times to give y "
+            "at go into t_eval=…"
+        ) from None
+    return begin, end
+
+
+def _initial(given: Any) -> Values:
+    array = _array("y0", given)
+    if array.ndim not in (1, BATCHED) or not array.size:
+        raise InvalidPlan(
+            f"y0 has shape {array.shape}; expected (n,), or (runs, n) with a row of initial values "
+            "for each trajectory"
+        )
+    return array
+
+
+def _arguments(given: Any) -> list[Values]:
+    """Numbers, or one for each trajectory."""
+    try:
+        listed = [] if given is None else [*given]
+    except TypeError:
+        raise InvalidPlan(
+            f"args={given!r} must be a tuple of arguments: args=({given!r},)"
+        ) from None
+    arguments: list[Values] = []
+    for place, value in enumerate(listed):
+        is_plain = isinstance(value, bool | str | bytes | list | tuple) or callable(value)
+        if value is None or is_plain:
+            raise InvalidPlan(
+                f"args[{place}] is {value!r}; expected a number, or an array with one number for "
+                "each trajectory: numpy.array([…]). What is the same for all, and no number, is "
+                f"part of the function; {BIND}"
+            )
+        array = _array(f"args[{place}]", value)
+        if array.ndim > 1:
+            raise InvalidPlan(
+                f"args[{place}] has shape {array.shape}; expected a number, or one for each "
+                f"trajectory. If it is the same for all, such as a matrix, {BIND}"
+            )
+        arguments.append(array)
+    return arguments
+
+
+def _array(what: str, given: Any) -> Values:
+    try:
+        array = np.asarray(given)
+        if array.dtype.kind not in "fiubO":
+            raise TypeError(f"these are {array.dtype}")  # noqa: TRY301 - as NumPy's below
+        return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as problem:
+        raise InvalidPlan(f"{what} must be real numbers: {problem}") from None
+
+
+def _require_callable(fun: Fun, t: float, y: Values, arguments: list[Values]) -> None:
+    """What is wrong with the function in Python is clearer there."""
+    numbers = [float(value.flat[0]) for value in arguments]
+    try:
+        with np.errstate(all="ignore"):
+            found = fun(t, y.copy(), *numbers)
+    except (ArithmeticError, ValueError):
+        return
+    except (TypeError, AttributeError, NameError, LookupError) as problem:
+        raise InvalidSystem(
+            f"{_name(fun)} cannot be called as fun(t, y, *args) with {len(y)} states and "
+            f"{len(numbers)} args: {type(problem).__name__}: {problem}"
+        ) from problem
+    if np.size(found) != len(y):
+        raise InvalidSystem(
+            f"{_name(fun)} returns {np.size(found)} derivatives, and y0 has {len(y)} states; "
+            "expected as many"
+        )
+
+
+# What comes back ---------------------------------------------------------------------------------
+
+
+def _as_scipy(result: Result, *, is_batch: bool) -> OdeResult:
+    assert result.states is not None
+    y, status = result.states.swapaxes(1, 2), np.where(result.status == 0, 0, -1)
+    message = "The solver successfully reached the end of the integration interval."
+    try:
+        result.require_success()
+    except SolveFailed as problem:
+        message = str(problem)
+    if is_batch:
+        return OdeResult(result.t, y, status, message, status == 0, result)
+    return OdeResult(result.t, y[0], int(status[0]), message, bool(status[0] == 0), result)

@@ -1,0 +1,203 @@
+"""`ode.solve_ivp` beside SciPy's: the same call, the same numbers; and batches."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+import scipy.integrate
+
+from emberkeep import InvalidPlan, InvalidSystem, Keep, SolveWarning, TimeLogger, ode
+from emberkeep.keys.origin import home_of
+from emberkeep.ode.ivp import _of_arrays
+from emberkeep.telemetry import Category
+
+TIGHT = {"rtol": 1e-8, "atol": 1e-10}
+
+
+@pytest.fixture
+def solve_ivp(keep):
+    return partial(ode.solve_ivp, target="cpu", keep=keep)
+
+
+def lotka_volterra(t, z, a, b, c, d):
+    x, y = z
+    return [a * x - b * x * y, -c * y + d * x * y]
+
+
+def pendulum(t, y, damping):
+    slope = np.zeros(2)
+    slope[0] = y[1]
+    slope[1] = -damping * y[1] - math.sin(y[0])
+    return slope
+
+
+ROTATION = np.array([[-0.1, 2.0, 0.0], [-2.0, -0.1, 0.3], [0.0, -0.3, -1.0]])
+
+
+def linear(t, y):
+    return ROTATION @ y
+
+
+def heat(t, u, rate):
+    slope = np.empty_like(u)
+    slope[1:-1] = rate * (u[2:] - 2 * u[1:-1] + u[:-2])
+    slope[0] = slope[-1] = 0.0
+    return slope + 0.1 * np.maximum(0.5 - u, 0) * np.sin(t)
+
+
+def relay(t, y, level):
+    if y[0] > level:
+        return (-y[0], y[1])
+    return (1.0, -y[1])
+
+
+PROBLEMS = {
+    "lotka_volterra": (lotka_volterra, (0, 10), [10, 5], (1.5, 1, 3, 1)),
+    "pendulum": (pendulum, (0, 10), [math.pi - 0.1, 0.0], (0.25,)),
+    "linear, backwards": (linear, (3, 0), np.array([1.0, -1.0, 2.0]), None),
+    "heat": (heat, [0, 2], np.linspace(0, 1, 6) ** 2, [0.7]),
+    "one state": (lambda t, y: -y * t, (0, 2), [1.0], ()),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_same_call_gives_what_scipy_gives(name, solve_ivp):
+    fun, t_span, y0, args = PROBLEMS[name]
+    times = np.linspace(*t_span, 7)
+    theirs = scipy.integrate.solve_ivp(fun, t_span, y0, "DOP853", times, args=args, **TIGHT)
+    ours = solve_ivp(fun, t_span, y0, "RK45", times, args=args, **TIGHT)
+    assert ours.y.shape == theirs.y.shape == (len(y0), 7)
+    np.testing.assert_allclose(ours.y, theirs.y, rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(ours.t, theirs.t)
+    assert (ours.status, ours.success, ours.message) == (0, True, theirs.message)
+
+
+def test_all_fields_of_scipys_are_there(solve_ivp):
+    theirs = scipy.integrate.solve_ivp(linear, (0, 1), [1, 2, 3])
+    ours = solve_ivp(linear, (0, 1), [1, 2, 3])
+    assert {*theirs.keys()} <= {*ours.keys()}
+    assert ours["y"] is ours.y
+    assert ours.sol is ours.nfev is None
+    with pytest.raises(KeyError, match="there are t, y"):
+        ours["x"]
+
+
+def test_without_times_there_are_start_and_end(solve_ivp):
+    ours = solve_ivp(linear, (0, 1), [1, 2, 3])
+    np.testing.assert_array_equal(ours.t, [0, 1])
+    np.testing.assert_array_equal(ours.y[:, 0], [1, 2, 3])
+    still = solve_ivp(linear, (1, 1), [1, 2, 3])
+    np.testing.assert_array_equal(still.y, [[1], [2], [3]])
+
+
+@pytest.mark.parametrize("method", ["RK23", "RK45", "DOP853", scipy.integrate.RK45, "tsit5"])
+def test_methods_go_by_scipys_names(method, solve_ivp):
+    ours = solve_ivp(lambda t, y: -y, (0, 1), [1.0], method, rtol=1e-6, atol=1e-9)
+    assert ours.y[0, -1] == pytest.approx(math.exp(-1), rel=1e-5)
+
+
+def test_a_batch_has_an_axis_in_front(solve_ivp):
+    start = np.array([[10.0, 5.0], [2.0, 1.0], [1.0, 3.0]])
+    growth, times = np.array([1.5, 1.0, 0.5]), [0.0, 1.0, 2.0, 3.0]
+    many = solve_ivp(lotka_volterra, (0, 3), start, t_eval=times, args=(growth, 1, 3, 1), **TIGHT)
+    assert many.y.shape == (3, 2, 4)
+    for run in range(3):
+        one = solve_ivp(
+            lotka_volterra, (0, 3), start[run], t_eval=times, args=(growth[run], 1, 3, 1), **TIGHT
+        )
+        np.testing.assert_array_equal(many.y[run], one.y)
+    np.testing.assert_array_equal(many.success, [True] * 3)
+    swept = solve_ivp(lotka_volterra, (0, 3), [10, 5], args=(growth, 1, 3, 1), **TIGHT)
+    np.testing.assert_array_equal(swept.y[0, :, -1], many.y[0, :, -1])
+    assert swept.y.shape == (3, 2, 2)
+    assert solve_ivp(lambda t, y: -y, (0, 1), [[1.0]]).y.shape == (1, 1, 2)
+
+
+def test_failures_are_told_as_scipy_tells_them(solve_ivp):
+    with pytest.warns(SolveWarning):
+        ours = solve_ivp(lambda t, y: y**2, (0, 2), [[0.1], [1.0]], rtol=1e-6)
+    np.testing.assert_array_equal(ours.status, [0, -1])
+    np.testing.assert_array_equal(ours.success, [True, False])
+    assert "singularity" in ours.message
+    with pytest.warns(SolveWarning):
+        alone = solve_ivp(lambda t, y: y**2, (0, 2), [1.0], rtol=1e-6)
+    assert (alone.status, alone.success) == (-1, False)
+
+
+def test_what_branches_is_compiled_by_numba_where_it_returns_a_tuple(solve_ivp):
+    ours = solve_ivp(relay, (0, 1), [2.0, 1.0], args=(0.1,), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(ours.y[:, -1], [2 * math.exp(-1), math.e], rtol=1e-5)
+
+
+def test_a_number_compiles_nothing_and_another_function_does(tmp_path):
+    """The key is what the function does; numbers are none of it."""
+    solve = partial(ode.solve_ivp, target="cpu", keep=Keep(tmp_path))
+
+    def decay(rate):
+        return lambda t, y, k: -rate * k * y
+
+    def compiled(fun, *given, **options):
+        logger = TimeLogger("default")
+        logger.install()
+        try:
+            solve(fun, *given, **options)
+        finally:
+            logger.remove()
+        return any(one.category == Category.COMPILE for one in logger.records)
+
+    assert compiled(decay(1.0), (0, 1), [1.0], args=(1.0,))
+    assert not compiled(decay(1.0), (0, 9), [2.0], args=(3.0,), t_eval=[1, 2], rtol=1e-5)
+    assert not compiled(decay(1.0), (0, 1), [[1.0], [2.0]], args=(np.array([1.0, 2.0]),))
+    assert compiled(decay(2.0), (0, 1), [1.0], args=(1.0,))
+
+
+def test_the_function_is_the_users_wherever_emberkeep_lies():
+    """In an installed emberkeep, its own functions would go by its version, and not be followed."""
+    assert home_of(_of_arrays(linear)) is None
+
+
+REFUSED = {
+    "dense_output": ({"dense_output": True}, "t_eval="),
+    "events": ({"events": [lambda t, y: y[0]]}, "events="),
+    "jac": ({"jac": ROTATION}, "leave it out"),
+    "typo": ({"max_stp": 1.0}, "takes no max_stp="),
+    "radau": ({"method": "Radau"}, "implicit"),
+    "class": ({"method": scipy.integrate.LSODA}, "implicit"),
+    "no method": ({"method": "nonsense"}, "There is no method"),
+    "fixed steps": ({"method": "rk4"}, "first_step="),
+    "args": ({"args": 1.0}, r"args=\(1.0,\)"),
+    "list": ({"args": ([1.0, 2.0],)}, r"args\[0\] is \[1.0, 2.0\].*numpy.array"),
+    "switch": ({"args": (True,)}, "bind it"),
+    "function": ({"args": (math.sin,)}, "bind it"),
+    "matrix": ({"args": (ROTATION,)}, r"shape \(3, 3\)"),
+    "y0": ({"y0": np.zeros((2, 2, 2))}, r"expected \(n,\), or \(runs, n\)"),
+    "complex": ({"y0": [1j]}, "real numbers"),
+    "span": ({"t_span": (0, 1, 2)}, "t_eval"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_is_refused_by_name(name, solve_ivp):
+    options, message = REFUSED[name]
+    with pytest.raises(InvalidPlan, match=message):
+        solve_ivp(**{"fun": lambda t, y, *_: -y, "t_span": (0, 1), "y0": [1.0], **options})
+
+
+def counted(t, y, count):
+    return [sum(y[0] for _ in range(count))]
+
+
+FUNCTIONS = {
+    "too many": (lambda t, y: [1, 2, 3], (), "returns 3 derivatives, and y0 has 1"),
+    "args": (lambda t, y, k: -k * y, (), "with 1 states and 0 args"),
+    "branch": (lambda t, y: [1.0 if y[0] > 0 else 2.0], (), "branches.*return a tuple"),
+    "count": (counted, (3,), "cannot be called.*integer"),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_that_cannot_be_says_why(name, solve_ivp):
+    fun, args, message = FUNCTIONS[name]
+    with pytest.raises(InvalidSystem, match=message):
+        solve_ivp(fun, (0, 1), [1.0], args=args)
