@@ -114,10 +114,13 @@ def make_batch(
             f"grid={grid!r} is not known; expected 'verbatim' (the first of each, the second of "
             "each, …) or 'combinations' (each with each)"
         )
+    is_combined = grid == COMBINATIONS
     given = {
-        **_checked("parameter", parameters, system.parameters, system),
-        **_checked("initial value", initial, system.states, system),
+        **_checked("parameter", parameters, system.parameters, system, is_combined),
+        **_checked("initial value", initial, system.states, system, is_combined),
     }
+    if not is_combined:
+        _require_same_labels(each for each in (parameters, initial) if each is not None)
     defaults = {**system.states, **system.parameters, **system.constants}
     varied = tuple(name for name, values in given.items() if values.size != 1)
     strides = dict.fromkeys(defaults, 0)
@@ -143,7 +146,11 @@ def make_batch(
 
 
 def _checked(
-    kind: str, given: Any, known: Mapping[str, float], system: System
+    kind: str,
+    given: Any,
+    known: Mapping[str, float],
+    system: System,
+    is_combined: bool,  # noqa: FBT001 - the grid
 ) -> dict[str, Values]:
     if given is None:
         return {}
@@ -153,12 +160,65 @@ def _checked(
             f"{type(given).__qualname__} was passed"
         )
     found: dict[str, Values] = {}
-    for name, values in _pairs(given):
+    for key, values in _pairs(given):
+        name = _name(key)
+        single: Mapping[str, Any] | None = {name: values}
         if name not in known:
-            raise _unknown(kind, str(name), known, system)
-        found[name] = _numbers(f"The {kind} {name!r}", values)
-        _require_finite(kind, name, found[name])
+            from emberkeep.ode.vectors import parts
+
+            single = parts(kind, name, values, known, is_combined=is_combined)
+            if single is None:
+                raise _unknown(kind, name, known, system)
+        for each, part in single.items():
+            if each in found:
+                raise InvalidPlan(
+                    f"The {kind} {each!r} is given twice, as {name!r} for one. Leave out the other"
+                )
+            found[each] = _numbers(f"The {kind} {each!r}", part)
+            _require_finite(kind, each, found[each])
     return found
+
+
+def _name(given: object) -> str:
+    """A name as text, as systems have it: SymPy's symbols by theirs."""
+    text = str(given)
+    if text.isascii():
+        return text
+    from emberkeep.ode.system.notation import plain_name
+
+    return plain_name(text)
+
+
+def _require_same_labels(given: Iterable[Any]) -> None:
+    """The first of each, the second of each: not where labels say that they are not of one run."""
+    first: tuple[str, Any] | None = None
+    for name, values in (pair for each in given for pair in _pairs(each)):
+        labels = _labels(values)
+        if labels is None:
+            continue
+        if first is None:
+            first = name, labels
+        elif not (labels[0] == first[1][0] and _are_equal(labels[1], first[1][1])):
+            raise InvalidPlan(
+                f"{first[0]!r} and {name!r} have different labels, and grid='verbatim' would take "
+                "the first of each, the second of each, … Align them, pass "
+                "values.to_numpy(), or grid='combinations' to combine each with each"
+            )
+
+
+def _labels(values: Any) -> tuple[Any, Any] | None:
+    """What a pandas Series, or an xarray DataArray of one dimension, says of its places."""
+    if getattr(values, "ndim", 0) != 1 or values.size == 1:
+        return None
+    dims = getattr(values, "dims", None)
+    if dims is not None:
+        return dims, values.indexes.get(dims[0])
+    index = getattr(values, "index", None)
+    return None if index is None or not hasattr(index, "equals") else ((), index)
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    return one is None or other is None or bool(one.equals(other))
 
 
 def _require_finite(kind: str, name: str, values: Values) -> None:
