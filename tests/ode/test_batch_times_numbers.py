@@ -881,5 +881,5 @@ def test_a_missing_library_is_named(name, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(EmberkeepError, match=f"This needs {name}.*pip install {name}"):
+    with pytest.raises(EmberkeepError, match=rf"This needs {name}.*'emberkeep\[tables\]'"):
         getattr(result_of(), f"to_{name}")()

@@ -21,7 +21,8 @@ NETWORK = ode.System(
 def given(system, parameters=None, initial=None, grid="verbatim"):
     """How many trajectories, and what each column holds."""
     batch = make_batch(system, parameters, initial, grid)
-    return batch.runs, {column.name: batch.coordinate(column.name).tolist() for column in batch.columns}
+    names = [column.name for column in batch.columns]
+    return batch.runs, {name: batch.coordinate(name).tolist() for name in names}
 
 
 @pytest.mark.parametrize(
@@ -104,9 +105,7 @@ def test_whole_vectors_and_matrices_are_given_by_their_names(keep):
 
 
 def test_vectors_that_do_not_fit_are_told_their_shape():
-    with pytest.raises(
-        InvalidPlan, match=r"'x' is a vector of 3; .*\(2,\).* or \(runs, 3\)"
-    ):
+    with pytest.raises(InvalidPlan, match=r"'x' is a vector of 3; .*\(2,\).* or \(runs, 3\)"):
         given(NETWORK, initial={"x": [1.0, 2.0]})
     with pytest.raises(InvalidPlan, match="a vector of 3; 1.0 was passed.*'x_1'"):
         given(NETWORK, initial={"x": 1.0})

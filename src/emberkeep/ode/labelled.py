@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from emberkeep.ode.result import Result
 
 
-def _import(name: str) -> Any:
+def optional(name: str, extra: str = "emberkeep[tables]") -> Any:
+    """A library that is imported when it is asked for."""
     from importlib import import_module
 
     try:
@@ -23,13 +24,13 @@ def _import(name: str) -> Any:
     except ImportError as problem:
         raise EmberkeepError(
             f"This needs {name}, which cannot be imported ({problem}). Install it: "
-            f"pip install {name}"
+            f"pip install '{extra}'"
         ) from problem
 
 
 def to_pandas(result: Result) -> Any:
     """A table: a row for each trajectory and time."""
-    pandas = _import("pandas")
+    pandas = optional("pandas")
     times = result.t.shape[-1] if result.states is not None else 1
     runs = len(result)
     columns: dict[str, Any] = {"run": np.repeat(np.arange(runs), times)}
@@ -48,7 +49,7 @@ def to_pandas(result: Result) -> Any:
 
 def to_xarray(result: Result) -> Any:
     """A dataset; a grid keeps its axes."""
-    xarray = _import("xarray")
+    xarray = optional("xarray")
     batch = result.batch
     is_grid = len(batch.shape) > 1
     axes = [_free(name, result) for name in batch.varied] if is_grid else ["run"]

@@ -10,7 +10,7 @@ from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from emberkeep.ode.batch import Batch
@@ -180,6 +180,61 @@ class Result:
         from emberkeep.ode.labelled import to_xarray
 
         return to_xarray(self)
+
+    def plot(self, *names: str, ax: Any = None, most: int = 100) -> Any:
+        """Trajectories over time: states and observables of these names, or all of them.
+
+        Args:
+            *names: what is drawn.
+            ax: matplotlib's Axes to draw into; new ones where None.
+            most: how many trajectories are drawn, evenly spread among all; the title says so.
+
+        Returns:
+            The Axes.
+        """
+        from emberkeep.ode.plots import plot_trajectories
+
+        return plot_trajectories(self, names, ax, most)
+
+    def plot_phase(self, x: str, y: str, *, ax: Any = None, most: int = 100) -> Any:
+        """One state against another, with a dot where each trajectory begins; see `plot`."""
+        from emberkeep.ode.plots import plot_phase
+
+        return plot_phase(self, x, y, ax, most)
+
+    def plot_map(
+        self,
+        name: str,
+        *,
+        over: tuple[str, str] | None = None,
+        at: Mapping[str, float] | None = None,
+        summary: str | None = None,
+        ax: Any = None,
+    ) -> Any:
+        """A heat map of a state over two that are varied, with ``grid="combinations"``.
+
+        Args:
+            name: the state or observable, as it is at the end.
+            over: what goes across and up; may be left out where two are varied.
+            at: values of what else is varied, and with ``"t"`` another time.
+            summary: such as ``"mean"``, to have that of it.
+            ax: matplotlib's Axes to draw into; new ones where None.
+        """
+        from emberkeep.ode.plots import plot_map
+
+        return plot_map(self, name, over, at, summary, ax)
+
+    def plot_quantiles(
+        self,
+        name: str,
+        quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95),
+        *,
+        ax: Any = None,
+    ) -> Any:
+        """Between which values a state's trajectories are, as bands over time around the median."""
+        from emberkeep.ode.plots import plot_quantiles
+
+        return plot_quantiles(self, name, quantiles, ax)
 
     def __repr__(self) -> str:
         """What there is, and how much of it failed."""
