@@ -1,6 +1,8 @@
 """What users make is copied, pickled and sent to other processes as a definition."""
 
 import copy
+import functools
+import math
 import multiprocessing
 import os
 import pickle
@@ -8,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,6 +46,11 @@ def through(thing):
     """A thing by way of every protocol, and both ways to copy it."""
     pickled = [pickle.loads(pickle.dumps(thing, level)) for level in LEVELS]
     return [*pickled, copy.copy(thing), copy.deepcopy(thing)]
+
+
+def builds(keep):
+    """How many there were, in all processes."""
+    return sum(count for (event, *_), (count, _) in keep.totals().items() if event == "build")
 
 
 def test_systems(defined):
@@ -89,8 +97,43 @@ def test_a_solver_elsewhere_gives_the_same_result(defined, elsewhere, tmp_path):
         assert other.system == solver.system
         assert repr(other) == repr(solver)
         assert other.solve((0.0, 1.0), **given) == here
-    totals = solver._keep.totals()
-    assert sum(count for (event, *_), (count, _) in totals.items() if event == "build") == 1
+    assert builds(solver._keep) == 1
+
+
+def forms(defined):
+    """Every form of a Python function that a system takes."""
+    law = defined.Law(0.5)
+    return [defined.decay, law, law.slope, functools.partial(defined.scaled, 0.5)]
+
+
+def test_systems_of_every_form_of_function(defined):
+    for function in forms(defined):
+        for other in through(ode.System(function, {"x": 1.0}, {"k": 0.5})):
+            derivative = other.function(0.0, SimpleNamespace(x=1.0), SimpleNamespace(k=0.5))
+            assert derivative == function(0.0, SimpleNamespace(x=1.0), SimpleNamespace(k=0.5))
+    for function in (np.sin, math.sin, functools.partial(math.pow, 2.0)):
+        system = ode.System("dx = -f(x)", {"x": 1.0}, functions={"f": function})
+        assert pickle.loads(pickle.dumps(system)).functions["f"](0.5) == function(0.5)
+
+
+def test_functions_of_every_form_are_solved_elsewhere_and_compiled_once(
+    defined, elsewhere, tmp_path
+):
+    """By way of a pool, as joblib and Dask send work: a solver's method, and what it gives."""
+    keep = Keep(tmp_path / "keep")
+    for function in forms(defined):
+        system = ode.System(function, {"x": 1.0}, {"k": 0.5})
+        solver = ode.Solver(system, target="cpu", keep=keep)
+        given = {"parameters": {"k": [0.1, 0.2]}, "save_at": [0.5, 1.0], "outputs": ["states"]}
+        here = solver.solve((0.0, 1.0), **given)
+        assert elsewhere(solver.solve, (0.0, 1.0), **given) == here
+    one = {"t_span": (0.0, 1.0), "y0": [1.0, 2.0], "target": "cpu", "keep": keep}
+    here, there = (
+        ode.solve_ivp(defined.slope, **one),
+        elsewhere(ode.solve_ivp, defined.slope, **one),
+    )
+    assert there == here
+    assert builds(keep) == 5  # four forms and one more, all of them here
 
 
 def test_a_solver_with_the_users_own_keep_uses_that_of_whoever_gets_it(defined):

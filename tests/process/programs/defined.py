@@ -14,6 +14,28 @@ def rate(x, k):
     return k * x
 
 
+def scaled(factor, t, y, p):
+    return (-factor * p.k * y.x,)
+
+
+class Law:
+    """A right-hand side that is an object, and has one as a method."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __eq__(self, other):
+        return type(other) is Law and other.factor == self.factor
+
+    __hash__ = None
+
+    def __call__(self, t, y, p):
+        return (-self.factor * p.k * y.x,)
+
+    def slope(self, t, y, p):
+        return self(t, y, p)
+
+
 @emberkeep.kernel("float64[::1]")
 def double(i, values):
     values[i] = 2.0 * values[i]
@@ -24,6 +46,10 @@ def triple(i, values):
 
 
 beside = emberkeep.kernel("float64[::1]")(triple)
+
+
+def slope(t, y):
+    return [y[1], -y[0]]
 
 
 def run(kernel, values):

@@ -191,7 +191,7 @@ class System:
 
         called = {} if self.function is None else {"": self.function}
         for function in (called | {**self.functions}).values():
-            require_reference(function, f"The system {self.name}")
+            require_reference(_named(function), f"The system {self.name}")
         return _restored, ({name: getattr(self, name) for name in System.__slots__},)
 
     def read(self) -> Read:
@@ -241,6 +241,19 @@ def _restored(given: Mapping[str, object]) -> System:
     for name, value in given.items():
         object.__setattr__(system, name, value)
     return system
+
+
+def _named(function: Any) -> Any:
+    """What a pickle of a callable goes by the name of: a function, or an object's class."""
+    import functools
+    import types
+
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, types.MethodType):
+        function = function.__self__
+    plain = isinstance(function, type | types.FunctionType | types.BuiltinFunctionType)
+    return function if plain else type(function)
 
 
 def _given(values: Any) -> Any:
