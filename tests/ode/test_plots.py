@@ -187,3 +187,9 @@ def test_pictures_over_time_need_times(spiral):
         spiral().plot("z")
     with pytest.raises(InvalidPlan, match="times of its own"):
         spiral(save_at=np.array([[0.5, 1.0], [1.0, 2.0]])).plot_quantiles("x")
+
+
+def test_a_vector_is_drawn_as_its_parts(keep):
+    system = ode.System("x[i]' = -i*x[i] for i in 1..2", {"x": [1.0, 2.0]}, name="vector")
+    ax = ode.solve(system, (0, 1), save_at=0.5, target="cpu", keep=keep).plot("x", "x_2")
+    assert [line.get_label() for line in ax.lines] == ["x_1", "x_2", "x_2"]

@@ -102,6 +102,27 @@ def test_whole_vectors_and_matrices_are_given_by_their_names(keep):
     )
     np.testing.assert_array_equal(both.final[0], result.final[0])
     np.testing.assert_array_equal(both.final[1], starts[0])
+    np.testing.assert_array_equal(result["x"], result.final)
+    assert "x" not in result  # its parts are
+
+
+def test_results_give_whole_vectors_and_matrices(keep):
+    system = ode.System(
+        "M[i,j]' = (i + 2*j)*k for i in 1..2, j in 1..3",
+        {"M": np.zeros((2, 3))},
+        {"k": 1.0},
+        name="table",
+    )
+    solver = ode.Solver(system, target="cpu", keep=keep)
+    given = {"parameters": {"k": [1.0, 2.0]}, "save_at": [0.5, 1.0], "outputs": ["states", "mean"]}
+    result = solver.solve((0, 1), **given)
+    slopes = np.add.outer([1, 2], [2, 4, 6])
+    scale = np.multiply.outer([1.0, 2.0], [0.5, 1.0])
+    np.testing.assert_allclose(result["M"], np.multiply.outer(scale, slopes), rtol=1e-6)
+    assert result["M"].shape == (2, 2, 2, 3)
+    assert result.summary("mean", "M").shape == (2, 2, 3)
+    with pytest.raises(KeyError, match="'N' is no state"):
+        result["N"]
 
 
 def test_vectors_that_do_not_fit_are_told_their_shape():

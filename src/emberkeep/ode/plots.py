@@ -12,6 +12,7 @@ import numpy as np
 from emberkeep.errors import InvalidPlan
 from emberkeep.ode.batch import COMBINATIONS
 from emberkeep.ode.labelled import optional
+from emberkeep.ode.vectors import names_of, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ def plot_trajectories(result: Result, names: Sequence[str], ax: Any, most: int) 
     _require_times(result, "plot")
     ax, drawn = _axes(ax), _thinned(result, most)
     times = result.t if result.t.ndim == 1 else result.t[drawn].T
-    for place, name in enumerate(names or result.keys()):
+    for place, name in enumerate(_single(result, names) or result.keys()):
         lines = ax.plot(times, result[name][drawn].T, color=f"C{place % 10}", alpha=_alpha(drawn))
         lines[0].set_label(name)
     ax.set_xlabel("t")
@@ -127,6 +128,12 @@ def _axes(ax: Any) -> Any:
     if ax is not None:
         return ax
     return optional("matplotlib.pyplot", "emberkeep[plots]").subplots(layout="constrained")[1]
+
+
+def _single(result: Result, names: Sequence[str]) -> list[str]:
+    """The names, with vectors as their parts."""
+    shapes = {name: shape_of(name, result.keys()) for name in names if name not in result}
+    return [each for name in names for each in names_of(name, shapes.get(name) or ())]
 
 
 def _legend(ax: Any) -> None:

@@ -58,7 +58,10 @@ class Result:
     summaries: Mapping[str, Values] = {}
 
     def __getitem__(self, state: str) -> Values:
-        """A state or observable: by trajectory and time, or at the end where none were saved."""
+        """A state or observable: by trajectory and time, or at the end where none were saved.
+
+        A vector or matrix of parts ``x_1``, ``x_2``, … goes by its name: ``result["x"]``.
+        """
         if self.states is None:
             return self.at_end(state)
         return self._named(state, self.states, self.observables)
@@ -84,6 +87,12 @@ class Result:
             return states[..., self.state_names.index(name)]
         if name in self.observable_names and observables is not None:
             return observables[..., self.observable_names.index(name)]
+        from emberkeep.ode.vectors import names_of, shape_of
+
+        shape = shape_of(name, self.keys())
+        if shape is not None:  # its parts, behind all other axes
+            each = [self._named(part, states, observables) for part in names_of(name, shape)]
+            return np.stack(each, axis=-1).reshape(*each[0].shape, *shape)
         raise KeyError(
             f"{name!r} is no state; there are {', '.join(self)}. Trajectories "
             "are the first axis of each: result['" + self.state_names[0] + "'][0]"

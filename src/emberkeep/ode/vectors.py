@@ -1,4 +1,4 @@
-"""Whole vectors and matrices as a solve is given them: their parts, of all or each trajectory."""
+"""Whole vectors and matrices, which solves are given and results give, as their parts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parts(
     Raises:
         InvalidPlan: the shape is another.
     """
-    shape = _shape(name, known)
+    shape = shape_of(name, known)
     if shape is None:
         return None
     expected = f"The {kind} {name!r} is {_described(shape)}"
@@ -50,13 +50,16 @@ def parts(
             "grid='combinations' would combine each with each. Pass grid='verbatim', with as many "
             "values of everything else"
         )
-    return {
-        part(name, [place + 1 for place in index]): array[(..., *index)]
-        for index in np.ndindex(shape)
-    }
+    places = zip(names_of(name, shape), np.ndindex(shape), strict=True)
+    return {each: array[(..., *index)] for each, index in places}
 
 
-def _shape(name: str, known: Iterable[str]) -> tuple[int, ...] | None:
+def names_of(name: str, shape: tuple[int, ...]) -> list[str]:
+    """What the parts are called, row by row."""
+    return [part(name, [place + 1 for place in index]) for index in np.ndindex(shape)]
+
+
+def shape_of(name: str, known: Iterable[str]) -> tuple[int, ...] | None:
     """Of the vector or matrix whose parts have this name, where all of them are there."""
     rests = [each[len(name) + 1 :] for each in known if each.startswith(f"{name}_")]
     indices = {tuple(map(int, rest.split("_"))) for rest in rests if _is_index(rest)}
