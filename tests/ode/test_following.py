@@ -272,13 +272,37 @@ def elementwise(t, y, p):
     return np.where(y.x > 0.4, clipped, -both) + np.where([True, False], both, 2.0)
 
 
+def compared(t, y, p):
+    both, rates = np.asarray((y.x, y.v), float), p.k * np.linspace(0, 1, 2)
+    slope = np.where(both > p.w, both, -p.k * both) + both * (both <= 0.5) * (rates >= 0.2)
+    return slope * np.logical_and(both > 0, rates < 1) + np.where(rates > 0.5, both, rates)
+
+
 def extremes(t, y, p):
     both = np.array([y.x, y.v])
-    return np.max(both), np.min(both) + np.max([1.0, 2.0])
+    spread = np.max(both) - both.min() + np.max([y.x, p.k]) + np.maximum.reduce(both)
+    return spread, np.min([both, -both], axis=0)[1] + np.max([1.0, 2.0])
 
 
-@pytest.mark.parametrize("function", [filled, empty, matrix, elementwise, extremes])
-def test_arrays_that_are_made_and_filled_are_followed(function):
+def in_place(t, y, p):
+    slope = np.full_like(np.array([y.x, y.v]), p.k)
+    slope *= p.w
+    slope[1:] -= np.sign(slope[:1]) * y.v
+    slope += np.cumsum(np.array([y.x, t])) - np.linalg.norm(slope)
+    return slope
+
+
+def products(t, y, p):
+    both, rates = np.array([y.x, y.v]), np.array([[1.0, 2.0], [0.5, -1.0]])
+    total = rates @ both + both @ rates + np.dot(both, both) * np.outer(both, both)[0]
+    return total + np.einsum("ij,j->i", rates, both) + p.w * (rates.T @ both)
+
+
+ARRAYS = [filled, empty, matrix, elementwise, compared, extremes, in_place, products]
+
+
+@pytest.mark.parametrize("function", ARRAYS)
+def test_arrays_are_followed(function):
     same(function)
 
 
@@ -369,7 +393,14 @@ class TestWhatIsNot:
             (alone(lambda t, x, v, k, w: x if x > v and k else v), "branches"),
             (alone(lambda t, x, v, k, w: RATES[int(abs(x)) % 3]), "number itself"),
             (alone(lambda t, x, v, k, w: float(x)), "number itself"),
-            (alone(lambda t, x, v, k, w: np.array([x, v], dtype=float).sum()), "number itself"),
+            (
+                alone(lambda t, x, v, k, w: np.array([x, v], dtype=np.float32).sum()),
+                "number itself",
+            ),
+            (
+                alone(lambda t, x, v, k, w: np.array([x, v])[np.array([x, v]) > 0].sum()),
+                "IndexError",
+            ),
             (alone(lambda t, x, v, k, w: round(x, 2)), "TypeError"),
             (alone(lambda t, x, v, k, w: sorted([x, v])[1]), "branches"),
             (alone(lambda t, x, v, k, w: random.random() * x), "uses random"),

@@ -9,12 +9,12 @@ copies of functions that are followed, these stand in place of its own.
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emberkeep.ode.system.symbol import Symbol, boxed
+from emberkeep.ode.system.symbol import Symbol
+from emberkeep.ode.system.symbol_arrays import boxed, of_symbols, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ def _made(make: Callable[..., Any]) -> Callable[..., Any]:
 
     def call(shape: Any, dtype: Any = None, **options: Any) -> Any:
         if dtype in _ANY:
-            return make(shape, **options).astype(object)
+            return of_symbols(make(shape, **options).astype(object))
         return make(shape, dtype, **options)
 
     return call
@@ -35,11 +35,7 @@ def _made(make: Callable[..., Any]) -> Callable[..., Any]:
 
 def _empty(shape: Any, dtype: Any = None) -> Any:
     """Nothing is in it, and what reads it all the same is not followed."""
-    return np.empty(shape, object if dtype in _ANY else dtype)
-
-
-def _empty_like(prototype: Any, dtype: Any = None) -> Any:
-    return _empty(np.shape(prototype), dtype)
+    return of_symbols(np.empty(shape, object if dtype in _ANY else dtype))
 
 
 def _full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
@@ -49,8 +45,8 @@ def _full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
 
 
 def _like(make: Callable[..., Any]) -> Callable[..., Any]:
-    def call(prototype: Any, dtype: Any = None) -> Any:
-        return make(np.shape(prototype), dtype)
+    def call(prototype: Any, *given: Any, **options: Any) -> Any:
+        return make(np.shape(prototype), *given, **options)
 
     return call
 
@@ -66,19 +62,26 @@ def _each(original: Any) -> Callable[..., Any]:
         arrays = [item for item in given if np.ndim(boxed(item))]
         if options or not arrays or not any(_has_symbols(item) for item in given):
             return original(*given, **options)
-        return np.frompyfunc(original, len(given), 1)(*map(boxed, given))
+        return of_symbols(np.frompyfunc(original, len(given), 1)(*map(plain, given)))
 
     return call
 
 
-def _extreme(name: str, pair: np.ufunc) -> Callable[..., Any]:
-    """Of all numbers in an array."""
-    original = getattr(np, name)
+def _array(original: Any) -> Callable[..., Any]:
+    def call(given: Any, *dtype: Any, **options: Any) -> Any:
+        if _has_symbols(given):
+            dtype = tuple(each for each in dtype if each not in _ANY)
+            options = {key: each for key, each in options.items() if each not in _ANY}
+        return of_symbols(original(given, *dtype, **options))
 
-    def call(a: Any, *axis: Any, **options: Any) -> Any:
-        if axis or options or not _has_symbols(a):
-            return original(a, *axis, **options)
-        return reduce(pair, [*np.ravel(a)])
+    return call
+
+
+def _of_array(original: Any) -> Callable[..., Any]:
+    """A function of an array that may be given a list."""
+
+    def call(a: Any, *given: Any, **options: Any) -> Any:
+        return original(of_symbols(np.asarray(a)) if _has_symbols(a) else a, *given, **options)
 
     return call
 
@@ -86,17 +89,18 @@ def _extreme(name: str, pair: np.ufunc) -> Callable[..., Any]:
 _zeros, _ones = _made(np.zeros), _made(np.ones)
 # From the original function to the one that takes symbols too.
 ARRAYS: dict[Any, Callable[..., Any]] = {
+    np.array: _array(np.array),
+    np.asarray: _array(np.asarray),
     np.zeros: _zeros,
     np.ones: _ones,
     np.empty: _empty,
     np.full: _full,
     np.zeros_like: _like(_zeros),
     np.ones_like: _like(_ones),
-    np.empty_like: _empty_like,
+    np.empty_like: _like(_empty),
+    np.full_like: _like(_full),
     np.where: _each(np.where),
     np.clip: _each(np.clip),
-    np.maximum: _each(np.maximum),
-    np.minimum: _each(np.minimum),
-    np.max: _extreme("max", np.maximum),
-    np.min: _extreme("min", np.minimum),
+    np.max: _of_array(np.max),
+    np.min: _of_array(np.min),
 }

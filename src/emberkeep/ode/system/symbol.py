@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from emberkeep.ode.system import lowering
+from emberkeep.ode.system.symbol_arrays import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,8 +122,7 @@ class Symbol:
         if method != "__call__" or options or meaning is None:
             return NotImplemented
         if any(isinstance(item, np.ndarray) and item.ndim for item in inputs):
-            each = np.frompyfunc(lambda *items: apply(meaning, *items), len(inputs), 1)
-            return each(*(boxed(item) for item in inputs))
+            return each(function, method, *inputs)
         return apply(meaning, *inputs)
 
     def __array_function__(self, function: Any, _: Any, args: Any, options: Any) -> Any:
@@ -130,15 +130,6 @@ class Symbol:
         if written is None or getattr(np, function.__name__, None) is not function:
             return NotImplemented
         return written(self.followed, *args, **options)
-
-
-def boxed(item: Any) -> Any:
-    """A symbol as an array, which NumPy does not ask what to do."""
-    if not isinstance(item, Symbol):
-        return item
-    box = np.empty((), object)
-    box[()] = item
-    return box
 
 
 def apply(meaning: Callable[..., int | None], *inputs: Any) -> Any:
