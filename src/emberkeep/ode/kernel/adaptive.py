@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, final
 
 from emberkeep.ode import status
 from emberkeep.ode.kernel.boundaries import Boundaries
-from emberkeep.ode.kernel.code import BOOL, INFINITY, INT, REAL, TIME
+from emberkeep.ode.kernel.code import BOOL, INFINITY, INT, REAL, SINGLE, TIME
 from emberkeep.ode.kernel.control import Controller
 from emberkeep.ode.kernel.step import FIRST, Y
 
 if TYPE_CHECKING:
-    from emberkeep.ode.kernel.code import Value
+    from collections.abc import Callable
+
+    from emberkeep.ode.kernel.code import Operand, Value
     from emberkeep.ode.kernel.step import Clock
     from emberkeep.ode.kernel.trajectory import Trajectory
     from emberkeep.ode.kernel.vectors import Vector
@@ -26,6 +28,7 @@ LOOKS = 64
 LEAST_UNITS = 16
 EPSILON = 2.0**-52
 HUGE, TINY = 1e37, 1e-37
+MOST_SHARE = 1e30
 
 
 @final
@@ -186,55 +189,73 @@ class Adaptive:
 
     def _start_small(self) -> None:
         """The slopes where the trajectory is, and its next step."""
-        own = self._own
-        slopes = own.layout.passing("first_slopes", own.states)
-        own.slopes(slopes, self._time_within(self._elapsed.get()))
-        self._go_on(slopes)
+        layout, states = self._own.layout, self._own.states
+        vectors = [layout.passing(name, states) for name in ("first_slopes", "probe", "bent")]
+        self._go_on(*vectors, is_fresh=None)
 
     def _start_large(self) -> None:
-        """The same, with slopes in all lanes."""
-        code, own = self._code, self._own
-        slopes = own.stepper["k2"]
-        own.slopes(slopes, self._time_within(self._elapsed.get()))
-        with code.for_each(self._fresh.get()):
-            self._go_on(slopes)
+        """The same in all lanes, of which some begin."""
+        stepper = self._own.stepper
+        is_fresh = self._fresh.get()
+        with self._code.when(self._code.any(is_fresh)):
+            self._go_on(stepper["k2"], stepper["at"], stepper["k3"], is_fresh=is_fresh)
 
-    def _go_on(self, slopes: Vector) -> None:
-        own = self._own
+    def _go_on(self, slopes: Vector, probe: Vector, bent: Vector, is_fresh: Value | None) -> None:
+        code, own = self._code, self._own
+
+        def chosen(new: Value, old: Value) -> Value:
+            return new if is_fresh is None else code.where(is_fresh, new, old)
+
+        own.slopes(own.vectors[Y], slopes, self._time_within(self._elapsed.get()))
         if not own.step.begins:
-            own.layout.each(own.states, lambda i: own.vectors[FIRST].set(i, slopes.get(i)))
-        self._start(slopes)
+            first = own.vectors[FIRST]
+            own.layout.each(own.states, lambda i: first.set(i, chosen(slopes.get(i), first.get(i))))
+        least = self._smallest(self._time(self._elapsed.get()))
+        size = code.larger(self._first_step(slopes, probe, bent), least)
+        self._size.set(chosen(size, self._size.get()))
+        self._least.set(chosen(least, self._least.get()))
+        has_ended = own.span.get() <= 0
+        if is_fresh is not None:
+            has_ended = (is_fresh & has_ended) | (~is_fresh & self._attention.get())
+        self._attention.set(has_ended)
 
-    def _start(self, slopes: Vector) -> None:
-        """The length of the first step; whether a trajectory of no length has ended."""
+    def _first_step(self, slopes: Vector, probe: Vector, bent: Vector) -> Value:
+        """The length of a first step (Hairer, Nørsett & Wanner, Solving ODEs I, II.4)."""
         code, own = self._code, self._own
-        y, rtol = own.vectors[Y], own.real_setting("rtol")
-        size = own.layout.fold(
-            own.states,
-            1.0,
-            lambda total, i: code.larger(
-                total, code.call("fabs", y.get(i)) / own.scale(y.get(i), i, rtol)
-            ),
-        )
-        slope = own.layout.fold(
-            own.states,
-            TINY,
-            lambda total, i: code.larger(
-                total, code.call("fabs", slopes.get(i)) / own.scale(y.get(i), i, rtol)
-            ),
-        )
-        # The states change by a hundredth; if they are small, by less than is tolerated.
-        guess = size * 0.01 / slope
+        y = own.vectors[Y]
+        size = self._largest(1.0, y.get)
+        slope = self._largest(TINY, slopes.get)
         largest = own.real_setting("largest step")
         ahead = code.value(self._limit() - self._elapsed.get(), REAL)
         most = code.smaller(ahead * 0.1, largest)
+        # The states change by a hundredth; if they are small, by less than is tolerated.
+        guess = size * 0.01 / slope
         guess = code.where(guess < most, guess, most)  # not-a-number is not smaller
-        least = self._smallest(self._time(self._elapsed.get()))
+        # How fast slopes change is told by such a step of Euler's.
+        signed = guess * own.real_setting("direction")
+        own.layout.each(own.states, lambda i: probe.set(i, y.get(i) + signed * slopes.get(i)))
+        own.slopes(probe, bent, self._time_within(self._elapsed.get() + guess))
+        bend = self._largest(0.0, lambda i: bent.get(i) - slopes.get(i)) / guess
+        fastest = code.larger(bend, slope)  # not-a-number is not larger
+        share = code.value(code.smaller(0.01 / fastest, MOST_SHARE), SINGLE)
+        share = code.larger(share, 1 / MOST_SHARE)
+        root = code.call("quick_log2", share) * (1 / own.estimate_power)
+        found = code.value(code.call("quick_exp2", root), REAL)
+        found = code.smaller(code.smaller(found, guess * 100.0), most)
         given = own.real_setting("first step")
-        chosen = code.where(given > 0, code.smaller(given, largest), guess)
-        self._size.set(code.larger(chosen, least))
-        self._least.set(least)
-        self._attention.set(own.span.get() <= 0)
+        return code.where(given > 0, code.smaller(given, largest), found)
+
+    def _largest(self, least: float, at: Callable[[Operand], Value]) -> Value:
+        """The largest size of a vector's numbers, in units of what is tolerated."""
+        code, own = self._code, self._own
+        y, rtol = own.vectors[Y], own.real_setting("rtol")
+        return own.layout.fold(
+            own.states,
+            least,
+            lambda total, i: code.larger(
+                total, code.call("fabs", at(i)) / own.scale(y.get(i), i, rtol)
+            ),
+        )
 
     def _smallest(self, time: Value) -> Value:
         """The shortest step there can be at a time."""

@@ -67,7 +67,7 @@ class Fixed:
 
     def _begin_slopes(self) -> None:
         own = self._own
-        own.slopes(own.vectors[FIRST], own.start.get())
+        own.slopes(own.vectors[Y], own.vectors[FIRST], own.start.get())
 
     def _interval(self, interval: Value, h: Value, begin: Value) -> None:
         code, own = self._code, self._own

@@ -57,6 +57,7 @@ class Trajectory:
         self.span = code.variable("span", TIME, 0.0)
         self.floor = code.variable("floor", REAL, 0.0)
         self.step = explicit_step(plan.tableau)
+        self.estimate_power = plan.tableau.estimate_power
         self.vectors = {Y: self.layout.kept(Y, self.states)}
         if not self.step.begins:
             self.vectors[FIRST] = self.layout.kept(FIRST, self.states)
@@ -136,9 +137,9 @@ class Trajectory:
         names = (*system.parameters, *system.constants)
         return {name: self.parameters.get(index) for index, name in enumerate(names)}
 
-    def slopes(self, result: Vector, time: Value) -> None:
-        """The derivatives where the trajectory is."""
-        self._equations.slopes(self.vectors[Y], self.parameters, time, result)
+    def slopes(self, at: Vector, result: Vector, time: Value) -> None:
+        """The derivatives at states and a time."""
+        self._equations.slopes(at, self.parameters, time, result)
 
     # Judging ----------------------------------------------------------------------------------
 
