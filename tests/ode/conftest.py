@@ -46,7 +46,7 @@ def blowup():
     return ode.System("dx = x^2", {"x": 0.1}, name="blowup")
 
 
-RING = 20
+RING = 26
 
 
 @pytest.fixture

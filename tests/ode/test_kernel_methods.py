@@ -19,7 +19,7 @@ FIXED = [name for name in sorted(FILES) if name not in ADAPTIVE]
 SPAN = 2.0
 SAVED = np.linspace(0.0, SPAN, 8)
 RATES = np.linspace(-1.0, 1.5, 11)
-COPIES = 6  # of three states: more than are written out
+COPIES = 9  # of three states: more than are written out
 
 
 def system(*, large=False):

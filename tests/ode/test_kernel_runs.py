@@ -10,7 +10,7 @@ import pytest
 from emberkeep import ode
 from emberkeep.ode.status import NOT_FINITE, STEP_TOO_SMALL, SUCCESS, TOO_MANY_STEPS
 
-LARGE = {f"s{index}": 1.0 for index in range(18)}
+LARGE = {f"s{index}": 1.0 for index in range(26)}
 quietly = pytest.mark.filterwarnings("ignore::emberkeep.SolveWarning")
 
 

@@ -598,7 +598,7 @@ class TestLargeSystems:
         assert expected == pytest.approx({name: states[name] + slopes[name] for name in names})
 
     def test_only_what_is_used_is_read(self):
-        states = {f"x{index}": 1.0 for index in range(20)}
+        states = {f"x{index}": 1.0 for index in range(26)}
         equations = dict.fromkeys(states, "x0*used")
         system = System(equations, states, {"unused": 1.0, "used": 2.0})
         plan = make_plan(

@@ -145,7 +145,7 @@ def test_results_are_tables_to_whoever_reads_them(grower):
         hash(first)
 
 
-LARGE = {f"s{index}": 1.0 for index in range(20)}
+LARGE = {f"s{index}": 1.0 for index in range(26)}
 
 
 @quietly

@@ -52,9 +52,10 @@ def many(t, y, p):
         total *= 0.5
     return (
         y[1] - y[0] * total, y[2] - y[1] * total, y[3] - y[2], y[4] - y[3], y[5] - y[4],
-        y[6] - y[5],
-        y[7] - y[6], y[8] - y[7], y[9] - y[8], y[10] - y[9], y[11] - y[10], y[12] - y[11],
-        y[13] - y[12], y[14] - y[13], y[15] - y[14], y[16] - y[15], y[17] - y[16], p.k - y[17],
+        y[6] - y[5], y[7] - y[6], y[8] - y[7], y[9] - y[8], y[10] - y[9], y[11] - y[10],
+        y[12] - y[11], y[13] - y[12], y[14] - y[13], y[15] - y[14], y[16] - y[15],
+        y[17] - y[16], y[18] - y[17], y[19] - y[18], y[20] - y[19], y[21] - y[20],
+        y[22] - y[21], y[23] - y[22], y[24] - y[23], y[25] - y[24], p.k - y[25],
     )  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def strict(x):
     return x
 
 
-NAMES = [f"x{index}" for index in range(18)]
+NAMES = [f"x{index}" for index in range(26)]
 MANY = {name: 0.1 * (index + 1) for index, name in enumerate(NAMES)}
 FORMULAS = [
     *(f"d{x} = {y} - {x}*total" for x, y in zip(NAMES[:2], NAMES[1:3], strict=True)),
