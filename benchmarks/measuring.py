@@ -1,6 +1,7 @@
 """What all benchmarks share: medians, fresh processes, peers in environments of their own, rows."""
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -74,6 +75,28 @@ def fresh_medians(
             if index:
                 taken.append(seconds)
     return [statistics.median(taken) for taken in times]
+
+
+def whole_processes(
+    programs: Sequence[str], repeats: int, environment: Callable[[int], dict[str, str]]
+) -> list[tuple[float, float]]:
+    """The least seconds, and processors' seconds, of new processes from start to end.
+
+    They run in turn. The environment is given for each turn; the first one is warm-up.
+    """
+    least = [(math.inf, math.inf)] * len(programs)
+    for turn in range(repeats + 1):
+        environ = {**os.environ, **environment(turn)}
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        for index, code in enumerate(programs):
+            before, begun = os.times(), time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True, env=environ)
+            took, after = time.perf_counter() - begun, os.times()
+            worked = sum(after[2:4]) - sum(before[2:4])
+            if turn:
+                wall, cpu = least[index]
+                least[index] = min(wall, took), min(cpu, worked)
+    return least
 
 
 def peer(name: str, packages: Sequence[str], alone: Sequence[str] = ()) -> str:
