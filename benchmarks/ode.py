@@ -75,15 +75,7 @@ def cold(folder: str) -> list[Row]:
                 reached=more <= asked,
             )
         )
-    said = '\nimport sys\nprint("numba" in sys.modules)'
-    found = subprocess.run(
-        [sys.executable, "-c", ode_models.start("lorenz", "cpu") + said],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, **environment(os.path.join(folder, "numba"))},
-    ).stdout.split()[-1]
-    answer = {"True": "yes", "False": "no"}[found]
+    answer = ode_models.imports_numba("cpu", environment(os.path.join(folder, "numba")))
     return [*rows, Row("numba imported, nothing kept", answer, "", "", "no", answer == "no")]
 
 

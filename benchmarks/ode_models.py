@@ -1,5 +1,8 @@
 """The systems of the ODE benchmarks as programs: each defines `system`, from its equations on."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +63,19 @@ from emberkeep import ode
 result = ode.solve(system, (0, 1), rtol=1e-6, atol=1e-6, target={target!r})
 assert result.require_success().final.shape[0] == 1
 """
+
+
+def imports_numba(target: str, environment: dict[str, str]) -> str:
+    """Whether a process that finds nothing kept imports numba."""
+    code = start("lorenz", target) + '\nimport sys\nprint("numba" in sys.modules)'
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
+    ).stdout.split()[-1]
+    return {"True": "yes", "False": "no"}[said]
 
 
 def load(source: str) -> Any:
