@@ -14,6 +14,7 @@ BENCHMARKS = (
     "sharing",
     "kernels",
     "ode",
+    "work_precision",
     "phasetype",
     "models",
     "inference",

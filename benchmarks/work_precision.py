@@ -1,16 +1,17 @@
 """Work-precision diagrams: what a trajectory costs at the error that it ends with, beside others.
 
-    work_precision.py [--draw] [problem …]
+    work_precision.py [--write] [problem …]
 
 Cost is processors' time of one trajectory of a batch, compiled beforehand: it means the same for
 one thread or many, and little else that runs on the machine changes it. The error of a trajectory
 is that of its end, relative to the end; of a batch, the median of 16. The exact ends are
 extrapolated in 80-bit numbers, twice, as tight as 1e-14 and 1e-16.
 
-Writes `docs/pictures/work-precision.json`, and with `--draw` (matplotlib) a picture of each problem
-beside it.
+With `--write`, what was measured goes to `docs/pictures/work-precision.json`, and, where there is
+matplotlib, a picture of each problem beside it.
 """
 
+import importlib.util
 import json
 import os
 import platform
@@ -37,7 +38,7 @@ PEERS = {
     "diffrax": ["diffrax"],
     "numbalsoda": ["numbalsoda==0.3.4"],  # compiled where it is installed; with Fortran
 }
-DIGITS = (3, 5, 7, 9, 11)  # errors at which costs are compared
+DIGITS = (3, 5, 7, 9, 10, 11, 12)  # errors at which costs are compared
 
 
 def exact(problem: Problem) -> Any:
@@ -216,9 +217,19 @@ def processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
 
 
+def write(data: dict[str, Any]) -> None:
+    """What was measured, and pictures of it."""
+    PICTURES.mkdir(exist_ok=True)
+    (PICTURES / "work-precision.json").write_text(json.dumps(data, indent=1) + "\n")
+    if importlib.util.find_spec("matplotlib"):
+        draw(data, PICTURES)
+    else:
+        print("(the pictures are left out: there is no matplotlib)")
+
+
 def main(arguments: list[str]) -> bool:
     """All problems, or those named."""
-    wanted = [name for name in arguments if name != "--draw"]
+    wanted = [name for name in arguments if name != "--write"]
     problems = [problem for problem in PROBLEMS if not wanted or problem.name in wanted]
     measured = [row for tool in PEERS for row in theirs(tool, wanted)]
     with tempfile.TemporaryDirectory() as folder:
@@ -228,18 +239,22 @@ def main(arguments: list[str]) -> bool:
     points, rows = [], []
     for problem in problems:
         expected = exact(problem)
-        mine = []
-        for row in measured:
-            if row["problem"] == problem.name:
-                ends = row.pop("ends")
-                mine.append({**row, "error": max(errors(ends, expected), 1e-16)})
+        mine = [
+            {
+                "problem": problem.name,
+                "tool": row["tool"],
+                "method": row["method"],
+                "tolerance": row["tolerance"],
+                "cpu_us": float(f"{row['cpu_us']:.4g}"),
+                "error": float(f"{max(errors(row['ends'], expected), 1e-16):.4g}"),
+            }
+            for row in measured
+            if row["problem"] == problem.name
+        ]
         points += mine
         rows += compared(problem, mine)
-    data = {"processor": processor(), "points": points}
-    PICTURES.mkdir(exist_ok=True)
-    (PICTURES / "work-precision.json").write_text(json.dumps(data, indent=1) + "\n")
-    if "--draw" in arguments:
-        draw(data, PICTURES)
+    if "--write" in arguments:
+        write({"processor": processor(), "points": points})
     return show(rows)
 
 
