@@ -89,6 +89,10 @@ int main() {
   cudaMalloc(&attempts, sizeof(int) * n);
   cudaMallocHost(&results, 3 * sizeof(T) * n);
   cudaMallocHost(&given, sizeof(T) * n);
+  if (cudaError_t problem = cudaGetLastError()) {
+    std::fprintf(stderr, "%s\n", cudaGetErrorString(problem));
+    return 1;
+  }
   for (int i = 0; i < n; i++) given[i] = T(20 + 10.0 * i / (n - 1));
   cudaEvent_t begun, ended;
   cudaEventCreate(&begun);
@@ -107,6 +111,10 @@ int main() {
     float ms;
     cudaEventElapsedTime(&ms, begun, ended);
     kernel = std::min(kernel, ms);
+  }
+  if (cudaError_t problem = cudaGetLastError()) {
+    std::fprintf(stderr, "%s\n", cudaGetErrorString(problem));
+    return 1;
   }
   std::vector<int> counts(n);
   cudaMemcpy(counts.data(), attempts, sizeof(int) * n, cudaMemcpyDeviceToHost);
