@@ -26,7 +26,7 @@ from emberkeep.settings import (
 
 # Each field: its default, then what the file, the environment and an argument say.
 CASES = {
-    "root": ("/home/of/somebody/.keep/emberkeep", "/file", "/environment", "/argument"),
+    "root": ("/home/of/somebody/.cache/emberkeep", "/file", "/environment", "/argument"),
     "disabled": (False, True, True, True),
     "read_only": (False, True, True, True),
     "memory_size_bytes": (256 * MIB, 1, 2, 3),

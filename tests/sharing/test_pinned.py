@@ -150,7 +150,7 @@ def build_of(key):
 
 def is_without(said):
     """Whether a run ended since nothing was there to run, and it was said what to do."""
-    return said.get("error", "").startswith("TargetUnavailable") and "numba" in said["error"]
+    return said.get("error", "").startswith("TargetUnavailable") and "needs" in said["error"]
 
 
 # Without a compiler ----------------------------------------------------------------------------

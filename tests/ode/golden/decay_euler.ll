@@ -90,6 +90,7 @@ entry:
   %x90 = alloca <16 x double>, align 64
   %x116 = alloca <16 x i64>, align 64
   %x143 = alloca <16 x i64>, align 64
+  %x182 = alloca i64, align 64
   %s36 = alloca <16 x i8>, align 64
   %s38 = alloca <16 x i64>, align 64
   %s40 = alloca <16 x i64>, align 64
@@ -102,15 +103,15 @@ entry:
   %s146 = alloca <16 x i64>, align 64
   %s148 = alloca <16 x double>, align 64
   %s150 = alloca <16 x double>, align 64
-  %s210 = alloca <16 x double>, align 64
-  %s212 = alloca <16 x i64>, align 64
-  %s214 = alloca <16 x i64>, align 64
-  %s216 = alloca <16 x double>, align 64
-  %s293 = alloca <16 x i64>, align 64
-  %s295 = alloca <16 x i64>, align 64
-  %s297 = alloca <16 x double>, align 64
-  %s299 = alloca <16 x double>, align 64
-  %s301 = alloca <16 x double>, align 64
+  %s218 = alloca <16 x double>, align 64
+  %s220 = alloca <16 x i64>, align 64
+  %s222 = alloca <16 x i64>, align 64
+  %s224 = alloca <16 x double>, align 64
+  %s301 = alloca <16 x i64>, align 64
+  %s303 = alloca <16 x i64>, align 64
+  %s305 = alloca <16 x double>, align 64
+  %s307 = alloca <16 x double>, align 64
+  %s309 = alloca <16 x double>, align 64
   br label %begun
 begun:
   store <16 x i64> zeroinitializer, ptr %x67, align 64
@@ -128,6 +129,7 @@ begun:
   store <16 x double> zeroinitializer, ptr %x90, align 64
   store <16 x i64> zeroinitializer, ptr %x116, align 64
   store <16 x i64> zeroinitializer, ptr %x143, align 64
+  store i64 zeroinitializer, ptr %x182, align 64
   %v1 = getelementptr double, ptr %settings, i64 0
   %v2 = load double, ptr %v1
   %v3 = getelementptr double, ptr %settings, i64 1
@@ -312,7 +314,7 @@ after31:
 skip31:
   br label %count139
 count139:
-  %v140 = phi i64 [ 0, %skip31 ], [ %v286, %after283 ]
+  %v140 = phi i64 [ 0, %skip31 ], [ %v294, %after291 ]
   %v141 = icmp slt i64 %v140, %intervals
   br i1 %v141, label %counted139, label %done139
 counted139:
@@ -359,214 +361,225 @@ skip142:
   %v171 = insertelement <16 x double> poison, double %v2, i64 0
   %v172 = shufflevector <16 x double> %v171, <16 x double> poison, <16 x i32> zeroinitializer
   %v173 = fmul contract nsz arcp <16 x double> %v169, %v172
-  %v174 = getelementptr i64, ptr %counts, i64 %v140
-  %v175 = load i64, ptr %v174
-  br label %count176
-count176:
-  %v177 = phi i64 [ 0, %skip142 ], [ %v203, %after198 ]
-  %v178 = icmp slt i64 %v177, %v175
-  br i1 %v178, label %counted176, label %done176
-counted176:
-  %v179 = sitofp i64 %v177 to double
-  %v180 = insertelement <16 x double> poison, double %v179, i64 0
-  %v181 = shufflevector <16 x double> %v180, <16 x double> poison, <16 x i32> zeroinitializer
-  %v182 = fmul contract nsz arcp <16 x double> %v181, %v169
-  %v183 = fadd contract nsz arcp <16 x double> %v170, %v182
-  %v184 = load <16 x double>, ptr %x69, align 64
-  %v185 = insertelement <16 x double> poison, double %v2, i64 0
-  %v186 = shufflevector <16 x double> %v185, <16 x double> poison, <16 x i32> zeroinitializer
-  %v187 = fmul contract nsz arcp <16 x double> %v186, %v183
-  %v188 = fadd contract nsz arcp <16 x double> %v184, %v187
-  %v189 = load <16 x double>, ptr %x75, align 64
-  %v190 = load <16 x double>, ptr %x76, align 64
-  %v191 = fneg contract nsz arcp <16 x double> %v190
-  %v192 = fmul contract nsz arcp <16 x double> %v189, %v191
-  %v193 = load <16 x double>, ptr %x75, align 64
-  %v194 = fmul contract nsz arcp <16 x double> %v173, %v192
-  %v195 = fadd contract nsz arcp <16 x double> %v193, %v194
-  store <16 x double> %v195, ptr %x75, align 64
-  %v196 = and i64 %v177, 255
-  %v197 = icmp eq i64 %v196, 0
-  br i1 %v197, label %then198, label %after198
-then198:
-  %v199 = getelementptr i64, ptr %stop, i64 0
-  %v200 = load volatile i64, ptr %v199
-  %v201 = icmp ne i64 %v200, 0
-  br i1 %v201, label %end, label %on202
-on202:
-  br label %after198
-after198:
-  %v203 = add nsw i64 %v177, 1
-  br label %count176, !llvm.loop !0
-done176:
-  %v204 = load <16 x i1>, ptr %x81, align 64
-  %v206 = bitcast <16 x i1> %v204 to i16
-  %v207 = zext i16 %v206 to i64
-  %v208 = icmp ne i64 %v207, 0
-  br i1 %v208, label %enter205, label %skip205
-enter205:
-  %v209 = load <16 x double>, ptr %x75, align 64
-  store <16 x double> %v209, ptr %s210, align 64
-  %v211 = load <16 x i64>, ptr %x83, align 64
-  store <16 x i64> %v211, ptr %s212, align 64
-  %v213 = load <16 x i64>, ptr %x67, align 64
-  store <16 x i64> %v213, ptr %s214, align 64
-  %v215 = load <16 x double>, ptr %x69, align 64
-  store <16 x double> %v215, ptr %s216, align 64
-  br label %each205
-each205:
-  %v217 = phi i64 [ %v207, %enter205 ], [ %v277, %after230 ]
-  %v218 = call i64 @llvm.cttz.i64(i64 %v217, i1 true)
-  %v219 = getelementptr double, ptr %s210, i64 %v218
-  %v220 = load double, ptr %v219
-  %v221 = fmul contract nsz arcp double %v220, 0x0000000000000000
-  %v222 = fcmp oeq double %v221, 0x0000000000000000
-  %v223 = getelementptr i64, ptr %s212, i64 %v218
-  %v224 = load i64, ptr %v223
-  %v225 = select i1 %v222, i64 %v224, i64 2
-  %v226 = getelementptr i64, ptr %s212, i64 %v218
-  store i64 %v225, ptr %v226
-  %v227 = getelementptr i64, ptr %slots, i64 %v140
-  %v228 = load i64, ptr %v227
-  %v229 = icmp sge i64 %v228, 0
-  br i1 %v229, label %then230, label %after230
-then230:
-  %v231 = getelementptr i64, ptr %s212, i64 %v218
+  store i64 0, ptr %x182, align 64
+  br label %loop174
+loop174:
+  %v175 = getelementptr i64, ptr %counts, i64 %v140
+  %v176 = load i64, ptr %v175
+  %v177 = load i64, ptr %x182, align 64
+  %v178 = sub i64 %v176, %v177
+  %v179 = icmp sle i64 %v178, 0
+  br i1 %v179, label %left174, label %stay180
+stay180:
+  %v181 = getelementptr i64, ptr %stop, i64 0
+  %v182 = load volatile i64, ptr %v181
+  %v183 = icmp ne i64 %v182, 0
+  br i1 %v183, label %end, label %on184
+on184:
+  %v185 = icmp slt i64 %v178, 256
+  %v186 = select i1 %v185, i64 %v178, i64 256
+  br label %count187
+count187:
+  %v188 = phi i64 [ 0, %on184 ], [ %v209, %counted187 ]
+  %v189 = icmp slt i64 %v188, %v186
+  br i1 %v189, label %counted187, label %done187
+counted187:
+  %v190 = load i64, ptr %x182, align 64
+  %v191 = add i64 %v190, %v188
+  %v192 = sitofp i64 %v191 to double
+  %v193 = insertelement <16 x double> poison, double %v192, i64 0
+  %v194 = shufflevector <16 x double> %v193, <16 x double> poison, <16 x i32> zeroinitializer
+  %v195 = fmul contract nsz arcp <16 x double> %v194, %v169
+  %v196 = fadd contract nsz arcp <16 x double> %v170, %v195
+  %v197 = load <16 x double>, ptr %x69, align 64
+  %v198 = insertelement <16 x double> poison, double %v2, i64 0
+  %v199 = shufflevector <16 x double> %v198, <16 x double> poison, <16 x i32> zeroinitializer
+  %v200 = fmul contract nsz arcp <16 x double> %v199, %v196
+  %v201 = fadd contract nsz arcp <16 x double> %v197, %v200
+  %v202 = load <16 x double>, ptr %x75, align 64
+  %v203 = load <16 x double>, ptr %x76, align 64
+  %v204 = fneg contract nsz arcp <16 x double> %v203
+  %v205 = fmul contract nsz arcp <16 x double> %v202, %v204
+  %v206 = load <16 x double>, ptr %x75, align 64
+  %v207 = fmul contract nsz arcp <16 x double> %v173, %v205
+  %v208 = fadd contract nsz arcp <16 x double> %v206, %v207
+  store <16 x double> %v208, ptr %x75, align 64
+  %v209 = add nsw i64 %v188, 1
+  br label %count187, !llvm.loop !0
+done187:
+  %v210 = load i64, ptr %x182, align 64
+  %v211 = add i64 %v210, %v186
+  store i64 %v211, ptr %x182, align 64
+  br label %loop174
+left174:
+  %v212 = load <16 x i1>, ptr %x81, align 64
+  %v214 = bitcast <16 x i1> %v212 to i16
+  %v215 = zext i16 %v214 to i64
+  %v216 = icmp ne i64 %v215, 0
+  br i1 %v216, label %enter213, label %skip213
+enter213:
+  %v217 = load <16 x double>, ptr %x75, align 64
+  store <16 x double> %v217, ptr %s218, align 64
+  %v219 = load <16 x i64>, ptr %x83, align 64
+  store <16 x i64> %v219, ptr %s220, align 64
+  %v221 = load <16 x i64>, ptr %x67, align 64
+  store <16 x i64> %v221, ptr %s222, align 64
+  %v223 = load <16 x double>, ptr %x69, align 64
+  store <16 x double> %v223, ptr %s224, align 64
+  br label %each213
+each213:
+  %v225 = phi i64 [ %v215, %enter213 ], [ %v285, %after238 ]
+  %v226 = call i64 @llvm.cttz.i64(i64 %v225, i1 true)
+  %v227 = getelementptr double, ptr %s218, i64 %v226
+  %v228 = load double, ptr %v227
+  %v229 = fmul contract nsz arcp double %v228, 0x0000000000000000
+  %v230 = fcmp oeq double %v229, 0x0000000000000000
+  %v231 = getelementptr i64, ptr %s220, i64 %v226
   %v232 = load i64, ptr %v231
-  %v233 = icmp eq i64 %v232, 0
-  br i1 %v233, label %then234, label %after234
-then234:
-  %v235 = getelementptr i64, ptr %s214, i64 %v218
+  %v233 = select i1 %v230, i64 %v232, i64 2
+  %v234 = getelementptr i64, ptr %s220, i64 %v226
+  store i64 %v233, ptr %v234
+  %v235 = getelementptr i64, ptr %slots, i64 %v140
   %v236 = load i64, ptr %v235
-  %v237 = add i64 %first, %v236
-  %v238 = mul i64 %v237, %interval_step
-  %v239 = add i64 %v238, %v140
-  %v240 = getelementptr double, ptr %ends, i64 %v239
-  %v241 = load double, ptr %v240
-  %v242 = getelementptr double, ptr %s216, i64 %v218
-  %v243 = load double, ptr %v242
-  %v244 = fmul contract nsz arcp double %v2, %v241
-  %v245 = fadd contract nsz arcp double %v243, %v244
-  %v246 = getelementptr i64, ptr %s214, i64 %v218
-  %v247 = load i64, ptr %v246
-  %v248 = getelementptr i64, ptr %strides, i64 2
-  %v249 = load i64, ptr %v248
-  %v250 = getelementptr i64, ptr %strides, i64 0
-  %v251 = load i64, ptr %v250
-  %v252 = mul i64 %v247, %v251
-  %v253 = getelementptr i64, ptr %strides, i64 1
-  %v254 = load i64, ptr %v253
-  %v255 = mul i64 %v228, %v254
-  %v256 = add i64 %v252, %v255
-  %v257 = getelementptr double, ptr %s210, i64 %v218
-  %v258 = load double, ptr %v257
-  %v259 = getelementptr double, ptr %states, i64 %v256
-  store double %v258, ptr %v259
-  br label %after234
-after234:
-  %v260 = getelementptr i64, ptr %s212, i64 %v218
-  %v261 = load i64, ptr %v260
-  %v262 = icmp ne i64 %v261, 0
-  br i1 %v262, label %then263, label %after263
-then263:
-  %v264 = getelementptr i64, ptr %s214, i64 %v218
-  %v265 = load i64, ptr %v264
-  %v266 = getelementptr i64, ptr %strides, i64 2
-  %v267 = load i64, ptr %v266
-  %v268 = getelementptr i64, ptr %strides, i64 0
+  %v237 = icmp sge i64 %v236, 0
+  br i1 %v237, label %then238, label %after238
+then238:
+  %v239 = getelementptr i64, ptr %s220, i64 %v226
+  %v240 = load i64, ptr %v239
+  %v241 = icmp eq i64 %v240, 0
+  br i1 %v241, label %then242, label %after242
+then242:
+  %v243 = getelementptr i64, ptr %s222, i64 %v226
+  %v244 = load i64, ptr %v243
+  %v245 = add i64 %first, %v244
+  %v246 = mul i64 %v245, %interval_step
+  %v247 = add i64 %v246, %v140
+  %v248 = getelementptr double, ptr %ends, i64 %v247
+  %v249 = load double, ptr %v248
+  %v250 = getelementptr double, ptr %s224, i64 %v226
+  %v251 = load double, ptr %v250
+  %v252 = fmul contract nsz arcp double %v2, %v249
+  %v253 = fadd contract nsz arcp double %v251, %v252
+  %v254 = getelementptr i64, ptr %s222, i64 %v226
+  %v255 = load i64, ptr %v254
+  %v256 = getelementptr i64, ptr %strides, i64 2
+  %v257 = load i64, ptr %v256
+  %v258 = getelementptr i64, ptr %strides, i64 0
+  %v259 = load i64, ptr %v258
+  %v260 = mul i64 %v255, %v259
+  %v261 = getelementptr i64, ptr %strides, i64 1
+  %v262 = load i64, ptr %v261
+  %v263 = mul i64 %v236, %v262
+  %v264 = add i64 %v260, %v263
+  %v265 = getelementptr double, ptr %s218, i64 %v226
+  %v266 = load double, ptr %v265
+  %v267 = getelementptr double, ptr %states, i64 %v264
+  store double %v266, ptr %v267
+  br label %after242
+after242:
+  %v268 = getelementptr i64, ptr %s220, i64 %v226
   %v269 = load i64, ptr %v268
-  %v270 = mul i64 %v265, %v269
-  %v271 = getelementptr i64, ptr %strides, i64 1
-  %v272 = load i64, ptr %v271
-  %v273 = mul i64 %v228, %v272
-  %v274 = add i64 %v270, %v273
-  %v275 = getelementptr double, ptr %states, i64 %v274
-  store double 0x7FF8000000000000, ptr %v275
-  br label %after263
-after263:
-  br label %after230
-after230:
-  %v276 = add i64 %v217, -1
-  %v277 = and i64 %v217, %v276
-  %v278 = icmp eq i64 %v277, 0
-  br i1 %v278, label %after205, label %each205
-after205:
-  %v279 = load <16 x i64>, ptr %s212, align 64
-  store <16 x i64> %v279, ptr %x83, align 64
-  br label %skip205
-skip205:
-  %v280 = getelementptr i64, ptr %slots, i64 %v140
-  %v281 = load i64, ptr %v280
-  %v282 = icmp sge i64 %v281, 0
-  br i1 %v282, label %then283, label %after283
-then283:
-  %v284 = load i64, ptr %x88, align 64
-  %v285 = add i64 %v284, 1
-  store i64 %v285, ptr %x88, align 64
-  br label %after283
-after283:
-  %v286 = add nsw i64 %v140, 1
+  %v270 = icmp ne i64 %v269, 0
+  br i1 %v270, label %then271, label %after271
+then271:
+  %v272 = getelementptr i64, ptr %s222, i64 %v226
+  %v273 = load i64, ptr %v272
+  %v274 = getelementptr i64, ptr %strides, i64 2
+  %v275 = load i64, ptr %v274
+  %v276 = getelementptr i64, ptr %strides, i64 0
+  %v277 = load i64, ptr %v276
+  %v278 = mul i64 %v273, %v277
+  %v279 = getelementptr i64, ptr %strides, i64 1
+  %v280 = load i64, ptr %v279
+  %v281 = mul i64 %v236, %v280
+  %v282 = add i64 %v278, %v281
+  %v283 = getelementptr double, ptr %states, i64 %v282
+  store double 0x7FF8000000000000, ptr %v283
+  br label %after271
+after271:
+  br label %after238
+after238:
+  %v284 = add i64 %v225, -1
+  %v285 = and i64 %v225, %v284
+  %v286 = icmp eq i64 %v285, 0
+  br i1 %v286, label %after213, label %each213
+after213:
+  %v287 = load <16 x i64>, ptr %s220, align 64
+  store <16 x i64> %v287, ptr %x83, align 64
+  br label %skip213
+skip213:
+  %v288 = getelementptr i64, ptr %slots, i64 %v140
+  %v289 = load i64, ptr %v288
+  %v290 = icmp sge i64 %v289, 0
+  br i1 %v290, label %then291, label %after291
+then291:
+  %v292 = load i64, ptr %x88, align 64
+  %v293 = add i64 %v292, 1
+  store i64 %v293, ptr %x88, align 64
+  br label %after291
+after291:
+  %v294 = add nsw i64 %v140, 1
   br label %count139, !llvm.loop !0
 done139:
-  %v287 = load <16 x i1>, ptr %x81, align 64
-  %v289 = bitcast <16 x i1> %v287 to i16
-  %v290 = zext i16 %v289 to i64
-  %v291 = icmp ne i64 %v290, 0
-  br i1 %v291, label %enter288, label %skip288
-enter288:
-  %v292 = load <16 x i64>, ptr %x67, align 64
-  store <16 x i64> %v292, ptr %s293, align 64
-  %v294 = load <16 x i64>, ptr %x83, align 64
-  store <16 x i64> %v294, ptr %s295, align 64
-  %v296 = load <16 x double>, ptr %x71, align 64
-  store <16 x double> %v296, ptr %s297, align 64
-  %v298 = load <16 x double>, ptr %x69, align 64
-  store <16 x double> %v298, ptr %s299, align 64
-  %v300 = load <16 x double>, ptr %x75, align 64
-  store <16 x double> %v300, ptr %s301, align 64
-  br label %each288
-each288:
-  %v302 = phi i64 [ %v290, %enter288 ], [ %v332, %after326 ]
-  %v303 = call i64 @llvm.cttz.i64(i64 %v302, i1 true)
-  %v304 = getelementptr i64, ptr %s293, i64 %v303
-  %v305 = load i64, ptr %v304
-  %v306 = getelementptr i64, ptr %s295, i64 %v303
-  %v307 = load i64, ptr %v306
-  %v308 = getelementptr double, ptr %s297, i64 %v303
-  %v309 = load double, ptr %v308
-  %v310 = getelementptr double, ptr %s299, i64 %v303
-  %v311 = load double, ptr %v310
-  %v312 = fmul contract nsz arcp double %v2, %v309
-  %v313 = fadd contract nsz arcp double %v311, %v312
-  %v314 = load i64, ptr %x88, align 64
-  %v315 = trunc i64 %v307 to i8
-  %v316 = getelementptr i8, ptr %status, i64 %v305
-  store i8 %v315, ptr %v316
-  %v317 = icmp eq i64 %v307, 0
-  %v318 = getelementptr i64, ptr %strides, i64 3
-  %v319 = load i64, ptr %v318
-  %v320 = mul i64 %v305, %v319
-  %v321 = getelementptr i64, ptr %strides, i64 4
-  %v322 = load i64, ptr %v321
-  %v323 = getelementptr i64, ptr %strides, i64 7
-  %v324 = load i64, ptr %v323
-  %v325 = icmp ne i64 %v324, 0
-  br i1 %v325, label %then326, label %after326
-then326:
-  %v327 = getelementptr double, ptr %s301, i64 %v303
-  %v328 = load double, ptr %v327
-  %v329 = select i1 %v317, double %v328, double 0x7FF8000000000000
-  %v330 = getelementptr double, ptr %final, i64 %v320
-  store double %v329, ptr %v330
-  br label %after326
-after326:
-  %v331 = add i64 %v302, -1
-  %v332 = and i64 %v302, %v331
-  %v333 = icmp eq i64 %v332, 0
-  br i1 %v333, label %after288, label %each288
-after288:
-  br label %skip288
-skip288:
+  %v295 = load <16 x i1>, ptr %x81, align 64
+  %v297 = bitcast <16 x i1> %v295 to i16
+  %v298 = zext i16 %v297 to i64
+  %v299 = icmp ne i64 %v298, 0
+  br i1 %v299, label %enter296, label %skip296
+enter296:
+  %v300 = load <16 x i64>, ptr %x67, align 64
+  store <16 x i64> %v300, ptr %s301, align 64
+  %v302 = load <16 x i64>, ptr %x83, align 64
+  store <16 x i64> %v302, ptr %s303, align 64
+  %v304 = load <16 x double>, ptr %x71, align 64
+  store <16 x double> %v304, ptr %s305, align 64
+  %v306 = load <16 x double>, ptr %x69, align 64
+  store <16 x double> %v306, ptr %s307, align 64
+  %v308 = load <16 x double>, ptr %x75, align 64
+  store <16 x double> %v308, ptr %s309, align 64
+  br label %each296
+each296:
+  %v310 = phi i64 [ %v298, %enter296 ], [ %v340, %after334 ]
+  %v311 = call i64 @llvm.cttz.i64(i64 %v310, i1 true)
+  %v312 = getelementptr i64, ptr %s301, i64 %v311
+  %v313 = load i64, ptr %v312
+  %v314 = getelementptr i64, ptr %s303, i64 %v311
+  %v315 = load i64, ptr %v314
+  %v316 = getelementptr double, ptr %s305, i64 %v311
+  %v317 = load double, ptr %v316
+  %v318 = getelementptr double, ptr %s307, i64 %v311
+  %v319 = load double, ptr %v318
+  %v320 = fmul contract nsz arcp double %v2, %v317
+  %v321 = fadd contract nsz arcp double %v319, %v320
+  %v322 = load i64, ptr %x88, align 64
+  %v323 = trunc i64 %v315 to i8
+  %v324 = getelementptr i8, ptr %status, i64 %v313
+  store i8 %v323, ptr %v324
+  %v325 = icmp eq i64 %v315, 0
+  %v326 = getelementptr i64, ptr %strides, i64 3
+  %v327 = load i64, ptr %v326
+  %v328 = mul i64 %v313, %v327
+  %v329 = getelementptr i64, ptr %strides, i64 4
+  %v330 = load i64, ptr %v329
+  %v331 = getelementptr i64, ptr %strides, i64 7
+  %v332 = load i64, ptr %v331
+  %v333 = icmp ne i64 %v332, 0
+  br i1 %v333, label %then334, label %after334
+then334:
+  %v335 = getelementptr double, ptr %s309, i64 %v311
+  %v336 = load double, ptr %v335
+  %v337 = select i1 %v325, double %v336, double 0x7FF8000000000000
+  %v338 = getelementptr double, ptr %final, i64 %v328
+  store double %v337, ptr %v338
+  br label %after334
+after334:
+  %v339 = add i64 %v310, -1
+  %v340 = and i64 %v310, %v339
+  %v341 = icmp eq i64 %v340, 0
+  br i1 %v341, label %after296, label %each296
+after296:
+  br label %skip296
+skip296:
   br label %end
 end:
   ret void

@@ -184,10 +184,11 @@ class Block:
     or several, they come second.
     """
 
-    __slots__ = ("instructions",)
+    __slots__ = ("at_once", "instructions")
 
     def __init__(self) -> None:
         self.instructions: list[tuple[Any, ...]] = []
+        self.at_once = 1  # of a loop
 
 
 @final
@@ -471,13 +472,20 @@ class Code:
         self.add("for_each", condition, block)
 
     @contextlib.contextmanager
-    def count_up(self, name: str, end: Operand) -> Generator[Value]:
-        """A loop over whole numbers from zero; how many is the same in all lanes."""
+    def count_up(self, name: str, end: Operand, at_once: int = 1) -> Generator[Value]:
+        """A loop over whole numbers from zero; how many is the same in all lanes.
+
+        Args:
+            name: of the number.
+            end: the first that is not gone through.
+            at_once: how many turns a compiler for GPUs is to write out, one after the other.
+        """
         index = Value(self, INT, uniform=True)
         index.name = name
         limit = self.value(end, INT)
         assert limit.uniform
         block = Block()
+        block.at_once = at_once
         with self._within(block), self._around(self._loops + 1):
             yield index
         self.add("count_up", index, limit, block)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from emberkeep.ode.kernel.code import Value, Variable
     from emberkeep.ode.kernel.trajectory import Trajectory
 
-LOOKS = 256
+BURST = 256  # steps between two looks whether to stop
+UNROLLED, MOST_UNROLLED_STATES = 4, 4
 
 
 @final
@@ -73,22 +74,34 @@ class Fixed:
         code, own = self._code, self._own
         direction = own.setting("direction")
         signed = code.value(h * direction, REAL)
-        y, new = own.vectors[Y], own.stepper[NEW]
-        with code.count_up("taken", own.argument("counts").get(interval)) as taken:
-            elapsed = begin + code.value(taken, TIME) * h
-            time = code.named("t", self._time(elapsed))
-            own.stepper.take(
-                own.step.operations,
-                lambda node, time=time: time if node == 0 else time + signed * node,
-                signed,
-            )
-            new = own.stepper[NEW]
-            own.layout.each(own.states, lambda i: y.set(i, new.get(i)))
-            if own.step.last:
-                last, first = own.stepper[own.step.last], own.vectors[FIRST]
-                own.layout.each(own.states, lambda i: first.set(i, last.get(i)))
-            with code.when(code.is_multiple(taken, LOOKS)):
-                code.stop(own.argument("stop").get(0).differs(0))
+        done = code.variable("done", INT, 0, uniform=True)
+        with code.loop():
+            left = own.argument("counts").get(interval) - done.get()
+            code.leave(left <= 0)
+            code.stop(own.argument("stop").get(0).differs(0))
+            burst = code.smaller(left, BURST)
+            with code.count_up("turn", burst, self._at_once()) as turn:
+                elapsed = begin + code.value(done.get() + turn, TIME) * h
+                self._step(code.named("t", self._time(elapsed)), signed)
+            done.set(done.get() + burst)
+
+    def _at_once(self) -> int:
+        """How many steps follow one another without a look at the loop, where they are short."""
+        is_short = not self._own.layout.large and self._own.states <= MOST_UNROLLED_STATES
+        return UNROLLED if is_short else 1
+
+    def _step(self, time: Value, signed: Value) -> None:
+        own, y = self._own, self._own.vectors[Y]
+        own.stepper.take(
+            own.step.operations,
+            lambda node: time if node == 0 else time + signed * node,
+            signed,
+        )
+        new = own.stepper[NEW]
+        own.layout.each(own.states, lambda i: y.set(i, new.get(i)))
+        if own.step.last:
+            last, first = own.stepper[own.step.last], own.vectors[FIRST]
+            own.layout.each(own.states, lambda i: first.set(i, last.get(i)))
 
     def _place(self, interval: Value) -> Value:
         """Where a trajectory's numbers of an interval are."""

@@ -6,6 +6,8 @@ import math
 import struct
 from typing import TYPE_CHECKING, final
 
+from emberkeep.ode.kernel.quick import EXP2, LARGEST_POWER, LOG2
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -27,11 +29,6 @@ _VECTORS = {"exp": 1, "log": 1, "sin": 1, "cos": 1, "pow": 2}
 _LETTERS = {128: "b", 256: "d", 512: "e"}
 # What the C library calls by another name.
 _NAMES = {"gamma": "tgamma"}
-
-# The binary logarithm of 1 + x as x times a polynomial, and 2 to the x, for x from 0 to 1: good to
-# some 1e-5, which is plenty for the length of a step.
-_LOG2 = (1.4425449, -0.7181452, 0.4575485, -0.2779045, 0.1225340, -0.0258402, 0.0)
-_EXP2 = (1.0, 0.6930321, 0.2413797, 0.0520323, 0.0135557)
 
 
 def literal_text(value: float, kind: str) -> str:
@@ -214,7 +211,7 @@ def _quick_log2(operand: str, lanes: int, emit: Emit) -> str:
     number = emit(f"bitcast {whole} {rest} to {real}")
     one = _many(literal_text(1.0, "float"), "float", lanes)
     x = emit(f"fsub {real} {number}, {one}")
-    product = _horner(x, _LOG2[:-1], real, lanes, emit)
+    product = _horner(x, LOG2, real, lanes, emit)
     times = emit(f"fmul contract {real} {product}, {x}")
     return emit(f"fadd contract {real} {times}, {exponent}")
 
@@ -228,7 +225,7 @@ def _quick_exp2(operand: str, lanes: int, emit: Emit) -> str:
 
     flags = f"<{lanes} x i1>" if lanes > 1 else "i1"
     bounded = operand
-    for sign, limit in (("olt", 60.0), ("ogt", -60.0)):
+    for sign, limit in (("olt", LARGEST_POWER), ("ogt", -LARGEST_POWER)):
         inside = emit(f"fcmp {sign} {real} {bounded}, {number(limit)}")
         bounded = emit(f"select {flags} {inside}, {real} {bounded}, {real} {number(limit)}")
     shifted = emit(f"fadd {real} {bounded}, {number(127.0)}")
@@ -237,7 +234,7 @@ def _quick_exp2(operand: str, lanes: int, emit: Emit) -> str:
     x = emit(f"fsub {real} {shifted}, {back}")
     power = emit(f"shl {whole} {floor}, {_many('23', 'i32', lanes)}")
     scale = emit(f"bitcast {whole} {power} to {real}")
-    product = _horner(x, _EXP2, real, lanes, emit)
+    product = _horner(x, EXP2, real, lanes, emit)
     return emit(f"fmul {real} {product}, {scale}")
 
 
