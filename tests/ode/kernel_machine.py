@@ -96,7 +96,6 @@ PRELUDE = f"""#include <cmath>
 struct Place {{ long long x; }};
 static Place blockIdx, blockDim, threadIdx;
 static inline float __int_as_float(int i) {{ float x; memcpy(&x, &i, 4); return x; }}
-static inline int __float_as_int(float x) {{ int i; memcpy(&i, &x, 4); return i; }}
 static inline double __longlong_as_double(long long i) {{ double x; memcpy(&x, &i, 8); return x; }}
 """
 TRAILER = """
@@ -106,6 +105,8 @@ extern "C" void place_at(long long index) { blockIdx.x = index; blockDim.x = 1; 
 
 def as_cpp(text):
     """CUDA C++ as a host's compiler reads it."""
+    text = text.replace('asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));', "y = exp2f(x);")
+    text = text.replace("__log2f(", "log2(")
     lines = [line for line in text.splitlines() if "#pragma unroll" not in line]
     return PRELUDE + "\n".join(lines) + TRAILER
 
