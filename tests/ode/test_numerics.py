@@ -228,3 +228,21 @@ def test_single_precision_keeps_time_over_many_steps(keep):
     one = ode.Solver(clock, target="cpu", precision="float32", keep=keep)
     result = one.solve((0, 100), dt=1e-3, dt_max=1e-3, rtol=1e3, atol=1e3)
     assert abs(result.final[0, 0] - np.sin(100)) < 2e-4
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("comparison", ["<", "<=", ">", ">="])
+def test_jumps_cost_no_accuracy_and_few_steps(comparison, precision, solver):
+    """A stage on the far side of a jump would be wrong, or tried again and again."""
+    system = ode.System(
+        f"dx/dt = where(t {comparison} jump, 1, 0)", states={"x": 0.0}, parameters={"jump": 1.0}
+    )
+    jump = np.random.default_rng(5).uniform(2, 15, 400).astype(np.float32)
+    result = solver(system, precision=precision).solve(
+        (0, 20), parameters={"jump": jump}, rtol=1e-5, atol=1e-6, max_steps=20
+    )
+    expected = jump.astype(float) if "<" in comparison else 20 - jump.astype(float)
+    unit = np.finfo(precision).eps
+    np.testing.assert_allclose(
+        result.require_success().final.ravel(), expected, atol=32 * 20 * unit
+    )

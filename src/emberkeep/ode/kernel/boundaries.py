@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from emberkeep.ode.kernel.code import Value, Variable
     from emberkeep.ode.kernel.trajectory import Trajectory
 
-# A jump is where a comparison changes, to within so many units in the last place of the time.
-UNITS = 16 * 2.0**-52
-LEAST = 1e-290  # where time is zero, it has no last place
+# A jump is where a comparison changes, to within so many units in the last place of the time,
+# which equations get in the precision of their numbers.
+UNITS = 16
+LAST_PLACE = {"float32": 2.0**-23, "float64": 2.0**-52}
+LEAST = {"float32": 1e-30, "float64": 1e-290}  # where time is zero, it has no last place
 
 
 @final
@@ -31,6 +33,8 @@ class Boundaries:
 
     def __init__(self, trajectory: Trajectory) -> None:
         self._own, code = trajectory, trajectory.code
+        precision = "float32" if code.is_single else "float64"
+        self._share, self._least = UNITS * LAST_PLACE[precision], LEAST[precision]
         self._code = code
         self._program = trajectory.read.program
         self._found = breakpoints(
@@ -75,7 +79,7 @@ class Boundaries:
 
     def _near(self, elapsed: Value) -> Value:
         size = self._code.call("abs", self._own.start.get()) + elapsed
-        return size * UNITS + LEAST
+        return size * self._share + self._least
 
     def _shorten(self, limit: Variable, elapsed: Value, after: Value) -> None:
         """Take a time if it comes next; not-a-number and infinity never do."""
