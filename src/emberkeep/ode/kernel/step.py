@@ -195,10 +195,10 @@ class Weighted:
 
     def __init__(self, stepper: Stepper, terms: Terms, h: Value) -> None:
         self._zero = stepper.layout.code.value(0.0, REAL)
-        largest = max(range(len(terms)), key=lambda place: abs(terms[place][1]), default=None)
-        if largest is None:
-            self._terms: list[tuple[Vector, float]] = []
+        self._share: Value | None = None
+        if not terms:
             return
+        largest = max(range(len(terms)), key=lambda place: abs(terms[place][1]))
         name, weight = terms[largest]
         self._share = h * weight
         self._first = stepper[name]
@@ -207,7 +207,7 @@ class Weighted:
 
     def __call__(self, index: Operand) -> Value:
         """The sum at a place."""
-        if not hasattr(self, "_share"):
+        if self._share is None:
             return self._zero
         total = self._first.get(index)
         for slopes, weight in self._terms:

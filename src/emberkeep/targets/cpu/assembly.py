@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import llvmlite.binding as llvm
 
-from emberkeep.errors import InvalidKernel
-from emberkeep.targets.cpu.elf import ALLOWED_SYMBOLS
+from emberkeep.targets.cpu.freestanding import require_known_symbols
 from emberkeep.targets.cpu.vector_math import bind_vector_math
 from emberkeep.targets.diagnosis import no_numba
 from emberkeep.telemetry.spans import Category, span
@@ -42,7 +41,7 @@ def assemble(source: PrintedSource, processor: str, features: str) -> bytes:
     for function, its_module in zip(source.functions, compiled, strict=True):
         module.link_in(its_module)
         module.get_function(function.symbol).linkage = llvm.Linkage.internal
-    _require_known_symbols(module, source.name)
+    require_known_symbols(module, source.name)
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=processor,
         features=features,
@@ -75,21 +74,6 @@ def _optimise(module: Any, machine: Any, *, calls_users: bool) -> None:
     options.loop_vectorization = calls_users
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
-
-
-def _require_known_symbols(module: Any, name: str) -> None:
-    unknown = [
-        function.name
-        for function in module.functions
-        if function.is_declaration
-        and not function.name.startswith("llvm.")
-        and function.name not in ALLOWED_SYMBOLS
-    ]
-    if unknown:
-        raise InvalidKernel(
-            f"The kernel {name!r} calls {', '.join(sorted(unknown))}, which the C library's "
-            "mathematics does not have"
-        )
 
 
 def processor_of(level: str) -> tuple[str, str]:
