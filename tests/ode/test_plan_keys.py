@@ -14,7 +14,8 @@ from emberkeep.keys import fingerprint
 from emberkeep.ode.compilation import OWN, Compilation
 from emberkeep.ode.methods import method
 from emberkeep.ode.methods.tableau import Tableau
-from emberkeep.ode.plan import OUTPUTS, Plan, make_plan
+from emberkeep.ode.outputs import OUTPUTS
+from emberkeep.ode.plan import Plan, make_plan
 from emberkeep.startup_records import as_dict, replace
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.cuda.target import CudaTarget

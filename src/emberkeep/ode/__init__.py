@@ -7,14 +7,16 @@ if TYPE_CHECKING:
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.result import Result
     from emberkeep.ode.solver import Solver, solve
+    from emberkeep.ode.summary import Summary
     from emberkeep.ode.system.system import System
 
-__all__ = ["Controller", "Result", "Solver", "System", "Tableau", "solve", "solve_ivp"]
+__all__ = ["Controller", "Result", "Solver", "Summary", "System", "Tableau", "solve", "solve_ivp"]
 
 _HOMES = {
     "Controller": "control.controller",
     "Result": "result",
     "Solver": "solver",
+    "Summary": "summary",
     "System": "system.system",
     "Tableau": "methods.tableau",
     "solve": "solver",

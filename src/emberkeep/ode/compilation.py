@@ -19,8 +19,10 @@ OWN = (
     "emberkeep.ode.compilation",
     "emberkeep.ode.control",
     "emberkeep.ode.methods",
+    "emberkeep.ode.outputs",
     "emberkeep.ode.plan",
     "emberkeep.ode.status",
+    "emberkeep.ode.summary",
     "emberkeep.ode.system",
 )
 
@@ -46,6 +48,10 @@ class Compilation:
         """Every field of what is compiled, taken apart: that is the key's first half."""
         return {
             **as_dict(compiled(self.plan)),
+            "outputs": tuple(
+                output if isinstance(output, str) else as_dict(output)
+                for output in compiled(self.plan).outputs
+            ),
             "system": self.plan.system.ingredients(),
             "tableau": as_dict(self.plan.tableau),
         }

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from emberkeep.errors import InvalidPlan
 from emberkeep.ode.methods import chosen
+from emberkeep.ode.outputs import is_sampled, listed, ordered
 from emberkeep.startup_records import final, frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
     from emberkeep.ode.methods.tableau import Tableau
+    from emberkeep.ode.summary import Summary
     from emberkeep.ode.system.system import System
 
-SUMMARY_NAMES = ("mean", "std", "rms", "min", "max", "max_abs")  # of values at times to save
-OUTPUTS = ("states", "final", "steps", *SUMMARY_NAMES)
-SAMPLED = frozenset({"states", *SUMMARY_NAMES})  # they need times to save
 CHOSEN, FIXED = "chosen", "fixed"  # steps: by the error, or of one length
 PRECISIONS = {
     "float64": "float64",
@@ -44,7 +42,7 @@ class Plan:
     system: System
     tableau: Tableau
     stepping: str
-    outputs: tuple[str, ...]
+    outputs: tuple[str | Summary, ...]
     precision: str
 
     @property
@@ -55,25 +53,14 @@ class Plan:
     @property
     def is_sampled(self) -> bool:
         """Whether values are wanted at times to save."""
-        return not SAMPLED.isdisjoint(self.outputs)
-
-
-def listed_outputs(outputs: Iterable[str]) -> tuple[str, ...]:
-    """Outputs as a tuple; one alone may be given as text."""
-    listed: Any = (outputs,) if isinstance(outputs, str) else outputs
-    if isinstance(listed, list | tuple | set | frozenset) and all(
-        isinstance(name, str)
-        for name in listed  # pyright: ignore[reportUnknownVariableType]
-    ):
-        return (*listed,)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    raise InvalidPlan(f"outputs={outputs!r} must be names; expected any of {', '.join(OUTPUTS)}")
+        return any(map(is_sampled, self.outputs))
 
 
 def make_plan(
     system: System,
     *,
     method_name: str | Tableau,
-    outputs: Iterable[str] | None,
+    outputs: Iterable[str | Summary] | None,
     precision: str,
     saves: bool,
     stepping: str | None = None,
@@ -100,23 +87,22 @@ def make_plan(
         raise InvalidPlan(f"precision={precision!r} is not known; expected 'float64' or 'float32'")
     if outputs is None:
         outputs = ("states",) if saves else ("final",)
-    wanted = set(listed_outputs(outputs))
-    unknown = wanted - set(OUTPUTS)
-    if unknown or not wanted:
-        raise InvalidPlan(
-            f"outputs={sorted(wanted)!r} is not known; expected any of {', '.join(OUTPUTS)}"
-        )
-    sampled = wanted & SAMPLED
+    wanted = ordered(listed(outputs))
+    sampled = [output for output in wanted if is_sampled(output)]
     if saves != bool(sampled):
+        first = sampled and (sampled[0] if isinstance(sampled[0], str) else sampled[0].name)
         raise InvalidPlan(
-            f"outputs contains {min(sampled)!r}, and there are no times to save it at. Pass "
-            "save_at=…"
+            f"outputs contains {first!r}, and there are no times to save it at. Pass save_at=…"
             if sampled
             else "save_at was passed, and outputs does not contain 'states', nor a summary such as "
             "'mean'. Add one, or leave out save_at"
         )
-    ordered = tuple(output for output in OUTPUTS if output in wanted)
-    return Plan(system, tableau, stepping, ordered, known)
+    if stepping == FIXED and "step_times" in wanted:
+        raise InvalidPlan(
+            f"outputs contains 'step_times', and the steps of {tableau.name} have a fixed length "
+            "here: they end every dt. Leave it out, or choose an adaptive method"
+        )
+    return Plan(system, tableau, stepping, wanted, known)
 
 
 def compiled(plan: Plan) -> Plan:
@@ -128,5 +114,5 @@ def compiled(plan: Plan) -> Plan:
     """
     saves = "states" in plan.outputs or not (plan.is_adaptive or plan.is_sampled)
     outputs = ("states", "final") if saves else ("final",)
-    more = [name for name in plan.outputs if name not in ("states", "final")]
+    more = [output for output in plan.outputs if output not in ("states", "final")]
     return replace(plan, {"outputs": (*outputs, *more)})

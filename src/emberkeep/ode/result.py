@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.ode.errors import SolveFailed, SolveWarning
+from emberkeep.ode.outputs import SUMMARIES
 from emberkeep.ode.status import MEANINGS, REMEDIES, SUCCESS
 from emberkeep.startup_records import final, frozen
 
@@ -16,6 +17,22 @@ if TYPE_CHECKING:
     from emberkeep.ode.batch import Batch
 
     Values = np.ndarray[Any, Any]
+
+
+@final
+@frozen
+class Peaks:
+    """Peaks or troughs of one state or observable among its values at the times to save.
+
+    Attributes:
+        times: by trajectory: when the first ones were; NaN behind the last.
+        values: how high they were.
+        counts: how many there were, also where that is more than there was room for.
+    """
+
+    times: Values
+    values: Values
+    counts: Values
 
 
 @final
@@ -40,7 +57,12 @@ class Result:
         observable_names: in the order of the last axis of what follows.
         observables: by trajectory, time and observable; None where states are.
         final_observables: by trajectory and observable, at the end; None where final states are.
-        summaries: by name, such as ``"mean"``: by trajectory, and state or observable.
+        summaries: by name, such as ``"mean"``: by trajectory, then by window where there are any,
+            then by state or observable, or by part of what a summary of the user's own gives.
+        windows: edges of the windows that summaries are of; a row for each trajectory where they
+            have spans of their own; None for one window of all times.
+        records: by name: what there is room for a number of, such as ``"step_times"``; NaN behind
+            the last. See `peaks` and `troughs`.
     """
 
     name: str
@@ -56,6 +78,8 @@ class Result:
     observables: Values | None = None
     final_observables: Values | None = None
     summaries: Mapping[str, Values] = {}
+    windows: Values | None = None
+    records: Mapping[str, Values] = {}
 
     def __getitem__(self, state: str) -> Values:
         """A state or observable: by trajectory and time, or at the end where none were saved.
@@ -72,15 +96,52 @@ class Result:
         return self._named(name, self.final, self.final_observables)
 
     def summary(self, kind: str, name: str) -> Values:
-        """One summary of a state or observable, such as ``summary("mean", "x")``, by trajectory."""
+        """One summary of a state or observable, such as ``summary("mean", "x")``, by trajectory.
+
+        Where there are windows, they are the second axis. One of the user's own is no state's:
+        ``result.summaries["its name"]``.
+        """
         if kind not in self.summaries:
             raise KeyError(
                 f"{kind!r} is no summary that was asked for; there are "
                 f"{', '.join(self.summaries) or 'none'}. Pass outputs=[{kind!r}], and save_at= for "
                 "the times whose values it is of"
             )
+        if kind not in SUMMARIES:
+            raise KeyError(
+                f"{kind!r} is of no single state: result.summaries[{kind!r}] is all of it"
+            )
         values, states = self.summaries[kind], len(self.state_names)
         return self._named(name, values[..., :states], values[..., states:])
+
+    @property
+    def step_times(self) -> Values:
+        """By trajectory: when its first steps ended; ``"step_times"`` is among the outputs."""
+        return self._record("step_times")
+
+    def peaks(self, name: str) -> Peaks:
+        """The peaks of a state or observable; ``"peaks"`` is among the outputs."""
+        return self._peaks("peaks", name)
+
+    def troughs(self, name: str) -> Peaks:
+        """The troughs of a state or observable; ``"troughs"`` is among the outputs."""
+        return self._peaks("troughs", name)
+
+    def _peaks(self, kind: str, name: str) -> Peaks:
+        self._record(kind)
+        names = self.keys()
+        if name not in names:
+            raise KeyError(f"{name!r} is no state or observable; there are {', '.join(names)}")
+        place = names.index(name)
+        values, times, counts = (
+            self.records[kind + part][:, place] for part in ("", "_times", "_counts")
+        )
+        return Peaks(times, values, counts)
+
+    def _record(self, kind: str) -> Values:
+        if kind not in self.records:
+            raise KeyError(f"There are no {kind} in this result: pass outputs=[{kind!r}]")
+        return self.records[kind]
 
     def _named(self, name: str, states: Values, observables: Values | None) -> Values:
         if name in self.state_names:

@@ -11,12 +11,14 @@ from emberkeep.keep.default import default_keep
 from emberkeep.ode.batch import VERBATIM, make_batch
 from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.control.presets import controller as chosen_controller
-from emberkeep.ode.plan import CHOSEN, FIXED, SAMPLED, listed_outputs, make_plan
-from emberkeep.ode.result import Result
+from emberkeep.ode.outputs import is_sampled, listed
+from emberkeep.ode.plan import CHOSEN, FIXED, make_plan
 from emberkeep.ode.running.job import Job
+from emberkeep.ode.running.results import result_of
 from emberkeep.ode.system.system import System
 from emberkeep.ode.times import make_times, require_room
 from emberkeep.ode.tolerances import ATOL, MAX_STEPS, RTOL, Numbers, kernel_numbers
+from emberkeep.ode.windows import make_windows
 from emberkeep.startup_records import final
 from emberkeep.targets.kernel_lookup import fetch
 
@@ -30,11 +32,14 @@ if TYPE_CHECKING:
     from emberkeep.ode.control.controller import Controller
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.plan import Plan
+    from emberkeep.ode.result import Result
     from emberkeep.ode.running.job import Outcome, Runner
+    from emberkeep.ode.summary import Summary
     from emberkeep.targets.declaration import Declared
     from emberkeep.targets.protocol import Target
 
 
+MOST_RECORDS = 100
 BUILT_AHEAD = ("states", "final")  # what most solves ask for
 
 
@@ -86,18 +91,18 @@ class Solver:
     def plan(
         self,
         *,
-        outputs: Iterable[str] | None = None,
+        outputs: Iterable[str | Summary] | None = None,
         saves: bool | None = None,
         stepping: str | None = None,
     ) -> Plan:
         """What is compiled for these outputs."""
-        listed = None if outputs is None else listed_outputs(outputs)
+        wanted = None if outputs is None else listed(outputs)
         if saves is None:
-            saves = listed is not None and not SAMPLED.isdisjoint(listed)
+            saves = wanted is not None and any(map(is_sampled, wanted))
         return make_plan(
             self.system,
             method_name=self.method,
-            outputs=listed,
+            outputs=wanted,
             precision=self.precision,
             saves=saves,
             stepping=stepping,
@@ -105,7 +110,7 @@ class Solver:
 
     def build(
         self,
-        outputs: Iterable[str] = ("final",),
+        outputs: Iterable[str | Summary] = ("final",),
         *,
         target: Target | None = None,
         keep: Keep | None = None,
@@ -130,7 +135,7 @@ class Solver:
 
             yield Declared(self.system.name, output, lambda: self.target, build)
 
-    def source(self, outputs: Iterable[str] = ("final",)) -> str:
+    def source(self, outputs: Iterable[str | Summary] = ("final",)) -> str:
         """The code that is generated, for reading."""
         return Compilation(self.plan(outputs=outputs)).source(self.target).text
 
@@ -142,7 +147,8 @@ class Solver:
         initial: Mapping[str, Any] | None = None,
         grid: str = VERBATIM,
         save_at: Any = None,
-        outputs: Iterable[str] | None = None,
+        windows: Any = None,
+        outputs: Iterable[str | Summary] | None = None,
         rtol: float = RTOL,
         atol: Any = ATOL,
         dt: float | None = None,
@@ -151,6 +157,7 @@ class Solver:
         max_steps: int = MAX_STEPS,
         controller: str | Controller | None = None,
         safety: float | None = None,
+        most_records: int = MOST_RECORDS,
         progress: bool = False,
     ) -> Result:
         """Integrate a batch of trajectories. No number that is passed here is compiled in.
@@ -164,8 +171,11 @@ class Solver:
                 with each, the last one varying fastest.
             save_at: times to save states at, a row of them for each trajectory, or an interval
                 between them.
-            outputs: any of ``"states"`` (at those times) and ``"final"``; by default the states
-                where there are times, else the final ones.
+            windows: of time, which summaries are of: a length, or a list of edges; the whole span
+                where None.
+            outputs: what comes out, such as ``"states"`` (at those times), ``"final"``, ``"mean"``,
+                or an `ode.Summary`; by default the states where there are times, else the final
+                ones.
             rtol: tolerated error of a step relative to a state.
             atol: tolerated error where a state is small: one for all, or by state.
             dt: the length of fixed steps (no step is longer; each time to save is hit exactly), or
@@ -176,6 +186,8 @@ class Solver:
             controller: how the next step is chosen: a name such as ``"pi"``, ``"i"``, ``"pid"``,
                 ``"gustafsson"``, or an `ode.Controller`; ``"fixed"`` for steps of one length.
             safety: how much shorter a step is than the errors say, in place of the controller's.
+            most_records: for how many peaks, troughs or steps of a trajectory there is room, where
+                these are among the outputs.
             progress: draw how many trajectories have ended.
 
         Raises:
@@ -188,28 +200,20 @@ class Solver:
         batch = make_batch(self.system, parameters, initial, grid, times.runs)
         numbers = Numbers(rtol, atol, dt, dt_min, dt_max, max_steps, steering)
         settings, atol = kernel_numbers(plan, times, numbers)
-        job = Job(plan, batch, times, settings, atol, dt, int(max_steps))
+        job = Job(
+            plan,
+            batch,
+            times,
+            settings,
+            atol,
+            dt,
+            int(max_steps),
+            make_windows(windows, times),
+            _require_records(most_records),
+        )
         require_room(job.size_bytes(), f"The results of {batch.runs:,} trajectories")
         outcome = self._run(job, progress=progress)
-        states, observables = len(self.system.states), self.system.observables
-        results = dict(outcome.results)
-        saved, ended = results.pop("states", None), results.pop("final", None)
-        saved_at = np.empty(0) if times.saves is None else times.saves
-        return Result(
-            self.system.name,
-            saved_at,
-            None if saved is None else saved[..., :states],
-            None if ended is None else ended[..., :states],
-            outcome.status,
-            tuple(self.system.states),
-            batch,
-            times.shared,
-            results.pop("steps", None),
-            observables,
-            None if saved is None or not observables else saved[..., states:],
-            None if ended is None or not observables else ended[..., states:],
-            results,
-        ).warn_of_failures()
+        return result_of(job, outcome).warn_of_failures()
 
     def _run(self, job: Job, *, progress: bool) -> Outcome:
         runner = self._runner
@@ -233,7 +237,8 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     method: str | Tableau = "tsit5",
     grid: str = VERBATIM,
     save_at: Any = None,
-    outputs: Iterable[str] | None = None,
+    windows: Any = None,
+    outputs: Iterable[str | Summary] | None = None,
     rtol: float = RTOL,
     atol: Any = ATOL,
     dt: float | None = None,
@@ -242,6 +247,7 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     max_steps: int = MAX_STEPS,
     controller: str | Controller | None = None,
     safety: float | None = None,
+    most_records: int = MOST_RECORDS,
     target: str | Target = "auto",
     precision: str = "float64",
     keep: Keep | None = None,
@@ -258,6 +264,7 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
         initial=initial,
         grid=grid,
         save_at=save_at,
+        windows=windows,
         outputs=outputs,
         rtol=rtol,
         atol=atol,
@@ -267,6 +274,7 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
         max_steps=max_steps,
         controller=controller,
         safety=safety,
+        most_records=most_records,
         progress=progress,
     )
 
@@ -282,6 +290,12 @@ def _solver(
     return Solver(
         system, method=method, precision=precision, target=target, keep=keep, threads=threads
     )
+
+
+def _require_records(given: Any) -> int:
+    if isinstance(given, int | np.integer) and 1 <= int(given) < 1 << 40:  # pyright: ignore[reportUnknownArgumentType]
+        return int(given)  # pyright: ignore[reportUnknownArgumentType]
+    raise InvalidPlan(f"most_records={given!r} must be a whole number, at least 1")
 
 
 def _require_system(given: Any) -> System:

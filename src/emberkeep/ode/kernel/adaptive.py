@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emberkeep.ode.kernel.code import Operand, Value
+    from emberkeep.ode.kernel.outputs.outputs import Outputs
     from emberkeep.ode.kernel.step import Clock
     from emberkeep.ode.kernel.trajectory import Trajectory
     from emberkeep.ode.kernel.vectors import Vector
@@ -37,10 +38,11 @@ class Adaptive:
 
     Args:
         trajectory: what all loops have in common.
+        outputs: what comes out.
     """
 
-    def __init__(self, trajectory: Trajectory) -> None:
-        self._own = trajectory
+    def __init__(self, trajectory: Trajectory, outputs: Outputs) -> None:
+        self._own, self._outputs = trajectory, outputs
         code = self._code = trajectory.code
         self._elapsed = code.variable("elapsed", TIME)
         self._size = code.variable("size", REAL)
@@ -51,7 +53,6 @@ class Adaptive:
         self._fresh = code.variable("fresh", BOOL)
         self._saved = code.variable("saved", INT) if trajectory.samples else None
         self._due = code.variable("due", TIME) if trajectory.samples else None
-        self._taken = code.variable("taken", INT) if trajectory.counts else None
         has_boundaries = Boundaries.there_are(trajectory)
         self._boundaries = Boundaries(trajectory) if has_boundaries else None
         self._controller = Controller(code, trajectory.setting)
@@ -112,6 +113,10 @@ class Adaptive:
                     self._take()
         if own.layout.large:
             self._start_large()
+        if self._due is not None:
+            is_due = self._fresh.get() & (self._due.get() <= 0)
+            with code.when(code.any(is_due)):
+                self._sample(is_due, own.vectors[Y], own.start.get())
 
     def _outcome(self) -> Value:
         """How a trajectory stands; of a lane without one, that it has ended."""
@@ -137,13 +142,8 @@ class Adaptive:
         code, own = self._code, self._own
         run = own.run.get()
         with code.when(run >= 0):
-            if self._saved is not None:
-                own.save_nothing(run, self._saved.get())
-            count = None if self._saved is None else self._saved.get()
-            own.end(run, outcome, self._time(own.span.get()), count)
-            if self._taken is not None:
-                attempts = self._attempts.get() - self._started.get()
-                own.count(run, self._taken.get(), attempts - self._taken.get())
+            saved = None if self._saved is None else self._saved.get()
+            self._outputs.end(outcome, saved, self._attempts.get() - self._started.get())
             self._running.set(self._running.get() - 1)
             own.run.set(-1)
         # An empty lane goes along, takes no steps, and needs no attention.
@@ -164,16 +164,15 @@ class Adaptive:
         self._waiting.set(run + 1)
         self._running.set(self._running.get() + 1)
         own.take(run)
+        self._outputs.begin()
         self._elapsed.set(0.0)
         self._square.set(0.0)
-        if self._taken is not None:
-            self._taken.set(0)
         attempts = self._attempts.get()
         self._started.set(attempts)
         deadline = attempts + own.argument("most_attempts").get()
         self._deadline.set(code.smaller(self._deadline.get(), deadline))
         if self._saved is not None and self._due is not None:
-            self._saved.set(own.save_start(run))
+            self._saved.set(0)
             self._due.set(own.due(self._saved.get()))
         self._set_out()
 
@@ -210,7 +209,7 @@ class Adaptive:
         if not own.step.begins:
             first = own.vectors[FIRST]
             own.layout.each(own.states, lambda i: first.set(i, chosen(slopes.get(i), first.get(i))))
-        least = self._smallest(self._time(self._elapsed.get()))
+        least = self._smallest(own.time(self._elapsed.get()))
         size = code.larger(self._first_step(slopes, probe, bent), least)
         self._size.set(chosen(size, self._size.get()))
         self._least.set(chosen(least, self._least.get()))
@@ -271,7 +270,7 @@ class Adaptive:
         remaining = code.named("remaining", span - elapsed)
         is_last = code.value(size, TIME) >= remaining
         h = code.named("h", code.where(is_last, code.value(remaining, REAL), size))
-        time = code.named("t", self._time(elapsed))
+        time = code.named("t", own.time(elapsed))
         signed = code.named("signed_h", h * own.real_setting("direction"))
         clock = self._clock(elapsed, h, time, signed)
         own.stepper.take(own.step.operations, clock, signed)
@@ -283,8 +282,7 @@ class Adaptive:
         if self._saved is not None:
             self._save(accepted, reached, elapsed, clock, signed, h)
         own.accept(accepted)
-        if self._taken is not None:
-            self._taken.set(self._taken.get() + code.value(accepted, INT))
+        self._outputs.accept(accepted, reached, 1)
         reached = code.where(accepted, reached, elapsed)
         self._elapsed.set(reached)
         factor = self._controller.factor(square, accepted)
@@ -294,7 +292,7 @@ class Adaptive:
 
     def _renew_least(self) -> None:
         """The shortest step there can be by now; now and then is often enough."""
-        self._least.set(self._smallest(self._time(self._elapsed.get())))
+        self._least.set(self._smallest(self._own.time(self._elapsed.get())))
 
     def _limit(self) -> Value:
         """Elapsed time that no step goes beyond."""
@@ -314,11 +312,7 @@ class Adaptive:
         """When so much has elapsed, on this side of jumps."""
         if self._boundaries is not None:
             elapsed = self._boundaries.within(elapsed)
-        return self._time(elapsed)
-
-    def _time(self, elapsed: Value) -> Value:
-        """When so much has elapsed."""
-        return self._own.start.get() + self._own.setting("direction") * elapsed
+        return self._own.time(elapsed)
 
     def _save(
         self, accepted: Value, reached: Value, before: Value, clock: Clock, signed: Value, h: Value
@@ -335,11 +329,15 @@ class Adaptive:
                 code.leave(~code.any(is_due))
                 theta = code.value(wanted - before, REAL) / h
                 values = own.values_within(theta, signed, wanted < reached)
-                observed = own.observe(values, self._time(wanted))
-                for held in own.summaries:
-                    held.fold(values, observed, self._saved.get() + 1, is_due)
-                with code.for_each(is_due):
-                    run, saved = own.run.get(), self._saved.get()
-                    own.save(run, saved, values, observed)
-                    self._saved.set(saved + 1)
-                    self._due.set(own.due(saved + 1))
+                self._sample(is_due, values, own.time(wanted))
+
+    def _sample(self, is_due: Value, values: Vector, time: Value) -> None:
+        """Give values to what comes out, in lanes where they are at a time to save."""
+        code, own = self._code, self._own
+        assert self._due is not None
+        assert self._saved is not None
+        sample = self._outputs.sample(values, time, self._saved.get(), is_due)
+        with code.for_each(is_due):
+            self._outputs.store(sample)
+            self._saved.set(self._saved.get() + 1)
+            self._due.set(own.due(self._saved.get()))

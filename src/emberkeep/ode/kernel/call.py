@@ -5,13 +5,14 @@ The kernel's code, the packing of a call and both runners follow from this list.
 
 from __future__ import annotations
 
+from emberkeep.ode.outputs import DOUBLE, INT, REAL, RECORD, WINDOW, filled_by
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emberkeep.ode.plan import Plan
 
-REAL, DOUBLE, INT, BYTE = "real", "float64", "int64", "int8"
+BYTE = "int8"
 
 # Of `settings`, by place.
 SETTINGS = (
@@ -32,17 +33,17 @@ SETTINGS = (
 )
 
 
-# Of `strides`, by place: how far apart numbers of results lie.
-STRIDES = (
-    "run of states",
-    "time of states",
-    "column of states",
-    "run of columns",  # of what has a number for each column: final values and summaries
-    "column of columns",
-    "run of counts",  # of steps
-    "kind of counts",
-    "final is wanted",  # 0 where there is no room for final values
-)
+def stride_places(plan: Plan) -> dict[str, int]:
+    """Where each result's strides begin among all `strides`: between trajectories, then by axis.
+
+    The first of all is no stride: it is zero where there is no room for final values.
+    """
+    places: dict[str, int] = {}
+    place = 1
+    for array in filled_by(plan.outputs):
+        places[array.name] = place
+        place += 1 + len(array.axes)
+    return places
 
 
 @final
@@ -54,7 +55,6 @@ class Passed:
         name: what it is called.
         kind: of its numbers; ``"real"`` is the precision of the plan.
         is_array: whether it is an array of them.
-        size: of a result, what it has one number for.
     """
 
     name: str
@@ -81,15 +81,27 @@ def arguments(plan: Plan) -> tuple[Passed, ...]:
         Passed("atol", REAL),
         Passed("most_attempts", INT, is_array=False),
         Passed("stop", INT),  # not zero: return
-        Passed("strides", INT),  # of results: see `STRIDES`
+        Passed("strides", INT),  # of results: see `stride_places`
         Passed("status", BYTE),
     ]
-    if adaptive and plan.is_sampled:
+    sampled = plan.is_sampled
+    if sampled:
+        listed.append(Passed("save_count", INT, is_array=False))
+    if adaptive and sampled:
         listed += [
             Passed("save_times", DOUBLE),  # elapsed since the start, then infinity
-            Passed("save_count", INT, is_array=False),
             Passed("save_step", INT, is_array=False),
         ]
+    results = filled_by(plan.outputs)
+    if any(WINDOW in array.axes for array in results):
+        listed += [
+            # How many times to save are before the first window, and up to the end of each.
+            Passed("window_ends", INT),
+            Passed("window_count", INT, is_array=False),
+            Passed("window_step", INT, is_array=False),
+        ]
+    if any(RECORD in array.axes for array in results):
+        listed.append(Passed("most_records", INT, is_array=False))
     if not adaptive:
         listed += [
             Passed("counts", INT),  # steps of an interval
@@ -100,5 +112,5 @@ def arguments(plan: Plan) -> tuple[Passed, ...]:
             Passed("intervals", INT, is_array=False),
             Passed("interval_step", INT, is_array=False),
         ]
-    listed += [Passed(name, INT if name == "steps" else REAL) for name in plan.outputs]
+    listed += [Passed(array.name, array.kind) for array in results]
     return tuple(listed)

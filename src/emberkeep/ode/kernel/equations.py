@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, final
 from emberkeep.ode.kernel.code import REAL, Code, Value
 from emberkeep.ode.kernel.user_functions import symbols_of
 from emberkeep.ode.kernel.vectors import Layout, Vector
+from emberkeep.ode.system.derivatives import jacobian
+from emberkeep.ode.system.equations import TIME as TIME_NAME
 from emberkeep.ode.system.program import External
 
 if TYPE_CHECKING:
@@ -128,6 +130,27 @@ class Equations:
         wanted = [self._read.definitions[name] for name in self._system.observables]
         return self._values(wanted, at, inputs, time) if wanted else []
 
+    def rates(self, at: Vector, inputs: Vector, time: Value) -> list[Value]:
+        """The derivatives of all observables along a trajectory.
+
+        Raises:
+            InvalidSystem: one goes by way of a function that is not followed.
+        """
+        wanted = [self._read.definitions[name] for name in self._system.observables]
+        if not wanted:
+            return []
+        read, program, states = self._read, self._read.program, (*self._system.states,)
+        slopes = jacobian(program, wanted, [TIME_NAME, *states])
+        found: list[int] = []
+        for row in range(len(wanted)):
+            rate = slopes.get((row, 0), program.number(0.0))
+            for column, slope in enumerate(read.derivatives, 1):
+                partial = slopes.get((row, column))
+                if partial is not None:
+                    rate = program.arithmetic("+", rate, program.arithmetic("*", partial, slope))
+            found.append(rate)
+        return self._values(found, at, inputs, time)
+
     def _make(self) -> Function:
         code = self._layout.code
         names = ("y", "p", "slope", "when")
@@ -149,12 +172,7 @@ class Equations:
         self, wanted: Sequence[int], at: Vector, inputs: Vector, time: Value
     ) -> list[Value]:
         program = self._read.program
-        needed = program.needed(wanted)
-        used = {
-            str(rest[0])
-            for operation, *rest in (program.instructions[number] for number in needed)
-            if operation == "name"
-        }
+        used = program.names(wanted)
         code = self._layout.code
         names = {"t": code.value(time, REAL)} if "t" in used else {}
         for vector, all_names in ((at, (*self._system.states,)), (inputs, self._inputs)):

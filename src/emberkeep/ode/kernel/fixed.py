@@ -13,6 +13,7 @@ from emberkeep.ode.kernel.step import FIRST, NEW, Y
 
 if TYPE_CHECKING:
     from emberkeep.ode.kernel.code import Value, Variable
+    from emberkeep.ode.kernel.outputs.outputs import Outputs
     from emberkeep.ode.kernel.trajectory import Trajectory
 
 BURST = 256  # steps between two looks whether to stop
@@ -25,10 +26,13 @@ class Fixed:
 
     Args:
         trajectory: what all loops have in common.
+        outputs: what comes out.
     """
 
-    def __init__(self, trajectory: Trajectory) -> None:
-        self._own, self._code = trajectory, trajectory.code
+    def __init__(self, trajectory: Trajectory, outputs: Outputs) -> None:
+        self._own, self._outputs, code = trajectory, outputs, trajectory.code
+        self._code = code
+        self._saved = code.variable("saved", INT) if trajectory.samples else None
 
     def write(self) -> None:
         """All of it: a block of as many trajectories as there are lanes."""
@@ -37,15 +41,18 @@ class Fixed:
         next_one = code.variable("next", INT, code.begin, uniform=True)
         outcome = code.variable("outcome", INT, status.SUCCESS)
         h = code.variable("h", TIME)
-        taken = code.variable("taken", INT, 0, uniform=True)
-        sampled = code.variable("sampled", INT, 0, uniform=True)
+        taken = code.variable("attempts", INT, 0, uniform=True)
         begin = code.variable("interval_begin", TIME)
+        end = code.variable("interval_end", TIME) if own.samples else None
+        if self._saved is not None:
+            self._saved.set(0)
         with code.for_each(code.value(True, BOOL)):  # noqa: FBT003 - a literal
             # Lanes that are left over do the same as the last one, and write nothing.
             is_here = next_one.get() < code.end
             self._here.set(is_here)
             run = code.smaller(next_one.get(), code.end - 1)
             own.take(run)
+            self._outputs.begin()
             next_one.set(next_one.get() + 1)
         if not own.step.begins:
             self._begin_slopes()
@@ -54,17 +61,20 @@ class Fixed:
                 place = self._place(interval)
                 h.set(own.argument("sizes").get(place))
                 begin.set(own.argument("begins").get(place))
+                if end is not None:
+                    end.set(own.argument("ends").get(place))
             self._interval(interval, h.get(), begin.get())
-            with code.for_each(self._here.get()):
-                self._save(interval, outcome)
-            if own.counts:
-                taken.set(taken.get() + own.argument("counts").get(interval))
-            with code.when(own.argument("slots").get(interval) >= 0):
-                sampled.set(sampled.get() + 1)
+            self._judge(outcome)
+            count = own.argument("counts").get(interval)
+            taken.set(taken.get() + count)
+            reached = begin.get() + code.value(count, TIME) * h.get()
+            self._outputs.accept(self._here.get(), reached, count)
+            if end is not None:
+                with code.when(own.argument("slots").get(interval) >= 0):
+                    self._sample(own.time(end.get()), outcome.get().equals(status.SUCCESS))
         with code.for_each(self._here.get()):
-            own.end(own.run.get(), outcome.get(), self._time(own.span.get()), sampled.get())
-            if own.counts:
-                own.count(own.run.get(), taken.get(), code.value(0, INT))
+            saved = None if self._saved is None else self._saved.get()
+            self._outputs.end(outcome.get(), saved, taken.get())
 
     def _begin_slopes(self) -> None:
         own = self._own
@@ -82,7 +92,7 @@ class Fixed:
             burst = code.smaller(left, BURST)
             with code.count_up("turn", burst, self._at_once()) as turn:
                 elapsed = begin + code.value(done.get() + turn, TIME) * h
-                self._step(code.named("t", self._time(elapsed)), signed)
+                self._step(code.named("t", own.time(elapsed)), signed)
             done.set(done.get() + burst)
 
     def _at_once(self) -> int:
@@ -108,26 +118,20 @@ class Fixed:
         own = self._own
         return own.number() * own.argument("interval_step").get() + interval
 
-    def _time(self, elapsed: Value) -> Value:
-        """When so much has elapsed."""
-        return self._own.start.get() + self._own.setting("direction") * elapsed
-
-    def _save(self, interval: Value, outcome: Variable) -> None:
+    def _judge(self, outcome: Variable) -> None:
+        """See whether all is finite."""
         code, own = self._code, self._own
         y = own.vectors[Y]
         # Infinity and not-a-number times zero are not-a-number.
         sum_of_all = own.layout.fold(own.states, 0.0, lambda total, i: total + y.get(i) * 0.0)
         is_good = sum_of_all.equals(0.0)
         outcome.set(code.where(is_good, outcome.get(), code.value(status.NOT_FINITE, INT)))
-        if not own.samples:
-            return
-        slot = own.argument("slots").get(interval)
-        with code.when(slot >= 0):
-            with code.when(outcome.get().equals(status.SUCCESS)):
-                time = self._time(own.argument("ends").get(self._place(interval)))
-                observed = own.observe(y, time)
-                own.save(own.run.get(), slot, y, observed)
-                for held in own.summaries:
-                    held.fold(y, observed, slot + 1)
-            with code.when(outcome.get().differs(status.SUCCESS)):
-                own.save_missing(own.run.get(), slot)
+
+    def _sample(self, time: Value, is_good: Value) -> None:
+        """Give values at a time to save to what comes out."""
+        code, own = self._code, self._own
+        assert self._saved is not None
+        sample = self._outputs.sample(own.vectors[Y], time, self._saved.get(), is_good)
+        with code.for_each(self._here.get() & is_good):
+            self._outputs.store(sample)
+            self._saved.set(self._saved.get() + 1)

@@ -11,6 +11,7 @@ from emberkeep.ode.kernel.code import Code
 from emberkeep.ode.kernel.cuda import print_cuda
 from emberkeep.ode.kernel.fixed import Fixed
 from emberkeep.ode.kernel.module import print_module
+from emberkeep.ode.kernel.outputs.outputs import Outputs
 from emberkeep.ode.kernel.trajectory import Trajectory
 from emberkeep.ode.kernel.user_functions import user_functions
 from emberkeep.ode.plan import compiled
@@ -44,7 +45,8 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
     large = len(plan.system.states) > MOST_STATES or size > MOST_INSTRUCTIONS
     code = Code(is_single=plan.precision == "float32")
     trajectory = Trajectory(code, plan, read, large=large)
-    (Adaptive if plan.is_adaptive else Fixed)(trajectory).write()
+    loop = Adaptive if plan.is_adaptive else Fixed
+    loop(trajectory, Outputs(trajectory, plan)).write()
     has_vectors = isinstance(target, CpuTarget) and target.vector_bits > 0
     functions = user_functions(
         plan.system.functions, read.program, tuple(code.users), has_vectors=has_vectors

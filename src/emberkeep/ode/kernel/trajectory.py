@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from emberkeep.ode import status
-from emberkeep.ode.kernel.call import SETTINGS, STRIDES, arguments
-from emberkeep.ode.kernel.code import INT, NAN, REAL, TIME, Code
+from emberkeep.ode.kernel.call import SETTINGS, arguments, stride_places
+from emberkeep.ode.kernel.code import INT, REAL, TIME, Code
 from emberkeep.ode.kernel.equations import Equations
 from emberkeep.ode.kernel.step import FIRST, NEW, Stepper, Y, explicit_step
-from emberkeep.ode.kernel.summaries import Held, wanted_summaries
-from emberkeep.ode.kernel.vectors import Layout, Same, Vector
+from emberkeep.ode.kernel.vectors import Layout, Vector
+from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from emberkeep.ode.kernel.code import Argument, Operand, Value
     from emberkeep.ode.kernel.step import Clock, Terms
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.system.reading import Read
+    from emberkeep.ode.system.system import System
 
 # How kinds of arguments are called in code.
 _KINDS = {"real": REAL, "float64": TIME, "int64": INT, "int8": "byte"}
@@ -39,9 +41,8 @@ class Trajectory:
         self.layout = Layout(code, large=large)
         self.states = len(plan.system.states)
         self.inputs = len(plan.system.parameters) + len(plan.system.constants)
-        self._observed = len(plan.system.observables)
-        self.samples, self._stores = plan.is_sampled, "states" in plan.outputs
-        self.counts = "steps" in plan.outputs
+        self.observables = len(plan.system.observables)
+        self.samples = plan.is_sampled
         self._arguments = {
             passed.name: code.argument(passed.name, _KINDS[passed.kind], is_array=passed.is_array)
             for passed in arguments(plan)
@@ -68,12 +69,22 @@ class Trajectory:
         self.stepper = Stepper(
             self.step, self.layout, self._equations, self.states, self.vectors, self.parameters
         )
-        self.summaries = [
-            Held(summary, self.layout, self.states, self._observed)
-            for summary in wanted_summaries(plan.outputs)
-        ]
+        self._stride_places = stride_places(plan)
         atol = self.argument("atol")
         self._atol = None if large else [atol.get(index) for index in range(self.states)]
+
+    @property
+    def system(self) -> System:
+        """What is integrated."""
+        return self._plan.system
+
+    def kept_states(self, name: str, kind: str) -> Vector:
+        """Numbers for each state, which last from step to step."""
+        return self.layout.kept(name, self.states, kind)
+
+    def kept_observed(self, name: str, kind: str) -> Vector:
+        """Numbers for each observable, likewise."""
+        return self.layout.named(f"{name}o", self.observables, kind)
 
     def _clear(self, vector: Vector) -> None:
         zero = self.code.value(0.0, REAL)
@@ -95,8 +106,6 @@ class Trajectory:
 
     def take(self, run: Value) -> None:
         """Read what a trajectory begins with; lane by lane."""
-        for held in self.summaries:
-            held.begin()
         self.run.set(run)
         y, p = self.vectors[Y], self.parameters
         self.layout.each(self.states, lambda i: y.set(i, self._fetch(i, run)))
@@ -131,11 +140,12 @@ class Trajectory:
         self.start.set(0.0)
         self.floor.set(0.0)
 
-    def named_inputs(self) -> dict[str, Value]:
-        """Parameters and constants by their names."""
+    def named_inputs(self, used: Collection[str] | None = None) -> dict[str, Value]:
+        """Parameters and constants by their names; those that are used, or all."""
         system = self._plan.system
-        names = (*system.parameters, *system.constants)
-        return {name: self.parameters.get(index) for index, name in enumerate(names)}
+        names = enumerate((*system.parameters, *system.constants))
+        wanted = [(index, name) for index, name in names if used is None or name in used]
+        return {name: self.parameters.get(index) for index, name in wanted}
 
     def slopes(self, at: Vector, result: Vector, time: Value) -> None:
         """The derivatives at states and a time."""
@@ -198,93 +208,27 @@ class Trajectory:
         times = self.argument("save_times")
         return times.get(self.number() * self.argument("save_step").get() + saved)
 
-    def save_start(self, run: Value) -> Value:
-        """Save what is wanted at the very beginning; how many that were."""
-        code, time = self.code, self.start.get()
-        saved = code.variable("saved_at_start", INT, 0)
-        with code.loop():
-            code.leave(self.due(saved.get()) > 0)
-            y, count = self.vectors[Y], saved.get() + 1
-            observed = self.observe(y, time)
-            self.save(run, saved.get(), y, observed)
-            for held in self.summaries:
-                held.fold(y, observed, count)
-            saved.set(saved.get() + 1)
-        return saved.get()
-
-    def _stride(self, name: str) -> Value:
-        return self.argument("strides").get(STRIDES.index(name))
+    def time(self, elapsed: Value) -> Value:
+        """When so much has elapsed."""
+        return self.start.get() + self.setting("direction") * elapsed
 
     def observe(self, at: Vector, time: Value) -> Vector:
         """The observables where the states are these."""
         values = self._equations.observables(at, self.parameters, time)
         return Vector(len(values), [*values])
 
-    def save(
-        self, run: Value, saved: Value, values: Vector | Same, observed: Vector | Same
-    ) -> None:
-        """Write states, then observables, at a time to save."""
-        if not self._stores:
-            return
-        states, step = self.argument("states"), self._stride("column of states")
-        base = run * self._stride("run of states") + saved * self._stride("time of states")
-        self.layout.each(
-            self.states,
-            lambda i: states.set(base + self.code.value(i, INT) * step, values.get(i)),
-        )
-        for place in range(self._observed):
-            states.set(base + step * (self.states + place), observed.get(place))
+    def rates(self, at: Vector, time: Value) -> Vector:
+        """The derivatives of the observables there."""
+        values = self._equations.rates(at, self.parameters, time)
+        return Vector(len(values), [*values])
 
-    def save_missing(self, run: Value, saved: Value) -> None:
-        """Write that there are no states at a time to save."""
-        missing = Same(self.code.value(NAN, REAL))
-        self.save(run, saved, missing, missing)
-
-    def save_nothing(self, run: Value, saved: Value) -> None:
-        """What a trajectory that has failed did not come to."""
-        code = self.code
-        left = code.variable("left", INT, saved)
-        with code.loop():
-            code.leave(left.get() >= self.argument("save_count").get())
-            self.save_missing(run, left.get())
-            left.set(left.get() + 1)
-
-    def end(self, run: Value, outcome: Value, time: Value, count: Value | None) -> None:
-        """Write how a trajectory ended; of one that failed, nothing that looks like a value."""
-        code, y = self.code, self.vectors[Y]
-        self.argument("status").set(run, outcome)
-        is_good = outcome.equals(status.SUCCESS)
-        base, step = run * self._stride("run of columns"), self._stride("column of columns")
-        for held in self.summaries:
-            result = self.argument(held.summary.name)
-            assert count is not None
-            held.results(
-                count,
-                is_good,
-                lambda place, value, result=result: result.set(
-                    base + code.value(place, INT) * step, value
-                ),
-            )
-        if "final" not in self._plan.outputs:
-            return
-        final_ = self.argument("final")
-        with code.when(self._stride("final is wanted").differs(0)):
-            self.layout.each(
-                self.states,
-                lambda i: final_.set(
-                    base + code.value(i, INT) * step, code.where(is_good, y.get(i), NAN)
-                ),
-            )
-            observed = self.observe(y, time)
-            for place in range(self._observed):
-                value = code.where(is_good, observed.get(place), NAN)
-                final_.set(base + step * (self.states + place), value)
-
-    def count(self, run: Value, taken: Value, rejected: Value) -> None:
-        """Write how many steps were taken, and how many were tried in vain."""
-        counts, place = self.argument("steps"), run * self._stride("run of counts")
-        counts.set(place, taken)
-        counts.set(place + self._stride("kind of counts"), rejected)
+    def row(self, name: str, run: Value, *indices: Value) -> Row:
+        """Where a trajectory's numbers in an array of results lie, but for the last axis."""
+        strides, place = self.argument("strides"), self._stride_places[name]
+        base = run * strides.get(place)
+        for axis, index in enumerate(indices, place + 1):
+            base = base + index * strides.get(axis)
+        return Row(self.argument(name), base, strides.get(place + 1 + len(indices)))
 
     # Values within a step ---------------------------------------------------------------------
 
@@ -329,6 +273,20 @@ class Trajectory:
             self.states, lambda i: values.set(i, code.where(within, value(i), new.get(i)))
         )
         return values
+
+
+@final
+@frozen
+class Row:
+    """Numbers of a trajectory that lie along an axis of an array of results."""
+
+    argument: Argument
+    base: Value
+    stride: Value
+
+    def set(self, index: Value, value: Operand) -> None:
+        """Write a number at a place."""
+        self.argument.set(self.base + index * self.stride, value)
 
 
 def _polynomial(theta: Value, row: tuple[float, ...]) -> Value:

@@ -85,11 +85,15 @@ class Layout:
     def __init__(self, code: Code, *, large: bool) -> None:
         self.code, self.large = code, large
 
-    def kept(self, name: str, size: int) -> Vector:
+    def kept(self, name: str, size: int, kind: str = REAL) -> Vector:
         """A vector that lasts from step to step."""
         if self.large:
-            return Vector(size, array=self.code.array(name, REAL, size))
-        return Vector(size, [self.code.variable(f"{name}{i}", REAL) for i in range(size)])
+            return Vector(size, array=self.code.array(name, kind, size))
+        return self.named(name, size, kind)
+
+    def named(self, name: str, size: int, kind: str = REAL) -> Vector:
+        """The same, with a variable for each number however many there are."""
+        return Vector(size, [self.code.variable(f"{name}{i}", kind) for i in range(size)])
 
     def passing(self, name: str, size: int) -> Vector:
         """A vector that is computed within a step, and used in that step alone."""

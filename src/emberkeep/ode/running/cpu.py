@@ -69,14 +69,16 @@ class CpuRunner(Runner):
         stop = np.zeros(1, np.int64)
         status = np.full(runs, RUNNING, np.int8)
         results = {
-            name: np.empty((runs, *shape), job.kind_of(name))
-            for name, shape in job.result_shapes().items()
+            name: np.empty((runs, *space.shape), space.kind)
+            for name, space in job.results().items()
         }
         share = _share(runs, lanes, self.target.threads) if plan.is_adaptive else lanes
         blocks = -(-runs // share)
         room = self._take(max(blocks * int(kernel.notes["work"]) + ALIGNMENT, 1))
         given = {
-            **{name: np.empty(0, real) for name in compiled(plan).outputs},
+            **{
+                name: np.empty(0, space.kind) for name, space in job.results(compiled(plan)).items()
+            },
             **passed_to_all(job),
             **filled(job, 0, runs, values, sources),
             **results,

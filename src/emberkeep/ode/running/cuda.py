@@ -9,7 +9,7 @@ import numpy as np
 
 from emberkeep.errors import EmberkeepError
 from emberkeep.ode.compilation import Compilation
-from emberkeep.ode.kernel.call import STRIDES, arguments
+from emberkeep.ode.kernel.call import arguments
 from emberkeep.ode.plan import compiled
 from emberkeep.ode.running.job import Job, Outcome, Runner
 from emberkeep.ode.running.passed import PARTS, filled, passed_to_all, strides
@@ -169,9 +169,7 @@ class CudaRunner(Runner):
     def _results(self, job: Job) -> _Host:
         """Arrays for what comes back: pinned, unless that would be too much."""
         runs = job.batch.runs
-        wanted = [
-            ((*shape, runs), job.kind_of(name), name) for name, shape in job.result_shapes().items()
-        ]
+        wanted = [((*space.shape, runs), space.kind, name) for name, space in job.results().items()]
         wanted.append(((runs,), "int8", STATUS))
         size = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind, _ in wanted)
         is_pinned = size <= MOST_PINNED_BYTES
@@ -184,10 +182,7 @@ def _chunk_size(device: Device, job: Job) -> int:
     """Trajectories of a chunk: what memory allows, and few enough chunks to keep the GPU busy."""
     plan, batch = job.plan, job.batch
     item = np.dtype(plan.precision).itemsize
-    results = sum(
-        int(np.prod(shape)) * np.dtype(job.kind_of(name)).itemsize
-        for name, shape in job.result_shapes().items()
-    )
+    results = sum(space.size_bytes for space in job.results().values())
     each = results + len(batch.varied) * item + 1
     free, _ = device.driver.call("cuMemGetInfo")
     most = max(BLOCK, int(free * SHARE_OF_MEMORY / SLOTS / each))
@@ -248,8 +243,9 @@ class _Passage:
         sources = slot.on_host("sources", (PARTS * len(batch.columns),), np.int64)
         given: dict[str, Any] = {**self._given, "share": 1}
         here = filled(self._job, chunk.begin, chunk.end, values, sources)
-        here["strides"] = slot.on_host("strides", (len(STRIDES),), np.int64)
-        here["strides"][:] = strides(self._job, runs, run_is_last=True)
+        apart = strides(self._job, runs, run_is_last=True)
+        here["strides"] = slot.on_host("strides", apart.shape, np.int64)
+        here["strides"][:] = apart
         for name, value in here.items():
             if isinstance(value, int):
                 given[name] = value

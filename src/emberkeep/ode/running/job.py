@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
+from emberkeep.ode.outputs import COLUMN, REAL, RECORD, TIME, WINDOW, filled_by
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
@@ -17,11 +18,9 @@ if TYPE_CHECKING:
     from emberkeep.ode.batch import Batch
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.times import Times
+    from emberkeep.ode.windows import Windows
 
     Values = np.ndarray[Any, Any]
-
-
-STEP_KINDS = 2  # taken, and rejected
 
 
 @final
@@ -37,6 +36,8 @@ class Job:
         atol: tolerated error of each state where it is small.
         dt: the length of fixed steps; None where they are chosen.
         max_steps: attempts of a step for each trajectory.
+        windows: of times to save, which summaries are of.
+        most_records: how many peaks or steps of a trajectory there is room for.
     """
 
     plan: Plan
@@ -46,31 +47,52 @@ class Job:
     atol: Values
     dt: float | None
     max_steps: int
+    windows: Windows
+    most_records: int
 
     @property
     def columns(self) -> int:
         """How many numbers are saved at once: states and observables."""
         return len(self.plan.system.states) + len(self.plan.system.observables)
 
-    def result_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of each output, the shape of what one trajectory gives."""
-        shapes: dict[str, tuple[int, ...]] = {
-            "states": (self.times.count, self.columns),
-            "steps": (STEP_KINDS,),
+    def results(self, plan: Plan | None = None) -> dict[str, Space]:
+        """The arrays that a plan's outputs fill, by name; by default the job's own."""
+        sizes = {
+            TIME: self.times.count,
+            COLUMN: self.columns,
+            WINDOW: self.windows.count,
+            RECORD: self.most_records,
         }
-        return {name: shapes.get(name, (self.columns,)) for name in self.plan.outputs}
+        return {
+            array.name: Space(
+                tuple(sizes[axis] if isinstance(axis, str) else axis for axis in array.axes),
+                self.plan.precision if array.kind == REAL else array.kind,
+            )
+            for array in filled_by((plan or self.plan).outputs)
+        }
 
     def size_bytes(self) -> int:
         """How much all results take."""
-        each = (
-            math.prod(shape) * int(self.kind_of(name)[-2:]) // 8
-            for name, shape in self.result_shapes().items()
-        )
-        return self.batch.runs * sum(each)
+        return self.batch.runs * sum(space.size_bytes for space in self.results().values())
 
-    def kind_of(self, name: str) -> str:
-        """The type of an output's numbers."""
-        return "int64" if name == "steps" else self.plan.precision
+
+@final
+@frozen
+class Space:
+    """What a trajectory's numbers in an array of results take.
+
+    Attributes:
+        shape: of one trajectory's.
+        kind: type of the numbers.
+    """
+
+    shape: tuple[int, ...]
+    kind: str
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes for one trajectory."""
+        return math.prod(self.shape) * int(self.kind[-2:]) // 8
 
 
 @final
@@ -80,7 +102,7 @@ class Outcome:
 
     Attributes:
         status: by trajectory.
-        results: outputs by name: of each trajectory, what `Job.result_shapes` says.
+        results: arrays by name: of each trajectory, what `Job.results` says.
     """
 
     status: Values

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from emberkeep.ode.running.job import STEP_KINDS
+from emberkeep.ode.plan import compiled
 from emberkeep.ode.times import make_intervals
 
 TYPE_CHECKING = False
@@ -18,20 +20,25 @@ PARTS = 4  # of a source: offset, step, stride, length
 
 def passed_to_all(job: Job) -> dict[str, Any]:
     """Arguments that do not depend on which trajectories a machine is given."""
-    plan, times = job.plan, job.times
+    plan, times, windows = job.plan, job.times, job.windows
     given: dict[str, Any] = {
         "spans": np.stack(np.broadcast_arrays(times.starts, times.ends), axis=-1).ravel(),
         "span_step": 0 if max(times.starts.size, times.ends.size) == 1 else 2,
         "settings": job.settings,
         "atol": job.atol,
         "most_attempts": job.max_steps,
+        "save_count": times.count,
+        "window_ends": windows.counts.ravel(),
+        "window_count": windows.count,
+        "window_step": 0 if windows.counts.shape[0] == 1 else windows.count + 1,
+        "most_records": job.most_records,
     }
     if plan.is_adaptive:
         saves = times.elapsed
         never = np.full((*saves.shape[:-1], 1), np.inf)
         given["save_times"] = np.concatenate([saves, never], axis=-1).ravel()
         step = 0 if saves.ndim == 1 else times.count + 1
-        return {**given, "save_count": times.count, "save_step": step}
+        return {**given, "save_step": step}
     assert job.dt is not None
     intervals = make_intervals(times, job.dt)
     return {
@@ -47,19 +54,21 @@ def passed_to_all(job: Job) -> dict[str, Any]:
 
 
 def strides(job: Job, runs: int, *, run_is_last: bool) -> Any:
-    """How far apart numbers of results lie, in the order of `STRIDES`.
+    """How far apart numbers of results lie, in the order of `call.stride_places`.
 
     Args:
         job: what is done.
         runs: trajectories that results have room for.
         run_is_last: whether those of all trajectories lie side by side, or those of each one.
     """
-    times, columns = job.times.count, job.columns
-    if run_is_last:
-        found = [1, columns * runs, runs, 1, runs, 1, runs]
-    else:
-        found = [times * columns, columns, 1, columns, 1, STEP_KINDS, 1]
-    return np.array([*found, int("final" in job.plan.outputs)], np.int64)
+    found = [int("final" in job.plan.outputs)]
+    for space in job.results(compiled(job.plan)).values():
+        within = [math.prod(space.shape[axis + 1 :]) for axis in range(len(space.shape))]
+        if run_is_last:
+            found += [1, *(runs * stride for stride in within)]
+        else:
+            found += [math.prod(space.shape), *within]
+    return np.array(found, np.int64)
 
 
 def filled(job: Job, begin: int, end: int, values: Any, sources: Any) -> dict[str, Any]:

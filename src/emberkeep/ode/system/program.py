@@ -268,6 +268,11 @@ class Program:
         start = 1 if operation in ("call", "external") else 0
         return tuple(item for item in rest[start:] if isinstance(item, int))
 
+    def names(self, results: Iterable[int]) -> set[str]:
+        """What results depend on by name."""
+        needed = (self.instructions[number] for number in self.needed(results))
+        return {str(rest[0]) for operation, *rest in needed if operation == "name"}
+
     def needed(self, results: Iterable[int]) -> list[int]:
         """All values that results need, themselves included, in order."""
         found: set[int] = set()

@@ -1,0 +1,1 @@
+"""What is done for each output of a trajectory: a file each."""

@@ -1,0 +1,171 @@
+"""What is made of the values of a state or observable as they come, in place of saving them.
+
+A reduction holds a few numbers, folds the value at each time to save into them, and makes its
+result of them in the end. Each is what NumPy's of the same name gives of the saved values.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode.kernel.code import INFINITY, NAN, REAL, TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emberkeep.ode.kernel.code import Code, Value
+
+
+class Reduction(ABC):
+    """One kind of reduction.
+
+    Attributes:
+        starts: the numbers that it holds before the first value, with their kinds.
+    """
+
+    starts: tuple[tuple[str, float], ...]
+
+    @abstractmethod
+    def fold(
+        self, code: Code, held: Sequence[Value], value: Value, time: Value, count: Value
+    ) -> list[Value]:
+        """The numbers after one more value, of which it is the `count`-th."""
+
+    @abstractmethod
+    def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:
+        """What is wanted, after so many values."""
+
+
+@final
+class Mean(Reduction):
+    """The mean, kept as such, so that nothing grows."""
+
+    starts = ((REAL, 0.0),)
+
+    def fold(
+        self,
+        code: Code,
+        held: Sequence[Value],
+        value: Value,
+        time: Value,  # noqa: ARG002
+        count: Value,
+    ) -> list[Value]:
+        """Move by a share of the distance."""
+        (mean,) = held
+        return [mean + (value - mean) / code.value(count, REAL)]
+
+    def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:  # noqa: ARG002
+        """The mean."""
+        return held[0]
+
+
+@final
+class Deviation(Reduction):
+    """The standard deviation about the mean (Welford)."""
+
+    starts = ((REAL, 0.0), (REAL, 0.0))
+
+    def fold(
+        self,
+        code: Code,
+        held: Sequence[Value],
+        value: Value,
+        time: Value,  # noqa: ARG002
+        count: Value,
+    ) -> list[Value]:
+        """Add what the value adds to the squares about the mean."""
+        mean, squares = held
+        before = value - mean
+        after = mean + before / code.value(count, REAL)
+        return [after, squares + before * (value - after)]
+
+    def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:
+        """The root of the mean of squares."""
+        return code.call("sqrt", held[1] / code.value(count, REAL))
+
+
+@final
+class RootMeanSquare(Reduction):
+    """The root of the mean of squares."""
+
+    starts = ((REAL, 0.0),)
+
+    def fold(
+        self,
+        code: Code,
+        held: Sequence[Value],
+        value: Value,
+        time: Value,  # noqa: ARG002
+        count: Value,
+    ) -> list[Value]:
+        """Move the mean of squares."""
+        (mean,) = held
+        return [mean + (value * value - mean) / code.value(count, REAL)]
+
+    def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:  # noqa: ARG002
+        """Its root."""
+        return code.call("sqrt", held[0])
+
+
+@final
+class Extreme(Reduction):
+    """The smallest or largest of all."""
+
+    def __init__(self, function: str, start: float, *, of_size: bool = False) -> None:
+        self.starts = ((REAL, start),)
+        self._function, self._of_size = function, of_size
+
+    def fold(
+        self,
+        code: Code,
+        held: Sequence[Value],
+        value: Value,
+        time: Value,  # noqa: ARG002
+        count: Value,  # noqa: ARG002
+    ) -> list[Value]:
+        """Take the value if it is more extreme."""
+        size = code.call("abs", value) if self._of_size else value
+        return [code.call(self._function, held[0], size)]
+
+    def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:  # noqa: ARG002
+        """That value."""
+        return held[0]
+
+
+@final
+class TimeOfExtreme(Reduction):
+    """When the smallest or largest was, for the first time."""
+
+    def __init__(self, function: str, start: float) -> None:
+        self.starts = ((REAL, start), (TIME, NAN))
+        self._is_min = function == "min"
+
+    def fold(
+        self,
+        code: Code,
+        held: Sequence[Value],
+        value: Value,
+        time: Value,
+        count: Value,  # noqa: ARG002
+    ) -> list[Value]:
+        """Take the time, if the value is more extreme."""
+        extreme, when = held
+        is_more = value < extreme if self._is_min else value > extreme
+        return [code.where(is_more, value, extreme), code.where(is_more, time, when)]
+
+    def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:  # noqa: ARG002
+        """That time."""
+        return held[1]
+
+
+REDUCTIONS: dict[str, Reduction] = {
+    "mean": Mean(),
+    "std": Deviation(),
+    "rms": RootMeanSquare(),
+    "min": Extreme("min", INFINITY),
+    "max": Extreme("max", -INFINITY),
+    "max_abs": Extreme("max", 0.0, of_size=True),
+    "time_of_min": TimeOfExtreme("min", INFINITY),
+    "time_of_max": TimeOfExtreme("max", -INFINITY),
+}
