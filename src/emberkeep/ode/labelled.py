@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emberkeep.errors import EmberkeepError
+from emberkeep.errors import EmberkeepError, InvalidPlan
+from emberkeep.ode.outputs import PEAKS
+from emberkeep.ode.variables import initial_label, state_label, variables
 
 if TYPE_CHECKING:
     from emberkeep.ode.result import Result
+    from emberkeep.ode.variables import Variable
 
 
 def optional(name: str, extra: str = "emberkeep[tables]") -> Any:
@@ -28,23 +31,108 @@ def optional(name: str, extra: str = "emberkeep[tables]") -> Any:
         ) from problem
 
 
-def to_pandas(result: Result) -> Any:
-    """A table: a row for each trajectory and time."""
-    pandas = optional("pandas")
-    times = result.t.shape[-1] if result.states is not None else 1
-    runs = len(result)
-    columns: dict[str, Any] = {"run": np.repeat(np.arange(runs), times)}
+def to_pandas(result: Result, table: str | None) -> Any:
+    """One of the result's tables."""
+    made = {"states": _states, "runs": _runs, "windows": _windows, "peaks": _peaks}
+    there = [
+        name
+        for name, is_there in (
+            ("states", result.states is not None),
+            ("windows", result.windows is not None),
+            ("runs", True),
+            ("peaks", any(name in result.records for name in PEAKS)),
+        )
+        if is_there
+    ]
+    if table is not None and table not in there:
+        raise InvalidPlan(f"table={table!r} is none of this result's, which are {', '.join(there)}")
+    frame = optional("pandas").DataFrame(made[table or there[0]](result))
+    units = {each.name: each.unit for each in variables(result) if each.unit} | _units(result)
+    if units:
+        frame.attrs["units"] = {name: units[name] for name in frame.columns if name in units}
+    return frame
+
+
+def _units(result: Result) -> dict[str, str]:
+    """Units of what was varied, and of times."""
+    units, time = result.units, result.units.get("t")
+    found = {
+        initial_label(name, result): units[name] for name in result.batch.varied if name in units
+    }
+    if time is not None:
+        found |= dict.fromkeys(("t", "window_begin", "window_end"), time)
+    return found
+
+
+def _varied(result: Result, repeats: int) -> dict[str, Any]:
+    """The first columns: which trajectory, and what was varied."""
+    columns: dict[str, Any] = {"run": np.repeat(np.arange(len(result)), repeats)}
     for name, values in result.parameters().items():
-        columns[_free(name, result)] = np.repeat(values, times)
-    last = result.t_span[1]
-    if result.states is None:
-        columns["t"] = np.broadcast_to(last, runs)
-    else:
-        columns["t"] = np.broadcast_to(result.t, (runs, times)).reshape(-1)
-    for name in result:
-        columns[_state(name)] = result[name].reshape(-1)
-    columns["status"] = np.repeat(result.status, times)
-    return pandas.DataFrame(columns)
+        columns[initial_label(name, result)] = np.repeat(values, repeats)
+    return columns
+
+
+def _states(result: Result) -> dict[str, Any]:
+    """A row for each trajectory and time."""
+    runs, times = len(result), result.t.shape[-1]
+    columns = _varied(result, times)
+    columns["t"] = np.broadcast_to(result.t, (runs, times)).reshape(-1)
+    columns |= {state_label(name): result[name].reshape(-1) for name in result}
+    return {**columns, "status": np.repeat(result.status, times)}
+
+
+def _runs(result: Result) -> dict[str, Any]:
+    """A row for each trajectory: what there is one number of."""
+    columns = _varied(result, 1)
+    columns["t"] = np.broadcast_to(result.t_span[1], len(result))
+    for each in variables(result):
+        if not each.axes or each.axes == (f"{each.name}_part",):
+            columns |= _parts(each, len(result))
+    return {**columns, "status": columns.pop("status")}  # the last one
+
+
+def _windows(result: Result) -> dict[str, Any]:
+    """A row for each trajectory and window."""
+    assert result.windows is not None
+    runs, count = len(result), result.windows.shape[-1] - 1
+    columns = {**_varied(result, count), "window": np.tile(np.arange(count), runs)}
+    for label, edges in (("begin", result.windows[..., :-1]), ("end", result.windows[..., 1:])):
+        columns[f"window_{label}"] = np.broadcast_to(edges, (runs, count)).reshape(-1)
+    for each in variables(result):
+        if each.axes[:1] == ("window",):
+            columns |= _parts(each, runs * count)
+    return {**columns, "status": np.repeat(result.status, count)}
+
+
+def _parts(variable: Variable, rows: int) -> dict[str, Any]:
+    """A variable as columns: one, or one for each of its parts."""
+    flat = variable.values.reshape(rows, -1)
+    if not variable.axes or not variable.axes[-1].endswith("_part"):
+        return {variable.name: flat[:, 0]}
+    return {f"{variable.name}_{part}": flat[:, part] for part in range(flat.shape[1])}
+
+
+def _peaks(result: Result) -> dict[str, Any]:
+    """A row for each peak or trough."""
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("run", "of", "kind", "number", "t", "value")
+    }
+    for kind in PEAKS:
+        if kind not in result.records:
+            continue
+        for name in result:
+            found = result.peaks(name) if kind == "peaks" else result.troughs(name)
+            run, number = np.nonzero(~np.isnan(found.times))
+            for column, values in (
+                ("run", run),
+                ("of", np.full(run.size, name)),
+                ("kind", np.full(run.size, kind.removesuffix("s"))),
+                ("number", number),
+                ("t", found.times[run, number]),
+                ("value", found.values[run, number]),
+            ):
+                columns[column].append(values)
+    return {name: np.concatenate(parts) for name, parts in columns.items()}
 
 
 def to_xarray(result: Result) -> Any:
@@ -52,7 +140,7 @@ def to_xarray(result: Result) -> Any:
     xarray = optional("xarray")
     batch = result.batch
     is_grid = len(batch.shape) > 1
-    axes = [_free(name, result) for name in batch.varied] if is_grid else ["run"]
+    axes = [initial_label(name, result) for name in batch.varied] if is_grid else ["run"]
     coordinates: dict[str, Any] = {}
     if is_grid:
         coordinates |= {
@@ -61,36 +149,30 @@ def to_xarray(result: Result) -> Any:
     else:
         coordinates["run"] = np.arange(len(result))
         for name, values in result.parameters().items():
-            coordinates[_free(name, result)] = ("run", values)
-    variables: dict[str, Any] = {"status": (axes, result.status.reshape(batch.shape))}
+            coordinates[initial_label(name, result)] = ("run", values)
+    for name, values in _edges(result).items():
+        own = values.ndim - 1
+        dims = [*axes, name[1]] if own else [name[1]]
+        coordinates[name[0]] = (dims, values.reshape(*batch.shape * own, -1))
+    named: dict[str, Any] = {}
+    for each in variables(result):
+        shaped = each.values.reshape(*batch.shape, *each.values.shape[1:])
+        units = {"units": each.unit} if each.unit else {}
+        named[each.name] = ([*axes, *each.axes], shaped, units)
+    made = xarray.Dataset(named, coordinates, {"system": result.name})
+    for name, unit in _units(result).items():
+        if name in made.coords:
+            made[name].attrs["units"] = unit
+    return made
+
+
+def _edges(result: Result) -> dict[tuple[str, str], Any]:
+    """Times that belong to an axis, with their names: of all trajectories, or a row for each."""
+    found: dict[tuple[str, str], Any] = {}
     if result.states is not None:
         along = "t" if result.t.ndim == 1 else "save"  # times of their own are no axis
-        times = result.t.shape[-1]
-        coordinates["t"] = result.t
-        if along == "save":
-            coordinates["t"] = ([*axes, along], result.t.reshape(*batch.shape, times))
-        for name in result:
-            shaped = result[name].reshape(*batch.shape, times)
-            variables[_state(name)] = ([*axes, along], shaped)
-    if result.final is not None:
-        for name in result:
-            label = _state(name) if result.states is None else f"{name}_final"
-            variables[label] = (axes, result.at_end(name).reshape(batch.shape))
-    return xarray.Dataset(variables, coordinates, {"system": result.name})
-
-
-def _free(name: str, result: Result) -> str:
-    """What a varied quantity is called: an initial value must not be mistaken for its state."""
-    if name in result.state_names:
-        label, others = f"{name}_initial", {*result.batch.varied, *result}
-        while label in others:
-            label += "_"
-        return label
-    return f"{name}_parameter" if name in TAKEN else name
-
-
-TAKEN = frozenset({"run", "t", "status"})  # by what every table has
-
-
-def _state(name: str) -> str:
-    return f"{name}_state" if name in TAKEN else name
+        found["t", along] = result.t
+    if result.windows is not None:
+        found["window_begin", "window"] = result.windows[..., :-1]
+        found["window_end", "window"] = result.windows[..., 1:]
+    return found

@@ -34,9 +34,9 @@ def plot_trajectories(result: Result, names: Sequence[str], ax: Any, most: int) 
     for place, name in enumerate(_single(result, names) or result.keys()):
         lines = ax.plot(times, result[name][drawn].T, color=f"C{place % 10}", alpha=_alpha(drawn))
         lines[0].set_label(name)
-    ax.set_xlabel("t")
+    ax.set_xlabel(_label(result, "t"))
     if len(names) == 1:
-        ax.set_ylabel(names[0])
+        ax.set_ylabel(_label(result, names[0]))
     else:
         _legend(ax)
     ax.set_title(_title(result, drawn))
@@ -50,7 +50,7 @@ def plot_phase(result: Result, x: str, y: str, ax: Any, most: int) -> Any:
     across, up = result[x][drawn].T, result[y][drawn].T
     ax.plot(across, up, color="C0", alpha=_alpha(drawn))
     ax.plot(across[0], up[0], ".", color="C1")
-    ax.set(xlabel=x, ylabel=y, title=_title(result, drawn))
+    ax.set(xlabel=_label(result, x), ylabel=_label(result, y), title=_title(result, drawn))
     return ax
 
 
@@ -85,9 +85,13 @@ def plot_map(
     mesh = ax.pcolormesh(
         xs[columns], ys[rows], values[np.ix_(rows, columns)], shading="nearest", rasterized=True
     )
-    label = name if summary is None else f"{summary} of {name}"
+    label = _label(result, name) if summary is None else f"{summary} of {name}"
     ax.figure.colorbar(mesh, ax=ax, label=label)
-    ax.set(xlabel=across, ylabel=up, title=", ".join([result.name, *told]))
+    ax.set(
+        xlabel=_label(result, across),
+        ylabel=_label(result, up),
+        title=", ".join([result.name, *told]),
+    )
     return ax
 
 
@@ -117,7 +121,8 @@ def plot_quantiles(result: Result, name: str, quantiles: Sequence[float], ax: An
     ax.legend()
     failed = result.failed.size
     without = f", {failed:,} failed and count until they do" if failed else ""
-    ax.set(xlabel="t", ylabel=name, title=f"{result.name}: {len(result):,} trajectories{without}")
+    ax.set(xlabel=_label(result, "t"), ylabel=_label(result, name))
+    ax.set(title=f"{result.name}: {len(result):,} trajectories{without}")
     return ax
 
 
@@ -163,6 +168,11 @@ def _title(result: Result, drawn: Values) -> str:
     return f"{result.name}: {some}{runs:,} trajectories"
 
 
+def _label(result: Result, name: str) -> str:
+    """A name for an axis, with its unit."""
+    return f"{name} [{result.units[name]}]" if name in result.units else name
+
+
 def _require_times(result: Result, what: str) -> None:
     if result.states is None:
         raise InvalidPlan(
@@ -198,6 +208,8 @@ def _mapped(
     told: list[str] = []
     if summary is not None:
         values = result.summary(summary, name)
+        if result.windows is not None:
+            values = _only_window(values)
     elif time is None and result.final is not None:
         values, told = result.at_end(name), _told_time(result.t_span[1])
     elif result.states is None:
@@ -210,6 +222,15 @@ def _mapped(
         values = result[name][:, place]
         told = _told_time(result.t[..., place])
     return values.reshape(result.batch.shape), told
+
+
+def _only_window(values: Values) -> Values:
+    if values.shape[1] > 1:
+        raise InvalidPlan(
+            f"There are {values.shape[1]} windows, and a map is of one number for each trajectory. "
+            "Solve without windows=, or with one: windows=[start, end]"
+        )
+    return values[:, 0]
 
 
 def _told_time(time: Any) -> list[str]:

@@ -63,6 +63,7 @@ class Result:
             have spans of their own; None for one window of all times.
         records: by name: what there is room for a number of, such as ``"step_times"``; NaN behind
             the last. See `peaks` and `troughs`.
+        units: of states, observables, parameters and ``"t"``, as the system has them.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Result:
     summaries: Mapping[str, Values] = {}
     windows: Values | None = None
     records: Mapping[str, Values] = {}
+    units: Mapping[str, str] = {}
 
     def __getitem__(self, state: str) -> Values:
         """A state or observable: by trajectory and time, or at the end where none were saved.
@@ -92,7 +94,12 @@ class Result:
 
     def at_end(self, name: str) -> Values:
         """A state or observable by trajectory, at the end; ``"final"`` is among the outputs."""
-        assert self.final is not None
+        if self.final is None:
+            raise KeyError(
+                f"{name!r} was neither saved nor is it known at the end: 'states' and 'final' are "
+                "not among the outputs. Of summaries there are "
+                f"{', '.join(self.summaries) or 'none'}: result.summary('mean', {name!r})"
+            )
         return self._named(name, self.final, self.final_observables)
 
     def summary(self, kind: str, name: str) -> Values:
@@ -239,14 +246,20 @@ class Result:
             REMEDIES[code] for code in np.unique(self.status).tolist() if code in REMEDIES
         )
 
-    def to_pandas(self) -> Any:
-        """A table: a row for each trajectory and time, with what was varied, and the status."""
+    def to_pandas(self, table: str | None = None) -> Any:
+        """A table, with what was varied, and the status.
+
+        Args:
+            table: ``"states"``, a row for each trajectory and time; ``"windows"``, for each
+                trajectory and window of summaries; ``"runs"``, for each trajectory; or ``"peaks"``,
+                for each peak and trough. By default the first of these that there is.
+        """
         from emberkeep.ode.labelled import to_pandas
 
-        return to_pandas(self)
+        return to_pandas(self, table)
 
     def to_xarray(self) -> Any:
-        """A dataset with a variable for each state; what was varied are its coordinates."""
+        """A dataset of all that came out, by name; what was varied are its coordinates."""
         from emberkeep.ode.labelled import to_xarray
 
         return to_xarray(self)

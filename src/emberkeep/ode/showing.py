@@ -37,7 +37,11 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         facts.append(
             ("varied", f"{name}: {values.size:,} from {values.min():g} to {values.max():g}")
         )
-    for label, array in (("states", result.states), ("final", result.final)):
+    if result.windows is not None:
+        count = result.windows.shape[-1] - 1
+        facts.append(("windows", f"{count:,}, {_extremes(result.windows)}"))
+    arrays = {"states": result.states, "final": result.final, "steps": result.steps}
+    for label, array in (*arrays.items(), *result.summaries.items(), *result.records.items()):
         if array is not None:
             sizes = " by ".join(f"{size:,}" for size in array.shape)
             facts.append((f".{label}", f"{sizes} {array.dtype}, {_size(array.nbytes)}"))

@@ -84,3 +84,10 @@ class Summary:
                 f"The summary {name!r} has start={self.start!r}; expected a number or a tuple of "
                 "numbers"
             )
+        try:
+            self.parts()
+        except Exception as problem:
+            raise InvalidPlan(
+                f"result(held) of the summary {name!r} cannot be called with what start= is, "
+                f"{self.start!r}: {type(problem).__name__}: {problem}"
+            ) from problem

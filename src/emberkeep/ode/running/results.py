@@ -55,4 +55,5 @@ def result_of(job: Job, outcome: Outcome) -> Result:
         summaries,
         job.windows.edges,
         {name: arrays[name] for name in RECORDS if name in arrays},
+        system.units,
     )

@@ -55,6 +55,8 @@ class System:
         observables: names of intermediate values that are of interest by themselves.
         functions: Python functions that equations call, by the names they have there.
         name: what it is called in the keep; made of the states where none is given.
+        units: of states, observables, parameters, constants and ``"t"``, as texts, which tables and
+            pictures show. Nothing is converted.
 
     Raises:
         InvalidSystem: says what is wrong, and where.
@@ -69,6 +71,7 @@ class System:
         "observables",
         "parameters",
         "states",
+        "units",
     )
 
     name: str
@@ -79,8 +82,9 @@ class System:
     functions: Mapping[str, Callable[..., float]]
     equations: tuple[Equation, ...]  # of the states in their order, then definitions
     function: Callable[..., Any] | None
+    units: Mapping[str, str]
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a system is, all of it by name
         self,
         equations: Any,
         states: Values,
@@ -90,6 +94,7 @@ class System:
         observables: Iterable[str] = (),
         functions: Mapping[str, Callable[..., float]] | None = None,
         name: str | None = None,
+        units: Mapping[str, str] | None = None,
     ) -> None:
         known: dict[str, str] = {}
         shapes: dict[str, tuple[int, ...]] = {}
@@ -101,6 +106,7 @@ class System:
         if not self.states:
             raise InvalidSystem("A system needs states: states={'x': 1.0, …}")
         self._set("name", str(name) if name else "_".join(self.states)[:LONGEST_NAME])
+        self._set("units", _units(_given(units), (*known, *self.observables)))
         if callable(equations):
             if self.functions:
                 raise InvalidSystem(
@@ -178,7 +184,8 @@ class System:
 
     def _definition(self) -> tuple[object, ...]:
         values = (self.states, self.parameters, self.constants)
-        return (self.name, *(tuple(each.items()) for each in values), self.ingredients())
+        units = sorted(self.units.items())
+        return (self.name, *(tuple(each.items()) for each in values), units, self.ingredients())
 
     def __copy__(self) -> System:
         return self
@@ -258,6 +265,23 @@ def _named(function: Any) -> Any:
 
 def _given(values: Any) -> Any:
     return {} if values is None else values
+
+
+def _units(given: Any, known: Sequence[str]) -> dict[str, str]:
+    """Texts by name; of vectors and matrices, by the names of these or of their parts."""
+    units: dict[str, str] = {}
+    for name, unit in _pairs(given):
+        label = _name(name)
+        if not isinstance(unit, str):
+            raise InvalidSystem(f"The unit of {label!r} must be a text; it is {unit!r}")
+        parts = [each for each in known if each.startswith(f"{label}_")]
+        if label != TIME and label not in known and not parts:
+            raise InvalidSystem(
+                f"There is a unit for {label!r}, which is no name of this system: states, "
+                f"observables, parameters and constants are {', '.join(known)}, and time is 't'"
+            )
+        units |= dict.fromkeys([label] if label == TIME or label in known else parts, unit)
+    return units
 
 
 def _observables(given: Any) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ class Stepped(Output):
 
     @abstractmethod
     def accept(self, accepted: Value, reached: Value, steps: Operand) -> None:
-        """Steps have been tried, in all lanes, and accepted in some.
+        """Steps have been tried, in all lanes, also those without a trajectory; some were accepted.
 
         Args:
             accepted: where.

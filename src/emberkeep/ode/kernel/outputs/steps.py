@@ -53,7 +53,8 @@ class StepTimes(Stepped):
         """Write the time, while there is room."""
         code, own = self._code, self._own
         most = own.argument("most_records").get()
-        with code.for_each(accepted & (self._count.get() < most)):
+        is_there = own.run.get() >= 0  # a lane without a trajectory goes along
+        with code.for_each(accepted & is_there & (self._count.get() < most)):
             count = self._count.get()
             own.row("step_times", own.run.get()).set(count, own.time(reached))
             self._count.set(count + 1)
