@@ -131,8 +131,9 @@ def test_each_ingredient_of_a_system_is_in_the_key(ingredient):
 
 
 def test_no_attribute_of_a_system_is_neither_an_ingredient_nor_known_to_be_none():
-    """Default values are numbers, a name is a folder, and a function is among the equations."""
-    known = {"name", "function"}
+    """Default values are numbers, a name is a folder, a function is among the equations, and
+    units are texts that nothing is computed with."""
+    known = {"name", "function", "units"}
     assert set(ode.System.__slots__) - known == set(system().ingredients())
 
 

@@ -88,7 +88,8 @@ def _runs(result: Result) -> dict[str, Any]:
     for each in variables(result):
         if not each.axes or each.axes == (f"{each.name}_part",):
             columns |= _parts(each, len(result))
-    return {**columns, "status": columns.pop("status")}  # the last one
+    status = columns.pop("status")
+    return {**columns, "status": status}  # the last one
 
 
 def _windows(result: Result) -> dict[str, Any]:
