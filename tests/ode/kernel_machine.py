@@ -47,7 +47,7 @@ def source(code, lanes, bits, *, title="a test"):
 class Compiled:
     """Code in lanes, loaded into this process."""
 
-    def __init__(self, code, lanes, bits):
+    def __init__(self, code, lanes, bits, processor="host"):
         import llvmlite.binding as llvm
 
         from emberkeep.targets.cpu.assembly import assemble, processor_of
@@ -56,7 +56,7 @@ class Compiled:
         self.lanes, self._arguments = lanes, code.arguments
         printed, self._work = source(code, lanes, bits)
         self.text = printed.text
-        binary = assemble(printed, *processor_of("host"))
+        binary = assemble(printed, *processor_of(processor))
         machine = llvm.Target.from_default_triple().create_target_machine()
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(binary))
@@ -322,6 +322,14 @@ class Machine:
             return
         place = self._one(index[0])
         self._put(result, lambda _lane: given[place])
+
+    def do_gather(self, result, argument, index):
+        given, places = self._given[argument.name], self._get(index)
+        self._put(result, lambda lane: given[places[lane]])
+
+    def do_whole(self, result, value):
+        part = self._get(value)
+        self._put(result, lambda lane: part[lane])
 
     def do_store(self, argument, index, value):
         self._given[argument.name][self._one(index)] = self._one(value)

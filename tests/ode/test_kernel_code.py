@@ -228,6 +228,37 @@ def test_variables_are_zero_before_they_are_set():
     assert not counts[:, :4].any()
 
 
+@pytest.mark.parametrize("single", [False, True])
+def test_lanes_gather_from_places_of_their_own(single):
+    trial = Trial(single=single)
+    x, n = trial.inputs()
+    places = trial.code.whole(trial.code.value(x.get() * 2 + 8, TIME))  # from 0 to 16
+    far = trial.code.value(50, INT) - places
+    found = [trial.out.gather(places), trial.counts.gather(places), trial.out.gather(far)]
+    with trial.code.for_each(trial.here.get()):
+        inside = trial.out.gather(places) + trial.out.gather(far)
+        trial.write_one(inside)
+    trial.write(places, *found, trial.out.gather(trial.code.value(3, INT)), n.get())
+
+    def given(runs):
+        made = numbers(trial, runs)
+        made["out"][:] = np.arange(made["out"].size) / 4
+        made["counts"][:] = np.arange(made["counts"].size) * 3 - (1 << 40)
+        return made
+
+    expected, runs = given(2), 2  # before anything is written over
+    Machine(trial.code, 2)(expected, runs)
+    for processor, bits in (("x86-64", 128), ("x86-64-v3", 256), ("x86-64-v4", 512), ("host", 0)):
+        for lanes in (2, 8, 32):
+            there = given(2)
+            Compiled(trial.code, lanes, bits, processor)(there, runs)
+            assert np.array_equal(there["out"], expected["out"])
+            assert np.array_equal(there["counts"], expected["counts"])
+    place = (expected["x"] * 2 + 8).astype(int)
+    assert np.array_equal(expected["counts"][::ROOM][:2], place)
+    assert np.array_equal(expected["out"].reshape(2, ROOM)[:, 1], place / 4)
+
+
 def test_values_from_outside_and_from_before_are_the_lanes_own():
     trial = Trial()
     x, n = trial.inputs()

@@ -170,6 +170,13 @@ class Argument:
         kind = {BYTE: INT}.get(self.kind, self.kind)
         return self.code.record("load", kind, (self, *places), uniform=uniform)
 
+    def gather(self, index: Value) -> Value:
+        """The numbers at places of the array, of each lane at its own; none outside of it."""
+        if index.uniform or self.code.in_lane:
+            return self.get(index)
+        assert self.kind != BYTE
+        return self.code.record("gather", self.kind, (self, index), uniform=False)
+
     def set(self, index: Operand, value: Operand) -> None:
         """Another number at a place of the array."""
         kind = {BYTE: INT}.get(self.kind, self.kind)
@@ -391,6 +398,10 @@ class Code:
         alike = given.uniform or self.in_lane
         assert alike or not variable.uniform, f"{variable.name} is the same in all lanes"
         self.add("set", variable, given)
+
+    def whole(self, value: Value) -> Value:
+        """A number from zero to below 2³¹, rounded down to a whole one."""
+        return self.record("whole", INT, (value,), uniform=value.uniform)
 
     def is_multiple(self, value: Value, power: int) -> Value:
         """Whether a whole number is a multiple of a power of two."""

@@ -146,6 +146,9 @@ class _Printer:
     def _convert(self, result: Value, value: Value) -> None:
         self._result(result, f"({_KINDS[result.kind]}){self._text(value)}")
 
+    def _whole(self, result: Value, value: Value) -> None:
+        self._convert(result, value)
+
     def _call(self, result: Value, function: str, *given: Value) -> None:
         passed = ", ".join(self._text(value) for value in given)
         name = _NAMES.get(function, function)
@@ -191,6 +194,9 @@ class _Printer:
             return
         place = f"{argument.name}[{self._text(index[0])}]"
         self._result(result, place, is_pure=False)
+
+    def _gather(self, result: Value, argument: Argument, index: Value) -> None:
+        self._load(result, argument, index)
 
     def _store(self, argument: Argument, index: Value, value: Value) -> None:
         self._say(f"{argument.name}[{self._text(index)}] = {self._text(value)};")

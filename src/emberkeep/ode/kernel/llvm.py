@@ -226,6 +226,15 @@ class Printer:
         target = self._type(result.kind, is_vector=is_vector)
         self._names[result.number] = self._emit(f"{name} {source} {operand} to {target}")
 
+    def _whole(self, _: str, result: Value, value: Value) -> None:
+        # By way of 32 bits: processors before AVX-512 convert no vectors of numbers to 64.
+        is_vector = self._is_vector(result)
+        operand = self._operand(value, is_vector=is_vector)
+        kinds = [self._type(kind, is_vector=is_vector) for kind in (value.kind, INT)]
+        short = f"<{self._lanes} x i32>" if is_vector else "i32"
+        found = self._emit(f"fptosi {kinds[0]} {operand} to {short}")
+        self._names[result.number] = self._emit(f"sext {short} {found} to {kinds[1]}")
+
     def _call(self, _: str, result: Value, function: str, *given: Value) -> None:
         is_vector = self._is_vector(result)
         operands = [self._operand(value, is_vector=is_vector) for value in given]
@@ -342,6 +351,15 @@ class Printer:
         if kind == "i8":
             found = self._emit(f"sext i8 {found} to i64")
         self._names[result.number] = found
+
+    def _gather(self, _: str, result: Value, argument: Argument, index: Value) -> None:
+        kind, places = self._kind(argument.kind), self._operand(index, is_vector=True)
+        pointers = self._emit(
+            f"getelementptr {kind}, ptr %{argument.name}, <{self._lanes} x i64> {places}"
+        )
+        self._names[result.number] = self._mathematics.gather(
+            pointers, kind, self._lanes, self._emit
+        )
 
     def _store(self, _: str, argument: Argument, index: Value, value: Value) -> None:
         kind = self._kind(argument.kind)
@@ -488,6 +506,7 @@ _METHODS = {
         name: f"_{name}"
         for name in (
             *("where", "convert", "call", "user", "any", "get", "set", "read", "write", "load"),
+            *("whole", "gather"),
             *("store", "when", "loop", "leave", "stop", "count_up", "invoke", "for_each"),
         )
     },
@@ -527,4 +546,5 @@ class Contents:
 _MAKING = frozenset(
     {"+", "-", "*", "/", "//", "%", "&", "-x", "<", "<=", ">", ">=", "==", "!=", "and", "or", "not"}
     | {"where", "convert", "call", "user", "any", "get", "read", "load", "count_up"}
+    | {"whole", "gather"}
 )

@@ -94,6 +94,18 @@ class Mathematics:
             return self._cube_root(operands[0], lanes, emit)
         return self._library(function, operands, kind, lanes, emit)
 
+    def gather(self, pointers: str, kind: str, lanes: int, emit: Emit) -> str:
+        """The numbers that pointers point to, one for each lane."""
+        bits = {"float": 32, "double": 64, "i64": 64}[kind]
+        letter = "i" if kind.startswith("i") else "f"
+        name = f"llvm.masked.gather.v{lanes}{letter}{bits}.v{lanes}p0"
+        places, flags, found = (f"<{lanes} x {each}>" for each in ("ptr", "i1", kind))
+        self.declarations[name] = f"declare {found} @{name}({places}, i32, {flags}, {found})"
+        return emit(
+            f"call {found} @{name}({places} {pointers}, i32 {bits // 8}, "
+            f"{flags} splat (i1 true), {found} poison)"
+        )
+
     def _library(
         self, function: str, operands: Sequence[str], kind: str, lanes: int, emit: Emit
     ) -> str:
