@@ -379,11 +379,12 @@ class TestTimesOfTheirOwn:
         np.testing.assert_allclose(found.sizes, [[0.1], [0.05]])
 
     def test_as_many_trajectories_as_there_are(self):
-        assert make_batch(SYSTEM, None, None, "verbatim", 3).runs == 3
-        assert make_batch(SYSTEM, {"a": [1, 2, 3]}, None, "verbatim", 3).runs == 3
-        message = refused(make_batch, SYSTEM, {"a": [1, 2]}, None, "verbatim", 3)
+        rows = make_times(([0, 0.5, 0.7], 1), None).rows
+        assert make_batch(SYSTEM, None, None, "verbatim", rows).runs == 3
+        assert make_batch(SYSTEM, {"a": [1, 2, 3]}, None, "verbatim", rows).runs == 3
+        message = refused(make_batch, SYSTEM, {"a": [1, 2]}, None, "verbatim", rows)
         assert "t_span or save_at has 3" in message
-        message = refused(make_batch, SYSTEM, {"a": [1, 2]}, None, "combinations", 3)
+        message = refused(make_batch, SYSTEM, {"a": [1, 2]}, None, "combinations", rows)
         assert "for 3 trajectories, and the grid has 2" in message
 
 

@@ -116,6 +116,7 @@ OTHER_SYSTEMS = {
     ),
     "equations": system(EQUATIONS.replace("a*x", "a*x*x")),
     "functions": system(functions={"f": third}),
+    "drivers": system(drivers=["unused"]),
 }
 
 

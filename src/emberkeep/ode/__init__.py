@@ -3,6 +3,7 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emberkeep.ode.control.controller import Controller
+    from emberkeep.ode.drivers import Driver
     from emberkeep.ode.ivp import solve_ivp
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.result import Result
@@ -10,10 +11,21 @@ if TYPE_CHECKING:
     from emberkeep.ode.summary import Summary
     from emberkeep.ode.system.system import System
 
-__all__ = ["Controller", "Result", "Solver", "Summary", "System", "Tableau", "solve", "solve_ivp"]
+__all__ = [
+    "Controller",
+    "Driver",
+    "Result",
+    "Solver",
+    "Summary",
+    "System",
+    "Tableau",
+    "solve",
+    "solve_ivp",
+]
 
 _HOMES = {
     "Controller": "control.controller",
+    "Driver": "drivers",
     "Result": "result",
     "Solver": "solver",
     "Summary": "summary",

@@ -101,9 +101,16 @@ def make_batch(
     parameters: Mapping[str, Any] | None,
     initial: Mapping[str, Any] | None,
     grid: str,
-    timed: int = 1,
+    rows: Mapping[str, int] | None = None,
 ) -> Batch:
     """All trajectories.
+
+    Args:
+        system: what is integrated.
+        parameters: by name.
+        initial: initial values, likewise.
+        grid: how they are combined.
+        rows: what else is given for each trajectory, and for how many.
 
     Raises:
         InvalidPlan: an unknown name, or values that don't fit together.
@@ -131,11 +138,12 @@ def make_batch(
             runs *= given[name].size
     else:
         lengths = {name: given[name].size for name in varied}
-        runs = _common_length(lengths | ({"t_span or save_at": timed} if timed > 1 else {}))
-    if timed not in (1, runs):
-        raise InvalidPlan(
-            f"t_span and save_at are for {timed} trajectories, and the grid has {runs}"
-        )
+        runs = _common_length({**lengths, **(rows or {})})
+    for what, count in (rows or {}).items():
+        if count != runs:
+            raise InvalidPlan(
+                f"What is given for {what} is for {count} trajectories, and the grid has {runs}"
+            )
     for name in system.states.keys() - given.keys():
         _require_finite("initial value", name, np.array([system.states[name]]))
     columns = tuple(
@@ -160,8 +168,8 @@ def _checked(
             f"{type(given).__qualname__} was passed"
         )
     found: dict[str, Values] = {}
-    for key, values in _pairs(given):
-        name = _name(key)
+    for key, values in pairs_of(given):
+        name = name_of(key)
         single: Mapping[str, Any] | None = {name: values}
         if name not in known:
             from emberkeep.ode.vectors import parts
@@ -179,7 +187,7 @@ def _checked(
     return found
 
 
-def _name(given: object) -> str:
+def name_of(given: object) -> str:
     """A name as text, as systems have it: SymPy's symbols by theirs."""
     text = str(given)
     if text.isascii():
@@ -192,7 +200,7 @@ def _name(given: object) -> str:
 def _require_same_labels(given: Iterable[Any]) -> None:
     """The first of each, the second of each: not where labels say that they are not of one run."""
     first: tuple[str, Any] | None = None
-    for name, values in (pair for each in given for pair in _pairs(each)):
+    for name, values in (pair for each in given for pair in pairs_of(each)):
         labels = _labels(values)
         if labels is None:
             continue
@@ -230,7 +238,8 @@ def _require_finite(kind: str, name: str, values: Values) -> None:
         )
 
 
-def _pairs(given: Any) -> Iterable[tuple[Any, Any]]:
+def pairs_of(given: Any) -> Iterable[tuple[Any, Any]]:
+    """The items of a mapping, or of what is like one."""
     return given.items()
 
 

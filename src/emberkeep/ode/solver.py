@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from emberkeep.keep.artifact import Artifact
     from emberkeep.keep.keep import Keep
     from emberkeep.ode.control.controller import Controller
+    from emberkeep.ode.drivers import Table
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.result import Result
     from emberkeep.ode.running.job import Outcome, Runner
     from emberkeep.ode.summary import Summary
+    from emberkeep.ode.times import Times
     from emberkeep.targets.declaration import Declared
     from emberkeep.targets.protocol import Target
 
@@ -145,6 +147,7 @@ class Solver:
         *,
         parameters: Mapping[str, Any] | None = None,
         initial: Mapping[str, Any] | None = None,
+        drivers: Mapping[str, Any] | None = None,
         grid: str = VERBATIM,
         save_at: Any = None,
         windows: Any = None,
@@ -167,6 +170,8 @@ class Solver:
                 array with one for each trajectory.
             parameters: by name: one value for all trajectories, or one for each.
             initial: initial values, likewise.
+            drivers: by name, the samples of what drives the system: `ode.Driver`, a pandas Series
+                over time, or an xarray DataArray whose last axis is time.
             grid: ``"verbatim"``: the first of each, the second of each, …; ``"combinations"``: each
                 with each, the last one varying fastest.
             save_at: times to save states at, a row of them for each trajectory, or an interval
@@ -197,7 +202,9 @@ class Solver:
         steering = chosen_controller(controller, self.tableau, safety=safety)
         stepping = CHOSEN if steering.is_adaptive else FIXED
         plan = self.plan(outputs=outputs, saves=times.saves is not None, stepping=stepping)
-        batch = make_batch(self.system, parameters, initial, grid, times.runs)
+        tables = _tables(self.system, drivers, times, plan.precision)
+        rows = {**times.rows, **{table.title: table.runs for table in tables if table.is_own}}
+        batch = make_batch(self.system, parameters, initial, grid, rows)
         numbers = Numbers(rtol, atol, dt, dt_min, dt_max, max_steps, steering)
         settings, atol = kernel_numbers(plan, times, numbers)
         job = Job(
@@ -210,6 +217,7 @@ class Solver:
             int(max_steps),
             make_windows(windows, times),
             _require_records(most_records),
+            tables,
         )
         require_room(job.size_bytes(), f"The results of {batch.runs:,} trajectories")
         outcome = self._run(job, progress=progress)
@@ -234,6 +242,7 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     *,
     parameters: Mapping[str, Any] | None = None,
     initial: Mapping[str, Any] | None = None,
+    drivers: Mapping[str, Any] | None = None,
     method: str | Tableau = "tsit5",
     grid: str = VERBATIM,
     save_at: Any = None,
@@ -262,6 +271,7 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
         t_span,
         parameters=parameters,
         initial=initial,
+        drivers=drivers,
         grid=grid,
         save_at=save_at,
         windows=windows,
@@ -305,6 +315,16 @@ def _require_system(given: Any) -> System:
         f"The first argument must be a System; it is a {type(given).__qualname__}. Make one: "
         "ode.System('dx = -k*x', states={'x': 1.0}, parameters={'k': 0.5})"
     )
+
+
+def _tables(
+    system: System, given: Mapping[str, Any] | None, times: Times, precision: str
+) -> tuple[Table, ...]:
+    if not system.drivers and given is None:
+        return ()
+    from emberkeep.ode.drivers import make_tables
+
+    return make_tables(system, given, times, precision)
 
 
 def _require_keep(given: Keep | None) -> Keep:

@@ -49,6 +49,11 @@ class Times:
         return max(self.starts.size, self.ends.size, rows)
 
     @property
+    def rows(self) -> dict[str, int]:
+        """By what to call them in messages: for how many trajectories times are, where for each."""
+        return {"t_span or save_at": self.runs} if self.runs > 1 else {}
+
+    @property
     def spans(self) -> Values:
         """How much time elapses."""
         return np.abs(self.ends - self.starts)
@@ -180,7 +185,13 @@ def _pull_in(saves: Values, start: float, end: float, direction: float) -> None:
     saves[(before > 0) & (before <= slack)] = start
 
 
-def require_room(size_bytes: int, what: str) -> None:
+LESS = (
+    "Save fewer times, ask for 'final' or a summary such as 'mean' in place of 'states', or solve "
+    "fewer trajectories at once"
+)
+
+
+def require_room(size_bytes: int, what: str, remedy: str = LESS) -> None:
     """Refuse what this machine's memory cannot hold, before it is filled.
 
     Raises:
@@ -190,8 +201,7 @@ def require_room(size_bytes: int, what: str) -> None:
     if there is not None and size_bytes > there:
         raise InvalidPlan(
             f"{what} would take {size_bytes / GIB:,.1f} GiB, and this machine has "
-            f"{there / GIB:,.1f}. Save fewer times, ask for 'final' or a summary such as 'mean' in "
-            "place of 'states', or solve fewer trajectories at once"
+            f"{there / GIB:,.1f}. {remedy}"
         )
 
 

@@ -106,7 +106,7 @@ class Adaptive:
                 self._deadline.set(code.smaller(self._deadline.get(), deadline))
                 if self._boundaries is not None:
                     with code.when(self._elapsed.get() >= self._boundaries.limit.get()):
-                        self._set_out()
+                        self._set_out(self._boundaries.is_jump())
             with code.when(ended):
                 self._end(outcome.get())
                 with code.when(self._waiting.get() < code.end):
@@ -174,16 +174,25 @@ class Adaptive:
         if self._saved is not None and self._due is not None:
             self._saved.set(0)
             self._due.set(own.due(self._saved.get()))
-        self._set_out()
+        self._set_out(None)
 
-    def _set_out(self) -> None:
-        """Begin to integrate, at the start or where the right-hand side has jumped."""
-        code, own = self._code, self._own
+    def _set_out(self, is_jump: Value | None) -> None:
+        """Begin to integrate, at the start or behind a jump; or go on, behind a corner."""
+        code = self._code
         self._controller.begin()
         if self._boundaries is not None:
-            self._boundaries.begin(self._elapsed.get())
-        self._fresh.set(code.value(True, BOOL))  # noqa: FBT003
-        if not own.layout.large:
+            self._boundaries.begin(self._elapsed.get(), is_jump)
+        if is_jump is None:
+            self._start()
+            return
+        self._attention.set(code.value(False, BOOL))  # noqa: FBT003
+        with code.when(is_jump):
+            self._start()
+
+    def _start(self) -> None:
+        """Compute slopes, and choose a first step."""
+        self._fresh.set(self._code.value(True, BOOL))  # noqa: FBT003
+        if not self._own.layout.large:
             self._start_small()
 
     def _start_small(self) -> None:
@@ -287,6 +296,9 @@ class Adaptive:
         self._elapsed.set(reached)
         factor = self._controller.factor(square, accepted)
         following = code.smaller(h * code.value(factor, REAL), own.real_setting("largest step"))
+        if self._boundaries is not None and self._boundaries.has_corners:
+            # A step that a corner has cut short says nothing against one of the length before.
+            following = code.where(is_last & accepted, code.larger(following, size), following)
         self._size.set(following)
         self._attention.set((reached >= span) | (following < self._least.get()))
 
@@ -302,7 +314,7 @@ class Adaptive:
         """Gives the time at a share of the step."""
 
         def at(node: float) -> Value:
-            if self._boundaries is not None:
+            if self._boundaries is not None and self._boundaries.have_sides:
                 return self._time_within(elapsed + h * node)
             return time if node == 0 else time + signed * node
 

@@ -1,14 +1,15 @@
-"""Times at which steps end because the right-hand side jumps there.
+"""Times at which steps end because the right-hand side jumps there, or has a corner.
 
 A step across a jump is wrong without a sign of it. So each trajectory goes from one such time to
-the next, and what is computed in between sees the side that it is on.
+the next, and what is computed in between sees the side that it is on. Behind a jump, integration
+begins anew; where a driver has a mere corner, slopes are the same on both sides, and it goes on.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from emberkeep.ode.kernel.code import TIME
+from emberkeep.ode.kernel.code import BOOL, INFINITY, TIME
 from emberkeep.ode.kernel.equations import write_program
 from emberkeep.ode.system.breakpoints import breakpoints
 
@@ -37,22 +38,37 @@ class Boundaries:
         self._share, self._least = UNITS * LAST_PLACE[precision], LEAST[precision]
         self._code = code
         self._program = trajectory.read.program
-        self._found = breakpoints(
-            self._program, trajectory.read.derivatives, trajectory.state_names
-        )
+        self._found = breakpoints(self._program, trajectory.read.derivatives, trajectory.changing)
         self.limit = code.variable("limit", TIME, 0.0)
         self._earliest = code.variable("earliest", TIME, 0.0)
         self._latest = code.variable("latest", TIME, 0.0)
+        self._driven = trajectory.drivers.held
+        self.has_corners = not all(driver.has_jumps for driver in self._driven)
+        self._is_jump = code.variable("is_jump", BOOL) if self.has_corners else None
 
     @staticmethod
     def there_are(trajectory: Trajectory) -> bool:
         """Whether a system has any."""
         read = trajectory.read
-        found = breakpoints(read.program, read.derivatives, trajectory.state_names)
-        return bool(found.times or found.periodic)
+        found = breakpoints(read.program, read.derivatives, trajectory.changing)
+        return bool(found.times or found.periodic or trajectory.drivers.held)
 
-    def begin(self, elapsed: Value) -> None:
-        """Find the next one after a time; lane by lane."""
+    @property
+    def have_sides(self) -> bool:
+        """Whether equations themselves tell the sides of a jump apart, by the time."""
+        return bool(self._found.times or self._found.periodic)
+
+    def is_jump(self) -> Value | None:
+        """Whether the next one is a jump, not a mere corner; None where all are."""
+        return None if self._is_jump is None else self._is_jump.get()
+
+    def begin(self, elapsed: Value, at_jump: Value | None) -> None:
+        """Find the next one after a time; lane by lane.
+
+        Args:
+            elapsed: where the trajectory is.
+            at_jump: whether there is a jump, or the start; None for sure.
+        """
         code, own = self._code, self._own
         near = self._near(elapsed)
         after = elapsed + near
@@ -72,10 +88,36 @@ class Boundaries:
             first = direction * (time - start)
             passed = code.call("floor", (after - first) / period) + 1.0
             self._shorten(limit, first + passed * period, after)
+        if self._driven:
+            self._hold(limit, elapsed)
         self.limit.set(limit.get())
-        self._earliest.set(after)
-        is_end = limit.get() >= own.span.get()
-        self._latest.set(limit.get() - code.where(is_end, 0.0, self._near(limit.get())))
+        self._earliest.set(after if at_jump is None else code.where(at_jump, after, elapsed))
+        is_smooth = limit.get() >= own.span.get()
+        if self._is_jump is not None:
+            is_smooth = is_smooth | ~self._is_jump.get()
+        self._latest.set(limit.get() - code.where(is_smooth, 0.0, self._near(limit.get())))
+
+    def _hold(self, limit: Variable, elapsed: Value) -> None:
+        """Hold the pieces of drivers that are ahead, and end where the first of them ends."""
+        code, own = self._code, self._own
+        start, direction = own.start.get(), own.setting("direction")
+        sizes = code.value(0.0, TIME)
+        for driver in self._driven:
+            sizes = code.larger(driver.size, sizes)
+        # Times are rounded as the largest of them, and drivers have them in double precision.
+        rounding = (code.call("abs", start) + elapsed + sizes) * (UNITS * LAST_PLACE["float64"])
+        after = elapsed + (rounding + LEAST["float64"])
+        corner = code.variable("next_corner", TIME, INFINITY) if self.has_corners else limit
+        for driver in self._driven:
+            for knot in driver.hold(start + direction * after):
+                ends = limit if driver.has_jumps else corner
+                self._shorten(ends, direction * (knot - start), after)
+        if self._is_jump is not None:
+            # One that a jump follows at once would hide it.
+            margin = rounding + self._near(limit.get())
+            is_corner = corner.get() < limit.get() - margin
+            limit.set(code.where(is_corner, corner.get(), limit.get()))
+            self._is_jump.set(~is_corner)
 
     def _near(self, elapsed: Value) -> Value:
         size = self._code.call("abs", self._own.start.get()) + elapsed
@@ -96,5 +138,7 @@ class Boundaries:
     def within(self, elapsed: Value) -> Value:
         """A time of a stage, moved to this side of the jumps that it is at."""
         code = self._code
+        if not self.have_sides:
+            return elapsed
         later = code.larger(elapsed, self._earliest.get())
         return code.smaller(later, self._latest.get())

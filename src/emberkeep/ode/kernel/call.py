@@ -6,6 +6,7 @@ The kernel's code, the packing of a call and both runners follow from this list.
 from __future__ import annotations
 
 from emberkeep.ode.outputs import DOUBLE, INT, REAL, RECORD, WINDOW, filled_by
+from emberkeep.ode.system.system import CUBIC, LINEAR, STEP
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
@@ -44,6 +45,30 @@ def stride_places(plan: Plan) -> dict[str, int]:
         places[array.name] = place
         place += 1 + len(array.axes)
     return places
+
+
+# How many coefficients a piece of a driver has, by its kind.
+COEFFICIENTS = {STEP: 1, LINEAR: 2, CUBIC: 4}
+
+# Of `driver_numbers`, for each driver, by place.
+DRIVER_NUMBERS = (
+    "first",  # of its knots
+    "scale",  # one over the mean distance of knots: the unit of its polynomials
+    "frequency",  # of its periods; 0 where it has none
+    "period",  # likewise
+    "earliest",  # times before are taken for this one
+    "latest",  # and times after for this one
+    "size",  # of its times
+)
+
+# Of `driver_counts`, for each driver, by place.
+DRIVER_COUNTS = (
+    "last piece",
+    "guessed too high",  # by how many pieces, at most, where distances are taken for equal
+    "turns",  # of the search from there on
+    "first stride",  # of the search
+    "run of pieces",  # how far apart those of trajectories lie; 0 where all have the same
+)
 
 
 @final
@@ -112,5 +137,9 @@ def arguments(plan: Plan) -> tuple[Passed, ...]:
             Passed("intervals", INT, is_array=False),
             Passed("interval_step", INT, is_array=False),
         ]
+    if plan.system.drivers:
+        listed += [Passed("driver_numbers", DOUBLE), Passed("driver_counts", INT)]
+        for place in range(len(plan.system.drivers)):
+            listed += [Passed(f"knots{place}", DOUBLE), Passed(f"pieces{place}", REAL)]
     listed += [Passed(array.name, array.kind) for array in results]
     return tuple(listed)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emberkeep.ode.kernel.code import Function, LocalArray, Operand
+    from emberkeep.ode.kernel.drivers import Drivers
     from emberkeep.ode.system.program import Program
     from emberkeep.ode.system.reading import Read
     from emberkeep.ode.system.system import System
@@ -97,13 +98,18 @@ class Equations:
         system: whose it is.
         read: its equations as a program.
         layout: where vectors lie.
+        drivers: what drives it.
     """
 
-    def __init__(self, system: System, read: Read, layout: Layout) -> None:
-        self._system, self._read, self._layout = system, read, layout
+    def __init__(self, system: System, read: Read, layout: Layout, drivers: Drivers) -> None:
+        self._system, self._read, self._layout, self._drivers = system, read, layout, drivers
         self._inputs = (*system.parameters, *system.constants)
+        self._driven_by = driving(system, read)
         self._function: Function | None = None
         self._time = layout.code.array("time", REAL, 1) if layout.large else None
+        self._driven: LocalArray | None = None
+        if layout.large and self._driven_by:
+            self._driven = layout.code.array("u", REAL, len(self._driven_by))
 
     def slopes(self, at: Vector, inputs: Vector, time: Value, result: Vector) -> None:
         """The derivatives of all states.
@@ -115,20 +121,29 @@ class Equations:
             result: where the derivatives go.
         """
         code = self._layout.code
+        driven = self._drivers.values_in_step(self._driven_by, time)
         if not self._layout.large:
-            self._write(at, inputs, time, result)
+            self._write(at, inputs, time, driven, result)
             return
         assert self._time is not None
         self._time.set(0, time)
         if self._function is None:
             self._function = self._make()
-        vectors = [vector_place(vector) for vector in (at, inputs, result)]
-        code.invoke(self._function, *vectors, (self._time, 0))
+        given = [vector_place(vector) for vector in (at, inputs, result)]
+        given.append((self._time, 0))
+        if self._driven is not None:
+            for place, value in enumerate(driven.values()):
+                self._driven.set(place, value)
+            given.append((self._driven, 0))
+        code.invoke(self._function, *given)
 
     def observables(self, at: Vector, inputs: Vector, time: Value) -> list[Value]:
         """The values of all observables."""
         wanted = [self._read.definitions[name] for name in self._system.observables]
-        return self._values(wanted, at, inputs, time) if wanted else []
+        if not wanted:
+            return []
+        used = _drivers_among(self._system, self._read.program, wanted)
+        return self._values(wanted, at, inputs, time, self._drivers.values(used, time))
 
     def rates(self, at: Vector, inputs: Vector, time: Value) -> list[Value]:
         """The derivatives of all observables along a trajectory.
@@ -153,33 +168,54 @@ class Equations:
 
     def _make(self) -> Function:
         code = self._layout.code
-        names = ("y", "p", "slope", "when")
-        y, p, slope, when = parameters = [code.parameter(name, REAL) for name in names]
+        names = ("y", "p", "slope", "when", *(["u"] if self._driven_by else []))
+        parameters = [code.parameter(name, REAL) for name in names]
+        y, p, slope, when, *more = parameters
         states, inputs = len(self._system.states), len(self._inputs)
 
         def write() -> None:
             at, given = Vector(states, array=y), Vector(inputs, array=p)
-            self._write(at, given, when.get(0), Vector(states, array=slope))
+            driven = {
+                name: u.get(place) for u in more for place, name in enumerate(self._driven_by)
+            }
+            self._write(at, given, when.get(0), driven, Vector(states, array=slope))
 
         return code.function("right_hand_side", parameters, write)
 
-    def _write(self, at: Vector, inputs: Vector, time: Value, result: Vector) -> None:
-        values = self._values(self._read.derivatives, at, inputs, time)
+    def _write(
+        self, at: Vector, inputs: Vector, time: Value, driven: Mapping[str, Value], result: Vector
+    ) -> None:
+        values = self._values(self._read.derivatives, at, inputs, time, driven)
         for index, value in enumerate(values):
             result.set(index, value)
 
     def _values(
-        self, wanted: Sequence[int], at: Vector, inputs: Vector, time: Value
+        self,
+        wanted: Sequence[int],
+        at: Vector,
+        inputs: Vector,
+        time: Value,
+        driven: Mapping[str, Value],
     ) -> list[Value]:
         program = self._read.program
         used = program.names(wanted)
         code = self._layout.code
-        names = {"t": code.value(time, REAL)} if "t" in used else {}
+        names = {**driven, **({"t": code.value(time, REAL)} if "t" in used else {})}
         for vector, all_names in ((at, (*self._system.states,)), (inputs, self._inputs)):
             for index, name in enumerate(all_names):
                 if name in used:
                     names[name] = vector.get(index)
         return write_program(code, program, wanted, names)
+
+
+def driving(system: System, read: Read) -> list[str]:
+    """The drivers that derivatives depend on, in their order."""
+    return _drivers_among(system, read.program, read.derivatives)
+
+
+def _drivers_among(system: System, program: Program, values: Sequence[int]) -> list[str]:
+    used = program.names(values)
+    return [name for name in system.drivers if name in used]
 
 
 def vector_place(vector: Vector) -> tuple[LocalArray, Operand]:

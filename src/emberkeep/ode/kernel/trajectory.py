@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, final
 
 from emberkeep.ode.kernel.call import SETTINGS, arguments, stride_places
 from emberkeep.ode.kernel.code import INT, REAL, TIME, Code
-from emberkeep.ode.kernel.equations import Equations
+from emberkeep.ode.kernel.drivers import Drivers
+from emberkeep.ode.kernel.equations import Equations, driving
 from emberkeep.ode.kernel.step import FIRST, NEW, Stepper, Y, explicit_step
 from emberkeep.ode.kernel.vectors import Layout, Vector
 from emberkeep.startup_records import frozen
@@ -37,7 +38,7 @@ class Trajectory:
 
     def __init__(self, code: Code, plan: Plan, read: Read, *, large: bool) -> None:
         self.code, self._plan, self.read = code, plan, read
-        self.state_names = (*plan.system.states,)
+        self.changing = (*plan.system.states, *plan.system.drivers)  # names of what changes
         self.layout = Layout(code, large=large)
         self.states = len(plan.system.states)
         self.inputs = len(plan.system.parameters) + len(plan.system.constants)
@@ -65,7 +66,10 @@ class Trajectory:
         self.parameters = self.layout.kept("p", self.inputs)
         for vector in (*self.vectors.values(), self.parameters):
             self._clear(vector)
-        self._equations = Equations(plan.system, read, self.layout)
+        # Where steps are chosen, they end where what drives the derivatives is not smooth.
+        bounding = driving(plan.system, read) if plan.is_adaptive else ()
+        self.drivers = Drivers(code, plan.system.drivers, self.argument, bounding)
+        self._equations = Equations(plan.system, read, self.layout, self.drivers)
         self.stepper = Stepper(
             self.step, self.layout, self._equations, self.states, self.vectors, self.parameters
         )
@@ -107,6 +111,7 @@ class Trajectory:
     def take(self, run: Value) -> None:
         """Read what a trajectory begins with; lane by lane."""
         self.run.set(run)
+        self.drivers.take(run)
         y, p = self.vectors[Y], self.parameters
         self.layout.each(self.states, lambda i: y.set(i, self._fetch(i, run)))
         self.layout.each(self.inputs, lambda i: p.set(i, self._fetch(i + self.states, run)))

@@ -183,7 +183,8 @@ def _chunk_size(device: Device, job: Job) -> int:
     plan, batch = job.plan, job.batch
     item = np.dtype(plan.precision).itemsize
     results = sum(space.size_bytes for space in job.results().values())
-    each = results + len(batch.varied) * item + 1
+    own = sum(table.bytes_of_a_run for table in job.drivers)
+    each = results + len(batch.varied) * item + 1 + own
     free, _ = device.driver.call("cuMemGetInfo")
     most = max(BLOCK, int(free * SHARE_OF_MEMORY / SLOTS / each))
     even = max(LEAST_CHUNK, -(-batch.runs // CHUNKS))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from emberkeep.ode.batch import Batch
+    from emberkeep.ode.drivers import Table
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.times import Times
     from emberkeep.ode.windows import Windows
@@ -38,6 +39,7 @@ class Job:
         max_steps: attempts of a step for each trajectory.
         windows: of times to save, which summaries are of.
         most_records: how many peaks or steps of a trajectory there is room for.
+        drivers: tables of all drivers, in their order.
     """
 
     plan: Plan
@@ -49,6 +51,7 @@ class Job:
     max_steps: int
     windows: Windows
     most_records: int
+    drivers: tuple[Table, ...]
 
     @property
     def columns(self) -> int:

@@ -32,6 +32,7 @@ def passed_to_all(job: Job) -> dict[str, Any]:
         "window_count": windows.count,
         "window_step": 0 if windows.counts.shape[0] == 1 else windows.count + 1,
         "most_records": job.most_records,
+        **_tables(job),
     }
     if plan.is_adaptive:
         saves = times.elapsed
@@ -51,6 +52,21 @@ def passed_to_all(job: Job) -> dict[str, Any]:
         "intervals": intervals.counts.size,
         "interval_step": 0 if times.runs == 1 else intervals.counts.size,
     }
+
+
+def _tables(job: Job) -> dict[str, Any]:
+    """Drivers, but for what trajectories have of their own."""
+    if not job.drivers:
+        return {}
+    given: dict[str, Any] = {
+        "driver_numbers": np.array([table.numbers for table in job.drivers]).ravel(),
+        "driver_counts": np.array([table.counts for table in job.drivers], np.int64).ravel(),
+    }
+    for place, table in enumerate(job.drivers):
+        given[f"knots{place}"] = table.knots
+        if not table.is_own:
+            given[f"pieces{place}"] = table.pieces.ravel()
+    return given
 
 
 def strides(job: Job, runs: int, *, run_is_last: bool) -> Any:
@@ -74,4 +90,9 @@ def strides(job: Job, runs: int, *, run_is_last: bool) -> Any:
 def filled(job: Job, begin: int, end: int, values: Any, sources: Any) -> dict[str, Any]:
     """Arguments of the trajectories from one to another."""
     job.batch.fill(begin, end, values, sources)
-    return {"first": begin, "runs": end - begin, "values": values, "sources": sources}
+    own = {
+        f"pieces{place}": table.pieces[begin:end].ravel()
+        for place, table in enumerate(job.drivers)
+        if table.is_own
+    }
+    return {"first": begin, "runs": end - begin, "values": values, "sources": sources, **own}

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 # What is no longer than this is parsed at once, so that every mistake shows where it was made.
 PARSED_AT_ONCE = 2000
 LONGEST_NAME = 60
+LINEAR, CUBIC, STEP = DRIVER_KINDS = ("linear", "cubic", "step")
 
 
 @final
@@ -54,6 +55,9 @@ class System:
         constants: names and values of what is the same for all; see `with_constants`.
         observables: names of intermediate values that are of interest by themselves.
         functions: Python functions that equations call, by the names they have there.
+        drivers: names of what is sampled over time, with how it goes from sample to sample:
+            ``"linear"`` (also where names alone are listed), ``"cubic"`` or ``"step"``. Samples
+            are passed to `solve`.
         name: what it is called in the keep; made of the states where none is given.
         units: of states, observables, parameters, constants and ``"t"``, as texts, which tables and
             pictures show. Nothing is converted.
@@ -64,6 +68,7 @@ class System:
 
     __slots__ = (
         "constants",
+        "drivers",
         "equations",
         "function",
         "functions",
@@ -80,6 +85,7 @@ class System:
     constants: Mapping[str, float]
     observables: tuple[str, ...]
     functions: Mapping[str, Callable[..., float]]
+    drivers: Mapping[str, str]
     equations: tuple[Equation, ...]  # of the states in their order, then definitions
     function: Callable[..., Any] | None
     units: Mapping[str, str]
@@ -93,6 +99,7 @@ class System:
         constants: Values | None = None,
         observables: Iterable[str] = (),
         functions: Mapping[str, Callable[..., float]] | None = None,
+        drivers: Mapping[str, str] | Iterable[str] | None = None,
         name: str | None = None,
         units: Mapping[str, str] | None = None,
     ) -> None:
@@ -101,6 +108,7 @@ class System:
         self._set("states", _values("state", states, known, shapes))
         self._set("parameters", _values("parameter", _given(parameters), known, shapes))
         self._set("constants", _values("constant", _given(constants), known, shapes))
+        self._set("drivers", _drivers(_given(drivers), known))
         self._set("functions", _functions(_given(functions), known))
         self._set("observables", _observables(observables))
         if not self.states:
@@ -154,6 +162,7 @@ class System:
         for label, names in (
             ("parameters", self.parameters),
             ("constants", self.constants),
+            ("drivers", self.drivers),
             ("observables", self.observables),
         ):
             if names:
@@ -207,7 +216,8 @@ class System:
         Raises:
             InvalidSystem: points at what cannot be read.
         """
-        inputs = {**self.parameters, **self.constants}
+        # What a driver is like is not known here; one is as good a guess as any.
+        inputs = {**self.parameters, **self.constants, **dict.fromkeys(self.drivers, 1.0)}
         if self.function is not None:
             from emberkeep.ode.system.from_python import read_function
 
@@ -226,7 +236,7 @@ class System:
         from emberkeep.ode.system.reading import read_equations
 
         if self.function is None:
-            names = (*self.states, *self.parameters, *self.constants)
+            names = (*self.states, *self.parameters, *self.constants, *self.drivers)
             read_equations(self.equations, names, self.functions)
 
     def ingredients(self) -> dict[str, object]:
@@ -235,6 +245,7 @@ class System:
             "states": tuple(self.states),
             "parameters": tuple(self.parameters),
             "constants": tuple(self.constants),
+            "drivers": tuple(self.drivers.items()),
             "observables": self.observables,
             "equations": self.function
             or tuple((equation.target, equation.canonical) for equation in self.equations),
@@ -292,6 +303,33 @@ def _observables(given: Any) -> tuple[str, ...]:
     raise InvalidSystem(f"observables must be a list of names, not {given!r}")
 
 
+def _drivers(given: Any, known: dict[str, str]) -> dict[str, str]:
+    """Kinds of drivers by name; straight lines where names alone are given."""
+    listed: Any = (given,) if isinstance(given, str) else given
+    pairs: Iterable[tuple[object, Any]]
+    if isinstance(listed, Mapping):
+        pairs = _pairs(listed)
+    elif isinstance(listed, list | tuple):
+        pairs = [(name, LINEAR) for name in _names(listed)]
+    else:
+        raise InvalidSystem(
+            "drivers must be a list of names, or names with a kind: {'light': 'linear'}, not "
+            f"{given!r}"
+        )
+    checked: dict[str, str] = {}
+    for key, kind in pairs:
+        name = _name(key)
+        _require_name("driver", name, known)
+        known[name] = "driver"
+        if not isinstance(kind, str) or kind not in DRIVER_KINDS:
+            raise InvalidSystem(
+                f"The driver {name!r} is {kind!r}; expected {', '.join(map(repr, DRIVER_KINDS))}. "
+                "Its samples are passed to solve: drivers={…: ode.Driver(times, values)}"
+            )
+        checked[name] = kind
+    return checked
+
+
 def _values(
     kind: str, given: Any, known: dict[str, str], shapes: dict[str, tuple[int, ...]]
 ) -> dict[str, float]:
@@ -333,6 +371,10 @@ def _name(given: object) -> str:
     from emberkeep.ode.system.notation import plain_name
 
     return plain_name(text)
+
+
+def _names(given: Any) -> Iterable[object]:
+    return given
 
 
 def _pairs(given: Any) -> Iterable[tuple[object, Any]]:

@@ -1,0 +1,186 @@
+"""Drivers in a kernel: polynomials that are looked up by time, each lane at a time of its own.
+
+Which piece a time is in is guessed from equal distances between knots, and searched for as far as
+such a guess may be off. Where steps end at knots, a trajectory holds the pieces that it is in: at
+a knot they are those ahead of it, whatever rounding makes of the time there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode.kernel.call import COEFFICIENTS, DRIVER_COUNTS, DRIVER_NUMBERS
+from emberkeep.ode.kernel.code import INT, REAL, TIME
+from emberkeep.ode.system.system import CUBIC, STEP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from emberkeep.ode.kernel.code import Argument, Code, Value
+
+ROUNDING = 2.0**-50  # of times, as a share
+
+
+@final
+class Driver:
+    """One driver.
+
+    Args:
+        code: what is written.
+        kind: which polynomials.
+        place: among all drivers.
+        argument: gives what the kernel is passed.
+        is_held: whether trajectories hold the piece that they are in.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        kind: str,
+        place: int,
+        argument: Callable[[str], Argument],
+        *,
+        is_held: bool,
+    ) -> None:
+        self._code = code
+        self._size = COEFFICIENTS[kind]
+        self.has_jumps, self.is_held = kind == STEP, is_held
+        self._knots, self._pieces = argument(f"knots{place}"), argument(f"pieces{place}")
+        numbers, counts = argument("driver_numbers"), argument("driver_counts")
+        self._numbers = {
+            name: numbers.get(place * len(DRIVER_NUMBERS) + index)
+            for index, name in enumerate(DRIVER_NUMBERS)
+        }
+        self._counts = {
+            name: counts.get(place * len(DRIVER_COUNTS) + index)
+            for index, name in enumerate(DRIVER_COUNTS)
+        }
+        self._own = code.variable(f"own{place}_", INT, 0)
+        self._origin = code.variable(f"knot{place}_", TIME, 0.0) if is_held else None
+        self._held = [
+            code.variable(f"piece{place}_{power}_", REAL, 0.0)
+            for power in range(self._size if is_held else 0)
+        ]
+
+    @property
+    def size(self) -> Value:
+        """The size of its times, which tells how they are rounded."""
+        return self._numbers["size"]
+
+    def take(self, run: Value) -> None:
+        """Go over to the samples of another trajectory; lane by lane."""
+        self._own.set(run * self._counts["run of pieces"])
+
+    def value(self, time: Value) -> Value:
+        """What it is at a time; where it jumps, from there on."""
+        if self.has_jumps:  # a time that is a knot but for rounding
+            size = self._code.call("abs", time) + self._numbers["size"]
+            time = time + size * ROUNDING
+        moved, _ = self._moved(time)
+        piece = self._piece(moved)
+        coefficients = [self._coefficient(piece, power) for power in range(self._size)]
+        if self._size == 1:
+            return coefficients[0]
+        return self._polynomial(coefficients, moved - self._knots.gather(piece))
+
+    def value_in_step(self, time: Value) -> Value:
+        """What it is at a time of a step that is within a piece."""
+        if self._origin is None:
+            return self.value(time)
+        held = [variable.get() for variable in self._held]
+        if self._size == 1:
+            return held[0]
+        return self._polynomial(held, self._bounded(time) - self._origin.get())
+
+    def hold(self, time: Value) -> tuple[Value, Value]:
+        """Hold the piece that a time is in, and say when it begins and ends; lane by lane."""
+        moved, shift = self._moved(time)
+        piece = self._piece(moved)
+        begin = self._knots.get(piece) + shift
+        assert self._origin is not None
+        self._origin.set(begin)
+        for power, variable in enumerate(self._held):
+            variable.set(self._coefficient(piece, power))
+        return begin, self._knots.get(piece + 1) + shift
+
+    def _bounded(self, time: Value) -> Value:
+        """A time that is not before or after all."""
+        later = self._code.larger(time, self._numbers["earliest"])
+        return self._code.smaller(later, self._numbers["latest"])
+
+    def _moved(self, time: Value) -> tuple[Value, Value]:
+        """A time as one among the knots, and by how much it was moved there."""
+        time = self._bounded(time)
+        since = time - self._numbers["first"]
+        cycles = self._code.call("floor", since * self._numbers["frequency"])
+        shift = cycles * self._numbers["period"]
+        return time - shift, shift
+
+    def _piece(self, moved: Value) -> Value:
+        """The number of the piece that a time among the knots is in."""
+        code, last = self._code, self._counts["last piece"]
+        guess = (moved - self._numbers["first"]) * self._numbers["scale"]
+        guess = code.smaller(code.larger(guess, 0.0), code.value(last, TIME))
+        low = code.whole(guess) - self._counts["guessed too high"]
+        piece = code.variable("piece", INT, code.larger(low, 0))
+        stride = code.variable("stride", INT, self._counts["first stride"], uniform=True)
+        with code.count_up("turn", self._counts["turns"]):
+            ahead = code.smaller(piece.get() + stride.get(), last)
+            is_there = self._knots.gather(ahead) <= moved
+            piece.set(code.where(is_there, ahead, piece.get()))
+            stride.set(code.quotient(stride.get(), code.value(2, INT)))
+        return piece.get()
+
+    def _coefficient(self, piece: Value, power: int) -> Value:
+        return self._pieces.gather(self._own.get() + piece * self._size + power)
+
+    def _polynomial(self, coefficients: Sequence[Value], since: Value) -> Value:
+        x = self._code.value(since * self._numbers["scale"], REAL)
+        total = coefficients[-1]
+        for coefficient in reversed(coefficients[:-1]):
+            total = total * x + coefficient
+        return total
+
+
+@final
+class Drivers:
+    """All drivers of a system.
+
+    Args:
+        code: what is written.
+        kinds: of each driver, by name.
+        argument: gives what the kernel is passed.
+        bounding: names of those at whose knots steps end, where these have jumps or corners.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        kinds: Mapping[str, str],
+        argument: Callable[[str], Argument],
+        bounding: Collection[str],
+    ) -> None:
+        self._by_name = {
+            name: Driver(code, kind, place, argument, is_held=name in bounding and kind != CUBIC)
+            for place, (name, kind) in enumerate(kinds.items())
+        }
+
+    @property
+    def held(self) -> list[Driver]:
+        """Those whose pieces trajectories hold."""
+        return [driver for driver in self._by_name.values() if driver.is_held]
+
+    def take(self, run: Value) -> None:
+        """Go over to the samples of another trajectory; lane by lane."""
+        for driver in self._by_name.values():
+            driver.take(run)
+
+    def values(self, names: Collection[str], time: Value) -> dict[str, Value]:
+        """What those of some names are at a time."""
+        return {name: one.value(time) for name, one in self._by_name.items() if name in names}
+
+    def values_in_step(self, names: Collection[str], time: Value) -> dict[str, Value]:
+        """The same at a time of a step."""
+        return {
+            name: one.value_in_step(time) for name, one in self._by_name.items() if name in names
+        }
