@@ -103,7 +103,7 @@ def make_tables(system: System, given: Any, times: Times, precision: str) -> tup
     """
     by_name = _by_name(system, given)
     return tuple(
-        _table(name, kind, _sampled(name, by_name[name]), times, precision)
+        _table(name, kind, _sampled(name, kind, by_name[name]), times, precision)
         for name, kind in system.drivers.items()
     )
 
@@ -134,7 +134,7 @@ def _by_name(system: System, named: Any) -> Mapping[str, Any]:
 # Samples ----------------------------------------------------------------------------------------
 
 
-def _sampled(name: str, given: Any) -> Driver:
+def _sampled(name: str, kind: str, given: Any) -> Driver:
     """Samples as numbers, checked by themselves."""
     driver = _of_any_form(name, given)
     known: Any = driver.outside
@@ -144,7 +144,7 @@ def _sampled(name: str, given: Any) -> Driver:
             f"{', '.join(map(repr, OUTSIDE))}"
         )
     knots = _numbers(f"The times of the driver {name!r}", driver.times)
-    values = _numbers(f"The values of the driver {name!r}", driver.values)
+    values = _numbers(f"The values of the driver {name!r}", driver.values, COEFFICIENTS[kind])
     if knots.ndim != 1 or knots.size < 2:  # noqa: PLR2004 - a piece has two ends
         raise InvalidPlan(
             f"The times of the driver {name!r} have shape {knots.shape}; expected a list of at "
@@ -190,14 +190,17 @@ def _of_any_form(name: str, given: Any) -> Driver:
     )
 
 
-def _numbers(what: str, given: Any) -> Values:
+def _numbers(what: str, given: Any, copies: int = 1) -> Values:
     if hasattr(given, "mask"):
         raise InvalidPlan(f"{what} have a mask. Fill it, or leave out what it hides")
     try:
         found = np.asarray(given)
         if found.dtype.kind not in "fiub":
             raise TypeError(f"these are {found.dtype}")  # noqa: TRY301 - as NumPy's below
+        require_room(8 * copies * found.size, what, "Pass fewer, or the same for all trajectories")
         found = np.array(found, np.float64)
+    except InvalidPlan:
+        raise
     except (TypeError, ValueError, OverflowError) as problem:
         raise InvalidPlan(f"{what} must be numbers, in the units of t: {problem}") from None
     good = np.isfinite(found)
@@ -220,11 +223,6 @@ def _table(name: str, kind: str, driver: Driver, times: Times, precision: str) -
     if outside == REFUSE:
         _require_covered(name, first, last, times)
     size = COEFFICIENTS[kind]
-    require_room(
-        8 * size * values.size,
-        f"The driver {name!r}, as {size} coefficients for each of {values.size:,} samples,",
-        "Pass fewer samples, or the same for all trajectories",
-    )
     with np.errstate(all="ignore"):
         # In units of the mean distance of knots, so that no unit of time is too long or too short.
         scale = (knots.size - 1) / (last - first)

@@ -108,16 +108,20 @@ class Boundaries:
         rounding = (code.call("abs", start) + elapsed + sizes) * (UNITS * LAST_PLACE["float64"])
         after = elapsed + (rounding + LEAST["float64"])
         corner = code.variable("next_corner", TIME, INFINITY) if self.has_corners else limit
+        compared = limit.get()
         for driver in self._driven:
             for knot in driver.hold(start + direction * after):
                 ends = limit if driver.has_jumps else corner
                 self._shorten(ends, direction * (knot - start), after)
-        if self._is_jump is not None:
-            # One that a jump follows at once would hide it.
-            margin = rounding + self._near(limit.get())
-            is_corner = corner.get() < limit.get() - margin
-            limit.set(code.where(is_corner, corner.get(), limit.get()))
-            self._is_jump.set(~is_corner)
+        if self._is_jump is None:
+            return
+        # Where a jump follows at once, it is taken for both.
+        is_corner = corner.get() < limit.get() - rounding
+        if self.have_sides:
+            is_apart = corner.get() < compared - self._near(compared)
+            is_corner = is_corner & (is_apart | (compared >= own.span.get()))
+        limit.set(code.where(is_corner, corner.get(), limit.get()))
+        self._is_jump.set(~is_corner)
 
     def _near(self, elapsed: Value) -> Value:
         size = self._code.call("abs", self._own.start.get()) + elapsed
