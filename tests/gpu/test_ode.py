@@ -265,3 +265,40 @@ def test_a_kept_solve_on_the_gpu_imports_no_compiler(tmp_path):
     )
     assert cold[1:] == ["cuda.bindings.nvrtc"]
     assert warm == cold[:1]
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("method", OPTIONS)
+@pytest.mark.parametrize("states", [1, 30])
+def test_drivers_run_there(states, method, precision, keep, monkeypatch):
+    """Of each kind, for all or for each, in chunks that have their own."""
+    monkeypatch.setattr(running, "LEAST_CHUNK", 1 << 10)
+    driven = ode.System(
+        [f"dx{i} = a + b*c - x{i}" for i in range(states)] + ["seen = a*b*c"],
+        {f"x{i}": 0.0 for i in range(states)},
+        drivers={"a": "linear", "b": "step", "c": "cubic"},
+        observables=["seen"],
+        name="driven",
+    )
+    random = np.random.default_rng(0)
+    runs, at = 5001, np.sort(random.uniform(-0.1, 1.1, 40))
+    at[[0, -1]] = -0.1, 1.1
+    each = random.normal(size=(runs, 40))
+    drivers = {
+        "a": ode.Driver(at, each),
+        "b": ode.Driver(np.linspace(0.1, 0.4, 7), [1, 2, 3, 4, 3, 2, 1], "periodic"),
+        "c": ode.Driver(np.linspace(0.2, 0.9, 30), random.normal(size=30), "hold"),
+    }
+    given = {
+        "drivers": drivers,
+        "save_at": np.linspace(0.01, 0.99, 9),
+        "outputs": ["states", "final"],
+    }
+    there, here = both(driven, keep, method, precision, **given)
+    error = 1e-9 if precision == "float64" else 2e-3
+    np.testing.assert_allclose(there["seen"], here["seen"], rtol=error, atol=error)
+    np.testing.assert_allclose(there.final, here.final, rtol=error, atol=error)
+    expected = np.array([np.interp(there.t, at, row) for row in each[::1000]])
+    b = np.array([1, 2, 3, 4, 3, 2])[((there.t - 0.1) % 0.3 / 0.05 + 1e-9).astype(int)]
+    c = here["seen"][::1000] / (expected * b)  # the same for all
+    np.testing.assert_allclose(c, np.broadcast_to(c[0], c.shape), rtol=1e-3)

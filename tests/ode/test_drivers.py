@@ -213,6 +213,41 @@ def test_against_scipy_from_knot_to_knot(kind, keep):
         np.testing.assert_allclose(found.final[0], y, rtol=2e-7)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_rates_of_observables_have_those_of_drivers(kind, keep):
+    """Of seen = u² x + sin(u), along x' = u - x."""
+    system = ode.System(
+        "dx = u - x; seen = u^2*x + sin(u)",
+        {"x": 1.0},
+        drivers={"u": kind},
+        observables=["seen"],
+        name="rated",
+    )
+    at, values = knots("random", 9), samples(9)
+    driver = ode.Driver(at, values, "hold")
+    for method in ("tsit5", "rk4"):
+        for time in (-1.3, 2.2, float(at[4]), 7.1):
+            found = solver(keep, system, method).solve(
+                (-2, 8),
+                drivers={"u": driver},
+                save_at=[time],
+                outputs=["states", "derivative_max"],
+                **({"dt": 0.05} if method == "rk4" else {}),
+            )
+            x, u, near = found["x"][0, 0], interpolated(kind, at, values, time, "hold"), 1e-7
+            if kind == "linear":
+                ahead = interpolated(kind, at, values, time + near, "hold")
+                rate = (ahead - u) / near
+            elif kind == "cubic":
+                rate = CubicSpline(at, values)(time, 1) if time < 6 else 0.0
+            else:
+                rate = 0.0
+            slope = u - x
+            expected = 2 * u * rate * x + u**2 * slope + math.cos(u) * rate
+            assert found.summary("derivative_max", "x")[0] == pytest.approx(slope, abs=1e-12)
+            assert found.summary("derivative_max", "seen")[0] == pytest.approx(expected, abs=1e-6)
+
+
 # Where equations come from ----------------------------------------------------------------------
 
 

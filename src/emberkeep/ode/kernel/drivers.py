@@ -73,23 +73,35 @@ class Driver:
 
     def value(self, time: Value) -> Value:
         """What it is at a time; where it jumps, from there on."""
+        coefficients, since = self._looked_up(time)
+        return self._polynomial(coefficients, since)
+
+    def rate(self, time: Value) -> Value:
+        """Its derivative at a time; at a knot, on its later side."""
+        code = self._code
+        coefficients, since = self._looked_up(time)
+        slopes = [each * power for power, each in enumerate(coefficients[1:], 1)]
+        if not slopes:
+            return code.value(0.0, REAL)
+        rate = self._polynomial(slopes, since) * self._numbers["scale"]
+        is_within = (time >= self._numbers["earliest"]) & (time <= self._numbers["latest"])
+        return code.where(is_within, code.value(rate, REAL), 0.0)
+
+    def _looked_up(self, time: Value) -> tuple[list[Value], Value]:
+        """The coefficients of the piece that a time is in, and the time since its first knot."""
         if self.has_jumps:  # a time that is a knot but for rounding
             size = self._code.call("abs", time) + self._numbers["size"]
             time = time + size * ROUNDING
         moved, _ = self._moved(time)
         piece = self._piece(moved)
         coefficients = [self._coefficient(piece, power) for power in range(self._size)]
-        if self._size == 1:
-            return coefficients[0]
-        return self._polynomial(coefficients, moved - self._knots.gather(piece))
+        return coefficients, moved - self._knots.gather(piece)
 
     def value_in_step(self, time: Value) -> Value:
         """What it is at a time of a step that is within a piece."""
         if self._origin is None:
             return self.value(time)
         held = [variable.get() for variable in self._held]
-        if self._size == 1:
-            return held[0]
         return self._polynomial(held, self._bounded(time) - self._origin.get())
 
     def hold(self, time: Value) -> tuple[Value, Value]:
@@ -178,6 +190,10 @@ class Drivers:
     def values(self, names: Collection[str], time: Value) -> dict[str, Value]:
         """What those of some names are at a time."""
         return {name: one.value(time) for name, one in self._by_name.items() if name in names}
+
+    def rates(self, names: Collection[str], time: Value) -> dict[str, Value]:
+        """Their derivatives, likewise."""
+        return {name: one.rate(time) for name, one in self._by_name.items() if name in names}
 
     def values_in_step(self, names: Collection[str], time: Value) -> dict[str, Value]:
         """The same at a time of a step."""

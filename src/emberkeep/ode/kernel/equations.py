@@ -111,7 +111,9 @@ class Equations:
         if layout.large and self._driven_by:
             self._driven = layout.code.array("u", REAL, len(self._driven_by))
 
-    def slopes(self, at: Vector, inputs: Vector, time: Value, result: Vector) -> None:
+    def slopes(
+        self, at: Vector, inputs: Vector, time: Value, result: Vector, *, in_step: bool = True
+    ) -> None:
         """The derivatives of all states.
 
         Args:
@@ -119,9 +121,11 @@ class Equations:
             inputs: parameters and constants.
             time: when.
             result: where the derivatives go.
+            in_step: whether that is within a step, which is on one side of a jump.
         """
-        code = self._layout.code
-        driven = self._drivers.values_in_step(self._driven_by, time)
+        code, drivers = self._layout.code, self._drivers
+        values = drivers.values_in_step if in_step else drivers.values
+        driven = values(self._driven_by, time)
         if not self._layout.large:
             self._write(at, inputs, time, driven, result)
             return
@@ -154,17 +158,25 @@ class Equations:
         wanted = [self._read.definitions[name] for name in self._system.observables]
         if not wanted:
             return []
-        read, program, states = self._read, self._read.program, (*self._system.states,)
-        slopes = jacobian(program, wanted, [TIME_NAME, *states])
+        read, program = self._read, self._read.program
+        drivers = {name: f"rate of {name}" for name in self._system.drivers}
+        names = [TIME_NAME, *self._system.states, *drivers]
+        slopes = jacobian(program, wanted, names)
+        rates = [*read.derivatives, *map(program.name, drivers.values())]
         found: list[int] = []
         for row in range(len(wanted)):
             rate = slopes.get((row, 0), program.number(0.0))
-            for column, slope in enumerate(read.derivatives, 1):
+            for column, slope in enumerate(rates, 1):
                 partial = slopes.get((row, column))
                 if partial is not None:
                     rate = program.arithmetic("+", rate, program.arithmetic("*", partial, slope))
             found.append(rate)
-        return self._values(found, at, inputs, time)
+        used = program.names(found)
+        driven = self._drivers.values(used, time)
+        sloping = [name for name, rate in drivers.items() if rate in used]
+        for name, rate in self._drivers.rates(sloping, time).items():
+            driven[drivers[name]] = rate
+        return self._values(found, at, inputs, time, driven)
 
     def _make(self) -> Function:
         code = self._layout.code

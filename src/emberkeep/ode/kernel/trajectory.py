@@ -152,9 +152,9 @@ class Trajectory:
         wanted = [(index, name) for index, name in names if used is None or name in used]
         return {name: self.parameters.get(index) for index, name in wanted}
 
-    def slopes(self, at: Vector, result: Vector, time: Value) -> None:
-        """The derivatives at states and a time."""
-        self._equations.slopes(at, self.parameters, time, result)
+    def slopes(self, at: Vector, result: Vector, time: Value, *, in_step: bool = True) -> None:
+        """The derivatives at states and a time, as a step sees them, or anybody."""
+        self._equations.slopes(at, self.parameters, time, result, in_step=in_step)
 
     # Judging ----------------------------------------------------------------------------------
 

@@ -284,11 +284,6 @@ class Program:
                 waiting.extend(self.operands(value))
         return sorted(found)
 
-    def names(self, results: Iterable[int]) -> set[str]:
-        """What results need that has a name: time, states, parameters and so on."""
-        instructions = (self.instructions[value] for value in self.needed(results))
-        return {str(rest[0]) for operation, *rest in instructions if operation == "name"}
-
 
 def _with_sign(function: str, numbers: list[float], result: float) -> float:
     """A result with its sign, also where it is zero: Python's integers have none."""

@@ -67,7 +67,7 @@ class Outputs:
         observed, slopes, rates = own.observe(states, time), None, None
         if self._has_derivatives:
             slopes = own.layout.passing("sampled_slopes", own.states)
-            own.slopes(states, slopes, time)
+            own.slopes(states, slopes, time, in_step=False)
             rates = own.rates(states, time)
         sample = Sample(number, time, states, observed, slopes, rates)
         for output in self._sampled:
