@@ -158,7 +158,6 @@ def test_the_function_is_the_users_wherever_emberkeep_lies():
 
 
 REFUSED = {
-    "dense_output": ({"dense_output": True}, "t_eval="),
     "events": ({"events": [lambda t, y: y[0]]}, "events="),
     "jac": ({"jac": ROTATION}, "leave it out"),
     "typo": ({"max_stp": 1.0}, "takes no max_stp="),
@@ -201,3 +200,39 @@ def test_a_function_that_cannot_be_says_why(name, solve_ivp):
     fun, args, message = FUNCTIONS[name]
     with pytest.raises(InvalidSystem, match=message):
         solve_ivp(fun, (0, 1), [1.0], args=args)
+
+
+# The solution as a function of time ---------------------------------------------------------------
+
+
+def driven(t, y, k):
+    return [y[1], -k * y[0] + np.cos(3 * t)]
+
+
+@pytest.mark.parametrize("span", [(0.0, 10.0), (10.0, 0.0)], ids=["forwards", "backwards"])
+def test_the_solution_as_a_function_of_time(span, keep):
+    given = {"args": (2.0,), "rtol": 1e-9, "atol": 1e-12, "dense_output": True}
+    ours = ode.solve_ivp(driven, span, [1.0, 0.5], target="cpu", keep=keep, **given)
+    theirs = scipy.integrate.solve_ivp(driven, span, [1.0, 0.5], method="DOP853", **given)
+    times = np.array([3.7, 0.0, 9.99, 3.7, 10.0])
+    assert ours.sol(times).shape == (2, 5)
+    np.testing.assert_allclose(ours.sol(times), theirs.sol(times), rtol=1e-6, atol=1e-7)
+    assert ours.sol(3.7).shape == (2,)
+    np.testing.assert_array_equal(ours.sol(3.7), ours.sol(times)[:, 0])
+    np.testing.assert_array_equal(ours.sol(span[1]), ours.y[:, -1])
+    with pytest.raises(InvalidPlan, match="expected times from 0 to 10"):
+        ours.sol(10.1)
+    with pytest.raises(InvalidPlan, match="expected times"):
+        ours.sol([])
+
+
+def test_the_solutions_of_a_batch(keep):
+    rates = np.array([1.0, 2.0, 3.0])
+    given = {"dense_output": True, "target": "cpu", "keep": keep}
+    batch = ode.solve_ivp(driven, (0, 5), [1.0, 0.5], args=(rates,), **given)
+    assert batch.sol([1.0, 2.0]).shape == (3, 2, 2)
+    alone = ode.solve_ivp(driven, (0, 5), [1.0, 0.5], args=(2.0,), **given)
+    np.testing.assert_array_equal(batch.sol(4.0)[1], alone.sol(4.0))
+    assert (
+        ode.solve_ivp(driven, (0, 5), [1.0, 0.5], args=(2.0,), target="cpu", keep=keep).sol is None
+    )

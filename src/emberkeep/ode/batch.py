@@ -10,6 +10,7 @@ import numpy as np
 from emberkeep.errors import InvalidPlan
 from emberkeep.startup_records import final, frozen
 from emberkeep.targets.arguments import is_traced
+from emberkeep.targets.cpu.threads import default_threads, run_on_threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from emberkeep.ode.system.system import System
 
     Values = np.ndarray[Any, Any]
+
+PIECE, MOST_COPYING = 1 << 16, 8  # numbers that a thread copies at once, and threads
 
 VERBATIM, COMBINATIONS = "verbatim", "combinations"
 GRIDS = (VERBATIM, COMBINATIONS)
@@ -75,7 +78,7 @@ class Batch:
             part = column.values
             if column.stride == 0 and not column.is_single:
                 part = part[begin:end]
-            values[offset : offset + length] = part
+            _copy(part, values[offset : offset + length])
             step = int(column.stride == 0 and not column.is_single)
             sources[4 * index : 4 * index + 4] = (offset, step, column.stride, length)
             offset += length
@@ -90,6 +93,19 @@ class Batch:
         if self.grid == COMBINATIONS and self.varied:
             return tuple(self.coordinate(name).size for name in self.varied)
         return (self.runs,)
+
+
+def _copy(source: Values, target: Values) -> None:
+    """Copy numbers, on several threads where there are many: one alone does not fill the memory."""
+    if target.size < PIECE * 2:
+        target[:] = source
+        return
+
+    def copy(begin: int, end: int) -> int:
+        target[begin * PIECE : end * PIECE] = source[begin * PIECE : end * PIECE]
+        return 0
+
+    run_on_threads(copy, -(-target.size // PIECE), min(MOST_COPYING, default_threads()))
 
 
 def _length(column: Column, runs: int) -> int:

@@ -23,7 +23,7 @@ from emberkeep.startup_records import final, frozen
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, TypeVar
 
     from emberkeep.keep.keep import Keep
     from emberkeep.ode.result import Result
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
     Values = np.ndarray[Any, Any]
     Fun = Callable[..., Any]
+    T = TypeVar("T")
 
 IMPLICIT = ("radau", "bdf", "lsoda")
 BATCHED = 2  # dimensions of initial values, where each trajectory has its own
 # What SciPy takes and this does not, and what there is in its place.
 INSTEAD = {
-    "dense_output": "Pass the times that are of interest in t_eval=",
     "events": "Pass t_eval=, and look for the event in y; or use max_step= for what is short",
     "jac": "Methods here are explicit, and need no Jacobian: leave it out",
     "jac_sparsity": "Methods here are explicit, and need no Jacobian: leave it out",
@@ -45,6 +45,50 @@ INSTEAD = {
     "min_step": "ode.solve has dt_min=",
 }
 BIND = "bind it: solve_ivp(lambda t, y, k: fun(t, y, k, it), …)"
+
+
+@final
+@frozen
+class OdeSolution:
+    """The solution as a function of time, as SciPy's ``sol``: within a step, the method's own.
+
+    Nothing of it is kept: each call integrates again, with the same steps, and gives values at its
+    times. So it takes no memory, and is best called with many times at once.
+
+    Attributes:
+        solve: integrates with times to save.
+        t_min: the earlier end of the span.
+        t_max: the later one.
+        is_backwards: whether the span goes from the later to the earlier.
+        is_batch: whether there are several trajectories.
+    """
+
+    solve: Callable[[Any], Result]
+    t_min: float
+    t_max: float
+    is_backwards: bool
+    is_batch: bool
+
+    def __call__(self, t: Any) -> Values:
+        """The states at a time, or at several; in a batch, trajectories are the first axis.
+
+        Raises:
+            InvalidPlan: a time is outside the span; nothing is extrapolated.
+        """
+        times = _array("t", t)
+        flat, places = np.unique(times, return_inverse=True)
+        if times.ndim > 1 or not flat.size or not self.t_min <= flat[0] <= flat[-1] <= self.t_max:
+            raise InvalidPlan(
+                f"sol was called with t={t!r}; expected times from {self.t_min:g} to "
+                f"{self.t_max:g}, where it was solved"
+            )
+        order = flat[::-1] if self.is_backwards else flat
+        states = self.solve(order).states
+        assert states is not None
+        y = (states[:, ::-1] if self.is_backwards else states).swapaxes(1, 2)
+        y = y[..., places.reshape(-1)]
+        y = y[..., 0] if times.ndim == 0 else y
+        return y if self.is_batch else y[0]
 
 
 @final
@@ -59,7 +103,7 @@ class OdeResult:
         message: how it ended.
         success: whether the end was reached; an array in a batch.
         result: the same as `ode.solve` gives it, with states y_1, y_2, … and parameters p_1, ….
-        sol: None: there is no dense output.
+        sol: the solution as a function of time; None without ``dense_output=True``.
         t_events: None.
         y_events: None.
         nfev: None: calls of the function are not counted.
@@ -73,7 +117,7 @@ class OdeResult:
     message: str
     success: Any
     result: Result
-    sol: None = None
+    sol: OdeSolution | None = None
     t_events: None = None
     y_events: None = None
     nfev: None = None
@@ -124,7 +168,7 @@ def solve_ivp(  # noqa: PLR0913, PLR0917 - SciPy's
         y0: initial values; a row of them for each trajectory in a batch.
         method: ``"RK23"``, ``"RK45"``, ``"DOP853"``, or any that `ode.solve` has.
         t_eval: times to give y at; None for start and end alone, whatever steps were taken.
-        dense_output: is refused; pass t_eval.
+        dense_output: whether to give the solution as a function of time, too.
         events: is refused.
         vectorized: says nothing here: y is always an array of one dimension.
         args: further arguments: numbers, or arrays with one for each trajectory.
@@ -142,7 +186,7 @@ def solve_ivp(  # noqa: PLR0913, PLR0917 - SciPy's
         InvalidPlan: something asked for cannot be; says what to do.
         InvalidSystem: the function cannot be compiled; says why.
     """
-    given = {"dense_output": dense_output, "events": events, **options}
+    given = {"events": events, **options}
     _refuse(
         {name: value for name, value in given.items() if value is not None and value is not False}
     )
@@ -156,35 +200,42 @@ def solve_ivp(  # noqa: PLR0913, PLR0917 - SciPy's
     if t_eval is None and begin == end:
         asked = [begin]
 
-    def solve(slope: Fun) -> Result:
+    def solved(slope: Fun) -> tuple[Result, Callable[[Any], Result]]:
         system = System(slope, *map(_defaults, (states, parameters)), name=_name(fun))
         solver = Solver(
             system, method=name, target=target, precision=precision, keep=keep, threads=threads
         )
-        return solver.solve(
-            (begin, end),
-            initial=states,
-            parameters=parameters,
-            save_at=asked,
-            rtol=rtol,
-            atol=atol,
-            dt=first_step,
-            dt_max=max_step,
-        )
+
+        def at(times: Any) -> Result:
+            return solver.solve(
+                (begin, end),
+                initial=states,
+                parameters=parameters,
+                save_at=times,
+                rtol=rtol,
+                atol=atol,
+                dt=first_step,
+                dt_max=max_step,
+            )
+
+        return at(asked), at
 
     try:
-        result = solve(_of_arrays(fun))
+        result, at = solved(_of_arrays(fun))
     except InvalidSystem as problem:
         _require_callable(fun, begin, np.atleast_2d(start)[0], arguments)
-        result = _compiled_as_it_is(fun, solve, problem, has_arguments=bool(arguments))
-    return _as_scipy(result, is_batch=is_batch)
+        result, at = _compiled_as_it_is(fun, solved, problem, has_arguments=bool(arguments))
+    sol = None
+    if dense_output:
+        sol = OdeSolution(at, min(begin, end), max(begin, end), end < begin, is_batch)
+    return _as_scipy(result, sol, is_batch=is_batch)
 
 
 def _compiled_as_it_is(
-    fun: Fun, solve: Callable[[Fun], Result], problem: InvalidSystem, *, has_arguments: bool
-) -> Result:
+    fun: Fun, solved: Callable[[Fun], T], problem: InvalidSystem, *, has_arguments: bool
+) -> T:
     try:
-        return solve(_of_tuples(fun, has_arguments=has_arguments))
+        return solved(_of_tuples(fun, has_arguments=has_arguments))
     except InvalidSystem:
         raise InvalidSystem(
             f"{_name(fun)} cannot be followed when it is run once on symbols"
@@ -351,7 +402,7 @@ def _require_callable(fun: Fun, t: float, y: Values, arguments: list[Values]) ->
 # What comes back ---------------------------------------------------------------------------------
 
 
-def _as_scipy(result: Result, *, is_batch: bool) -> OdeResult:
+def _as_scipy(result: Result, sol: OdeSolution | None, *, is_batch: bool) -> OdeResult:
     assert result.states is not None
     y, status = result.states.swapaxes(1, 2), np.where(result.status == 0, 0, -1)
     message = "The solver successfully reached the end of the integration interval."
@@ -360,5 +411,5 @@ def _as_scipy(result: Result, *, is_batch: bool) -> OdeResult:
     except SolveFailed as problem:
         message = str(problem)
     if is_batch:
-        return OdeResult(result.t, y, status, message, status == 0, result)
-    return OdeResult(result.t, y[0], int(status[0]), message, bool(status[0] == 0), result)
+        return OdeResult(result.t, y, status, message, status == 0, result, sol)
+    return OdeResult(result.t, y[0], int(status[0]), message, bool(status[0] == 0), result, sol)

@@ -13,6 +13,7 @@ from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.control.presets import controller as chosen_controller
 from emberkeep.ode.outputs import is_sampled, listed
 from emberkeep.ode.plan import CHOSEN, FIXED, make_plan
+from emberkeep.ode.result import Result
 from emberkeep.ode.running.job import Job
 from emberkeep.ode.running.results import result_of
 from emberkeep.ode.system.system import System
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from emberkeep.ode.drivers import Table
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.plan import Plan
-    from emberkeep.ode.result import Result
     from emberkeep.ode.running.job import Outcome, Runner
     from emberkeep.ode.summary import Summary
     from emberkeep.ode.times import Times
@@ -146,7 +146,7 @@ class Solver:
         t_span: tuple[float, float],
         *,
         parameters: Mapping[str, Any] | None = None,
-        initial: Mapping[str, Any] | None = None,
+        initial: Mapping[str, Any] | Result | None = None,
         drivers: Mapping[str, Any] | None = None,
         grid: str = VERBATIM,
         save_at: Any = None,
@@ -169,7 +169,8 @@ class Solver:
             t_span: start and end; backwards where the end is before the start. Either may be an
                 array with one for each trajectory.
             parameters: by name: one value for all trajectories, or one for each.
-            initial: initial values, likewise.
+            initial: initial values, likewise; or a result, to go on from where its trajectories
+                ended, with their parameters unless others are given.
             drivers: by name, the samples of what drives the system: `ode.Driver`, a pandas Series
                 over time, or an xarray DataArray whose last axis is time.
             grid: ``"verbatim"``: the first of each, the second of each, …; ``"combinations"``: each
@@ -198,6 +199,11 @@ class Solver:
         Raises:
             InvalidPlan: something asked for cannot be; says what to do.
         """
+        if isinstance(initial, Result):
+            from emberkeep.ode.restart import beginning_at
+
+            begins = beginning_at(initial, self.system, parameters, grid)
+            initial, parameters = begins.initial, begins.parameters
         times = make_times(t_span, save_at)
         steering = chosen_controller(controller, self.tableau, safety=safety)
         stepping = CHOSEN if steering.is_adaptive else FIXED
@@ -241,7 +247,7 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     t_span: tuple[float, float],
     *,
     parameters: Mapping[str, Any] | None = None,
-    initial: Mapping[str, Any] | None = None,
+    initial: Mapping[str, Any] | Result | None = None,
     drivers: Mapping[str, Any] | None = None,
     method: str | Tableau = "tsit5",
     grid: str = VERBATIM,
