@@ -173,7 +173,7 @@ def newest(place: Place, pythons: Pythons) -> None:
 
 def oldest(place: Place, pythons: Pythons) -> None:
     """Everything but JAX, which wants a newer NumPy, at its lower bound; then JAX at its own."""
-    without = "numba,ode,sympy,tables,graphs,plots,sharing"
+    without = "numba,ode,sympy,tables,zarr,graphs,plots,sharing"
     pinned = lower_bounds(without)
     python = place.environment(
         "oldest", pythons[min(pythons)], f"{place.wheel}[{without}]", *pinned, *OLD_BESIDE

@@ -76,6 +76,11 @@ def ode() -> None:
         assert len(result.to_pandas()) == 10
     if has("xarray"):
         assert result.to_xarray()["x"].shape == (10,)
+    if has("zarr"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/runs.zarr"
+            stored = ode.solve(system, (0, 1), parameters={"k": k}, target="cpu", into=path)
+            np.testing.assert_allclose(stored["x"], np.exp(-k), rtol=1e-5)
 
 
 def phasetype() -> None:

@@ -34,9 +34,11 @@ if TYPE_CHECKING:
         InvalidSetting,
         InvalidSystem,
         KernelFailed,
+        NotWritten,
         OutOfDeviceMemory,
         SolveFailed,
         SolveWarning,
+        SpillWarning,
         StoreProblem,
         StoreWarning,
         TargetUnavailable,
@@ -94,9 +96,11 @@ __all__ = [
     "Keep",
     "Kernel",
     "KernelFailed",
+    "NotWritten",
     "OutOfDeviceMemory",
     "SolveFailed",
     "SolveWarning",
+    "SpillWarning",
     "StoreProblem",
     "StoreWarning",
     "Stream",
@@ -150,7 +154,9 @@ _HOMES = {
 
 # What each engine shows here, with its module.
 ENGINES: dict[str, dict[str, str]] = {
-    "ode": dict.fromkeys(("InvalidSystem", "SolveFailed", "SolveWarning"), "errors"),
+    "ode": dict.fromkeys(
+        ("InvalidSystem", "NotWritten", "SolveFailed", "SolveWarning", "SpillWarning"), "errors"
+    ),
     "phasetype": {
         **dict.fromkeys(("InferenceWarning", "InvalidGraph", "TooStiff"), "errors"),
         "clear_trace_cache": "trace_cache",

@@ -13,6 +13,7 @@
     ├── InvalidSystem      ode: equations that cannot be read; shows the place
     ├── InvalidPlan        what was asked of an engine and cannot be done
     ├── SolveFailed        ode: trajectories failed, and the caller has asked for an error
+    ├── NotWritten         ode: results are not on disk, or not all; says how many are, and where
     ├── InvalidGraph       phasetype: a graph of states that is none; names the state
     ├── TooStiff           phasetype: rates and times are too far apart for a number that is right
     ├── InvalidKernel      a kernel cannot be compiled as it is written or declared
@@ -25,6 +26,7 @@
     EmberkeepWarning (UserWarning)
     ├── InferenceWarning   phasetype: what samples say is not what the data say
     ├── SolveWarning       ode: trajectories failed; their values are NaN from there on
+    ├── SpillWarning       ode: results are larger than memory may hold, and go to disk; says where
     ├── StoreWarning       the keep is degraded: a compile is paid, the result is right
     └── ToolchainWarning   what was really imported differs from what the key said
 
@@ -40,8 +42,10 @@ if TYPE_CHECKING:
 
     from emberkeep.elimination.errors import InvalidGraph as InvalidGraph
     from emberkeep.ode.errors import InvalidSystem as InvalidSystem
+    from emberkeep.ode.errors import NotWritten as NotWritten
     from emberkeep.ode.errors import SolveFailed as SolveFailed
     from emberkeep.ode.errors import SolveWarning as SolveWarning
+    from emberkeep.ode.errors import SpillWarning as SpillWarning
     from emberkeep.phasetype.errors import InferenceWarning as InferenceWarning
     from emberkeep.phasetype.errors import TooStiff as TooStiff
 

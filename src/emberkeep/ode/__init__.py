@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.result import Result
     from emberkeep.ode.solver import Solver, solve
+    from emberkeep.ode.stored.result import StoredResult, open_result
     from emberkeep.ode.summary import Summary
     from emberkeep.ode.system.system import System
 
@@ -16,9 +17,11 @@ __all__ = [
     "Driver",
     "Result",
     "Solver",
+    "StoredResult",
     "Summary",
     "System",
     "Tableau",
+    "open_result",
     "solve",
     "solve_ivp",
 ]
@@ -28,9 +31,11 @@ _HOMES = {
     "Driver": "drivers",
     "Result": "result",
     "Solver": "solver",
+    "StoredResult": "stored.result",
     "Summary": "summary",
     "System": "system.system",
     "Tableau": "methods.tableau",
+    "open_result": "stored.result",
     "solve": "solver",
     "solve_ivp": "ivp",
 }

@@ -10,9 +10,9 @@ import numpy as np
 from emberkeep.errors import InvalidPlan
 from emberkeep.ode.batch import name_of, pairs_of
 from emberkeep.ode.kernel.call import COEFFICIENTS
+from emberkeep.ode.memory import require_room
 from emberkeep.ode.splines import coefficients
 from emberkeep.ode.system.system import STEP
-from emberkeep.ode.times import require_room
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False

@@ -16,6 +16,7 @@ import numpy as np
 
 from emberkeep.errors import InvalidPlan, InvalidSystem, SolveFailed
 from emberkeep.ode.methods import chosen
+from emberkeep.ode.result import Result
 from emberkeep.ode.solver import Solver
 from emberkeep.ode.system.system import System
 from emberkeep.startup_records import final, frozen
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from emberkeep.keep.keep import Keep
-    from emberkeep.ode.result import Result
     from emberkeep.targets.protocol import Target
 
     Values = np.ndarray[Any, Any]
@@ -207,7 +207,7 @@ def solve_ivp(  # noqa: PLR0913, PLR0917 - SciPy's
         )
 
         def at(times: Any) -> Result:
-            return solver.solve(
+            found = solver.solve(
                 (begin, end),
                 initial=states,
                 parameters=parameters,
@@ -216,7 +216,10 @@ def solve_ivp(  # noqa: PLR0913, PLR0917 - SciPy's
                 atol=atol,
                 dt=first_step,
                 dt_max=max_step,
+                memory=math.inf,
             )
+            assert isinstance(found, Result)  # in memory, whatever its size
+            return found
 
         return at(asked), at
 

@@ -11,14 +11,14 @@ import numpy as np
 
 from emberkeep.errors import EmberkeepError, InvalidPlan
 from emberkeep.ode.outputs import PEAKS
-from emberkeep.ode.variables import initial_label, state_label, variables
+from emberkeep.ode.variables import RUN, initial_label, state_label, variables
 
 if TYPE_CHECKING:
     from emberkeep.ode.result import Result
     from emberkeep.ode.variables import Variable
 
 
-def optional(name: str, extra: str = "emberkeep[tables]") -> Any:
+def optional(name: str, extra: str = "emberkeep[tables]", what: str = "This needs") -> Any:
     """A library that is imported when it is asked for."""
     from importlib import import_module
 
@@ -26,7 +26,7 @@ def optional(name: str, extra: str = "emberkeep[tables]") -> Any:
         return import_module(name)
     except ImportError as problem:
         raise EmberkeepError(
-            f"This needs {name}, which cannot be imported ({problem}). Install it: "
+            f"{what} {name}, which cannot be imported ({problem}). Install it: "
             f"pip install '{extra}'"
         ) from problem
 
@@ -138,33 +138,40 @@ def _peaks(result: Result) -> dict[str, Any]:
 
 def to_xarray(result: Result) -> Any:
     """A dataset; a grid keeps its axes."""
-    xarray = optional("xarray")
-    batch = result.batch
-    is_grid = len(batch.shape) > 1
-    axes = [initial_label(name, result) for name in batch.varied] if is_grid else ["run"]
-    coordinates: dict[str, Any] = {}
-    if is_grid:
-        coordinates |= {
-            axis: batch.coordinate(name) for axis, name in zip(axes, batch.varied, strict=True)
-        }
-    else:
-        coordinates["run"] = np.arange(len(result))
-        for name, values in result.parameters().items():
-            coordinates[initial_label(name, result)] = ("run", values)
-    for name, values in _edges(result).items():
-        own = values.ndim - 1
-        dims = [*axes, name[1]] if own else [name[1]]
-        coordinates[name[0]] = (dims, values.reshape(*batch.shape * own, -1))
+    xarray, shape, axes = optional("xarray"), result.batch.shape, axes_of_runs(result)
     named: dict[str, Any] = {}
     for each in variables(result):
-        shaped = each.values.reshape(*batch.shape, *each.values.shape[1:])
+        shaped = each.values.reshape(*shape, *each.values.shape[1:])
         units = {"units": each.unit} if each.unit else {}
-        named[each.name] = ([*axes, *each.axes], shaped, units)
-    made = xarray.Dataset(named, coordinates, {"system": result.name})
-    for name, unit in _units(result).items():
-        if name in made.coords:
-            made[name].attrs["units"] = unit
-    return made
+        named[each.name] = ((*axes, *each.axes), shaped, units)
+    return xarray.Dataset(named, coordinates(result), {"system": result.name})
+
+
+def axes_of_runs(result: Result) -> tuple[str, ...]:
+    """Axes of the trajectories: of a grid, what is varied."""
+    varied = result.batch.varied if len(result.batch.shape) > 1 else ()
+    return tuple(initial_label(name, result) for name in varied) or (RUN,)
+
+
+def coordinates(result: Result) -> dict[str, tuple[tuple[str, ...], Any, dict[str, str]]]:
+    """What belongs to axes, by label: its axes, values and attributes."""
+    batch, axes, found = result.batch, axes_of_runs(result), {}
+    if axes == (RUN,):
+        found[RUN] = (axes, np.arange(batch.runs))
+    for name in batch.varied:
+        label = initial_label(name, result)
+        found[label] = (axes if axes == (RUN,) else (label,), batch.coordinate(name))
+    for (label, along), values in _edges(result).items():
+        if values.ndim > 1:  # each trajectory has its own
+            rows = np.broadcast_to(values, (batch.runs, values.shape[-1]))
+            found[label] = ((*axes, along), rows.reshape(*batch.shape, -1))
+        else:
+            found[label] = ((along,), values)
+    units = _units(result)
+    return {
+        label: (*given, {"units": units[label]} if label in units else {})
+        for label, given in found.items()
+    }
 
 
 def _edges(result: Result) -> dict[tuple[str, str], Any]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.ode.errors import SolveFailed, SolveWarning
 from emberkeep.ode.outputs import SUMMARIES
-from emberkeep.ode.status import MEANINGS, REMEDIES, SUCCESS
+from emberkeep.ode.status import SUCCESS
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
@@ -210,41 +209,18 @@ class Result:
             SolveFailed: says how many did not, why, and which was the first.
         """
         if self.status.any():
-            raise SolveFailed(f"{self._failures()}. {self._remedies()}")
+            from emberkeep.ode.failures import solve_failed
+
+            raise solve_failed(self.name, self.status)
         return self
 
     def warn_of_failures(self) -> Result:
         """The result itself; where trajectories failed, after one warning that says why."""
         if self.status.any():
-            import warnings
+            from emberkeep.ode.failures import warn_of_failures
 
-            from emberkeep.keep.reports import depth_of_caller
-
-            text = (
-                f"{self._failures()}, in result.failed; their values are NaN from there on. "
-                f"{self._remedies()} result.require_success() makes this an error; "
-                "warnings.simplefilter('ignore', emberkeep.SolveWarning) silences it"
-            )
-            warnings.warn(text, SolveWarning, stacklevel=depth_of_caller())
+            warn_of_failures(self.name, self.status)
         return self
-
-    def _failures(self) -> str:
-        codes, counts = np.unique(self.status, return_counts=True)
-        reasons = "; ".join(
-            f"{count:,} {MEANINGS.get(code, 'stopped')}"
-            for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
-            if code != SUCCESS
-        )
-        failed = self.failed
-        return (
-            f"Of {len(self):,} trajectories of {self.name}, {failed.size:,} failed: {reasons}. The "
-            f"first is number {failed[0]}"
-        )
-
-    def _remedies(self) -> str:
-        return " ".join(
-            REMEDIES[code] for code in np.unique(self.status).tolist() if code in REMEDIES
-        )
 
     def to_pandas(self, table: str | None = None) -> Any:
         """A table, with what was varied, and the status.

@@ -11,13 +11,14 @@ from emberkeep.keep.default import default_keep
 from emberkeep.ode.batch import VERBATIM, make_batch
 from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.control.presets import controller as chosen_controller
+from emberkeep.ode.memory import ALWAYS_THERE
 from emberkeep.ode.outputs import is_sampled, listed
 from emberkeep.ode.plan import CHOSEN, FIXED, make_plan
 from emberkeep.ode.result import Result
 from emberkeep.ode.running.job import Job
 from emberkeep.ode.running.results import result_of
 from emberkeep.ode.system.system import System
-from emberkeep.ode.times import make_times, require_room
+from emberkeep.ode.times import make_times
 from emberkeep.ode.tolerances import ATOL, MAX_STEPS, RTOL, Numbers, kernel_numbers
 from emberkeep.ode.windows import make_windows
 from emberkeep.startup_records import final
@@ -26,6 +27,7 @@ from emberkeep.targets.kernel_lookup import fetch
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from os import PathLike
     from typing import Any
 
     from emberkeep.keep.artifact import Artifact
@@ -35,10 +37,14 @@ if TYPE_CHECKING:
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.running.job import Outcome, Runner
+    from emberkeep.ode.stored.destination import Destination
+    from emberkeep.ode.stored.result import StoredResult
     from emberkeep.ode.summary import Summary
     from emberkeep.ode.times import Times
     from emberkeep.targets.declaration import Declared
     from emberkeep.targets.protocol import Target
+
+    Advance = Callable[[int], None]
 
 
 MOST_RECORDS = 100
@@ -162,7 +168,10 @@ class Solver:
         safety: float | None = None,
         most_records: int = MOST_RECORDS,
         progress: bool = False,
-    ) -> Result:
+        into: str | PathLike[str] | None = None,
+        overwrite: bool = False,
+        memory: float | str | None = None,
+    ) -> Result | StoredResult:
         """Integrate a batch of trajectories. No number that is passed here is compiled in.
 
         Args:
@@ -194,10 +203,19 @@ class Solver:
             safety: how much shorter a step is than the errors say, in place of the controller's.
             most_records: for how many peaks, troughs or steps of a trajectory there is room, where
                 these are among the outputs.
-            progress: draw how many trajectories have ended.
+            progress: draw how many trajectories have ended, and how long the others will take.
+            into: a folder, such as ``"runs.zarr"``, that results are written to as they come.
+            overwrite: replace an earlier result there.
+            memory: bytes, or text such as ``"8 GiB"``, that results may take; larger ones are
+                written to a new folder. By default three quarters of what there is; `math.inf` for
+                results that stay in memory.
+
+        Returns:
+            A `Result`; or a `StoredResult`, where results are on disk.
 
         Raises:
             InvalidPlan: something asked for cannot be; says what to do.
+            NotWritten: the disk is full, or the like; says how much is there, and where.
         """
         if isinstance(initial, Result):
             from emberkeep.ode.restart import beginning_at
@@ -225,21 +243,41 @@ class Solver:
             _require_records(most_records),
             tables,
         )
-        require_room(job.size_bytes(), f"The results of {batch.runs:,} trajectories")
-        outcome = self._run(job, progress=progress)
+        place = _destination(job, into, memory, overwrite=overwrite)
+        if place is not None:
+            return self._written(job, place, progress=progress)
+
+        def collect(advance: Advance | None) -> Outcome:
+            [outcome] = self._running().run(job, [(0, batch.runs)], advance)
+            return outcome
+
+        outcome = self._watched(job, collect, progress=progress)
         return result_of(job, outcome).warn_of_failures()
 
-    def _run(self, job: Job, *, progress: bool) -> Outcome:
+    def _written(self, job: Job, place: Destination, *, progress: bool) -> StoredResult:
+        from emberkeep.ode.stored.writer import write_results
+
+        def write(advance: Advance | None) -> StoredResult:
+            return write_results(job, place, self._running(), self.target.name, advance)
+
+        return self._watched(job, write, progress=progress).warn_of_failures()
+
+    def _running(self) -> Runner:
         runner = self._runner
         if runner is None:
             runner = self._runner = _runner(self.target, self._keep)
+        return runner
+
+    def _watched(self, job: Job, work: Callable[[Advance | None], Any], *, progress: bool) -> Any:
+        """What work gives, while it is shown how far it has come."""
         if not progress:
-            return runner.run(job, None)
+            return work(None)
         from emberkeep.ode.running.progress import showing
 
-        runner.prepare(job.plan)  # what is left of the work is not judged by how long this takes
+        # What is left of the work is not judged by how long this takes.
+        self._running().prepare(job.plan)
         with showing(self.system.name, job.batch.runs) as advance:
-            return runner.run(job, advance)
+            return work(advance)
 
 
 def solve(  # noqa: PLR0913 - what a solve is, all of it by name
@@ -268,7 +306,10 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     keep: Keep | None = None,
     threads: int | None = None,
     progress: bool = False,
-) -> Result:
+    into: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    memory: float | str | None = None,
+) -> Result | StoredResult:
     """Integrate a batch of trajectories once; see `Solver` and `Solver.solve` for the arguments."""
     solver = Solver(
         system, method=method, target=target, precision=precision, keep=keep, threads=threads
@@ -292,6 +333,9 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
         safety=safety,
         most_records=most_records,
         progress=progress,
+        into=into,
+        overwrite=overwrite,
+        memory=memory,
     )
 
 
@@ -378,6 +422,16 @@ def _best(threads: int | None) -> Target:
         except TargetUnavailable:
             return _cpu(threads)
     return _cpu(threads)
+
+
+def _destination(job: Job, into: Any, memory: Any, *, overwrite: bool) -> Destination | None:
+    """Where results are written; None where they stay in memory, as those of most solves do."""
+    is_plain = into is None and memory is None and not overwrite
+    if is_plain and job.size_bytes() <= ALWAYS_THERE:
+        return None
+    from emberkeep.ode.stored.destination import destination
+
+    return destination(job, into, memory, overwrite=overwrite)
 
 
 def _runner(target: Target, keep: Keep) -> Any:

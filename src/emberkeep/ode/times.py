@@ -6,11 +6,10 @@ is one forwards with the sign of each step changed.
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
+from emberkeep.ode.memory import require_room
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 SLACK = 1e-9
 MOST_SAVES = 1e9
 SPAN = 2
-GIB = 1 << 30
 
 
 @final
@@ -183,34 +181,6 @@ def _pull_in(saves: Values, start: float, end: float, direction: float) -> None:
     beyond, before = (saves - end) * direction, (start - saves) * direction
     saves[(beyond > 0) & (beyond <= slack)] = end
     saves[(before > 0) & (before <= slack)] = start
-
-
-LESS = (
-    "Save fewer times, ask for 'final' or a summary such as 'mean' in place of 'states', or solve "
-    "fewer trajectories at once"
-)
-
-
-def require_room(size_bytes: int, what: str, remedy: str = LESS) -> None:
-    """Refuse what this machine's memory cannot hold, before it is filled.
-
-    Raises:
-        InvalidPlan: says what it would take, and what there is.
-    """
-    there = _memory()
-    if there is not None and size_bytes > there:
-        raise InvalidPlan(
-            f"{what} would take {size_bytes / GIB:,.1f} GiB, and this machine has "
-            f"{there / GIB:,.1f}. {remedy}"
-        )
-
-
-def _memory() -> int | None:
-    """Bytes of memory that this machine has; None where nobody says."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def _every(interval: float, starts: Values, ends: Values) -> Values:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from emberkeep.ode.result import Result
 
-TAKEN = frozenset({"run", "t", "status"})  # by what every table has
+RUN = "run"
+TAKEN = frozenset({RUN, "t", "status"})  # by what every table has
 
 
 @final

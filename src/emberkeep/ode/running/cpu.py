@@ -16,11 +16,12 @@ from emberkeep.targets.kernel_lookup import renew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from typing import Any
 
     from emberkeep.keep.keep import Keep
     from emberkeep.ode.plan import Plan
+    from emberkeep.ode.running.job import Part
     from emberkeep.targets.cpu.target import CpuTarget
     from emberkeep.targets.kernel_lookup import Obtained
     from emberkeep.targets.protocol import Runnable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 BLOCKS_PER_THREAD = 4  # so that threads end together, and lanes are still filled again many times
+BUSY = 1 << 9  # trajectories of a thread, so that few lanes wait for the last ones
 ALIGNMENT = 64  # of memory to work in, in bytes
 
 
@@ -45,6 +47,11 @@ class CpuRunner(Runner):
         self._kernels: dict[Plan, Obtained] = {}
         self._memory: list[Values] = []  # to work in; taken out while in use
 
+    @property
+    def busy(self) -> int:
+        """How many trajectories keep all lanes filled."""
+        return BUSY * self.target.threads
+
     def kernel(self, plan: Plan) -> Runnable:
         """The plan's kernel, loaded: for what functions of the system do now."""
         plan = compiled(plan)  # other outputs of it may share the code
@@ -58,12 +65,26 @@ class CpuRunner(Runner):
         """Find or compile what runs a plan."""
         self.kernel(plan)
 
-    def run(self, job: Job, advance: Callable[[int], None] | None) -> Outcome:
-        """Integrate all trajectories."""
+    def run(
+        self, job: Job, parts: Iterable[Part], advance: Callable[[int], None] | None
+    ) -> Generator[Outcome]:
+        """Integrate trajectories, part after part."""
+        kernel, shared = self.kernel(job.plan), passed_to_all(job)
+        for begin, end in parts:
+            yield self._part(job, begin, end, kernel, shared, advance)
+
+    def _part(
+        self,
+        job: Job,
+        begin: int,
+        end: int,
+        kernel: Runnable,
+        shared: Mapping[str, Any],
+        advance: Callable[[int], None] | None,
+    ) -> Outcome:
         plan, batch = job.plan, job.batch
-        kernel = self.kernel(plan)
         lanes = int(kernel.notes["lanes"])
-        real, runs = np.dtype(plan.precision), batch.runs
+        real, runs = np.dtype(plan.precision), end - begin
         values = np.empty(batch.chunk_size(runs), real)
         sources = np.empty(PARTS * len(batch.columns), np.int64)
         stop = np.zeros(1, np.int64)
@@ -79,8 +100,8 @@ class CpuRunner(Runner):
             **{
                 name: np.empty(0, space.kind) for name, space in job.results(compiled(plan)).items()
             },
-            **passed_to_all(job),
-            **filled(job, 0, runs, values, sources),
+            **shared,
+            **filled(job, begin, end, values, sources),
             **results,
             "strides": strides(job, runs, run_is_last=False),
             "share": share,

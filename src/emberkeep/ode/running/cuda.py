@@ -28,11 +28,12 @@ from emberkeep.targets.kernel_lookup import renew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from typing import Any
 
     from emberkeep.keep.keep import Keep
     from emberkeep.ode.plan import Plan
+    from emberkeep.ode.running.job import Part
     from emberkeep.targets.cuda.driver import Device
     from emberkeep.targets.kernel_lookup import Obtained
     from emberkeep.targets.protocol import Target
@@ -68,6 +69,7 @@ class _Host:
     """Where results go, by name: as the device writes them, with trajectories side by side."""
 
     arrays: Mapping[str, Values]
+    begin: int  # the trajectory that they begin with
     is_pinned: bool
 
 
@@ -129,6 +131,11 @@ class CudaRunner(Runner):
         self._pool = PinnedPool()
         self._lock = allocate_lock()  # memory to work in is for one solve at a time
 
+    @property
+    def busy(self) -> int:
+        """How many trajectories a large device needs."""
+        return LEAST_CHUNK
+
     def kernel(self, plan: Plan) -> Any:
         """The plan's kernel, loaded: for what functions of the system do now."""
         plan = compiled(plan)  # other outputs of it may share the code
@@ -143,51 +150,53 @@ class CudaRunner(Runner):
         with self._lock:
             self.kernel(plan)
 
-    def run(self, job: Job, advance: Callable[[int], None] | None) -> Outcome:
-        """Integrate all trajectories."""
+    def run(
+        self, job: Job, parts: Iterable[Part], advance: Callable[[int], None] | None
+    ) -> Generator[Outcome]:
+        """Integrate trajectories, part after part."""
         device = open_device()
         with self._lock:
             kernel = self.kernel(job.plan)
-            host = self._results(job)
-            size = _chunk_size(device, job)
-            chunks = [
-                _Chunk(begin, min(begin + size, job.batch.runs))
-                for begin in range(0, job.batch.runs, size)
-            ]
-            while len(self._slots) < min(SLOTS, len(chunks)):
-                self._slots.append(_Slot(device))
             stop = to_device(np.zeros(1, np.int64), device)
-            passage = _Passage(device, job, kernel, host, stop, advance)
+            passage = _Passage(device, job, kernel, stop, advance)
             try:
-                passage.go(chunks, self._slots)
+                for begin, end in parts:
+                    yield self._part(job, begin, end, passage)
             except BaseException:
                 passage.abort(self._slots)
                 raise
+
+    def _part(self, job: Job, begin: int, end: int, passage: _Passage) -> Outcome:
+        device = open_device()
+        host = self._results(job, begin, end)
+        size = _chunk_size(device, job, end - begin)
+        chunks = [_Chunk(first, min(first + size, end)) for first in range(begin, end, size)]
+        while len(self._slots) < min(SLOTS, len(chunks)):
+            self._slots.append(_Slot(device))
+        passage.go(host, chunks, self._slots)
         found = {name: np.moveaxis(array, -1, 0) for name, array in host.arrays.items()}
         return Outcome(found.pop(STATUS), found)
 
-    def _results(self, job: Job) -> _Host:
+    def _results(self, job: Job, begin: int, end: int) -> _Host:
         """Arrays for what comes back: pinned, unless that would be too much."""
-        runs = job.batch.runs
+        runs = end - begin
         wanted = [((*space.shape, runs), space.kind, name) for name, space in job.results().items()]
         wanted.append(((runs,), "int8", STATUS))
         size = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind, _ in wanted)
         is_pinned = size <= MOST_PINNED_BYTES
         make = self._pool.array if is_pinned else np.empty
         arrays = {name: make(shape, np.dtype(kind)) for shape, kind, name in wanted}
-        return _Host(arrays, is_pinned=is_pinned)
+        return _Host(arrays, begin, is_pinned=is_pinned)
 
 
-def _chunk_size(device: Device, job: Job) -> int:
+def _chunk_size(device: Device, job: Job, runs: int) -> int:
     """Trajectories of a chunk: what memory allows, and few enough chunks to keep the GPU busy."""
-    plan, batch = job.plan, job.batch
-    item = np.dtype(plan.precision).itemsize
-    results = sum(space.size_bytes for space in job.results().values())
+    batch, item = job.batch, np.dtype(job.plan.precision).itemsize
     own = sum(table.bytes_of_a_run for table in job.drivers)
-    each = results + len(batch.varied) * item + 1 + own
+    each = job.run_size_bytes() + len(batch.varied) * item + own
     free, _ = device.driver.call("cuMemGetInfo")
     most = max(BLOCK, int(free * SHARE_OF_MEMORY / SLOTS / each))
-    even = max(LEAST_CHUNK, -(-batch.runs // CHUNKS))
+    even = max(LEAST_CHUNK, -(-runs // CHUNKS))
     return min(most, even) // BLOCK * BLOCK
 
 
@@ -200,12 +209,11 @@ class _Passage:
         device: Device,
         job: Job,
         kernel: Any,
-        host: _Host,
         stop: DeviceArray,
         advance: Callable[[int], None] | None,
     ) -> None:
         self._device, self._job, self._kernel = device, job, kernel
-        self._host, self._stop, self._advance = host, stop, advance
+        self._stop, self._advance = stop, advance
         self._real = np.dtype(job.plan.precision)
         # For `abort`: to make them while a kernel runs would wait for its end.
         self._aside = Stream(device)
@@ -217,14 +225,14 @@ class _Passage:
         }
         self._given["stop"] = stop
 
-    def go(self, chunks: list[_Chunk], slots: list[_Slot]) -> None:
+    def go(self, host: _Host, chunks: list[_Chunk], slots: list[_Slot]) -> None:
         """Send chunks through slots in turn."""
         for number, chunk in enumerate(chunks):
             slot = slots[number % len(slots)]
-            self._finish(slot)
-            self._start(slot, chunk)
+            self._finish(host, slot)
+            self._start(host, slot, chunk)
         for number in range(len(slots)):
-            self._finish(slots[(len(chunks) + number) % len(slots)])
+            self._finish(host, slots[(len(chunks) + number) % len(slots)])
 
     def abort(self, slots: list[_Slot]) -> None:
         """Make running kernels return, and wait for them: they write into memory that is reused."""
@@ -236,7 +244,7 @@ class _Passage:
             slot.stream.synchronize()
             slot.chunk = None
 
-    def _start(self, slot: _Slot, chunk: _Chunk) -> None:
+    def _start(self, host: _Host, slot: _Slot, chunk: _Chunk) -> None:
         plan, batch, call = self._job.plan, self._job.batch, self._device.driver.call
         stream, runs = slot.stream.handle, chunk.runs
         size = batch.chunk_size(runs)
@@ -256,25 +264,27 @@ class _Passage:
         nothing = slot.on_device("nothing", (0,), self._real)
         results = {
             name: slot.on_device(name, (*array.shape[:-1], runs), array.dtype)
-            for name, array in self._host.arrays.items()
+            for name, array in host.arrays.items()
         }
         call("cuMemsetD8Async", results[STATUS].address, RUNNING & 0xFF, runs, stream)
         given |= results
         passed = [given.get(each.name, nothing) for each in arguments(compiled(plan))]
         self._kernel.launch(runs, passed, slot.stream, BLOCK)
-        for name, array in self._host.arrays.items():
+        for name, array in host.arrays.items():
             if array.size:
-                self._fetch(slot, name, results[name], array, chunk)
+                self._fetch(host, slot, name, results[name], chunk)
         call("cuEventRecord", slot.event, stream)
         slot.chunk = chunk
 
     def _fetch(
-        self, slot: _Slot, name: str, there: DeviceArray, here: Values, chunk: _Chunk
+        self, host: _Host, slot: _Slot, name: str, there: DeviceArray, chunk: _Chunk
     ) -> None:
         """Copy rows of a chunk to their place among all trajectories."""
+        here = host.arrays[name]
         bindings, item = self._device.driver.bindings, here.dtype.itemsize
-        if self._host.is_pinned:
-            target, pitch = here.ctypes.data + chunk.begin * item, here.shape[-1] * item
+        if host.is_pinned:
+            before = (chunk.begin - host.begin) * item
+            target, pitch = here.ctypes.data + before, here.shape[-1] * item
         else:
             stage = slot.on_host(name, there.shape, here.dtype)
             target, pitch = stage.ctypes.data, chunk.runs * item
@@ -287,7 +297,7 @@ class _Passage:
         copy.Height = there.size // chunk.runs
         self._device.driver.call("cuMemcpy2DAsync", copy, slot.stream.handle)
 
-    def _finish(self, slot: _Slot) -> None:
+    def _finish(self, host: _Host, slot: _Slot) -> None:
         """Wait for a slot's chunk, and take its results."""
         chunk = slot.chunk
         if chunk is None:
@@ -298,10 +308,11 @@ class _Passage:
             if time.perf_counter() - began > SPIN_S:
                 time.sleep(NAP_S)
         slot.chunk = None
-        if not self._host.is_pinned:
-            for name, here in self._host.arrays.items():
+        if not host.is_pinned:
+            place = slice(chunk.begin - host.begin, chunk.end - host.begin)
+            for name, here in host.arrays.items():
                 if here.size:
                     shape = (*here.shape[:-1], chunk.runs)
-                    here[..., chunk.begin : chunk.end] = slot.on_host(name, shape, here.dtype)
+                    here[..., place] = slot.on_host(name, shape, here.dtype)
         if self._advance is not None:
             self._advance(chunk.runs)

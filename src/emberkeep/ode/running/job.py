@@ -10,7 +10,7 @@ from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from typing import Any
 
     import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from emberkeep.ode.times import Times
     from emberkeep.ode.windows import Windows
 
+    Part = tuple[int, int]
     Values = np.ndarray[Any, Any]
 
 
@@ -76,7 +77,11 @@ class Job:
 
     def size_bytes(self) -> int:
         """How much all results take."""
-        return self.batch.runs * sum(space.size_bytes for space in self.results().values())
+        return self.batch.runs * self.run_size_bytes()
+
+    def run_size_bytes(self) -> int:
+        """How much the results of one trajectory take, with its status."""
+        return sum(space.size_bytes for space in self.results().values()) + 1
 
 
 @final
@@ -101,7 +106,7 @@ class Space:
 @final
 @frozen
 class Outcome:
-    """What trajectories gave.
+    """What some trajectories gave, one after the other.
 
     Attributes:
         status: by trajectory.
@@ -115,18 +120,26 @@ class Outcome:
 class Runner(ABC):
     """A machine that runs plans."""
 
+    @property
+    @abstractmethod
+    def busy(self) -> int:
+        """How many trajectories it needs at once, not to wait for the last ones."""
+
     @abstractmethod
     def prepare(self, plan: Plan) -> None:
         """Find or compile what runs a plan."""
 
     @abstractmethod
-    def run(self, job: Job, advance: Callable[[int], None] | None) -> Outcome:
-        """Integrate all trajectories.
+    def run(
+        self, job: Job, parts: Iterable[Part], advance: Callable[[int], None] | None
+    ) -> Generator[Outcome]:
+        """Integrate trajectories, part after part: each once the one before was taken.
 
         Args:
             job: what is to be done.
+            parts: of the batch: from which trajectory on, and up to which one.
             advance: called now and then with how many trajectories have ended since the last call.
 
         Raises:
-            KeyboardInterrupt: within a second of Ctrl-C; nothing of it is given back.
+            KeyboardInterrupt: within a second of Ctrl-C; nothing of the part is given back.
         """

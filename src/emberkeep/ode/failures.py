@@ -1,0 +1,50 @@
+"""What is said of trajectories that failed."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from emberkeep.keep.reports import depth_of_caller
+from emberkeep.ode.errors import SolveFailed, SolveWarning
+from emberkeep.ode.status import MEANINGS, REMEDIES, SUCCESS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Values = np.ndarray[Any, Any]
+
+
+def solve_failed(name: str, status: Values) -> SolveFailed:
+    """An error that says how many trajectories of a system failed, why, and which was the first."""
+    return SolveFailed(f"{_failures(name, status)}. {_remedies(status)}")
+
+
+def warn_of_failures(name: str, status: Values) -> None:
+    """One warning that says the same, and how to be rid of it."""
+    text = (
+        f"{_failures(name, status)}, in result.failed; their values are NaN from there on. "
+        f"{_remedies(status)} result.require_success() makes this an error; "
+        "warnings.simplefilter('ignore', emberkeep.SolveWarning) silences it"
+    )
+    warnings.warn(text, SolveWarning, stacklevel=depth_of_caller())
+
+
+def _failures(name: str, status: Values) -> str:
+    codes, counts = np.unique(status, return_counts=True)
+    reasons = "; ".join(
+        f"{count:,} {MEANINGS.get(code, 'stopped')}"
+        for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
+        if code != SUCCESS
+    )
+    failed = np.flatnonzero(status)
+    return (
+        f"Of {status.size:,} trajectories of {name}, {failed.size:,} failed: {reasons}. The "
+        f"first is number {failed[0]}"
+    )
+
+
+def _remedies(status: Values) -> str:
+    return " ".join(REMEDIES[code] for code in np.unique(status).tolist() if code in REMEDIES)

@@ -1,0 +1,1 @@
+"""Results on disk: written as they come, and opened lazily."""
