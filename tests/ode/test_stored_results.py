@@ -512,10 +512,10 @@ def test_what_the_system_refuses_to_write_is_told(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_told(solver, monkeypatch, tmp_path):
-    def refuse(path, exist_ok):
+    def refuse(path):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
-    monkeypatch.setattr(writer.os, "makedirs", refuse)
+    monkeypatch.setattr(writer.os, "mkdir", refuse)
     with pytest.raises(NotWritten, match=r"Permission denied.*pass into="):
         solver.solve((0, 1), into=tmp_path / "x")
 

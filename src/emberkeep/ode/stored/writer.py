@@ -109,9 +109,11 @@ class Writer:
 
         if destination.overwrite:
             shutil.rmtree(self._path, ignore_errors=True)
-        os.makedirs(self._path, exist_ok=True)
-        if os.listdir(self._path):  # somebody else's, since it was looked at
-            raise FileExistsError(errno.EEXIST, "is there already", self._path)
+        try:
+            os.mkdir(self._path)
+        except FileExistsError:
+            if os.listdir(self._path):  # somebody else's, since it was looked at
+                raise
         self._group = zarr.create_group(self._path, zarr_format=3, attributes=described)
         for each in self._layout:
             size = np.dtype(each.kind).itemsize
