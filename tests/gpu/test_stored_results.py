@@ -7,13 +7,14 @@ import time
 
 import numpy as np
 import pytest
-import xarray as xr
 
 from emberkeep import Keep, ode
 from emberkeep.ode.running import cuda as running
 from emberkeep.ode.stored import layout, writer
 
 pytestmark = pytest.mark.gpu
+xr = pytest.importorskip("xarray")
+pytest.importorskip("zarr")
 
 LORENZ = ode.System(
     "dx = sigma*(y - x); dy = x*(rho - z) - y; dz = x*y - beta*z",
