@@ -1,8 +1,12 @@
 """Sampled forcing: against NumPy's and SciPy's interpolation, closed forms and SciPy's solvers."""
 
 import copy
+import ctypes
 import math
 import pickle
+import runpy
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +17,14 @@ from emberkeep import ode
 from emberkeep.errors import InvalidPlan, InvalidSystem
 from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.drivers import make_tables
+from emberkeep.ode.kernel.call import arguments
+from emberkeep.ode.plan import compiled
+from emberkeep.ode.running.job import Outcome, Runner
+from emberkeep.ode.running.passed import PARTS, filled, passed_to_all, strides
 from emberkeep.ode.splines import coefficients
 from emberkeep.ode.times import make_times
 
+machine = runpy.run_path(Path(__file__).parent / "kernel_machine.py")
 KINDS = ("linear", "cubic", "step")
 METHODS = {"tsit5": {}, "bosh3": {}, "rk4": {"dt": 0.02}}
 
@@ -622,3 +631,81 @@ def test_a_gpus_compiler_takes_it(method, precision):
         one = ode.Solver(system, method=method, target=CudaTarget("sm_90"), precision=precision)
         source = Compilation(one.plan(outputs=["states"])).source(one.target)
         assert nvrtc.compile_source(source, "sm_90")[0].startswith(b"\x7fELF")
+
+
+class Threads(Runner):
+    """What a GPU is given, in chunks, on this processor: a trajectory at a time."""
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    def prepare(self, plan):
+        """There is nothing to prepare."""
+
+    def run(self, job, advance):
+        from emberkeep.targets.cuda.target import CudaTarget
+
+        text = Compilation(job.plan).source(CudaTarget("sm_90")).text
+        (self._folder / "kernel.cpp").write_text(machine["as_cpp"](text))
+        command = ["g++", "-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC", "kernel.cpp"]
+        subprocess.run([*command, "-o", "kernel.so"], cwd=self._folder, check=True)
+        library = ctypes.CDLL(str(self._folder / "kernel.so"))
+        runs, real = job.batch.runs, np.dtype(job.plan.precision)
+        status = np.full(runs, 77, np.int8)
+        results = {
+            name: np.empty((runs, *space.shape), space.kind)
+            for name, space in job.results().items()
+        }
+        for begin in range(0, runs, 7):
+            end = min(begin + 7, runs)
+            values = np.empty(job.batch.chunk_size(end - begin), real)
+            sources = np.empty(PARTS * len(job.batch.columns), np.int64)
+            given = {
+                **passed_to_all(job),
+                **filled(job, begin, end, values, sources),
+                **{name: array[begin:end] for name, array in results.items()},
+                "status": status[begin:end],
+                "strides": strides(job, end - begin, run_is_last=False),
+                "stop": np.zeros(1, np.int64),
+                "share": 1,
+            }
+            listed = arguments(compiled(job.plan))
+            passed = [given.get(each.name, np.empty(0)) for each in listed]
+            packed = [
+                ctypes.c_void_p(each.ctypes.data) if isinstance(each, np.ndarray)
+                else ctypes.c_int64(int(each))
+                for each in passed
+            ]  # fmt: skip
+            for index in range(end - begin):
+                library.place_at(ctypes.c_int64(index))
+                library.emberkeep_kernel(ctypes.c_int64(end - begin), *packed)
+        return Outcome(status, results)
+
+
+@pytest.mark.skipif(not machine["HAS_COMPILER"], reason="there is no g++")
+@pytest.mark.parametrize("method", ["tsit5", "rk4"])
+@pytest.mark.parametrize("states", [2, 30])
+def test_what_a_gpu_does(states, method, keep, tmp_path):
+    """Of each kind, for all or for each, in chunks: what a CPU does."""
+    system = ode.System(
+        [f"dx{i} = a + b*c - x{i}" for i in range(states)] + ["seen = a*b + c"],
+        {f"x{i}": 0.1 * i for i in range(states)},
+        drivers={"a": "linear", "b": "step", "c": "cubic"},
+        observables=["seen"],
+        name="driven",
+    )
+    at, each = knots("random", 12), np.random.default_rng(0).normal(size=(16, 12))
+    drivers = {
+        "a": (at, each),
+        "b": ode.Driver(np.linspace(0, 1, 5), samples(5), "periodic"),
+        "c": ode.Driver(np.linspace(0, 4, 30), samples(30), "hold"),
+    }
+    given = {"drivers": drivers, "save_at": 0.5, "outputs": ["states", "final"], **METHODS[method]}
+    given |= {"rtol": 1e-10, "atol": 1e-11}  # logarithms, and so steps, are a little different
+    here = solver(keep, system, method)
+    there = solver(keep, system, method)
+    there._runner = Threads(tmp_path)
+    one, other = here.solve((-2, 6), **given), there.solve((-2, 6), **given)
+    np.testing.assert_allclose(other.states, one.states, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(other["seen"], one["seen"], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(other.final, one.final, rtol=1e-8, atol=1e-9)
