@@ -19,7 +19,7 @@ from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.drivers import make_tables
 from emberkeep.ode.kernel.call import arguments
 from emberkeep.ode.plan import compiled
-from emberkeep.ode.running.job import Outcome, Runner
+from emberkeep.ode.running.job import Outcome
 from emberkeep.ode.running.passed import PARTS, filled, passed_to_all, strides
 from emberkeep.ode.splines import coefficients
 from emberkeep.ode.times import make_times
@@ -171,6 +171,41 @@ def test_no_step_goes_across_a_corner_or_a_jump(kind, method, keep):
             assert 49 <= whole.steps[0, 0] <= 49 + 15  # at a corner nothing begins anew
 
 
+def test_steps_end_only_where_something_happens(keep):
+    """A light that goes on and off, sampled each minute."""
+    at = np.arange(0.0, 1441.0)
+    values = ((at > 360) & (at <= 1080)).astype(float)
+    for kind, most in (("linear", 25), ("step", 25)):
+        system = ode.System("dx = u", {"x": 0.0}, drivers={"u": kind}, name="integral")
+        found = solver(keep, system).solve(
+            (0, 1440), drivers={"u": (at, values)}, outputs=["final", "steps"]
+        )
+        assert found["x"][0] == pytest.approx(720.0, rel=1e-12)
+        assert found.steps.sum() < most
+
+
+def test_nothing_of_a_cubic_spline_is_stepped_over(keep):
+    """A pulse of a thousandth of the span, sampled finely or coarsely, far from all else."""
+    system = ode.System("dx = u - 0*x", {"x": 0.0}, drivers={"u": "cubic"}, name="integral")
+    for width in (1.0, 0.1):
+        for count in (9, 50, 2000):
+            near = np.linspace(-8, 8, count) * width
+            at = np.concatenate([np.linspace(0, 300, 40), 314.15 + near, [330.0, 1000.0]])
+            values = np.where(
+                np.abs(at - 314.15) < 8.5 * width, np.exp(-(((at - 314.15) / width) ** 2)), 0
+            )
+            exact = CubicSpline(at, values).integrate(0, 1000)
+            found = solver(keep, system).solve((0, 1000), drivers={"u": (at, values)})
+            assert found["x"][0] == pytest.approx(exact, rel=2e-5)
+    # And one that is smooth is stepped across.
+    at = np.linspace(0, 20, 20_001)
+    found = solver(keep, system).solve(
+        (0, 20), drivers={"u": (at, np.sin(at))}, outputs=["final", "steps"]
+    )
+    assert found["x"][0] == pytest.approx(1 - math.cos(20), rel=1e-5)
+    assert found.steps.sum() < 100
+
+
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_a_corner_costs_no_accuracy(precision, keep):
     """Between knots, x' = k (u - x) with a straight line u has a closed form."""
@@ -257,6 +292,23 @@ def test_rates_of_observables_have_those_of_drivers(kind, keep):
             assert found.summary("derivative_max", "seen")[0] == pytest.approx(expected, abs=1e-6)
 
 
+def lit(held, t, y, p):
+    return held[0] + p.u, held[1] + y.x * p.u
+
+
+def test_summaries_of_the_users_own_have_drivers(keep):
+    one = solver(keep, relaxing("linear"))
+    at, values = knots("random", 9), samples(9)
+    times = np.linspace(-2, 6, 33)
+    summary = ode.Summary("lit", (0.0, 0.0), lit)
+    found = one.solve(
+        (-2, 6), drivers={"u": (at, values)}, save_at=times, outputs=["states", summary]
+    )
+    u = np.interp(times, at, values)
+    expected = [u.sum(), (u * found["x"][0]).sum()]
+    np.testing.assert_allclose(found.summaries["lit"][0], expected, rtol=1e-12)
+
+
 # Where equations come from ----------------------------------------------------------------------
 
 
@@ -332,6 +384,69 @@ def test_fixed_steps_converge(keep):
         abs(one.solve((0, 4), drivers={"u": (at, values)}, dt=dt)["x"][0] - x) for dt in (0.1, 0.05)
     ]
     assert 3.7 < math.log2(errors[0] / errors[1]) < 4.4
+
+
+MIXED = ode.System(
+    "dx = a*(k + p) + b*q + c*r; dy = a*p - c*x*0",
+    {"x": 0.0, "y": 0.0},
+    {"a": 1.0, "b": 1.0, "c": 1.0, "k": 1.0},
+    drivers={"p": "linear", "q": "step", "r": "cubic"},
+    name="mixed",
+)
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(4)  # exact for cubics
+
+
+def integral_outside(kind, at, values, start, end, outside):
+    """Of a driver, also where it is held, or goes round; and of its size."""
+    turns = range(-40, 41) if outside == "periodic" else (0,)
+    edges = np.concatenate([at + turn * (at[-1] - at[0]) for turn in turns])
+    low, high = min(start, end), max(start, end)
+    edges = np.unique(np.clip([low, *edges, high], low, high))
+    halves = np.diff(edges) / 2
+    times = (edges[1:] + edges[:-1])[:, None] / 2 + halves[:, None] * NODES
+    found = interpolated(kind, at, values, times, outside)
+    total, size = (float(((each @ WEIGHTS) * halves).sum()) for each in (found, np.abs(found)))
+    return math.copysign(1, end - start) * total, size
+
+
+def check_random(seed, keep):
+    """Drivers of all kinds and spans at random: integrals."""
+    random = np.random.default_rng(seed)
+    drivers, runs = {}, 21
+    numbers = dict(zip("abck", random.normal(size=(4, runs)), strict=True))
+    starts, ends = random.uniform(-6, 10, (2, runs))
+    direction = random.choice([-1, 1])
+    starts, ends = np.sort([starts, ends], axis=0)[::direction]
+    expected = numbers["a"] * numbers["k"] * (ends - starts)
+    sizes = np.abs(expected)
+    for name, (driver, kind) in zip("abc", MIXED.drivers.items(), strict=True):
+        count = int(random.choice([2, 3, 5, 30]))
+        at = knots(random.choice(["regular", "random", "wild"]), count, seed)
+        outside = str(random.choice(["hold", "periodic"]))
+        own = random.uniform() < 0.5
+        rows = np.array([samples(count, seed + row) for row in range(runs if own else 1)])
+        drivers[driver] = ode.Driver(at, rows if own else rows[0], outside)
+        for run in range(runs):
+            span = starts[run], ends[run], outside
+            number, size = integral_outside(kind, at, rows[run if own else 0], *span)
+            expected[run] += numbers[name][run] * number
+            sizes[run] += abs(numbers[name][run]) * size
+    found = solver(keep, MIXED).solve(
+        (starts, ends), parameters=numbers, drivers=drivers, rtol=1e-9, atol=1e-10
+    )
+    assert (np.abs(found["x"] - expected) <= 1e-7 * (1 + sizes)).all()
+
+
+def test_drivers_at_random(keep):
+    for seed in range(25):
+        check_random(seed, keep)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("part", range(4))
+def test_many_drivers_at_random(part, keep):
+    for seed in range(1000 * part, 1000 * part + 1000):
+        check_random(seed + 100, keep)
 
 
 # Jumps together with others -----------------------------------------------------------------------
@@ -633,7 +748,7 @@ def test_a_gpus_compiler_takes_it(method, precision):
         assert nvrtc.compile_source(source, "sm_90")[0].startswith(b"\x7fELF")
 
 
-class Threads(Runner):
+class Threads:
     """What a GPU is given, in chunks, on this processor: a trajectory at a time."""
 
     def __init__(self, folder):
@@ -642,7 +757,7 @@ class Threads(Runner):
     def prepare(self, plan):
         """There is nothing to prepare."""
 
-    def run(self, job, advance):
+    def run(self, job, parts, advance):
         from emberkeep.targets.cuda.target import CudaTarget
 
         text = Compilation(job.plan).source(CudaTarget("sm_90")).text
@@ -650,36 +765,44 @@ class Threads(Runner):
         command = ["g++", "-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC", "kernel.cpp"]
         subprocess.run([*command, "-o", "kernel.so"], cwd=self._folder, check=True)
         library = ctypes.CDLL(str(self._folder / "kernel.so"))
-        runs, real = job.batch.runs, np.dtype(job.plan.precision)
-        status = np.full(runs, 77, np.int8)
-        results = {
-            name: np.empty((runs, *space.shape), space.kind)
-            for name, space in job.results().items()
-        }
-        for begin in range(0, runs, 7):
-            end = min(begin + 7, runs)
-            values = np.empty(job.batch.chunk_size(end - begin), real)
-            sources = np.empty(PARTS * len(job.batch.columns), np.int64)
-            given = {
-                **passed_to_all(job),
-                **filled(job, begin, end, values, sources),
-                **{name: array[begin:end] for name, array in results.items()},
-                "status": status[begin:end],
-                "strides": strides(job, end - begin, run_is_last=False),
-                "stop": np.zeros(1, np.int64),
-                "share": 1,
+        for begin, end in parts:
+            status = np.full(end - begin, 77, np.int8)
+            results = {
+                name: np.empty((end - begin, *space.shape), space.kind)
+                for name, space in job.results().items()
             }
-            listed = arguments(compiled(job.plan))
-            passed = [given.get(each.name, np.empty(0)) for each in listed]
-            packed = [
-                ctypes.c_void_p(each.ctypes.data) if isinstance(each, np.ndarray)
-                else ctypes.c_int64(int(each))
-                for each in passed
-            ]  # fmt: skip
-            for index in range(end - begin):
-                library.place_at(ctypes.c_int64(index))
-                library.emberkeep_kernel(ctypes.c_int64(end - begin), *packed)
-        return Outcome(status, results)
+            for first in range(begin, end, 7):
+                here = slice(first - begin, min(first + 7, end) - begin)
+                given = {name: array[here] for name, array in results.items()}
+                self._chunk(library, job, first, min(first + 7, end), given, status[here])
+            yield Outcome(status, results)
+
+    def _chunk(self, library, job, begin, end, results, status):
+        given = {
+            **passed_to_all(job),
+            **filled(
+                job,
+                begin,
+                end,
+                np.empty(job.batch.chunk_size(end - begin), job.plan.precision),
+                np.empty(PARTS * len(job.batch.columns), np.int64),
+            ),
+            **results,
+            "status": status,
+            "strides": strides(job, end - begin, run_is_last=False),
+            "stop": np.zeros(1, np.int64),
+            "share": 1,
+        }
+        passed = [given.get(each.name, np.empty(0)) for each in arguments(compiled(job.plan))]
+        packed = [
+            ctypes.c_void_p(each.ctypes.data)
+            if isinstance(each, np.ndarray)
+            else ctypes.c_int64(int(each))
+            for each in passed
+        ]
+        for index in range(end - begin):
+            library.place_at(ctypes.c_int64(index))
+            library.emberkeep_kernel(ctypes.c_int64(end - begin), *packed)
 
 
 @pytest.mark.skipif(not machine["HAS_COMPILER"], reason="there is no g++")

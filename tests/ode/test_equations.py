@@ -423,7 +423,7 @@ class TestUnknownNames:
         assert "equation 1: the name 'speed' is not known" in message
         assert "    dx = k*x + speed/2\n" in message
         assert marked(message) == "speed"
-        assert "Declare it as a state, parameter or constant" in message
+        assert "Declare it as a state, parameter, constant or driver" in message
         assert "functions={…}" in message
 
     @pytest.mark.parametrize(

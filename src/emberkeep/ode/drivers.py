@@ -11,7 +11,7 @@ from emberkeep.errors import InvalidPlan
 from emberkeep.ode.batch import name_of, pairs_of
 from emberkeep.ode.kernel.call import COEFFICIENTS
 from emberkeep.ode.memory import require_room
-from emberkeep.ode.splines import coefficients
+from emberkeep.ode.splines import coefficients, marks
 from emberkeep.ode.system.system import STEP
 from emberkeep.startup_records import final, frozen
 
@@ -55,8 +55,9 @@ class Table:
 
     Attributes:
         name: of the driver.
-        knots: where pieces begin; behind the last one, infinity.
-        pieces: their coefficients, as a matrix, or one for each trajectory.
+        knots: times of the samples.
+        pieces: coefficients of the polynomials between, as a matrix, or one for each trajectory.
+        ends: of each piece, the number of the knot ahead at which steps end; likewise.
         numbers: in the order of `call.DRIVER_NUMBERS`.
         counts: in the order of `call.DRIVER_COUNTS`.
     """
@@ -64,6 +65,7 @@ class Table:
     name: str
     knots: Values
     pieces: Values
+    ends: Values
     numbers: tuple[float, ...]
     counts: tuple[int, ...]
 
@@ -85,7 +87,7 @@ class Table:
     @property
     def bytes_of_a_run(self) -> int:
         """What a trajectory's own samples take."""
-        return self.pieces[0].nbytes if self.is_own else 0
+        return self.pieces[0].nbytes + self.ends[0].nbytes if self.is_own else 0
 
 
 def make_tables(system: System, given: Any, times: Times, precision: str) -> tuple[Table, ...]:
@@ -227,6 +229,7 @@ def _table(name: str, kind: str, driver: Driver, times: Times, precision: str) -
         # In units of the mean distance of knots, so that no unit of time is too long or too short.
         scale = (knots.size - 1) / (last - first)
         pieces = coefficients(kind, knots, values, periodic=outside == PERIODIC)
+        ends = _ends(marks(kind, knots, pieces), pieces.shape[-2], times.direction)
         pieces *= scale ** -np.arange(float(size))
         pieces = np.ascontiguousarray(pieces, precision)
     if not (math.isfinite(scale) and np.isfinite(pieces).all()):
@@ -242,12 +245,14 @@ def _table(name: str, kind: str, driver: Driver, times: Times, precision: str) -
         last - first if is_periodic else 0.0,
         first if is_bounded else -math.inf,
         last if is_bounded else math.inf,
+        last,
         max(abs(first), abs(last)),
     )
     high, turns = _search(knots, scale, is_exact=kind == STEP)
-    own = pieces[0].size if pieces.ndim > AXES else 0
-    counts = (pieces.shape[-2] - 1, high, turns, 1 << max(turns - 1, 0), own)
-    return Table(name, np.append(knots, math.inf), pieces, numbers, counts)
+    count = pieces.shape[-2]
+    own = count if pieces.ndim > AXES else 0
+    counts = (count - 1, high, turns, 1 << max(turns - 1, 0), own)
+    return Table(name, knots, pieces, ends, numbers, counts)
 
 
 def _require_covered(name: str, first: float, last: float, times: Times) -> None:
@@ -266,6 +271,16 @@ def _require_covered(name: str, first: float, last: float, times: Times) -> None
         f"{start:g} to {end:g}. Pass samples that cover it, or say what is outside of them: "
         "ode.Driver(times, values, outside='hold'), 'periodic' or 'extrapolate'"
     )
+
+
+def _ends(marked: Values, pieces: int, direction: float) -> Values:
+    """Of each piece, the next marked knot in a direction of time."""
+    places: Values = np.arange(marked.shape[-1], dtype=np.int64)
+    if direction < 0:
+        return np.maximum.accumulate(np.where(marked, places, 0), axis=-1)[..., :pieces]
+    ahead: Values = np.where(marked, places, places[-1])[..., ::-1]
+    ahead = np.minimum.accumulate(ahead, axis=-1)[..., ::-1]
+    return np.concatenate([ahead[..., 1:], ahead[..., -1:]], axis=-1)[..., :pieces]
 
 
 def _search(knots: Values, scale: float, *, is_exact: bool) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.ode.system.system import LINEAR, STEP
+from emberkeep.ode.system.system import CUBIC, LINEAR, STEP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +43,33 @@ def coefficients(kind: str, knots: Values, values: Values, *, periodic: bool) ->
     second = (3 * rises - 2 * before - after) / widths
     third = (before + after - 2 * rises) / widths**2
     return np.stack([values[..., :-1], before, second, third], axis=-1)
+
+
+def marks(kind: str, knots: Values, pieces: Values) -> Values:
+    """At which knots steps have to end: the first, the last, and where something happens.
+
+    Steps and straight lines: where they change. A cubic spline may be stepped across, but not so
+    far that something of it hides between the stages of a step: it is marked about as often as it
+    turns, which is where the fourth root of its fourth derivative adds up to a whole number.
+
+    Args:
+        kind: of the polynomials.
+        knots: between pieces.
+        pieces: their coefficients, of one driver or of several rows.
+    """
+    found = np.ones((*pieces.shape[:-2], knots.size), np.bool_)
+    changes = np.diff(pieces[..., -1])
+    if kind != CUBIC:
+        found[..., 1:-1] = changes[..., : knots.size - 2] != 0
+        return found
+    widths, values = np.diff(knots), pieces[..., 0]
+    around = (widths[1:] + widths[:-1]) / 2
+    ranges = values.max(axis=-1, keepdims=True) - values.min(axis=-1, keepdims=True)
+    turning = np.zeros(changes.shape)
+    np.divide(6 * np.abs(changes) * around**3, ranges, out=turning, where=ranges > 0)
+    turns = np.floor(np.cumsum(turning**0.25, axis=-1))
+    found[..., 1:-1] = np.diff(turns, prepend=0.0) > 0
+    return found
 
 
 def _periodic_slopes(widths: Values, rises: Values) -> Values:

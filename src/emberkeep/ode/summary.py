@@ -27,7 +27,8 @@ class Summary:
         name: what it is called among the results.
         start: what is held before the first time: a number, or a tuple of numbers.
         fold: ``fold(held, t, y, p)`` is what is held after one more time: t, with states and
-            observables as attributes of y, and parameters and constants as those of p.
+            observables as attributes of y, and parameters,
+            constants and drivers as those of p.
         result: ``result(held)``, what comes out in the end: a number, or a tuple of numbers; what
             is held itself where None.
     """

@@ -42,7 +42,7 @@ class Boundaries:
         self.limit = code.variable("limit", TIME, 0.0)
         self._earliest = code.variable("earliest", TIME, 0.0)
         self._latest = code.variable("latest", TIME, 0.0)
-        self._driven = trajectory.drivers.held
+        self._driven = trajectory.drivers.bounding
         self.has_corners = not all(driver.has_jumps for driver in self._driven)
         self._is_jump = code.variable("is_jump", BOOL) if self.has_corners else None
 
@@ -51,7 +51,7 @@ class Boundaries:
         """Whether a system has any."""
         read = trajectory.read
         found = breakpoints(read.program, read.derivatives, trajectory.changing)
-        return bool(found.times or found.periodic or trajectory.drivers.held)
+        return bool(found.times or found.periodic or trajectory.drivers.bounding)
 
     @property
     def have_sides(self) -> bool:
@@ -89,7 +89,7 @@ class Boundaries:
             passed = code.call("floor", (after - first) / period) + 1.0
             self._shorten(limit, first + passed * period, after)
         if self._driven:
-            self._hold(limit, elapsed)
+            self._enter(limit, elapsed)
         self.limit.set(limit.get())
         self._earliest.set(after if at_jump is None else code.where(at_jump, after, elapsed))
         is_smooth = limit.get() >= own.span.get()
@@ -97,8 +97,8 @@ class Boundaries:
             is_smooth = is_smooth | ~self._is_jump.get()
         self._latest.set(limit.get() - code.where(is_smooth, 0.0, self._near(limit.get())))
 
-    def _hold(self, limit: Variable, elapsed: Value) -> None:
-        """Hold the pieces of drivers that are ahead, and end where the first of them ends."""
+    def _enter(self, limit: Variable, elapsed: Value) -> None:
+        """Enter the pieces of drivers that are ahead, and end where something happens next."""
         code, own = self._code, self._own
         start, direction = own.start.get(), own.setting("direction")
         sizes = code.value(0.0, TIME)
@@ -110,7 +110,7 @@ class Boundaries:
         corner = code.variable("next_corner", TIME, INFINITY) if self.has_corners else limit
         compared = limit.get()
         for driver in self._driven:
-            for knot in driver.hold(start + direction * after):
+            for knot in driver.enter(start + direction * after):
                 ends = limit if driver.has_jumps else corner
                 self._shorten(ends, direction * (knot - start), after)
         if self._is_jump is None:

@@ -58,6 +58,7 @@ DRIVER_NUMBERS = (
     "period",  # likewise
     "earliest",  # times before are taken for this one
     "latest",  # and times after for this one
+    "last",  # of its knots
     "size",  # of its times
 )
 
@@ -67,7 +68,7 @@ DRIVER_COUNTS = (
     "guessed too high",  # by how many pieces, at most, where distances are taken for equal
     "turns",  # of the search from there on
     "first stride",  # of the search
-    "run of pieces",  # how far apart those of trajectories lie; 0 where all have the same
+    "own pieces",  # how many a trajectory has of its own; 0 where all have the same
 )
 
 
@@ -141,5 +142,6 @@ def arguments(plan: Plan) -> tuple[Passed, ...]:
         listed += [Passed("driver_numbers", DOUBLE), Passed("driver_counts", INT)]
         for place in range(len(plan.system.drivers)):
             listed += [Passed(f"knots{place}", DOUBLE), Passed(f"pieces{place}", REAL)]
+            listed += [Passed(f"ends{place}", INT)]
     listed += [Passed(array.name, array.kind) for array in results]
     return tuple(listed)

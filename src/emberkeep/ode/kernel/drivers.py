@@ -1,8 +1,8 @@
 """Drivers in a kernel: polynomials that are looked up by time, each lane at a time of its own.
 
 Which piece a time is in is guessed from equal distances between knots, and searched for as far as
-such a guess may be off. Where steps end at knots, a trajectory holds the pieces that it is in: at
-a knot they are those ahead of it, whatever rounding makes of the time there.
+such a guess may be off. Where steps end at each change, a trajectory holds the pieces that it is
+in: at a knot they are those ahead of it, whatever rounding makes of the time there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Driver:
         kind: which polynomials.
         place: among all drivers.
         argument: gives what the kernel is passed.
-        is_held: whether trajectories hold the piece that they are in.
+        ends_steps: whether steps end where something happens to it.
     """
 
     def __init__(
@@ -40,12 +40,13 @@ class Driver:
         place: int,
         argument: Callable[[str], Argument],
         *,
-        is_held: bool,
+        ends_steps: bool,
     ) -> None:
         self._code = code
         self._size = COEFFICIENTS[kind]
-        self.has_jumps, self.is_held = kind == STEP, is_held
+        self.has_jumps, self.ends_steps = kind == STEP, ends_steps
         self._knots, self._pieces = argument(f"knots{place}"), argument(f"pieces{place}")
+        self._ends = argument(f"ends{place}")
         numbers, counts = argument("driver_numbers"), argument("driver_counts")
         self._numbers = {
             name: numbers.get(place * len(DRIVER_NUMBERS) + index)
@@ -55,6 +56,7 @@ class Driver:
             name: counts.get(place * len(DRIVER_COUNTS) + index)
             for index, name in enumerate(DRIVER_COUNTS)
         }
+        is_held = ends_steps and kind != CUBIC  # which is stepped across
         self._own = code.variable(f"own{place}_", INT, 0)
         self._origin = code.variable(f"knot{place}_", TIME, 0.0) if is_held else None
         self._held = [
@@ -69,7 +71,7 @@ class Driver:
 
     def take(self, run: Value) -> None:
         """Go over to the samples of another trajectory; lane by lane."""
-        self._own.set(run * self._counts["run of pieces"])
+        self._own.set(run * self._counts["own pieces"])
 
     def value(self, time: Value) -> Value:
         """What it is at a time; where it jumps, from there on."""
@@ -104,16 +106,17 @@ class Driver:
         held = [variable.get() for variable in self._held]
         return self._polynomial(held, self._bounded(time) - self._origin.get())
 
-    def hold(self, time: Value) -> tuple[Value, Value]:
-        """Hold the piece that a time is in, and say when it begins and ends; lane by lane."""
+    def enter(self, time: Value) -> list[Value]:
+        """Hold the piece that a time is in, and give times at which steps end; lane by lane."""
         moved, shift = self._moved(time)
         piece = self._piece(moved)
-        begin = self._knots.get(piece) + shift
-        assert self._origin is not None
-        self._origin.set(begin)
+        if self._origin is not None:
+            self._origin.set(self._knots.get(piece) + shift)
         for power, variable in enumerate(self._held):
             variable.set(self._coefficient(piece, power))
-        return begin, self._knots.get(piece + 1) + shift
+        ahead = self._knots.get(self._ends.get(self._own.get() + piece))
+        # What is before the first knot, or after the last, is in the piece beside it.
+        return [end + shift for end in (ahead, self._numbers["first"], self._numbers["last"])]
 
     def _bounded(self, time: Value) -> Value:
         """A time that is not before or after all."""
@@ -144,7 +147,7 @@ class Driver:
         return piece.get()
 
     def _coefficient(self, piece: Value, power: int) -> Value:
-        return self._pieces.gather(self._own.get() + piece * self._size + power)
+        return self._pieces.gather((self._own.get() + piece) * self._size + power)
 
     def _polynomial(self, coefficients: Sequence[Value], since: Value) -> Value:
         x = self._code.value(since * self._numbers["scale"], REAL)
@@ -162,7 +165,7 @@ class Drivers:
         code: what is written.
         kinds: of each driver, by name.
         argument: gives what the kernel is passed.
-        bounding: names of those at whose knots steps end, where these have jumps or corners.
+        bounding: names of those at whose knots steps end.
     """
 
     def __init__(
@@ -173,14 +176,14 @@ class Drivers:
         bounding: Collection[str],
     ) -> None:
         self._by_name = {
-            name: Driver(code, kind, place, argument, is_held=name in bounding and kind != CUBIC)
+            name: Driver(code, kind, place, argument, ends_steps=name in bounding)
             for place, (name, kind) in enumerate(kinds.items())
         }
 
     @property
-    def held(self) -> list[Driver]:
-        """Those whose pieces trajectories hold."""
-        return [driver for driver in self._by_name.values() if driver.is_held]
+    def bounding(self) -> list[Driver]:
+        """Those at whose knots steps end."""
+        return [driver for driver in self._by_name.values() if driver.ends_steps]
 
     def take(self, run: Value) -> None:
         """Go over to the samples of another trajectory; lane by lane."""

@@ -65,8 +65,12 @@ def _tables(job: Job) -> dict[str, Any]:
     for place, table in enumerate(job.drivers):
         given[f"knots{place}"] = table.knots
         if not table.is_own:
-            given[f"pieces{place}"] = table.pieces.ravel()
+            given |= _rows(place, table.pieces, table.ends)
     return given
+
+
+def _rows(place: int, pieces: Any, ends: Any) -> dict[str, Any]:
+    return {f"pieces{place}": pieces.ravel(), f"ends{place}": ends.ravel()}
 
 
 def strides(job: Job, runs: int, *, run_is_last: bool) -> Any:
@@ -90,9 +94,8 @@ def strides(job: Job, runs: int, *, run_is_last: bool) -> Any:
 def filled(job: Job, begin: int, end: int, values: Any, sources: Any) -> dict[str, Any]:
     """Arguments of the trajectories from one to another."""
     job.batch.fill(begin, end, values, sources)
-    own = {
-        f"pieces{place}": table.pieces[begin:end].ravel()
-        for place, table in enumerate(job.drivers)
-        if table.is_own
-    }
-    return {"first": begin, "runs": end - begin, "values": values, "sources": sources, **own}
+    given = {"first": begin, "runs": end - begin, "values": values, "sources": sources}
+    for place, table in enumerate(job.drivers):
+        if table.is_own:
+            given |= _rows(place, table.pieces[begin:end], table.ends[begin:end])
+    return given

@@ -33,8 +33,8 @@ _REMEDIES = {
 # Functions that are seldom written by hand.
 _OF_SYMPY = {"And", "Or", "Not", "Eq", "Ne"}
 DECLARE = (
-    "Declare it as a state, parameter or constant, define it by an equation of its own, or pass it "
-    "in functions={…}"
+    "Declare it as a state, parameter, constant or driver, define it by an equation of its own, or "
+    "pass it in functions={…}"
 )
 
 

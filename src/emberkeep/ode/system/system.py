@@ -210,21 +210,26 @@ class System:
             require_reference(_named(function), f"The system {self.name}")
         return _restored, ({name: getattr(self, name) for name in System.__slots__},)
 
+    @property
+    def inputs(self) -> dict[str, float]:
+        """What Python functions are given as `p`, with likely values; one for each driver."""
+        return {**self.parameters, **self.constants, **dict.fromkeys(self.drivers, 1.0)}
+
     def read(self) -> Read:
         """All of it as one program; functions in Python are run for it.
 
         Raises:
             InvalidSystem: points at what cannot be read.
         """
-        # What a driver is like is not known here; one is as good a guess as any.
-        inputs = {**self.parameters, **self.constants, **dict.fromkeys(self.drivers, 1.0)}
         if self.function is not None:
             from emberkeep.ode.system.from_python import read_function
 
-            return read_function(self.function, self.states, inputs, self.observables, self.name)
+            return read_function(
+                self.function, self.states, self.inputs, self.observables, self.name
+            )
         from emberkeep.ode.system.reading import read_equations
 
-        names = (*self.states, *inputs)
+        names = (*self.states, *self.inputs)
         return read_equations(self.equations, names, self.functions, follow=True)
 
     def check(self) -> None:
@@ -236,7 +241,7 @@ class System:
         from emberkeep.ode.system.reading import read_equations
 
         if self.function is None:
-            names = (*self.states, *self.parameters, *self.constants, *self.drivers)
+            names = (*self.states, *self.inputs)
             read_equations(self.equations, names, self.functions)
 
     def ingredients(self) -> dict[str, object]:

@@ -49,7 +49,7 @@ class Own(Held):
         own, summary, size = self._own, self._summary, len(self._starts)
         system = own.system
         values = {**system.states, **dict.fromkeys(system.observables, 1.0)}
-        inputs = {**system.parameters, **system.constants}
+        inputs = system.inputs
 
         def arrange(flat: Sequence[Any]) -> tuple[Any, ...]:
             held, (time, *rest) = flat[:size], flat[size:]
@@ -107,6 +107,7 @@ class Own(Held):
         program, results = self._fold
         used = program.names(results)
         values = dict(zip(self._names, held, strict=True)) | own.named_inputs(used)
+        values |= own.drivers.values(used, sample.time)
         values["t"] = code.value(sample.time, REAL)
         for vector, names in (
             (sample.states, (*system.states,)),
