@@ -62,6 +62,7 @@ __device__ __forceinline__ float quick_exp2(float x) {{
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }}
+__device__ __forceinline__ float quick_ratio(float x, float y) {{ return __fdividef(x, y); }}
 """
 
 

@@ -80,6 +80,8 @@ class Mathematics:
             return _quick_log2(operands[0], lanes, emit)
         if function == "quick_exp2":
             return _quick_exp2(operands[0], lanes, emit)
+        if function == "quick_ratio":
+            return emit(f"fdiv {whole} {operands[0]}, {operands[1]}")
         if function in ("min", "max", "minimum", "maximum"):
             return self._extreme(function, operands, whole, emit)
         if function in _INSTRUCTIONS:

@@ -8,6 +8,7 @@ from emberkeep.ode.kernel.call import SETTINGS, arguments, stride_places
 from emberkeep.ode.kernel.code import INT, REAL, TIME, Code
 from emberkeep.ode.kernel.drivers import Drivers
 from emberkeep.ode.kernel.equations import Equations, driving
+from emberkeep.ode.kernel.error_norm import mean_square
 from emberkeep.ode.kernel.step import FIRST, NEW, Stepper, Y, explicit_step
 from emberkeep.ode.kernel.vectors import Layout, Vector
 from emberkeep.startup_records import frozen
@@ -182,16 +183,14 @@ class Trajectory:
         return self.code.where(both > 0, mean * mean / both, mean)
 
     def _mean_square(self, terms: Terms, h: Value) -> Value:
-        code, stepper = self.code, self.stepper
-        error = stepper.weighted(terms, h)
-        y, new, rtol = self.vectors[Y], stepper[NEW], self.real_setting("rtol")
+        code = self.code
+        y, new, rtol = self.vectors[Y], self.stepper[NEW], self.real_setting("rtol")
 
-        def term(total: Value, index: Operand) -> Value:
+        def scale(index: Operand) -> Value:
             larger = code.larger(code.call("fabs", y.get(index)), code.call("fabs", new.get(index)))
-            scaled = error(index) / (self._tolerated(index) + rtol * larger)
-            return total + scaled * scaled
+            return self._tolerated(index) + rtol * larger
 
-        return self.layout.fold(self.states, 0.0, term) * (1 / self.states)
+        return mean_square(self.layout, self.states, self.stepper.weighted(terms, h), scale)
 
     def accept(self, accepted: Value) -> None:
         """Go to the end of the step, where it is accepted."""
