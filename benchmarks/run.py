@@ -14,6 +14,7 @@ BENCHMARKS = (
     "sharing",
     "kernels",
     "ode",
+    "ode_stored",
     "work_precision",
     "phasetype",
     "models",

@@ -111,8 +111,8 @@ class StoredResult:
     def to_xarray(self) -> Any:
         """A dataset whose values are read when they are asked for; see `Result.to_xarray`."""
         if self._dataset is None:
-            opened = optional("xarray", EXTRA).open_zarr(
-                self.path, chunks=None, consolidated=False, decode_times=False
+            opened = optional("xarray", EXTRA).open_dataset(
+                self.path, engine="zarr", consolidated=False, decode_times=False, cache=False
             )
             self._dataset = opened[self.attributes["variables"]]
         return self._dataset
