@@ -105,14 +105,25 @@ class Boundaries:
         for driver in self._driven:
             sizes = code.larger(driver.size, sizes)
         # Times are rounded as the largest of them, and drivers have them in double precision.
-        rounding = (code.call("abs", start) + elapsed + sizes) * (UNITS * LAST_PLACE["float64"])
-        after = elapsed + (rounding + LEAST["float64"])
+        size = code.call("abs", start) + elapsed + sizes
+        rounding = size * (UNITS * LAST_PLACE["float64"]) + LEAST["float64"]
+        after = elapsed + rounding
         corner = code.variable("next_corner", TIME, INFINITY) if self.has_corners else limit
         compared = limit.get()
         for driver in self._driven:
-            for knot in driver.enter(start + direction * after):
-                ends = limit if driver.has_jumps else corner
-                self._shorten(ends, direction * (knot - start), after)
+            place = code.variable("place", TIME, after)
+            ends = limit if driver.has_jumps else corner
+            with code.loop():
+                found = [
+                    direction * (end - start)
+                    for end in driver.enter(start + direction * place.get())
+                ]
+                for each in found:
+                    self._shorten(ends, each, after)
+                # Where a piece ends at this very place, but for rounding, it is the next one.
+                is_over = (found[0] <= after) & (found[0] > place.get() - rounding)
+                code.leave(~is_over)
+                place.set(place.get() + rounding)
         if self._is_jump is None:
             return
         # Where a jump follows at once, it is taken for both.
