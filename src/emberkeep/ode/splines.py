@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 NEGLIGIBLE = 1e-18  # as a share: it changes nothing in double precision
+COARSE, TURN = 0.2, 1.0  # a wave is 2π of them long
 PARABOLA = 3  # knots through which a cubic spline is one
 
 
@@ -48,9 +49,10 @@ def coefficients(kind: str, knots: Values, values: Values, *, periodic: bool) ->
 def marks(kind: str, knots: Values, pieces: Values) -> Values:
     """At which knots steps have to end: the first, the last, and where something happens.
 
-    Steps and straight lines: where they change. A cubic spline may be stepped across, but not so
-    far that something of it hides between the stages of a step: it is marked about as often as it
-    turns, which is where the fourth root of its fourth derivative adds up to a whole number.
+    Steps and straight lines: where they change. A cubic spline may be stepped across where samples
+    are dense, but not so far that something of it hides between the stages of a step. How much it
+    turns at a knot, which is nothing along one polynomial, is told by the fourth root of a jump of
+    its third derivative: it is marked where that is `COARSE`, and where it adds up to `TURN`.
 
     Args:
         kind: of the polynomials.
@@ -63,12 +65,13 @@ def marks(kind: str, knots: Values, pieces: Values) -> Values:
         found[..., 1:-1] = changes[..., : knots.size - 2] != 0
         return found
     widths, values = np.diff(knots), pieces[..., 0]
-    around = (widths[1:] + widths[:-1]) / 2
+    around = np.maximum(widths[1:], widths[:-1])
     ranges = values.max(axis=-1, keepdims=True) - values.min(axis=-1, keepdims=True)
     turning = np.zeros(changes.shape)
     np.divide(6 * np.abs(changes) * around**3, ranges, out=turning, where=ranges > 0)
-    turns = np.floor(np.cumsum(turning**0.25, axis=-1))
-    found[..., 1:-1] = np.diff(turns, prepend=0.0) > 0
+    turning **= 0.25
+    turns = np.floor(np.cumsum(turning, axis=-1) / TURN)
+    found[..., 1:-1] = (turning >= COARSE) | (np.diff(turns, prepend=0.0) > 0)
     return found
 
 
