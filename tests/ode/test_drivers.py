@@ -480,6 +480,20 @@ def test_corners_and_jumps_at_once(keep):
             np.testing.assert_allclose(result["x"], expected, rtol=1e-11)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_knots_within_rounding_of_a_start(kind, keep):
+    """Where the next knot is looked for, just ahead, there may be one."""
+    system = ode.System("dx = u", {"x": 0.0}, drivers={"u": kind}, name="integral")
+    one = solver(keep, system)
+    for units in (-64, -17, -16, -15, -8, -1, 1, 8, 15, 16, 17, 64):
+        at = np.array([-1.0, -0.5, units * 2.0**-52, 0.5, 1.0])
+        values = np.array([3.0, -2.0, 1.0, 4.0, -5.0])
+        for end in (-1, 1):
+            found = one.solve((0, end), drivers={"u": (at, values)})["x"][0]
+            expected = integral(kind, at, values, 0.0, float(end))
+            assert found == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("kind", ["linear", "step"])
 def test_times_far_from_zero(kind, precision, keep):
