@@ -338,6 +338,9 @@ class Machine:
         if self._one(condition):
             self._go(block)
 
+    def do_aside(self, _name, block):
+        self._go(block)
+
     def do_loop(self, block):
         try:
             for turn in itertools.count():

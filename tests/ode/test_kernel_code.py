@@ -503,13 +503,41 @@ def test_functions_work_on_the_arrays_that_they_are_given():
     alike(trial)
 
 
-def test_functions_are_not_called_lane_by_lane():
+def test_functions_that_a_lane_calls_leave_their_results_to_it():
     trial = Trial()
-    code, array = trial.code, trial.code.array("array", REAL, 3)
-    parameter = code.parameter("given", REAL)
-    function = code.function("one", [parameter], lambda: parameter.set(0, parameter.get(1)))
-    with pytest.raises(AssertionError), code.for_each(trial.here.get()):
-        code.invoke(function, (array, 0))
+    x, _ = trial.inputs()
+    code = trial.code
+    given, gives = code.array("given", REAL, 2), code.array("gives", REAL, 2)
+    source, target = code.parameter("source", REAL), code.parameter("target", REAL)
+    with code.count_up("i", 2) as i:  # what lanes find there that do not call
+        given.set(i, x.get())
+    double = code.function("double", [source, target], lambda: target.set(1, source.get(0) * 2.0))
+    with code.for_each(trial.here.get()):
+        given.set(0, x.get() + 1.0)
+        code.invoke(double, (given, 0), (gives, 0))
+        trial.write_one(gives.get(1))
+    alike(trial)
+
+
+def test_what_is_set_aside_sees_and_changes_what_is_around_it():
+    trial = Trial()
+    x, n = trial.inputs()
+    code = trial.code
+    array = code.array("array", REAL, 3)
+    found, turns = code.variable("found", REAL, 0.5), code.variable("turns", INT, 0)
+    factor, is_large = code.named("factor", x.get() * 3.0), x.get() > 0.5
+    with code.for_each(trial.here.get()):
+        here = x.get() - 1.0
+        array.set(0, 7.0)
+        with code.when(is_large), code.aside():
+            with code.count_up("i", 3) as i:
+                array.set(i, here * factor + code.value(i, REAL))
+            found.set(found.get() + array.get(2))
+            with code.loop():
+                code.leave(turns.get() >= n.get())
+                turns.set(turns.get() + 2)
+        trial.write_one(found.get() + array.get(0) + code.value(turns.get(), REAL))
+    alike(trial)
 
 
 def test_bytes_are_read_with_their_sign():
@@ -665,13 +693,22 @@ class Writer:
                     code.leave(self.condition(uniform=uniform))
                     self.block(depth + 1)
             self.values = values
-        elif draw < 0.96 and uniform:
+        elif not uniform:
+            self.aside(depth)
+        elif draw < 0.96:
             with code.for_each(self.condition()):
                 self.block(depth + 1)
-        elif uniform:
+        else:
             offsets = self.random.choice([(0, 3), (3, 0)])
             array = self.arrays[0]
             code.invoke(self.random.choice(self.functions), *((array, one) for one in offsets))
+
+    def aside(self, depth):
+        variables = self.variables
+        self.variables = [one for one in variables if not one.uniform]
+        with self.code.aside():
+            self.block(depth + 1)
+        self.variables = variables
 
     def loop(self, depth):
         code, uniform = self.code, not self.code.in_lane

@@ -130,12 +130,16 @@ class Variable:
 
 @final
 class LocalArray:
-    """Numbers of one trajectory in its own memory, for code that goes through them in loops."""
+    """Numbers of one trajectory in its own memory, for code that goes through them in loops.
 
-    __slots__ = ("code", "kind", "name", "number", "size")
+    Those that are rarely used stay there, and leave the registers of a GPU to others.
+    """
 
-    def __init__(self, code: Code, kind: str, name: str, size: int) -> None:
+    __slots__ = ("code", "is_rare", "kind", "name", "number", "size")
+
+    def __init__(self, code: Code, kind: str, name: str, size: int, *, is_rare: bool) -> None:
         self.code, self.kind, self.name, self.size = code, kind, name, size
+        self.is_rare = is_rare
         self.number = code.count()
 
     def get(self, index: Operand) -> Value:
@@ -265,9 +269,9 @@ class Code:
             self.variables[-1].set(value)
         return self.variables[-1]
 
-    def array(self, name: str, kind: str, size: int) -> LocalArray:
+    def array(self, name: str, kind: str, size: int, *, is_rare: bool = False) -> LocalArray:
         """One more array of a trajectory's own."""
-        self.arrays.append(LocalArray(self, kind, name, size))
+        self.arrays.append(LocalArray(self, kind, name, size, is_rare=is_rare))
         return self.arrays[-1]
 
     def value(self, number: Operand, kind: str) -> Value:
@@ -483,6 +487,18 @@ class Code:
         self.add("for_each", condition, block)
 
     @contextlib.contextmanager
+    def aside(self) -> Generator[None]:
+        """What is so rare that to make it fast is not worth a compiler's time; in a lane.
+
+        What it finds, it leaves in variables of lanes and in arrays.
+        """
+        assert self.in_lane
+        block = Block()
+        with self._within(block), self._around(0):
+            yield
+        self.add("aside", f"aside_{self.count()}", block)
+
+    @contextlib.contextmanager
     def count_up(self, name: str, end: Operand, at_once: int = 1) -> Generator[Value]:
         """A loop over whole numbers from zero; how many is the same in all lanes.
 
@@ -517,11 +533,13 @@ class Code:
 
     def parameter(self, name: str, kind: str) -> LocalArray:
         """An array that a function is given."""
-        return LocalArray(self, kind, name, 0)
+        return LocalArray(self, kind, name, 0, is_rare=False)
 
     def invoke(self, function: Function, *given: tuple[LocalArray, Operand]) -> None:
-        """Call a function on arrays, each from a place in it on; for all lanes."""
-        assert not self.in_lane, "it would work on the arrays of the other lanes too"
+        """Call a function on arrays, each from a place in it on.
+
+        It works for all lanes, also where one calls it: what it writes is then nobody else's.
+        """
         passed = [(array, self.value(offset, INT)) for array, offset in given]
         self.add("invoke", function, passed)
 

@@ -212,6 +212,12 @@ class _Printer:
     def _for_each(self, condition: Value, block: Block) -> None:
         self._when(condition, block)
 
+    def _aside(self, _: str, block: Block) -> None:
+        # No function: its calls would take registers of the whole kernel.
+        self._say("{")
+        self._inner(block)
+        self._say("}")
+
     def _loop(self, block: Block) -> None:
         self._say("for (;;) {")
         self._inner(block)
@@ -279,7 +285,8 @@ def print_cuda(code: Code, title: str) -> str:
         *_declarations(printer, code.variables),
         # C++ has no arrays of nothing, such as the parameters of a system without any.
         *(
-            f"  {_KINDS[array.kind]} {printer.name(array)}[{max(array.size, 1)}];"
+            f"  {'volatile ' * array.is_rare}{_KINDS[array.kind]} {printer.name(array)}"
+            f"[{max(array.size, 1)}];"
             for array in code.arrays
         ),
     ]

@@ -18,9 +18,8 @@ from emberkeep.ode.kernel.code import (
     Code,
     Value,
     Variable,
-    all_instructions,
-    items,
 )
+from emberkeep.ode.kernel.contents import Contents
 from emberkeep.ode.kernel.llvm_mathematics import Mathematics, literal_text
 
 if TYPE_CHECKING:
@@ -62,6 +61,7 @@ class Printer:
         self._shadows: dict[int, str] = {}  # of variables, while lanes go one by one
         self._arrays: dict[int, str] = {}
         self._passed = self._given_back = 0  # numbers of double precision, at most in a call
+        self.asides: list[str] = []  # functions that it calls
 
     # Text -------------------------------------------------------------------------------------
 
@@ -316,10 +316,13 @@ class Printer:
     def _place(self, array: LocalArray, index: Value) -> str:
         """Where a row of an array begins, or the number of one lane in it."""
         kind = self._kind(array.kind)
-        place = self._operand(index, is_vector=False)
-        row = self._emit(f"mul i64 {place}, {self._lanes}")
+        if index.literal is not None:
+            row = str(int(index.literal) * self._lanes)
+        else:
+            place = self._operand(index, is_vector=False)
+            row = self._emit(f"mul i64 {place}, {self._lanes}")
         if self._in_lane:
-            row = self._emit(f"add i64 {row}, {self._lane}")
+            row = self._emit(f"add i64 {self._lane}, {row}")
         return self._emit(f"getelementptr {kind}, ptr {self._arrays[array.number]}, i64 {row}")
 
     def _read(self, _: str, result: Value, array: LocalArray, index: Value) -> None:
@@ -462,6 +465,32 @@ class Printer:
         self._go(skip)
         self._begin(skip)
 
+    def _aside(self, _: str, name: str, block: Block) -> None:
+        """A function that is left as it is; it is passed what it uses."""
+        inside = Contents(block)
+        assert not inside.alike, "where others can reach them, they would always lie in memory"
+        printer = Printer(self._code, self._lanes, self._mathematics)
+        printer._in_lane, printer._lane = True, "%lane"
+        given, names = {"%lane": ("i64", self._lane)}, dict[int, str]()
+        for value in (*inside.values, *inside.shared):
+            names[value.number] = f"%g{value.number}"
+            operand = self._operand(value, is_vector=False)
+            given[names[value.number]] = self._type(value.kind, is_vector=False), operand
+        for variable in inside.variables:
+            shadow = printer._shadows[variable.number] = f"%s{variable.number}_"
+            given[shadow] = "ptr", self._shadows[variable.number]
+        arrays = {array.number: self._arrays[array.number] for array in inside.arrays}
+        given |= {place: ("ptr", place) for place in arrays.values()}
+        for argument in inside.arguments:
+            kind = "ptr" if argument.is_array else self._kind(argument.kind)
+            given[f"%{argument.name}"] = kind, f"%{argument.name}"
+        parameters = ", ".join(f"{kind} {name}" for name, (kind, _) in given.items())
+        body = printer.body(block, (), names, arrays)
+        self.asides += printer.asides
+        self.asides.append(f"define internal void @{name}({parameters}) #3 {{\n{body}\n}}\n")
+        passed = ", ".join(f"{kind} {operand}" for kind, operand in given.values())
+        self._say(f"call void @{name}({passed})")
+
     def _mask(self, condition: Value) -> str:
         everyone = (1 << self._lanes) - 1
         if condition.uniform:
@@ -508,43 +537,7 @@ _METHODS = {
             *("where", "convert", "call", "user", "any", "get", "set", "read", "write", "load"),
             *("whole", "gather"),
             *("store", "when", "loop", "leave", "stop", "count_up", "invoke", "for_each"),
+            "aside",
         )
     },
 }
-
-
-@final
-class Contents:
-    """What a block uses of what is outside of it.
-
-    Attributes:
-        values: that differ between lanes, and are computed outside.
-        variables: that differ between lanes, and are read or set.
-        assigned: those that are set.
-    """
-
-    def __init__(self, block: Block) -> None:
-        made: set[int] = set()
-        values: dict[int, Value] = {}
-        variables: dict[int, Variable] = {}
-        assigned: dict[int, Variable] = {}
-        for operation, *rest in all_instructions(block):
-            for item in items(rest):
-                if isinstance(item, Variable) and not item.uniform:
-                    variables[item.number] = item
-                    if operation == "set":
-                        assigned[item.number] = item
-                elif isinstance(item, Value) and item.literal is None and not item.uniform:
-                    values[item.number] = item
-            if operation in _MAKING:
-                made.update(value.number for value in items(rest[:1]))
-        self.values = [value for number, value in values.items() if number not in made]
-        self.variables = list(variables.values())
-        self.assigned = list(assigned.values())
-
-
-_MAKING = frozenset(
-    {"+", "-", "*", "/", "//", "%", "&", "-x", "<", "<=", ">", ">=", "==", "!=", "and", "or", "not"}
-    | {"where", "convert", "call", "user", "any", "get", "read", "load", "count_up"}
-    | {"whole", "gather"}
-)

@@ -29,7 +29,8 @@ _MODE_BACK = "  call void @llvm.x86.sse.ldmxcsr(ptr %mode_before)\n"
 _MODE_DECLARED = (
     "declare void @llvm.x86.sse.stmxcsr(ptr)\ndeclare void @llvm.x86.sse.ldmxcsr(ptr)\n"
 )
-
+# Compilers take as long for what is rare as for what is not, unless they are told.
+_ASIDE = "attributes #3 = { noinline optnone nounwind }\n"
 
 # Of our loops, those over lanes alone are to become vectors, where the user's functions allow it.
 _LOOPS = """!0 = distinct !{!0, !1, !2}
@@ -57,6 +58,7 @@ def print_module(code: Code, *, lanes: int, vector_bits: int, title: str, is_x86
     """Code as a module whose entry takes packed arguments and a range of indices."""
     mathematics = Mathematics(vector_bits)
     functions: list[str] = []
+    asides: list[str] = []
     offset = 0
     arrays: dict[int, str] = {}
     places: list[str] = []
@@ -71,10 +73,12 @@ def print_module(code: Code, *, lanes: int, vector_bits: int, title: str, is_x86
         names = {parameter.number: f"%{parameter.name}" for parameter in function.parameters}
         parameters = ", ".join(f"ptr noalias {name}" for name in names.values())
         body = printer.body(function.body, function.variables, {}, names)
+        asides += printer.asides
         functions.append(f"define internal void @{function.name}({parameters}) #1 {{\n{body}\n}}\n")
     printer = Printer(code, lanes, mathematics)
     names = {code.begin.number: "%begin", code.end.number: "%end_"}
     body = printer.body(code.body, code.variables, names, arrays, places)
+    asides += printer.asides
     kinds = ["ptr" if argument.is_array else _KINDS[argument.kind] for argument in code.arguments]
     listed = [
         f"{kind}{' noalias' if kind == 'ptr' else ''} %{argument.name}"
@@ -87,14 +91,14 @@ def print_module(code: Code, *, lanes: int, vector_bits: int, title: str, is_x86
     users = "\n".join(_in_lanes(name, *sizes, lanes) for name, sizes in code.users.items())
     bits = max(vector_bits, 128)
     text = (
-        f"; {title}\n\n{entry}\n{integrate}\n{''.join(functions)}\n{users}"
+        f"; {title}\n\n{entry}\n{integrate}\n{''.join([*functions, *asides])}\n{users}"
         f"declare i64 @llvm.cttz.i64(i64, i1)\n{_MODE_DECLARED if is_x86 else ''}{declared}\n\n"
         "attributes #0 = { nounwind willreturn memory(none) }\n"
         f'attributes #1 = {{ noinline nounwind "prefer-vector-width"="{bits}" '
         f'"min-legal-vector-width"="{bits}" }}\n'
         f'attributes #2 = {{ noinline nounwind "prefer-vector-width"="{bits}" '
         f'"min-legal-vector-width"="{bits}" }}\n'
-        f"{_LOOPS}"
+        f"{_ASIDE if asides else ''}{_LOOPS}"
     )
     return Module(text, offset)
 
