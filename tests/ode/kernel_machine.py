@@ -338,7 +338,7 @@ class Machine:
         if self._one(condition):
             self._go(block)
 
-    def do_aside(self, _name, block):
+    def do_aside(self, _name, block, _own):
         self._go(block)
 
     def do_loop(self, block):

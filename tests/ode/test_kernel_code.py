@@ -536,6 +536,10 @@ def test_what_is_set_aside_sees_and_changes_what_is_around_it():
             with code.loop():
                 code.leave(turns.get() >= n.get())
                 turns.set(turns.get() + 2)
+            power = code.variable("power", INT, 1, uniform=True)
+            with code.count_up("j", 4):
+                power.set(power.get() * 3)
+            found.set(found.get() + code.value(power.get(), REAL))
         trial.write_one(found.get() + array.get(0) + code.value(turns.get(), REAL))
     alike(trial)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emberkeep import ode
-from emberkeep.ode.status import NOT_FINITE, STEP_TOO_SMALL, SUCCESS, TOO_MANY_STEPS
+from emberkeep.ode.status import NOT_FINITE, STEP_TOO_SMALL, STIFF, SUCCESS, TOO_MANY_STEPS
 
 LARGE = {f"s{index}": 1.0 for index in range(26)}
 quietly = pytest.mark.filterwarnings("ignore::emberkeep.SolveWarning")
@@ -192,7 +192,7 @@ def test_fast_transients_of_long_spans(precision, keep):
         assert found["x"].ravel() == pytest.approx(expected, abs=1e-4)
     for span in ((0, 1e8), (-1e8, 0), (1e8, 2e8)):
         found = one.solve(span, max_steps=3000)
-        assert found.status[0] in (TOO_MANY_STEPS, STEP_TOO_SMALL)
+        assert found.status[0] in (STIFF, STEP_TOO_SMALL)
         assert np.isnan(found.final).all()
     early = one.solve((0, 1e8), save_at=[1e-6, 3e-6], outputs=["states"], max_steps=3000)
     expected = 1 - np.exp(-np.array([1.0, 3.0]))

@@ -13,11 +13,12 @@ from emberkeep.ode.kernel.boundaries import Boundaries
 from emberkeep.ode.kernel.code import BOOL, INFINITY, INT, REAL, SINGLE, TIME
 from emberkeep.ode.kernel.control import Controller
 from emberkeep.ode.kernel.step import FIRST, Y
+from emberkeep.ode.kernel.stiffness import NEVER, Stiffness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emberkeep.ode.kernel.code import Operand, Value
+    from emberkeep.ode.kernel.code import Operand, Value, Variable
     from emberkeep.ode.kernel.outputs.outputs import Outputs
     from emberkeep.ode.kernel.step import Clock
     from emberkeep.ode.kernel.trajectory import Trajectory
@@ -56,6 +57,7 @@ class Adaptive:
         has_boundaries = Boundaries.there_are(trajectory)
         self._boundaries = Boundaries(trajectory) if has_boundaries else None
         self._controller = Controller(code, trajectory.setting)
+        self._stiffness = Stiffness(trajectory)
         self._running = code.variable("running", INT, uniform=True)
         self._waiting = code.variable("waiting", INT, uniform=True)
         self._attempts = code.variable("attempts", INT, uniform=True)
@@ -88,6 +90,7 @@ class Adaptive:
         for variable in (self._elapsed, self._size, self._least, self._square):
             variable.set(0.0)
         self._started.set(0)
+        self._stiffness.rest()
 
     # What is rare: lane by lane ---------------------------------------------------------------
 
@@ -96,14 +99,17 @@ class Adaptive:
         code, own = self._code, self._own
         is_late = self._attempts.get() >= self._deadline.get()
         with code.when(is_late):
-            self._deadline.set(1 << 62)
+            self._deadline.set(NEVER)
         self._fresh.set(code.value(False, BOOL))  # noqa: FBT003
         with code.for_each(self._attention.get() | is_late):
             outcome = code.variable("outcome", INT, self._outcome())
+            is_asked = self._attempts.get() >= self._stiffness.due()
+            is_asked |= outcome.get().equals(status.STEP_TOO_SMALL)
+            with code.when(is_asked):
+                self._judge(outcome)
             ended = outcome.get().differs(status.RUNNING)
             with code.when(~ended):
-                deadline = self._started.get() + own.argument("most_attempts").get()
-                self._deadline.set(code.smaller(self._deadline.get(), deadline))
+                self._deadline.set(code.smaller(self._deadline.get(), self._stiffness.due()))
                 if self._boundaries is not None:
                     with code.when(self._elapsed.get() >= self._boundaries.limit.get()):
                         self._set_out(self._boundaries.is_jump())
@@ -138,6 +144,14 @@ class Adaptive:
             outcome = code.where(is_between, late, outcome)
         return code.where(self._elapsed.get() >= own.span.get(), status.SUCCESS, outcome)
 
+    def _judge(self, outcome: Variable) -> None:
+        """Whether a trajectory that takes long, or too small steps, does because it is stiff."""
+        attempts, elapsed = self._attempts.get(), self._elapsed.get()
+        last = self._started.get() + self._own.argument("most_attempts").get()
+        with self._code.aside():
+            self._stiffness.probe(self._time_within(elapsed))
+            self._stiffness.judge(outcome, attempts, last, elapsed, self._size.get())
+
     def _end(self, outcome: Value) -> None:
         code, own = self._code, self._own
         run = own.run.get()
@@ -155,6 +169,7 @@ class Adaptive:
             self._due.set(INFINITY)
         if self._boundaries is not None:
             self._boundaries.rest()
+        self._stiffness.rest()
         own.rest()
 
     def _take(self) -> None:
@@ -169,8 +184,8 @@ class Adaptive:
         self._square.set(0.0)
         attempts = self._attempts.get()
         self._started.set(attempts)
-        deadline = attempts + own.argument("most_attempts").get()
-        self._deadline.set(code.smaller(self._deadline.get(), deadline))
+        self._stiffness.begin(attempts)
+        self._deadline.set(code.smaller(self._deadline.get(), self._stiffness.due()))
         if self._saved is not None and self._due is not None:
             self._saved.set(0)
             self._due.set(own.due(self._saved.get()))

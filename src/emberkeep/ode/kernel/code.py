@@ -490,13 +490,14 @@ class Code:
     def aside(self) -> Generator[None]:
         """What is so rare that to make it fast is not worth a compiler's time; in a lane.
 
-        What it finds, it leaves in variables of lanes and in arrays.
+        Of variables that are the same in all lanes, it has its own only.
         """
         assert self.in_lane
-        block = Block()
+        block, before = Block(), len(self.variables)
         with self._within(block), self._around(0):
             yield
-        self.add("aside", f"aside_{self.count()}", block)
+        own = [variable for variable in self.variables[before:] if variable.uniform]
+        self.add("aside", f"aside_{self.count()}", block, own)
 
     @contextlib.contextmanager
     def count_up(self, name: str, end: Operand, at_once: int = 1) -> Generator[Value]:

@@ -212,7 +212,7 @@ class _Printer:
     def _for_each(self, condition: Value, block: Block) -> None:
         self._when(condition, block)
 
-    def _aside(self, _: str, block: Block) -> None:
+    def _aside(self, _: str, block: Block, __: Sequence[Variable]) -> None:
         # No function: its calls would take registers of the whole kernel.
         self._say("{")
         self._inner(block)

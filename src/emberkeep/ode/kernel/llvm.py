@@ -465,10 +465,11 @@ class Printer:
         self._go(skip)
         self._begin(skip)
 
-    def _aside(self, _: str, name: str, block: Block) -> None:
+    def _aside(self, _: str, name: str, block: Block, own: Sequence[Variable]) -> None:
         """A function that is left as it is; it is passed what it uses."""
         inside = Contents(block)
-        assert not inside.alike, "where others can reach them, they would always lie in memory"
+        # Where other functions can reach them, variables would always lie in memory.
+        assert {each.number for each in inside.alike} <= {each.number for each in own}
         printer = Printer(self._code, self._lanes, self._mathematics)
         printer._in_lane, printer._lane = True, "%lane"
         given, names = {"%lane": ("i64", self._lane)}, dict[int, str]()
@@ -485,7 +486,7 @@ class Printer:
             kind = "ptr" if argument.is_array else self._kind(argument.kind)
             given[f"%{argument.name}"] = kind, f"%{argument.name}"
         parameters = ", ".join(f"{kind} {name}" for name, (kind, _) in given.items())
-        body = printer.body(block, (), names, arrays)
+        body = printer.body(block, own, names, arrays)
         self.asides += printer.asides
         self.asides.append(f"define internal void @{name}({parameters}) #3 {{\n{body}\n}}\n")
         passed = ", ".join(f"{kind} {operand}" for kind, operand in given.values())

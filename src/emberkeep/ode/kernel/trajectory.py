@@ -61,6 +61,7 @@ class Trajectory:
         self.floor = code.variable("floor", REAL, 0.0)
         self.step = explicit_step(plan.tableau)
         self.estimate_power = plan.tableau.estimate_power
+        self.stability_limit = plan.tableau.stability_limit
         self.vectors = {Y: self.layout.kept(Y, self.states)}
         if not self.step.begins:
             self.vectors[FIRST] = self.layout.kept(FIRST, self.states)

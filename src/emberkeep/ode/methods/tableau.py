@@ -92,6 +92,13 @@ class Tableau:
             return 0
         return self.order if self.second_error else min(self.order, self.error_order) + 1
 
+    @property
+    def stability_limit(self) -> float:
+        """The largest hλ with which steps of x' = -λx do not make x grow."""
+        from emberkeep.ode.methods.stability import real_limit
+
+        return real_limit(self.stages, self.weights)
+
     def check(self) -> Tableau:
         """This very tableau, once its shape, nodes and orders are found to be as it says.
 
