@@ -709,7 +709,7 @@ def test_drivers_that_no_system_has(drivers, message):
 
 def test_more_samples_than_memory_are_refused_before_they_are_made():
     few = np.broadcast_to(np.ones(100), (10**10, 100))  # which takes no memory itself
-    with pytest.raises(InvalidPlan, match=r"values of the driver 'light' would take 14,901.2 GiB"):
+    with pytest.raises(InvalidPlan, match=r"values of the driver 'light' would take 22,351.7 GiB"):
         make_tables(LIGHT, {"light": (np.arange(100), few)}, make_times((0, 4), None), "float64")
 
 

@@ -146,7 +146,8 @@ def _sampled(name: str, kind: str, given: Any) -> Driver:
             f"{', '.join(map(repr, OUTSIDE))}"
         )
     knots = _numbers(f"The times of the driver {name!r}", driver.times)
-    values = _numbers(f"The values of the driver {name!r}", driver.values, COEFFICIENTS[kind])
+    held = COEFFICIENTS[kind] + 1  # and where steps end
+    values = _numbers(f"The values of the driver {name!r}", driver.values, held)
     if knots.ndim != 1 or knots.size < 2:  # noqa: PLR2004 - a piece has two ends
         raise InvalidPlan(
             f"The times of the driver {name!r} have shape {knots.shape}; expected a list of at "

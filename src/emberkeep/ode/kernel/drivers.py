@@ -47,20 +47,23 @@ class Driver:
         self.has_jumps, self.ends_steps = kind == STEP, ends_steps
         self._knots, self._pieces = argument(f"knots{place}"), argument(f"pieces{place}")
         self._ends = argument(f"ends{place}")
-        numbers, counts = argument("driver_numbers"), argument("driver_counts")
-        self._numbers = {
-            name: numbers.get(place * len(DRIVER_NUMBERS) + index)
-            for index, name in enumerate(DRIVER_NUMBERS)
-        }
-        self._counts = {
-            name: counts.get(place * len(DRIVER_COUNTS) + index)
-            for index, name in enumerate(DRIVER_COUNTS)
-        }
+
+        def read(array: Argument, names: Sequence[str]) -> dict[str, Value]:
+            return {
+                name: code.named(
+                    f"{name.replace(' ', '_')}_of_driver{place}",
+                    array.get(place * len(names) + index),
+                )
+                for index, name in enumerate(names)
+            }
+
+        self._numbers = read(argument("driver_numbers"), DRIVER_NUMBERS)
+        self._counts = read(argument("driver_counts"), DRIVER_COUNTS)
         is_held = ends_steps and kind != CUBIC  # which is stepped across
-        self._own = code.variable(f"own{place}_", INT, 0)
-        self._origin = code.variable(f"knot{place}_", TIME, 0.0) if is_held else None
+        self._own = code.variable(f"first_of_own{place}", INT, 0)
+        self._origin = code.variable(f"held_knot{place}", TIME, 0.0) if is_held else None
         self._held = [
-            code.variable(f"piece{place}_{power}_", REAL, 0.0)
+            code.variable(f"held{place}_power{power}", REAL, 0.0)
             for power in range(self._size if is_held else 0)
         ]
 
