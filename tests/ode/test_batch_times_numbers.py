@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emberkeep.errors import EmberkeepError, InvalidPlan, SolveFailed
-from emberkeep.ode.batch import make_batch
+from emberkeep.ode.batch import PIECE, make_batch
 from emberkeep.ode.control.presets import PRESETS
 from emberkeep.ode.kernel.call import SETTINGS
 from emberkeep.ode.plan import make_plan
@@ -40,7 +40,7 @@ def fetched(batch, begin=0, end=None):
     end = batch.runs if end is None else end
     values = np.full(batch.chunk_size(end - begin), np.nan)
     sources = np.empty(PARTS * len(batch.columns), np.int64)
-    batch.fill(begin, end, values, sources)
+    batch.fill(begin, end, values, sources, 1)
     rows = []
     for run in range(end - begin):
         row = []
@@ -62,6 +62,20 @@ class TestBatch:
         masked = np.ma.array([1.0, 2.0], mask=[False, True])
         assert "has a mask. Pass array.filled" in refused(batch_of, {"a": masked})
         assert "has a mask" in refused(batch_of, None, {"x": masked})
+
+    @pytest.mark.parametrize("kind", [np.float32, np.float64])
+    def test_many_numbers_are_copied_by_several_threads(self, kind):
+        runs = 3 * PIECE + 17
+        given = np.random.default_rng(0).random(runs)
+        batch = batch_of({"a": given}, {"x": given[::-1]})
+        begin, end = 5, runs - 3
+        values = np.full(batch.chunk_size(end - begin), np.nan, kind)
+        sources = np.empty(PARTS * len(batch.columns), np.int64)
+        batch.fill(begin, end, values, sources, 4)
+        alone = np.full_like(values, np.nan)
+        batch.fill(begin, end, alone, sources, 1)
+        np.testing.assert_array_equal(values, alone)
+        assert not np.isnan(values).any()
 
     def test_defaults_are_one_trajectory(self):
         for given_ in (None, {}):

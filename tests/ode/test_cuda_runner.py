@@ -14,16 +14,16 @@ import pytest
 import xarray as xr
 
 from emberkeep import ode
-from emberkeep.ode.kernel.call import WORK, arguments
-from emberkeep.ode.plan import compiled
 from emberkeep.ode.running import cuda as running
 from emberkeep.ode.running.cpu import CpuRunner
+from emberkeep.ode.running.kernels import Loaded
 from emberkeep.ode.stored import layout, writer
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.cuda import driver as driver_module
 from emberkeep.targets.cuda import memory
 from emberkeep.targets.cuda.memory import DeviceArray
 from emberkeep.targets.cuda.target import CudaTarget
+from emberkeep.targets.kernel_lookup import Obtained
 
 PLACE = Path(__file__).parents[1] / "targets" / "cuda" / "stand_in.py"
 SPEC = importlib.util.spec_from_file_location("stand_in", PLACE)
@@ -59,6 +59,9 @@ class Driver(stand_in.StandIn):
             assert not code[0]
         return (stand_in.CUresult(0),)
 
+    def cuMemsetD8(self, there, value, count):
+        return self.cuMemsetD8Async(there, value, count, 0)
+
     def cuMemsetD8Async(self, there, value, count, stream):
         ctypes.memset(there, value, count)
         return (stand_in.CUresult(0),)
@@ -70,10 +73,8 @@ class Driver(stand_in.StandIn):
 class OnHost:
     """A kernel for the CPU, launched as one for a GPU is."""
 
-    def __init__(self, plan, keep, launches):
-        self._runnable = CpuRunner(CpuTarget("host", 1), keep).kernel(plan)
-        self._names = [each.name for each in (*arguments(compiled(plan)), WORK)]
-        self._launches = launches
+    def __init__(self, loaded, launches):
+        self._runnable, self._names, self._launches = loaded.run, loaded.passed, launches
 
     def launch(self, runs, passed, stream, block):
         lanes = int(self._runnable.notes["lanes"])
@@ -94,6 +95,10 @@ def on_host(given):
     return np.frombuffer(held, given.dtype)
 
 
+def ignore(*_):
+    """Nothing is needed to begin with."""
+
+
 @pytest.fixture
 def launches(monkeypatch, keep):
     """How many trajectories each launch was of."""
@@ -101,7 +106,13 @@ def launches(monkeypatch, keep):
     monkeypatch.setattr(driver_module, "_import_bindings", Driver)
     monkeypatch.setattr(driver_module, "_devices", {})
     monkeypatch.setattr(memory, "_stages", {})
-    monkeypatch.setattr(running.CudaRunner, "kernel", lambda self, plan: OnHost(plan, keep, found))
+
+    def of(kernels, plan):
+        loaded = CpuRunner(CpuTarget("host", 1), keep)._kernels.of(plan)
+        obtained = Obtained(loaded.obtained.keyed, OnHost(loaded, found))
+        return Loaded(obtained, loaded.plan, loaded.passed)
+
+    monkeypatch.setattr(running, "Kernels", type("OfCpus", (), {"__init__": ignore, "of": of}))
     yield found
     gc.collect()
 

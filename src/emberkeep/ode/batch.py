@@ -10,7 +10,7 @@ import numpy as np
 from emberkeep.errors import InvalidPlan
 from emberkeep.startup_records import final, frozen
 from emberkeep.targets.arguments import is_traced
-from emberkeep.targets.cpu.threads import default_threads, run_on_threads
+from emberkeep.targets.cpu.threads import run_on_threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Values = np.ndarray[Any, Any]
 
-PIECE, MOST_COPYING = 1 << 16, 8  # numbers that a thread copies at once, and threads
+PIECE = 1 << 16  # numbers that a thread copies at once
 
 VERBATIM, COMBINATIONS = "verbatim", "combinations"
 GRIDS = (VERBATIM, COMBINATIONS)
@@ -70,15 +70,15 @@ class Batch:
         """How many numbers a chunk of trajectories is given."""
         return sum(_length(column, runs) for column in self.columns)
 
-    def fill(self, begin: int, end: int, values: Values, sources: Values) -> None:
-        """Write down a chunk's numbers, and where each is found."""
+    def fill(self, begin: int, end: int, values: Values, sources: Values, threads: int) -> None:
+        """Write down a chunk's numbers, on so many threads, and where each is found."""
         offset = 0
         for index, column in enumerate(self.columns):
             length = _length(column, end - begin)
             part = column.values
             if column.stride == 0 and not column.is_single:
                 part = part[begin:end]
-            _copy(part, values[offset : offset + length])
+            _copy(part, values[offset : offset + length], threads)
             step = int(column.stride == 0 and not column.is_single)
             sources[4 * index : 4 * index + 4] = (offset, step, column.stride, length)
             offset += length
@@ -95,7 +95,7 @@ class Batch:
         return (self.runs,)
 
 
-def _copy(source: Values, target: Values) -> None:
+def _copy(source: Values, target: Values, threads: int) -> None:
     """Copy numbers, on several threads where there are many: one alone does not fill the memory."""
     if target.size < PIECE * 2:
         target[:] = source
@@ -105,7 +105,7 @@ def _copy(source: Values, target: Values) -> None:
         target[begin * PIECE : end * PIECE] = source[begin * PIECE : end * PIECE]
         return 0
 
-    run_on_threads(copy, -(-target.size // PIECE), min(MOST_COPYING, default_threads()))
+    run_on_threads(copy, -(-target.size // PIECE), threads)
 
 
 def _length(column: Column, runs: int) -> int:

@@ -85,6 +85,7 @@ class Solver:
         self._keep = _require_keep(keep)
         self.target = _resolve(target, threads)
         self._runner: Runner | None = None
+        self._plans: dict[Any, Plan] = {}  # of outputs that are names
         # What is wrong with method or precision shows here, not at the first solve.
         self.tableau = self.plan(outputs=("final",)).tableau
 
@@ -107,14 +108,20 @@ class Solver:
         wanted = None if outputs is None else listed(outputs)
         if saves is None:
             saves = wanted is not None and any(map(is_sampled, wanted))
-        return make_plan(
-            self.system,
-            method_name=self.method,
-            outputs=wanted,
-            precision=self.precision,
-            saves=saves,
-            stepping=stepping,
-        )
+        asked = (wanted, saves, stepping)
+        found = None if wanted and not all(map(_is_name, wanted)) else self._plans.get(asked)
+        if found is None:
+            found = make_plan(
+                self.system,
+                method_name=self.method,
+                outputs=wanted,
+                precision=self.precision,
+                saves=saves,
+                stepping=stepping,
+            )
+            if all(map(_is_name, found.outputs)):  # functions may change
+                self._plans[asked] = found
+        return found
 
     def build(
         self,
@@ -350,6 +357,10 @@ def _solver(
     return Solver(
         system, method=method, precision=precision, target=target, keep=keep, threads=threads
     )
+
+
+def _is_name(output: str | Summary) -> bool:
+    return isinstance(output, str)
 
 
 def _require_records(given: Any) -> int:

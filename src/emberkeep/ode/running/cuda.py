@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import time
 from _thread import allocate_lock
 
 import numpy as np
 
 from emberkeep.errors import EmberkeepError
-from emberkeep.ode.compilation import Compilation
-from emberkeep.ode.kernel.call import arguments
-from emberkeep.ode.plan import compiled
 from emberkeep.ode.running.job import Job, Outcome, Runner
+from emberkeep.ode.running.kernels import Kernels
 from emberkeep.ode.running.passed import PARTS, filled, passed_to_all, strides
 from emberkeep.ode.running.pinned import MOST_PINNED_BYTES, PinnedPool
 from emberkeep.ode.status import RUNNING
 from emberkeep.startup_records import final, frozen
+from emberkeep.targets.cpu.threads import default_threads
 from emberkeep.targets.cuda.driver import open_device
 from emberkeep.targets.cuda.memory import (
     DeviceArray,
     Stream,
     empty_on_device,
     pinned_empty,
-    to_device,
 )
-from emberkeep.targets.kernel_lookup import renew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,14 +32,15 @@ if TYPE_CHECKING:
     from emberkeep.keep.keep import Keep
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.running.job import Part
+    from emberkeep.ode.running.kernels import Loaded
     from emberkeep.targets.cuda.driver import Device
-    from emberkeep.targets.kernel_lookup import Obtained
     from emberkeep.targets.protocol import Target
 
     Values = np.ndarray[Any, Any]
 
 SLOTS = 3  # one is filled and copied to, one computes, one is copied from
-CHUNKS = 8  # of a large batch
+CHUNKS = 4  # of a large batch: each costs the host some tenths of a millisecond
+MOST_COPYING = 8  # threads that write down what trajectories begin with
 LEAST_CHUNK = 1 << 18  # trajectories: fewer would not keep a large device busy
 SHARE_OF_MEMORY = 0.8
 BLOCK = 128
@@ -74,6 +73,72 @@ class _Host:
 
 
 @final
+class _Memory:
+    """Memory by name, on a device and beside it, which is used again and again."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._there: dict[str, DeviceArray] = {}
+        self._here: dict[str, Values] = {}
+
+    def on_device(self, name: str, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
+        """Memory of the device, reused where it is large enough."""
+        kind = np.dtype(dtype)
+        size = math.prod(shape) * kind.itemsize
+        held = self._there.get(name)
+        if held is None or held.size < size:
+            self._there.pop(name, None)  # freed first: there may be no room for both
+            del held
+            held = self._there[name] = empty_on_device(max(size, 1), np.uint8, self._device)
+        return DeviceArray(self._device, held.address, shape, kind, owner=held)
+
+    def on_host(self, name: str, shape: tuple[int, ...], dtype: Any) -> Values:
+        """Pinned memory, reused where it is large enough."""
+        kind = np.dtype(dtype)
+        size = math.prod(shape) * kind.itemsize
+        held = self._here.get(name)
+        if held is None or held.size < size:
+            held = self._here[name] = pinned_empty(max(size, 1), np.uint8, self._device)
+        return held[:size].view(kind).reshape(shape)
+
+
+@final
+class _Shared:
+    """What all chunks of a solve have in common; for one solve at a time."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self._memory = _Memory(device)
+        self._stop = empty_on_device(1, np.int64, device)
+        # For `stop`: to make them while a kernel runs would wait for its end.
+        self._aside = Stream(device)
+        self._one = pinned_empty(1, np.int64, device)
+        self._one[0] = 1
+
+    def given(self, passed: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments with arrays on the device; no kernel runs yet."""
+        call = self.device.driver.call
+        call("cuMemsetD8", self._stop.address, 0, self._stop.nbytes)
+        found: dict[str, Any] = {"stop": self._stop}
+        for name, value in passed.items():
+            if isinstance(value, np.ndarray):
+                source: Values = np.ascontiguousarray(value)  # pyright: ignore[reportUnknownArgumentType]
+                found[name] = there = self._memory.on_device(name, source.shape, source.dtype)
+                if source.size:
+                    call("cuMemcpyHtoD", there.address, source.ctypes.data, source.nbytes)
+            else:
+                found[name] = value
+        return found
+
+    def stop(self) -> None:
+        """Tell running kernels to return."""
+        one, aside = self._one, self._aside
+        call = self.device.driver.call
+        call("cuMemcpyHtoDAsync", self._stop.address, one.ctypes.data, one.nbytes, aside.handle)
+        aside.synchronize()
+
+
+@final
 class _Slot:
     """A stream, and memory for one chunk at a time."""
 
@@ -82,28 +147,7 @@ class _Slot:
         self.stream = Stream(device)
         self.event = device.driver.call("cuEventCreate", 2)  # without timing
         self.chunk: _Chunk | None = None
-        self._there: dict[str, DeviceArray] = {}
-        self._here: dict[str, Values] = {}
-
-    def on_device(self, name: str, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
-        """Memory of the device, reused where it is large enough."""
-        kind = np.dtype(dtype)
-        size = int(np.prod(shape)) * kind.itemsize
-        held = self._there.get(name)
-        if held is None or held.size < size:
-            self._there.pop(name, None)  # freed first: there may be no room for both
-            del held
-            held = self._there[name] = empty_on_device(max(size, 1), np.uint8, self.device)
-        return DeviceArray(self.device, held.address, shape, kind, owner=held)
-
-    def on_host(self, name: str, shape: tuple[int, ...], dtype: Any) -> Values:
-        """Pinned memory, reused where it is large enough."""
-        kind = np.dtype(dtype)
-        size = int(np.prod(shape)) * kind.itemsize
-        held = self._here.get(name)
-        if held is None or held.size < size:
-            held = self._here[name] = pinned_empty(max(size, 1), np.uint8, self.device)
-        return held[:size].view(kind).reshape(shape)
+        self.memory = _Memory(device)
 
     def is_done(self) -> bool:
         """Whether all that was given to the stream has been done."""
@@ -125,8 +169,9 @@ class CudaRunner(Runner):
     """
 
     def __init__(self, target: Target, keep: Keep) -> None:
-        self.target, self._keep = target, keep
-        self._kernels: dict[Plan, Obtained] = {}
+        self.target = target
+        self._kernels = Kernels(target, keep)
+        self._shared: _Shared | None = None
         self._slots: list[_Slot] = []
         self._pool = PinnedPool()
         self._lock = allocate_lock()  # memory to work in is for one solve at a time
@@ -136,19 +181,10 @@ class CudaRunner(Runner):
         """How many trajectories a large device needs."""
         return LEAST_CHUNK
 
-    def kernel(self, plan: Plan) -> Any:
-        """The plan's kernel, loaded: for what functions of the system do now."""
-        plan = compiled(plan)  # other outputs of it may share the code
-        found = self._kernels.get(plan)
-        if found is None or not found.keyed.watch.unchanged():
-            found = renew(self._keep, self.target, Compilation(plan), found)
-            self._kernels[plan] = found
-        return found.runnable
-
     def prepare(self, plan: Plan) -> None:
         """Find or compile what runs a plan."""
         with self._lock:
-            self.kernel(plan)
+            self._kernels.of(plan)
 
     def run(
         self, job: Job, parts: Iterable[Part], advance: Callable[[int], None] | None
@@ -156,9 +192,10 @@ class CudaRunner(Runner):
         """Integrate trajectories, part after part."""
         device = open_device()
         with self._lock:
-            kernel = self.kernel(job.plan)
-            stop = to_device(np.zeros(1, np.int64), device)
-            passage = _Passage(device, job, kernel, stop, advance)
+            loaded = self._kernels.of(job.plan)
+            if self._shared is None:
+                self._shared = _Shared(device)
+            passage = _Passage(job, loaded, self._shared, advance)
             try:
                 for begin, end in parts:
                     yield self._part(job, begin, end, passage)
@@ -205,25 +242,14 @@ class _Passage:
     """One solve on its way through the device."""
 
     def __init__(
-        self,
-        device: Device,
-        job: Job,
-        kernel: Any,
-        stop: DeviceArray,
-        advance: Callable[[int], None] | None,
+        self, job: Job, loaded: Loaded, shared: _Shared, advance: Callable[[int], None] | None
     ) -> None:
-        self._device, self._job, self._kernel = device, job, kernel
-        self._stop, self._advance = stop, advance
+        self._job, self._loaded, self._shared, self._advance = job, loaded, shared, advance
+        self._device = shared.device
         self._real = np.dtype(job.plan.precision)
-        # For `abort`: to make them while a kernel runs would wait for its end.
-        self._aside = Stream(device)
-        self._one = pinned_empty(1, np.int64, device)
-        self._one[0] = 1
-        self._given = {
-            name: to_device(value, device) if isinstance(value, np.ndarray) else value
-            for name, value in passed_to_all(job).items()
-        }
-        self._given["stop"] = stop
+        self._spaces = job.results(loaded.plan)
+        self._threads = min(MOST_COPYING, default_threads())
+        self._given = {**shared.given(passed_to_all(job)), "share": 1}
 
     def go(self, host: _Host, chunks: list[_Chunk], slots: list[_Slot]) -> None:
         """Send chunks through slots in turn."""
@@ -236,40 +262,37 @@ class _Passage:
 
     def abort(self, slots: list[_Slot]) -> None:
         """Make running kernels return, and wait for them: they write into memory that is reused."""
-        one, aside = self._one, self._aside
-        call = self._device.driver.call
-        call("cuMemcpyHtoDAsync", self._stop.address, one.ctypes.data, one.nbytes, aside.handle)
-        aside.synchronize()
+        self._shared.stop()
         for slot in slots:
             slot.stream.synchronize()
             slot.chunk = None
 
     def _start(self, host: _Host, slot: _Slot, chunk: _Chunk) -> None:
-        plan, batch, call = self._job.plan, self._job.batch, self._device.driver.call
+        batch, call, memory = self._job.batch, self._device.driver.call, slot.memory
         stream, runs = slot.stream.handle, chunk.runs
-        size = batch.chunk_size(runs)
-        values = slot.on_host("values", (size,), self._real)
-        sources = slot.on_host("sources", (PARTS * len(batch.columns),), np.int64)
-        given: dict[str, Any] = {**self._given, "share": 1}
-        here = filled(self._job, chunk.begin, chunk.end, values, sources)
-        apart = strides(self._job, runs, run_is_last=True)
-        here["strides"] = slot.on_host("strides", apart.shape, np.int64)
+        values = memory.on_host("values", (batch.chunk_size(runs),), self._real)
+        sources = memory.on_host("sources", (PARTS * len(batch.columns),), np.int64)
+        here = filled(self._job, chunk.begin, chunk.end, values, sources, self._threads)
+        apart = strides(self._job, self._spaces, runs, run_is_last=True)
+        here["strides"] = memory.on_host("strides", apart.shape, np.int64)
         here["strides"][:] = apart
+        given: dict[str, Any] = {**self._given}
         for name, value in here.items():
             if isinstance(value, int):
                 given[name] = value
                 continue
-            given[name] = there = slot.on_device(name, value.shape, value.dtype)
+            given[name] = there = memory.on_device(name, value.shape, value.dtype)
             call("cuMemcpyHtoDAsync", there.address, value.ctypes.data, value.nbytes, stream)
-        nothing = slot.on_device("nothing", (0,), self._real)
+        nothing = memory.on_device("nothing", (0,), self._real)
         results = {
-            name: slot.on_device(name, (*array.shape[:-1], runs), array.dtype)
+            name: memory.on_device(name, (*array.shape[:-1], runs), array.dtype)
             for name, array in host.arrays.items()
         }
         call("cuMemsetD8Async", results[STATUS].address, RUNNING & 0xFF, runs, stream)
         given |= results
-        passed = [given.get(each.name, nothing) for each in arguments(compiled(plan))]
-        self._kernel.launch(runs, passed, slot.stream, BLOCK)
+        passed = [given.get(name, nothing) for name in self._loaded.passed]
+        kernel: Any = self._loaded.run  # a GPU's
+        kernel.launch(runs, passed, slot.stream, BLOCK)
         for name, array in host.arrays.items():
             if array.size:
                 self._fetch(host, slot, name, results[name], chunk)
@@ -286,7 +309,7 @@ class _Passage:
             before = (chunk.begin - host.begin) * item
             target, pitch = here.ctypes.data + before, here.shape[-1] * item
         else:
-            stage = slot.on_host(name, there.shape, here.dtype)
+            stage = slot.memory.on_host(name, there.shape, here.dtype)
             target, pitch = stage.ctypes.data, chunk.runs * item
         copy = bindings.CUDA_MEMCPY2D()
         copy.srcMemoryType = bindings.CUmemorytype.CU_MEMORYTYPE_DEVICE
@@ -313,6 +336,6 @@ class _Passage:
             for name, here in host.arrays.items():
                 if here.size:
                     shape = (*here.shape[:-1], chunk.runs)
-                    here[..., place] = slot.on_host(name, shape, here.dtype)
+                    here[..., place] = slot.memory.on_host(name, shape, here.dtype)
         if self._advance is not None:
             self._advance(chunk.runs)

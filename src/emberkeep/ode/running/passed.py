@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-from emberkeep.ode.plan import compiled
 from emberkeep.ode.times import make_intervals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
-    from emberkeep.ode.running.job import Job
+    from emberkeep.ode.running.job import Job, Space
 
 PARTS = 4  # of a source: offset, step, stride, length
 
@@ -73,16 +73,17 @@ def _rows(place: int, pieces: Any, ends: Any) -> dict[str, Any]:
     return {f"pieces{place}": pieces.ravel(), f"ends{place}": ends.ravel()}
 
 
-def strides(job: Job, runs: int, *, run_is_last: bool) -> Any:
+def strides(job: Job, spaces: Mapping[str, Space], runs: int, *, run_is_last: bool) -> Any:
     """How far apart numbers of results lie, in the order of `call.stride_places`.
 
     Args:
         job: what is done.
+        spaces: of all arrays that its kernel fills.
         runs: trajectories that results have room for.
         run_is_last: whether those of all trajectories lie side by side, or those of each one.
     """
     found = [int("final" in job.plan.outputs)]
-    for space in job.results(compiled(job.plan)).values():
+    for space in spaces.values():
         within = [math.prod(space.shape[axis + 1 :]) for axis in range(len(space.shape))]
         if run_is_last:
             found += [1, *(runs * stride for stride in within)]
@@ -91,9 +92,11 @@ def strides(job: Job, runs: int, *, run_is_last: bool) -> Any:
     return np.array(found, np.int64)
 
 
-def filled(job: Job, begin: int, end: int, values: Any, sources: Any) -> dict[str, Any]:
-    """Arguments of the trajectories from one to another."""
-    job.batch.fill(begin, end, values, sources)
+def filled(
+    job: Job, begin: int, end: int, values: Any, sources: Any, threads: int
+) -> dict[str, Any]:
+    """Arguments of the trajectories from one to another; many are copied by several threads."""
+    job.batch.fill(begin, end, values, sources, threads)
     given = {"first": begin, "runs": end - begin, "values": values, "sources": sources}
     for place, table in enumerate(job.drivers):
         if table.is_own:

@@ -1,0 +1,69 @@
+"""Kernels of a machine, loaded, with what each is passed."""
+
+from __future__ import annotations
+
+from emberkeep.ode.compilation import Compilation
+from emberkeep.ode.kernel.call import arguments
+from emberkeep.ode.plan import compiled
+from emberkeep.startup_records import final, frozen
+from emberkeep.targets.kernel_lookup import renew
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from emberkeep.keep.keep import Keep
+    from emberkeep.ode.plan import Plan
+    from emberkeep.targets.kernel_lookup import Obtained
+    from emberkeep.targets.protocol import Runnable, Target
+
+
+@final
+@frozen
+class Loaded:
+    """A plan's kernel.
+
+    Attributes:
+        obtained: the kernel, and what it was made of.
+        plan: what is compiled; it may give more than was asked for.
+        passed: names of what it is passed, in their order.
+    """
+
+    obtained: Obtained
+    plan: Plan
+    passed: tuple[str, ...]
+
+    @property
+    def run(self) -> Runnable:
+        """The kernel itself."""
+        return self.obtained.runnable
+
+
+@final
+class Kernels:
+    """The kernels that a runner has at hand.
+
+    Args:
+        target: the machine.
+        keep: where they are kept.
+    """
+
+    def __init__(self, target: Target, keep: Keep) -> None:
+        self._target, self._keep = target, keep
+        self._plans: dict[Plan, Plan] = {}  # several may share the code
+        self._loaded: dict[Plan, Loaded] = {}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._loaded)
+
+    def of(self, plan: Plan) -> Loaded:
+        """The plan's kernel: for what functions of the system do now."""
+        shared = self._plans.get(plan)
+        if shared is None:
+            shared = self._plans[plan] = compiled(plan)
+        found = self._loaded.get(shared)
+        if found is None or not found.obtained.keyed.watch.unchanged():
+            before = None if found is None else found.obtained
+            obtained = renew(self._keep, self._target, Compilation(shared), before)
+            passed = tuple(each.name for each in arguments(shared))
+            found = self._loaded[shared] = Loaded(obtained, shared, passed)
+        return found
