@@ -10,7 +10,7 @@ import pytest
 
 from emberkeep import Keep, ode
 from emberkeep.ode.running import cuda as running
-from emberkeep.ode.status import NOT_FINITE, STEP_TOO_SMALL, SUCCESS, TOO_MANY_STEPS
+from emberkeep.ode.status import NOT_FINITE, STEP_TOO_SMALL, STIFF, SUCCESS, TOO_MANY_STEPS
 
 pytestmark = pytest.mark.gpu
 
@@ -144,6 +144,51 @@ def test_failures_are_told_apart_and_neighbours_are_untouched(method, keep):
         return
     limited = solver.solve((0, 1), parameters={"k": 0.999999}, max_steps=20, **OPTIONS[method])
     assert limited.status.tolist() == [TOO_MANY_STEPS]
+
+
+@pytest.mark.filterwarnings("ignore::emberkeep.SolveWarning")
+@pytest.mark.parametrize("method", ["tsit5", "vern7"])
+@pytest.mark.parametrize("large", [False, True])
+def test_stiff_trajectories_end_early(large, method, keep):
+    more = {f"s{index}": 1.0 for index in range(26)} if large else {}
+    system = ode.System(
+        {"x": "-k*(x - cos(t))", **{name: f"-{name}" for name in more}},
+        {"x": 1.0, **more},
+        {"k": 1.0},
+        name="follower",
+    )
+    k = np.random.default_rng(3).permutation(np.geomspace(0.1, 1e7, 500))
+    given = {"parameters": {"k": k}, "max_steps": 70_000, "outputs": ["final", "steps", "reached"]}
+    there, here = (
+        ode.Solver(system, target=target, method=method, keep=keep).solve((0, 100), **given)
+        for target in ("cuda", "cpu")
+    )
+    assert set(there.status.tolist()) == {SUCCESS, STIFF}
+    # What decides is steps that rounding changes: at the borders, they may differ.
+    assert (there.status == here.status).mean() > 0.98
+    good = (there.status == SUCCESS) & (here.status == SUCCESS)
+    np.testing.assert_allclose(there.final[good], here.final[good], rtol=1e-4, atol=1e-5)
+    hopeless = k > 1e6
+    assert (there.status[hopeless] == STIFF).all()
+    assert (there.steps[hopeless].sum(axis=1) < 10_000).all()
+    assert (there.reached[there.status == SUCCESS] == 100).all()
+    np.testing.assert_allclose(there.reached[hopeless], here.reached[hopeless], rtol=0.3)
+
+
+@pytest.mark.parametrize("method", OPTIONS)
+def test_times_that_are_reached(method, keep):
+    x = np.linspace(0.1, 4, 1000)
+    system = ode.System("dx = x^2", {"x": 1.0}, name="squared")
+    found = ode.Solver(system, target="cuda", method=method, keep=keep).solve(
+        (0, 1), initial={"x": x}, save_at=0.125, outputs=["states", "reached"], **OPTIONS[method]
+    )
+    assert (found.reached[x < 0.99] == 1).all()
+    late = x > 1.3
+    if method == "tsit5":
+        np.testing.assert_allclose(found.reached[late], 1 / x[late], rtol=1e-4)
+    else:
+        last = np.isfinite(found.states[..., 0]).sum(axis=1) - 1
+        np.testing.assert_array_equal(found.reached, found.t[last])
 
 
 @pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "by way of stages"])

@@ -17,22 +17,28 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 
-def solve_failed(name: str, status: Values) -> SolveFailed:
-    """An error that says how many trajectories of a system failed, why, and which was the first."""
-    return SolveFailed(f"{_failures(name, status)}. {_remedies(status)}")
+def solve_failed(name: str, status: Values, time: float | None = None) -> SolveFailed:
+    """An error that says how many trajectories of a system failed, why, and which was the first.
+
+    Args:
+        name: the system's.
+        status: by trajectory.
+        time: when the first of them failed, where that is known.
+    """
+    return SolveFailed(f"{_failures(name, status, time)}. {_remedies(status)}")
 
 
-def warn_of_failures(name: str, status: Values) -> None:
+def warn_of_failures(name: str, status: Values, time: float | None = None) -> None:
     """One warning that says the same, and how to be rid of it."""
     text = (
-        f"{_failures(name, status)}, in result.failed; their values are NaN from there on. "
+        f"{_failures(name, status, time)}, in result.failed; their values are NaN from there on. "
         f"{_remedies(status)} result.require_success() makes this an error; "
         "warnings.simplefilter('ignore', emberkeep.SolveWarning) silences it"
     )
     warnings.warn(text, SolveWarning, stacklevel=depth_of_caller())
 
 
-def _failures(name: str, status: Values) -> str:
+def _failures(name: str, status: Values, time: float | None) -> str:
     codes, counts = np.unique(status, return_counts=True)
     reasons = "; ".join(
         f"{count:,} {MEANINGS.get(code, 'stopped')}"
@@ -40,9 +46,10 @@ def _failures(name: str, status: Values) -> str:
         if code != SUCCESS
     )
     failed = np.flatnonzero(status)
+    when = "" if time is None else f", at t = {time:.6g}"
     return (
         f"Of {status.size:,} trajectories of {name}, {failed.size:,} failed: {reasons}. The "
-        f"first is number {failed[0]}"
+        f"first is number {failed[0]}{when}"
     )
 
 

@@ -27,8 +27,9 @@ TIMES_OF = ("time_of_min", "time_of_max")
 DERIVATIVE = "derivative_"  # before each of these: of first derivatives, in place of values
 SUMMARIES = tuple(prefix + name for prefix in ("", DERIVATIVE) for name in (*REDUCTIONS, *TIMES_OF))
 PEAKS = ("peaks", "troughs")
+REACHED = "reached"
 SAMPLED = ("states", *SUMMARIES, *PEAKS)  # they need times to save
-OUTPUTS = ("states", "final", "steps", "step_times", *SUMMARIES, *PEAKS)
+OUTPUTS = ("states", "final", "steps", REACHED, "step_times", *SUMMARIES, *PEAKS)
 
 
 @final
@@ -51,6 +52,7 @@ _ARRAYS = {
     "states": (Filled("states", REAL, (TIME, COLUMN)),),
     "final": (Filled("final", REAL, (COLUMN,)),),
     "steps": (Filled("steps", INT, (TAKEN_AND_REJECTED,)),),
+    REACHED: (Filled(REACHED, DOUBLE, ()),),
     "step_times": (Filled("step_times", DOUBLE, (RECORD,)),),
     **{name: (Filled(name, REAL, (WINDOW, COLUMN)),) for name in SUMMARIES},
     **{

@@ -63,6 +63,8 @@ class Result:
         records: by name: what there is room for a number of, such as ``"step_times"``; NaN behind
             the last. See `peaks` and `troughs`.
         units: of states, observables, parameters and ``"t"``, as the system has them.
+        reached: by trajectory: the time that it came to, its end or where it failed; None unless
+            among the outputs.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Result:
     windows: Values | None = None
     records: Mapping[str, Values] = {}
     units: Mapping[str, str] = {}
+    reached: Values | None = None
 
     def __getitem__(self, state: str) -> Values:
         """A state or observable: by trajectory and time, or at the end where none were saved.
@@ -211,7 +214,7 @@ class Result:
         if self.status.any():
             from emberkeep.ode.failures import solve_failed
 
-            raise solve_failed(self.name, self.status)
+            raise solve_failed(self.name, self.status, self._first_end())
         return self
 
     def warn_of_failures(self) -> Result:
@@ -219,8 +222,12 @@ class Result:
         if self.status.any():
             from emberkeep.ode.failures import warn_of_failures
 
-            warn_of_failures(self.name, self.status)
+            warn_of_failures(self.name, self.status, self._first_end())
         return self
+
+    def _first_end(self) -> float | None:
+        """When the first of those that failed did, where that is known."""
+        return None if self.reached is None else float(self.reached[self.failed[0]])
 
     def to_pandas(self, table: str | None = None) -> Any:
         """A table, with what was varied, and the status.

@@ -40,7 +40,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     if result.windows is not None:
         count = result.windows.shape[-1] - 1
         facts.append(("windows", f"{count:,}, {_extremes(result.windows)}"))
-    arrays = {"states": result.states, "final": result.final, "steps": result.steps}
+    arrays = {name: getattr(result, name) for name in ("states", "final", "steps", "reached")}
     for label, array in (*arrays.items(), *result.summaries.items(), *result.records.items()):
         if array is not None:
             sizes = " by ".join(f"{size:,}" for size in array.shape)

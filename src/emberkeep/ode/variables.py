@@ -62,6 +62,8 @@ def _steps(result: Result) -> Iterator[Variable]:
     if result.steps is not None:
         for place, label in enumerate(("steps_taken", "steps_rejected")):
             yield Variable(label, (), result.steps[:, place])
+    if result.reached is not None:
+        yield Variable("reached", (), result.reached, result.units.get("t"))
     if "step_times" in result.records:
         yield Variable("step_time", ("step",), result.step_times, result.units.get("t"))
 

@@ -156,6 +156,8 @@ class Adaptive:
         code, own = self._code, self._own
         run = own.run.get()
         with code.when(run >= 0):
+            if self._outputs.reached is not None:
+                self._outputs.reached.come_to(self._elapsed.get())
             saved = None if self._saved is None else self._saved.get()
             self._outputs.end(outcome, saved, self._attempts.get() - self._started.get())
             self._running.set(self._running.get() - 1)

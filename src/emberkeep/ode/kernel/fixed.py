@@ -69,6 +69,9 @@ class Fixed:
             taken.set(taken.get() + count)
             reached = begin.get() + code.value(count, TIME) * h.get()
             self._outputs.accept(self._here.get(), reached, count)
+            if self._outputs.reached is not None:
+                come_to = reached if end is None else end.get()
+                self._outputs.reached.come_to(come_to, outcome.get().equals(status.SUCCESS))
             if end is not None:
                 with code.when(own.argument("slots").get(interval) >= 0):
                     self._sample(own.time(end.get()), outcome.get().equals(status.SUCCESS))

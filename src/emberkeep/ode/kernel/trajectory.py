@@ -124,6 +124,11 @@ class Trajectory:
         self.span.set(self.code.call("fabs", end - start))
         self.floor.set(self.real_setting("least step"))
 
+    def given_end(self) -> Value:
+        """The end of the span as it is passed; lane by lane."""
+        place = self.number() * self.argument("span_step").get()
+        return self.argument("spans").get(place + 1)
+
     def number(self) -> Value:
         """The trajectory's number among all of the batch; lane by lane."""
         return self.argument("first").get() + self.run.get()
@@ -234,6 +239,11 @@ class Trajectory:
         for axis, index in enumerate(indices, place + 1):
             base = base + index * strides.get(axis)
         return Row(self.argument(name), base, strides.get(place + 1 + len(indices)))
+
+    def write(self, name: str, run: Value, number: Value) -> None:
+        """Write the only number of a trajectory in an array of results."""
+        stride = self.argument("strides").get(self._stride_places[name])
+        self.argument(name).set(run * stride, number)
 
     # Values within a step ---------------------------------------------------------------------
 

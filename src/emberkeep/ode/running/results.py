@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.ode.outputs import PEAKS, WINDOW, filled_by
+from emberkeep.ode.outputs import PEAKS, REACHED, WINDOW, filled_by
 from emberkeep.ode.result import Result
 
 TYPE_CHECKING = False
@@ -56,4 +56,5 @@ def result_of(job: Job, outcome: Outcome) -> Result:
         job.windows.edges,
         {name: arrays[name] for name in RECORDS if name in arrays},
         system.units,
+        arrays.get(REACHED),
     )

@@ -15,6 +15,7 @@ from emberkeep.errors import InvalidPlan
 from emberkeep.ode.errors import NotWritten
 from emberkeep.ode.failures import solve_failed, warn_of_failures
 from emberkeep.ode.labelled import optional
+from emberkeep.ode.outputs import REACHED
 from emberkeep.ode.status import RUNNING, SUCCESS
 from emberkeep.ode.stored.layout import FORMAT, STATUS
 from emberkeep.ode.variables import state_label
@@ -179,14 +180,21 @@ class StoredResult:
             SolveFailed: says how many did not, why, and which was the first.
         """
         if self.status.any():
-            raise solve_failed(self.name, self.status)
+            raise solve_failed(self.name, self.status, self._first_end())
         return self
 
     def warn_of_failures(self) -> StoredResult:
         """The result itself; where trajectories failed, after one warning that says why."""
         if self.status.any():
-            warn_of_failures(self.name, self.status)
+            warn_of_failures(self.name, self.status, self._first_end())
         return self
+
+    def _first_end(self) -> float | None:
+        """When the first of those that failed did, where that is known."""
+        if REACHED not in self._outputs or REACHED in self:  # or a state is called so
+            return None
+        times = optional("zarr", EXTRA).open_group(self.path, mode="r")[REACHED]
+        return float(times[np.unravel_index(self.failed[0], times.shape)])
 
     def __repr__(self) -> str:
         there = int(np.count_nonzero(self.status != RUNNING))

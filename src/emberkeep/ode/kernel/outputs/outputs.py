@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, final
 from emberkeep.ode import status
 from emberkeep.ode.kernel.outputs.output import Ending, Sample, Sampled, Stepped
 from emberkeep.ode.kernel.outputs.peaks import Peaks
+from emberkeep.ode.kernel.outputs.reached import Reached
 from emberkeep.ode.kernel.outputs.states import Final, States
 from emberkeep.ode.kernel.outputs.steps import Steps, StepTimes
 from emberkeep.ode.kernel.outputs.summaries import Summaries
-from emberkeep.ode.outputs import DERIVATIVE, PEAKS
+from emberkeep.ode.outputs import DERIVATIVE, PEAKS, REACHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,9 @@ class Outputs:
     Args:
         trajectory: whose.
         plan: what is wanted of it.
+
+    Attributes:
+        reached: is told how far trajectories come; None unless that is wanted.
     """
 
     def __init__(self, trajectory: Trajectory, plan: Plan) -> None:
@@ -39,8 +43,10 @@ class Outputs:
         self._all: list[Output] = [
             make(trajectory) for name, make in ALONE.items() if name in wanted
         ]
+        self.reached = Reached(trajectory) if REACHED in wanted else None
+        self._all += [] if self.reached is None else [self.reached]
         self._all += [Peaks(trajectory, name) for name in PEAKS if name in wanted]
-        summaries = [output for output in wanted if output not in (*ALONE, *PEAKS)]
+        summaries = [output for output in wanted if output not in (*ALONE, REACHED, *PEAKS)]
         if summaries:
             self._all.append(Summaries(trajectory, summaries))
         self._sampled = [output for output in self._all if isinstance(output, Sampled)]
