@@ -199,9 +199,9 @@ def kernel_alone(solver: Any, solve: Callable[[], Any]) -> tuple[float, Any]:
     """Seconds of a solver's kernel, all trajectories in one launch; and the result."""
     from emberkeep.ode.running import cuda as running
 
-    kernel = solver._runner.kernel(solver.plan(outputs=("final",)))  # noqa: SLF001
+    kernel = solver._runner._kernels.of(solver.plan(outputs=("final",))).run  # noqa: SLF001
     with (
-        patch.object(running, "CHUNKS", 1),
+        patch.object(running, "SHARES", ()),
         patch.object(kernel, "launch", wraps=kernel.launch) as launch,
     ):
         result = solve()

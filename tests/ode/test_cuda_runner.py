@@ -158,7 +158,7 @@ def test_chunks_and_parts_are_put_together(name, pinned, launches, keep, monkeyp
     monkeypatch.setattr(running, "MOST_PINNED_BYTES", 1 << 40 if pinned else 0)
     solver = ode.Solver(DECAY, target=CudaTarget("sm_90"), keep=keep)
     found = solver.solve(**given).to_xarray()
-    assert launches == [128] * 7 + [105]
+    assert launches == [128, 256, 384, 233]
     xr.testing.assert_identical(found, expected)
     monkeypatch.setattr(writer, "PART_BYTES", 300 * 17)
     monkeypatch.setattr(layout, "CHUNK_BYTES", 1 << 10)
@@ -190,3 +190,25 @@ def test_another_solve_after_one_that_was_interrupted(launches, keep, monkeypatc
                 solver.solve(**given, **extra)
         np.testing.assert_array_equal(solver.solve(**given).states, expected.states)
     assert not ode.open_result(tmp_path / "x", incomplete=True).is_complete
+
+
+@pytest.mark.parametrize("runs", [1, 127, 128, 129, 1000, 10_001, 4_194_304])
+@pytest.mark.parametrize("most", [128, 1024, 1 << 40])
+def test_chunks_are_few_and_have_room(runs, most, monkeypatch):
+    monkeypatch.setattr(running, "LEAST_CHUNK", 256)
+    ends = running._chunk_ends(runs, most)
+    sizes = np.diff([0, *ends])
+    assert ends[-1] == runs
+    assert 0 < sizes.min()
+    assert sizes.max() <= most
+    assert (sizes[:-1] % running.BLOCK == 0).all()
+    assert len(ends) <= len(running.SHARES) + 1 + runs // most
+
+
+def test_a_device_with_little_memory(launches, keep, monkeypatch):
+    monkeypatch.setattr(running, "_most_at_once", lambda device, job: 128)
+    given = {"t_span": (0, 1), **SOLVES["all kinds"]}
+    expected = ode.Solver(DECAY, target="cpu", threads=1, keep=keep).solve(**given)
+    found = ode.Solver(DECAY, target=CudaTarget("sm_90"), keep=keep).solve(**given)
+    assert launches == [128] * 7 + [105]
+    xr.testing.assert_identical(found.to_xarray(), expected.to_xarray())

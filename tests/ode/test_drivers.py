@@ -796,6 +796,7 @@ class Threads:
             yield Outcome(status, results)
 
     def _chunk(self, library, job, begin, end, results, status):
+        plan = compiled(job.plan)
         given = {
             **passed_to_all(job),
             **filled(
@@ -804,14 +805,15 @@ class Threads:
                 end,
                 np.empty(job.batch.chunk_size(end - begin), job.plan.precision),
                 np.empty(PARTS * len(job.batch.columns), np.int64),
+                1,
             ),
             **results,
             "status": status,
-            "strides": strides(job, end - begin, run_is_last=False),
+            "strides": strides(job, job.results(plan), end - begin, run_is_last=False),
             "stop": np.zeros(1, np.int64),
             "share": 1,
         }
-        passed = [given.get(each.name, np.empty(0)) for each in arguments(compiled(job.plan))]
+        passed = [given.get(each.name, np.empty(0)) for each in arguments(plan)]
         packed = [
             ctypes.c_void_p(each.ctypes.data)
             if isinstance(each, np.ndarray)

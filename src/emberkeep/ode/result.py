@@ -205,13 +205,17 @@ class Result:
             found[name] = values
         return found
 
+    def _has_failures(self) -> bool:
+        """Whether there are any: codes of failures are larger, and the largest is found soonest."""
+        return int(self.status.max(initial=SUCCESS)) != SUCCESS
+
     def require_success(self) -> Result:
         """The result itself, where every trajectory succeeded.
 
         Raises:
             SolveFailed: says how many did not, why, and which was the first.
         """
-        if self.status.any():
+        if self._has_failures():
             from emberkeep.ode.failures import solve_failed
 
             raise solve_failed(self.name, self.status, self._first_end())
@@ -219,7 +223,7 @@ class Result:
 
     def warn_of_failures(self) -> Result:
         """The result itself; where trajectories failed, after one warning that says why."""
-        if self.status.any():
+        if self._has_failures():
             from emberkeep.ode.failures import warn_of_failures
 
             warn_of_failures(self.name, self.status, self._first_end())

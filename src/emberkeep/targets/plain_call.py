@@ -30,19 +30,24 @@ def plain_packer(
         names: of the arguments.
         address: where an array begins; raises where it is none that the target takes.
     """
+    import numpy as np
+
+    # Compared as types: to make a text of one takes longer than all the rest.
+    wanted = [
+        np.dtype(kind.removesuffix(ARRAY)) if kind.endswith(ARRAY) else None for kind in types
+    ]
     letters = ["P" if kind.endswith(ARRAY) else _LETTERS[kind] for kind in types]
     structure = struct.Struct("@" + "".join(letters))
 
     def pack(arguments: Sequence[Any], _count: int) -> bytes:
         words: list[Any] = []
-        for kind, name, given in zip(types, names, arguments, strict=True):
-            if not kind.endswith(ARRAY):
+        for kind, name, given in zip(wanted, names, arguments, strict=True):
+            if kind is None:
                 words.append(given)
                 continue
-            wanted = kind.removesuffix(ARRAY)
-            if str(given.dtype) != wanted:
+            if given.dtype != kind:
                 raise InvalidArgument(
-                    f"The argument {name!r} must be an array of {wanted}; it is of {given.dtype}"
+                    f"The argument {name!r} must be an array of {kind}; it is of {given.dtype}"
                 )
             words.append(address(given))
         try:

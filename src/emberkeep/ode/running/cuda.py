@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from _thread import allocate_lock
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,9 +40,12 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 SLOTS = 3  # one is filled and copied to, one computes, one is copied from
-CHUNKS = 4  # of a large batch: each costs the host some tenths of a millisecond
+# Of a large batch, shares of its chunks: each costs the host some tenths of a millisecond. Before
+# the first one runs and after the last one has, the device waits for the host or for copies.
+SHARES = (0.1, 0.3, 0.4)  # what is left is the last one
+ALIGNMENT = 256  # of arrays side by side, in bytes
 MOST_COPYING = 8  # threads that write down what trajectories begin with
-LEAST_CHUNK = 1 << 18  # trajectories: fewer would not keep a large device busy
+LEAST_CHUNK = 1 << 17  # trajectories: fewer would not keep a large device busy
 SHARE_OF_MEMORY = 0.8
 BLOCK = 128
 STATUS = "status"
@@ -101,6 +105,41 @@ class _Memory:
             held = self._here[name] = pinned_empty(max(size, 1), np.uint8, self._device)
         return held[:size].view(kind).reshape(shape)
 
+    def side_by_side(self, name: str, spaces: Mapping[str, tuple[int, Any]]) -> _SideBySide:
+        """Room for several arrays, by their lengths and types, to be sent at once."""
+        places: dict[str, tuple[int, int, Any]] = {}
+        end = 0
+        for each, (length, dtype) in spaces.items():
+            kind = np.dtype(dtype)
+            places[each] = end, length, kind
+            end += -(-length * kind.itemsize // ALIGNMENT) * ALIGNMENT
+        host = self.on_host(name, (end,), np.uint8)
+        there = self.on_device(name, (end,), np.uint8)
+        here: dict[str, Values] = {}
+        device: dict[str, DeviceArray] = {}
+        for each, (begin, length, kind) in places.items():
+            here[each] = host[begin : begin + length * kind.itemsize].view(kind)
+            device[each] = DeviceArray(
+                self._device, there.address + begin, (length,), kind, owner=there
+            )
+        return _SideBySide(here, device, host, there)
+
+
+@final
+@frozen
+class _SideBySide:
+    """Arrays that lie side by side in pinned memory, and so on a device."""
+
+    here: Mapping[str, Values]
+    there: Mapping[str, DeviceArray]
+    host: Values
+    device: DeviceArray
+
+    def send(self, call: Callable[..., Any], stream: Any) -> None:
+        """Copy all of them to the device."""
+        there, here = self.device.address, self.host.ctypes.data
+        call("cuMemcpyHtoDAsync", there, here, self.host.nbytes, stream)
+
 
 @final
 class _Shared:
@@ -109,7 +148,7 @@ class _Shared:
     def __init__(self, device: Device) -> None:
         self.device = device
         self._memory = _Memory(device)
-        self._stop = empty_on_device(1, np.int64, device)
+        self._stop: DeviceArray | None = None
         # For `stop`: to make them while a kernel runs would wait for its end.
         self._aside = Stream(device)
         self._one = pinned_empty(1, np.int64, device)
@@ -117,23 +156,25 @@ class _Shared:
 
     def given(self, passed: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments with arrays on the device; no kernel runs yet."""
-        call = self.device.driver.call
-        call("cuMemsetD8", self._stop.address, 0, self._stop.nbytes)
-        found: dict[str, Any] = {"stop": self._stop}
-        for name, value in passed.items():
-            if isinstance(value, np.ndarray):
-                source: Values = np.ascontiguousarray(value)  # pyright: ignore[reportUnknownArgumentType]
-                found[name] = there = self._memory.on_device(name, source.shape, source.dtype)
-                if source.size:
-                    call("cuMemcpyHtoD", there.address, source.ctypes.data, source.nbytes)
-            else:
-                found[name] = value
-        return found
+        arrays: dict[str, Any] = {
+            name: value for name, value in passed.items() if isinstance(value, np.ndarray)
+        }
+        spaces = {name: (array.size, array.dtype) for name, array in arrays.items()}
+        sent = self._memory.side_by_side("given", {**spaces, "stop": (1, np.int64)})
+        for name, array in arrays.items():
+            sent.here[name][:] = array.ravel()
+        sent.here["stop"][:] = 0
+        self._stop = sent.there["stop"]
+        aside = self._aside
+        sent.send(self.device.driver.call, aside.handle)
+        aside.synchronize()
+        return {**passed, **sent.there}
 
     def stop(self) -> None:
         """Tell running kernels to return."""
         one, aside = self._one, self._aside
         call = self.device.driver.call
+        assert self._stop is not None
         call("cuMemcpyHtoDAsync", self._stop.address, one.ctypes.data, one.nbytes, aside.handle)
         aside.synchronize()
 
@@ -206,8 +247,8 @@ class CudaRunner(Runner):
     def _part(self, job: Job, begin: int, end: int, passage: _Passage) -> Outcome:
         device = open_device()
         host = self._results(job, begin, end)
-        size = _chunk_size(device, job, end - begin)
-        chunks = [_Chunk(first, min(first + size, end)) for first in range(begin, end, size)]
+        ends = _chunk_ends(end - begin, _most_at_once(device, job))
+        chunks = [_Chunk(begin + first, begin + last) for first, last in pairwise([0, *ends])]
         while len(self._slots) < min(SLOTS, len(chunks)):
             self._slots.append(_Slot(device))
         passage.go(host, chunks, self._slots)
@@ -226,15 +267,23 @@ class CudaRunner(Runner):
         return _Host(arrays, begin, is_pinned=is_pinned)
 
 
-def _chunk_size(device: Device, job: Job, runs: int) -> int:
-    """Trajectories of a chunk: what memory allows, and few enough chunks to keep the GPU busy."""
-    batch, item = job.batch, np.dtype(job.plan.precision).itemsize
+def _most_at_once(device: Device, job: Job) -> int:
+    """Trajectories of a chunk that there is memory for."""
     own = sum(table.bytes_of_a_run for table in job.drivers)
-    each = job.run_size_bytes() + len(batch.varied) * item + own
+    item = np.dtype(job.plan.precision).itemsize
+    each = job.run_size_bytes() + len(job.batch.varied) * item + own
     free, _ = device.driver.call("cuMemGetInfo")
-    most = max(BLOCK, int(free * SHARE_OF_MEMORY / SLOTS / each))
-    even = max(LEAST_CHUNK, -(-runs // CHUNKS))
-    return min(most, even) // BLOCK * BLOCK
+    return max(BLOCK, int(free * SHARE_OF_MEMORY / SLOTS / each) // BLOCK * BLOCK)
+
+
+def _chunk_ends(runs: int, most: int) -> list[int]:
+    """Where chunks end: few, and small ones first and last, while the device has nothing else."""
+    ends: list[int] = []
+    for share in SHARES:
+        size = max(LEAST_CHUNK, int(share * runs) // BLOCK * BLOCK)
+        ends.append((ends[-1] if ends else 0) + min(size, most))
+    ends = [end for end in ends if end < runs]
+    return [*ends, *range((ends[-1] if ends else 0) + most, runs, most), runs]
 
 
 @final
@@ -270,19 +319,24 @@ class _Passage:
     def _start(self, host: _Host, slot: _Slot, chunk: _Chunk) -> None:
         batch, call, memory = self._job.batch, self._device.driver.call, slot.memory
         stream, runs = slot.stream.handle, chunk.runs
-        values = memory.on_host("values", (batch.chunk_size(runs),), self._real)
-        sources = memory.on_host("sources", (PARTS * len(batch.columns),), np.int64)
-        here = filled(self._job, chunk.begin, chunk.end, values, sources, self._threads)
         apart = strides(self._job, self._spaces, runs, run_is_last=True)
-        here["strides"] = memory.on_host("strides", apart.shape, np.int64)
-        here["strides"][:] = apart
-        given: dict[str, Any] = {**self._given}
-        for name, value in here.items():
-            if isinstance(value, int):
-                given[name] = value
-                continue
-            given[name] = there = memory.on_device(name, value.shape, value.dtype)
-            call("cuMemcpyHtoDAsync", there.address, value.ctypes.data, value.nbytes, stream)
+        sent = memory.side_by_side(
+            "given",
+            {
+                "values": (batch.chunk_size(runs), self._real),
+                "sources": (PARTS * len(batch.columns), np.int64),
+                "strides": (apart.size, np.int64),
+            },
+        )
+        values, sources = sent.here["values"], sent.here["sources"]
+        own = filled(self._job, chunk.begin, chunk.end, values, sources, self._threads)
+        sent.here["strides"][:] = apart
+        sent.send(call, stream)
+        given: dict[str, Any] = {**self._given, **own, **sent.there}
+        for name, value in own.items():
+            if name not in sent.there and not isinstance(value, int):
+                given[name] = there = memory.on_device(name, value.shape, value.dtype)
+                call("cuMemcpyHtoDAsync", there.address, value.ctypes.data, value.nbytes, stream)
         nothing = memory.on_device("nothing", (0,), self._real)
         results = {
             name: memory.on_device(name, (*array.shape[:-1], runs), array.dtype)
