@@ -201,7 +201,7 @@ def kernel_alone(solver: Any, solve: Callable[[], Any]) -> tuple[float, Any]:
 
     kernel = solver._runner._kernels.of(solver.plan(outputs=("final",))).run  # noqa: SLF001
     with (
-        patch.object(running, "SHARES", ()),
+        patch.object(running, "CHUNKS", 1),
         patch.object(kernel, "launch", wraps=kernel.launch) as launch,
     ):
         result = solve()

@@ -201,8 +201,8 @@ def test_chunks_change_nothing(method, pinned, keep, monkeypatch):
     whole = solver.solve((0, 1), parameters={"rho": rho}, **given)
     monkeypatch.setattr(running, "LEAST_CHUNK", 1 << 10)
     monkeypatch.setattr(running, "MOST_PINNED_BYTES", 1 << 40 if pinned else 0)
-    for shares in ((0.3, 0.4), (0.125,) * 7):
-        monkeypatch.setattr(running, "SHARES", shares)
+    for chunks in (3, 8):
+        monkeypatch.setattr(running, "CHUNKS", chunks)
         again = ode.Solver(LORENZ, target="cuda", method=method, keep=keep).solve(
             (0, 1), parameters={"rho": rho}, **given
         )

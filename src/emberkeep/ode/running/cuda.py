@@ -40,12 +40,10 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 SLOTS = 3  # one is filled and copied to, one computes, one is copied from
-# Of a large batch, shares of its chunks: each costs the host some tenths of a millisecond. Before
-# the first one runs and after the last one has, the device waits for the host or for copies.
-SHARES = (0.1, 0.3, 0.4)  # what is left is the last one
+CHUNKS = 4  # of a large batch: each costs the host some tenths of a millisecond
 ALIGNMENT = 256  # of arrays side by side, in bytes
-MOST_COPYING = 8  # threads that write down what trajectories begin with
-LEAST_CHUNK = 1 << 17  # trajectories: fewer would not keep a large device busy
+MOST_COPYING = 4  # threads that write down what trajectories begin with
+LEAST_CHUNK = 1 << 18  # trajectories: fewer would not keep a large device busy
 SHARE_OF_MEMORY = 0.8
 BLOCK = 128
 STATUS = "status"
@@ -277,13 +275,10 @@ def _most_at_once(device: Device, job: Job) -> int:
 
 
 def _chunk_ends(runs: int, most: int) -> list[int]:
-    """Where chunks end: few, and small ones first and last, while the device has nothing else."""
-    ends: list[int] = []
-    for share in SHARES:
-        size = max(LEAST_CHUNK, int(share * runs) // BLOCK * BLOCK)
-        ends.append((ends[-1] if ends else 0) + min(size, most))
-    ends = [end for end in ends if end < runs]
-    return [*ends, *range((ends[-1] if ends else 0) + most, runs, most), runs]
+    """Where chunks end: as many as there is memory for, and few enough to keep the GPU busy."""
+    even = max(LEAST_CHUNK, -(-runs // CHUNKS // BLOCK) * BLOCK)
+    size = min(most, even)
+    return [*range(size, runs, size), runs]
 
 
 @final
