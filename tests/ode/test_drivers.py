@@ -1,11 +1,9 @@
 """Sampled forcing: against NumPy's and SciPy's interpolation, closed forms and SciPy's solvers."""
 
 import copy
-import ctypes
 import math
 import pickle
 import runpy
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +15,10 @@ from emberkeep import ode
 from emberkeep.errors import InvalidPlan, InvalidSystem
 from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.drivers import make_tables
-from emberkeep.ode.kernel.call import arguments
-from emberkeep.ode.plan import compiled
-from emberkeep.ode.running.job import Outcome
-from emberkeep.ode.running.passed import PARTS, filled, passed_to_all, strides
 from emberkeep.ode.splines import coefficients
 from emberkeep.ode.times import make_times
 
-machine = runpy.run_path(Path(__file__).parent / "kernel_machine.py")
+gpu = runpy.run_path(Path(__file__).parent / "gpu_on_host.py")
 KINDS = ("linear", "cubic", "step")
 METHODS = {"tsit5": {}, "bosh3": {}, "rk4": {"dt": 0.02}}
 
@@ -766,66 +760,7 @@ def test_a_gpus_compiler_takes_it(method, precision):
         assert nvrtc.compile_source(source, "sm_90")[0].startswith(b"\x7fELF")
 
 
-class Threads:
-    """What a GPU is given, in chunks, on this processor: a trajectory at a time."""
-
-    def __init__(self, folder):
-        self._folder = folder
-
-    def prepare(self, plan):
-        """There is nothing to prepare."""
-
-    def run(self, job, parts, advance):
-        from emberkeep.targets.cuda.target import CudaTarget
-
-        text = Compilation(job.plan).source(CudaTarget("sm_90")).text
-        (self._folder / "kernel.cpp").write_text(machine["as_cpp"](text))
-        command = ["g++", "-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC", "kernel.cpp"]
-        subprocess.run([*command, "-o", "kernel.so"], cwd=self._folder, check=True)
-        library = ctypes.CDLL(str(self._folder / "kernel.so"))
-        for begin, end in parts:
-            status = np.full(end - begin, 77, np.int8)
-            results = {
-                name: np.empty((end - begin, *space.shape), space.kind)
-                for name, space in job.results().items()
-            }
-            for first in range(begin, end, 7):
-                here = slice(first - begin, min(first + 7, end) - begin)
-                given = {name: array[here] for name, array in results.items()}
-                self._chunk(library, job, first, min(first + 7, end), given, status[here])
-            yield Outcome(status, results)
-
-    def _chunk(self, library, job, begin, end, results, status):
-        plan = compiled(job.plan)
-        given = {
-            **passed_to_all(job),
-            **filled(
-                job,
-                begin,
-                end,
-                np.empty(job.batch.chunk_size(end - begin), job.plan.precision),
-                np.empty(PARTS * len(job.batch.columns), np.int64),
-                1,
-            ),
-            **results,
-            "status": status,
-            "strides": strides(job, job.results(plan), end - begin, run_is_last=False),
-            "stop": np.zeros(1, np.int64),
-            "share": 1,
-        }
-        passed = [given.get(each.name, np.empty(0)) for each in arguments(plan)]
-        packed = [
-            ctypes.c_void_p(each.ctypes.data)
-            if isinstance(each, np.ndarray)
-            else ctypes.c_int64(int(each))
-            for each in passed
-        ]
-        for index in range(end - begin):
-            library.place_at(ctypes.c_int64(index))
-            library.emberkeep_kernel(ctypes.c_int64(end - begin), *packed)
-
-
-@pytest.mark.skipif(not machine["HAS_COMPILER"], reason="there is no g++")
+@pytest.mark.skipif(not gpu["HAS_COMPILER"], reason="there is no g++")
 @pytest.mark.parametrize("method", ["tsit5", "rk4"])
 @pytest.mark.parametrize("states", [2, 30])
 def test_what_a_gpu_does(states, method, keep, tmp_path):
@@ -847,7 +782,7 @@ def test_what_a_gpu_does(states, method, keep, tmp_path):
     given |= {"rtol": 1e-10, "atol": 1e-11}  # logarithms, and so steps, are a little different
     here = solver(keep, system, method)
     there = solver(keep, system, method)
-    there._runner = Threads(tmp_path)
+    there._runner = gpu["Threads"](tmp_path)
     one, other = here.solve((-2, 6), **given), there.solve((-2, 6), **given)
     np.testing.assert_allclose(other.states, one.states, rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(other["seen"], one["seen"], rtol=1e-9, atol=1e-12)

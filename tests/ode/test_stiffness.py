@@ -1,5 +1,8 @@
 """Stiff trajectories are told as such, and early; what is hard for other reasons is not."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from emberkeep.ode.methods import FILES, numbers_of
 from emberkeep.ode.plan import make_plan
 from emberkeep.ode.status import STEP_TOO_SMALL, STIFF, SUCCESS, TOO_MANY_STEPS
 
+gpu = runpy.run_path(Path(__file__).parent / "gpu_on_host.py")
 pytestmark = pytest.mark.filterwarnings("ignore::emberkeep.SolveWarning")
 
 ADAPTIVE = [name for name in sorted(FILES) if numbers_of(name).is_adaptive]
@@ -344,3 +348,28 @@ def test_gpus_can_be_given_it():
         source = Compilation(plan).source(CudaTarget("sm_90"))
         assert "volatile integer looks" in source.text
         assert nvrtc.compile_source(source, "sm_90")[0].startswith(b"\x7fELF")
+
+
+@pytest.mark.skipif(not gpu["HAS_COMPILER"], reason="there is no g++")
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("method", ["tsit5", "vern7"])
+def test_what_a_gpu_does(method, large, keep, tmp_path):
+    """The same as a CPU, but for steps that are a little different."""
+    more = {f"s{i}": 1.0 for i in range(MANY)} if large else {}
+    equations = {"x": "-k*(x - cos(t))", **{name: f"-{name}" for name in more}}
+    system = ode.System(equations, {"x": 1.0, **more}, {"k": 1.0}, name="follower")
+    given = {
+        "parameters": {"k": [1.0, 1e7, 300.0, 1e6, 4000.0]},
+        "max_steps": 70_000,
+        "outputs": ["final", "steps", "reached"],
+    }
+    here, there = solver(keep, system, method), solver(keep, system, method)
+    there._runner = gpu["Threads"](tmp_path)
+    one, other = here.solve((0, 100), **given), there.solve((0, 100), **given)
+    assert one.status.tolist() == other.status.tolist() == [SUCCESS, STIFF, SUCCESS, STIFF, STIFF]
+    assert (attempts(other)[[1, 3]] < 10_000).all()
+    assert attempts(other) == pytest.approx(attempts(one), rel=0.3)
+    assert other.reached == pytest.approx(one.reached, rel=0.3)
+    good = one.status == SUCCESS
+    assert (other.reached[good] == 100).all()
+    assert other.final[good] == pytest.approx(one.final[good], rel=1e-4, abs=1e-5)
