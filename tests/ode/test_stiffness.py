@@ -144,12 +144,22 @@ def test_in_either_precision_and_direction(precision, span, keep):
     assert one.solve(span, parameters={"k": 0.0}, **given).status.tolist() == [SUCCESS]
 
 
-def test_behind_jumps(keep):
+def test_before_and_behind_jumps(keep):
     system = ode.System(
         "dx = -1e6*(x - where(t < jump, 0, 1))", {"x": 0.0}, {"jump": 0.5}, name="jumping"
     )
     found = solved(keep, system, (0, 1e4), parameters={"jump": [0.02, 5e3]})
     assert found.status.tolist() == [STIFF, STIFF]
+    assert (attempts(found) < 1_000_000 / 8).all()
+
+
+def test_across_many_jumps(keep):
+    """All of them are alike, and none is the last."""
+    system = ode.System(
+        "dx = -1e6*(x - where(mod(t, 0.01) < 0.005, 0, 1))", {"x": 0.0}, name="pulsed"
+    )
+    found = solved(keep, system, (0, 1e4))
+    assert found.status.tolist() == [STIFF]
     assert (attempts(found) < 1_000_000 / 8).all()
 
 
@@ -159,10 +169,12 @@ def test_behind_drivers(kind, large, keep):
     more = {f"s{i}": 1.0 for i in range(MANY)} if large else {}
     equations = {"x": "-1e6*(x - u)", **{name: f"-{name}" for name in more}}
     system = ode.System(equations, {"x": 1.0, **more}, drivers={"u": kind}, name="driven")
-    knots = np.linspace(0, 1e4, 1001)
-    found = solved(keep, system, (0, 1e4), drivers={"u": (knots, 1.5 + np.cos(knots))})
-    assert found.status.tolist() == [STIFF]
-    assert attempts(found) < 1_000_000 / 8
+    # Knots come late, or often; of cubic splines, steps end at few of them.
+    for count in (3,) if kind == "cubic" else (3, 300_001):
+        knots = np.linspace(0, 1e4, count)
+        found = solved(keep, system, (0, 1e4), drivers={"u": (knots, 1.5 + np.cos(knots))})
+        assert found.status.tolist() == [STIFF]
+        assert attempts(found) < 1_000_000 / 8
 
 
 def settled(x):
@@ -282,6 +294,17 @@ def test_fast_beginnings_that_end(keep):
     assert found.status.tolist() == [SUCCESS, SUCCESS]
     assert found.final[:, 0] == pytest.approx(2 - np.exp(-np.array([1.0, 1e6]) / 3), abs=1e-5)
     assert attempts(found)[1] > 80_000
+
+
+def test_what_is_stiff_until_it_is_switched(keep):
+    """It cannot be known what is behind a jump."""
+    system = ode.System(
+        "dx = -where(t < end, 1e5, 1)*(x - cos(t))", {"x": 1.0}, {"end": 2.0}, name="switched"
+    )
+    found = solved(keep, system, (0, 1000), parameters={"end": [0.0, 2.0, 200.0]}, max_steps=70_000)
+    assert found.status.tolist() == [SUCCESS, SUCCESS, STIFF]
+    assert attempts(found)[1] > 50_000
+    assert attempts(found)[2] < 70_000 / 8
 
 
 # Of each trajectory alone -----------------------------------------------------------------------

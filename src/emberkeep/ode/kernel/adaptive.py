@@ -112,6 +112,7 @@ class Adaptive:
                 self._deadline.set(code.smaller(self._deadline.get(), self._stiffness.due()))
                 if self._boundaries is not None:
                     with code.when(self._elapsed.get() >= self._boundaries.limit.get()):
+                        self._stiffness.cross()
                         self._set_out(self._boundaries.is_jump())
             with code.when(ended):
                 self._end(outcome.get())
@@ -150,7 +151,8 @@ class Adaptive:
         last = self._started.get() + self._own.argument("most_attempts").get()
         with self._code.aside():
             self._stiffness.probe(self._time_within(elapsed))
-            self._stiffness.judge(outcome, attempts, last, elapsed, self._size.get())
+            limit, size = self._limit(), self._size.get()
+            self._stiffness.judge(outcome, attempts, last, elapsed, size, limit)
 
     def _end(self, outcome: Value) -> None:
         code, own = self._code, self._own

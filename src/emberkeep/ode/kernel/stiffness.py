@@ -65,7 +65,7 @@ class Stiffness:
     def __init__(self, trajectory: Trajectory) -> None:
         self._own, code = trajectory, trajectory.code
         self._code = code
-        counts = code.array("looks", INT, 4, is_rare=True)
+        counts = code.array("looks", INT, 5, is_rare=True)
         times = code.array("paces", TIME, 2, is_rare=True)
         self._due = Cell(counts, 0)  # it is looked at next after so many attempts
         self._looked = Cell(counts, 1)  # it was after so many, ...
@@ -73,6 +73,7 @@ class Stiffness:
         self._then = Cell(times, 0)  # ... and so much had elapsed, ...
         self._progress = Cell(times, 1)  # ... of which so much since the look before
         self._doubts = Cell(counts, 3)  # at so many looks in a row it was hopeless
+        self._crossed = Cell(counts, 4)  # it has gone across a jump or corner since the last look
         found = code.array("probed", REAL, 3)
         self._decay, self._speed, self._square = (Cell(found, place) for place in range(3))
         states = trajectory.states
@@ -89,7 +90,12 @@ class Stiffness:
         self._then.set(0.0)
         self._progress.set(0.0)
         self._doubts.set(0)
+        self._crossed.set(0)
         self._set_due(attempts + self._own.argument("most_attempts").get())
+
+    def cross(self) -> None:
+        """Go across a jump or corner, behind which all may be different."""
+        self._crossed.set(1)
 
     def due(self) -> Value:
         """After how many attempts a trajectory is looked at, at the latest after its last."""
@@ -103,7 +109,13 @@ class Stiffness:
         self._due.set(code.where(last - look < apart, last, look))
 
     def judge(
-        self, outcome: Variable, attempts: Value, last: Value, elapsed: Value, size: Value
+        self,
+        outcome: Variable,
+        attempts: Value,
+        last: Value,
+        elapsed: Value,
+        size: Value,
+        limit: Value,
     ) -> None:
         """How a trajectory stands that has been probed; lane by lane.
 
@@ -113,6 +125,7 @@ class Stiffness:
             last: at how many it is given up.
             elapsed: how far it came.
             size: of its next step.
+            limit: how far nothing happens to its right-hand side.
         """
         code, own, stands = self._code, self._own, outcome.get()
         progress = elapsed - self._then.get()
@@ -126,7 +139,9 @@ class Stiffness:
         # One of two looks is enough: a state that goes through zero has no size to move little by.
         is_stiff = is_stiff_now | self._was_stiff.get().differs(0)
         # The longest step there will be, if they go on growing as they did since the last look.
-        rest = own.span.get() - elapsed
+        # What is behind the next jump is foreseen only where the look before was behind others.
+        ahead = code.where(self._crossed.get().differs(0), own.span.get(), limit)
+        rest = ahead - elapsed
         growth = code.larger(progress - self._progress.get(), 0.0)
         longest = progress * progress + growth * rest
         left = code.value(last - attempts, TIME)
@@ -136,6 +151,7 @@ class Stiffness:
         is_over = is_over | is_short | stands.equals(status.TOO_MANY_STEPS)
         outcome.set(code.where(is_stiff & is_over, status.STIFF, stands))
         self._was_stiff.set(is_stiff_now)
+        self._crossed.set(0)
         self._doubts.set(doubts)
         self._looked.set(attempts)
         self._then.set(elapsed)
