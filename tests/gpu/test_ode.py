@@ -175,6 +175,7 @@ def test_stiff_trajectories_end_early(large, method, keep):
     np.testing.assert_allclose(there.reached[hopeless], here.reached[hopeless], rtol=0.3)
 
 
+@pytest.mark.filterwarnings("ignore::emberkeep.SolveWarning")
 @pytest.mark.parametrize("method", OPTIONS)
 def test_times_that_are_reached(method, keep):
     x = np.linspace(0.1, 4, 1000)
