@@ -51,16 +51,17 @@ class Threads:
 
     def _chunk(self, library, job, begin, end, results, status):
         spaces = job.results(compiled(job.plan))
+        own, copies = filled(
+            job,
+            begin,
+            end,
+            np.empty(job.batch.chunk_size(end - begin), job.plan.precision),
+            np.empty(PARTS * len(job.batch.columns), np.int64),
+        )
+        copies.make(1)
         given = {
             **passed_to_all(job),
-            **filled(
-                job,
-                begin,
-                end,
-                np.empty(job.batch.chunk_size(end - begin), job.plan.precision),
-                np.empty(PARTS * len(job.batch.columns), np.int64),
-                threads=1,
-            ),
+            **own,
             **results,
             "status": status,
             "strides": strides(job, spaces, end - begin, run_is_last=False),

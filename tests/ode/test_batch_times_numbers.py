@@ -40,7 +40,7 @@ def fetched(batch, begin=0, end=None):
     end = batch.runs if end is None else end
     values = np.full(batch.chunk_size(end - begin), np.nan)
     sources = np.empty(PARTS * len(batch.columns), np.int64)
-    batch.fill(begin, end, values, sources, 1)
+    batch.fill(begin, end, values, sources).make(1)
     rows = []
     for run in range(end - begin):
         row = []
@@ -71,9 +71,11 @@ class TestBatch:
         begin, end = 5, runs - 3
         values = np.full(batch.chunk_size(end - begin), np.nan, kind)
         sources = np.empty(PARTS * len(batch.columns), np.int64)
-        batch.fill(begin, end, values, sources, 4)
-        alone = np.full_like(values, np.nan)
-        batch.fill(begin, end, alone, sources, 1)
+        batch.fill(begin, end, values, sources).make(4)
+        alone, started = np.full_like(values, np.nan), np.full_like(values, np.nan)
+        batch.fill(begin, end, alone, sources).make(1)
+        batch.fill(begin, end, started, sources).start(3).finish()
+        np.testing.assert_array_equal(started, alone)
         np.testing.assert_array_equal(values, alone)
         assert not np.isnan(values).any()
 

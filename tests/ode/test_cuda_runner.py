@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from emberkeep import ode
+from emberkeep import SolveWarning, ode
 from emberkeep.ode.running import cuda as running
 from emberkeep.ode.running.cpu import CpuRunner
 from emberkeep.ode.running.kernels import Loaded
@@ -212,3 +212,17 @@ def test_a_device_with_little_memory(launches, keep, monkeypatch):
     found = ode.Solver(DECAY, target=CudaTarget("sm_90"), keep=keep).solve(**given)
     assert launches == [128] * 7 + [105]
     xr.testing.assert_identical(found.to_xarray(), expected.to_xarray())
+
+
+@pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "by way of stages"])
+@pytest.mark.parametrize("failing", [0, 128, 1000])
+def test_failures_in_any_chunk_are_told(failing, pinned, launches, keep, monkeypatch):
+    monkeypatch.setattr(running, "LEAST_CHUNK", 1 << 7)
+    monkeypatch.setattr(running, "MOST_PINNED_BYTES", 1 << 40 if pinned else 0)
+    rates = K.copy()
+    rates[failing] = np.inf
+    solver = ode.Solver(DECAY, target=CudaTarget("sm_90"), keep=keep)
+    given = {"t_span": (0, 1), "drivers": {"u": SHARED}}
+    with pytest.warns(SolveWarning, match=f"The first is number {failing}"):
+        assert solver.solve(parameters={"k": rates}, **given).failed.tolist() == [failing]
+    assert not solver.solve(parameters={"k": K}, **given).failed.size

@@ -10,7 +10,7 @@ import numpy as np
 from emberkeep.errors import InvalidPlan
 from emberkeep.startup_records import final, frozen
 from emberkeep.targets.arguments import is_traced
-from emberkeep.targets.cpu.threads import run_on_threads
+from emberkeep.targets.cpu.threads import run_on_threads, start_on_threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.ode.system.system import System
+    from emberkeep.targets.cpu.threads import Started
 
     Values = np.ndarray[Any, Any]
 
@@ -50,6 +51,38 @@ class Column:
 
 
 @final
+class Copies:
+    """Numbers to be copied: by several threads, where there are many, since one is slow at it.
+
+    Args:
+        pairs: from where, and to where.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[Values, Values]]) -> None:
+        self._pieces: list[tuple[Values, Values]] = []
+        for source, target in pairs:
+            if target.size <= PIECE:
+                target[:] = source
+                continue
+            for begin in range(0, target.size, PIECE):
+                here = slice(begin, begin + PIECE)
+                self._pieces.append((source[here], target[here]))
+
+    def start(self, threads: int) -> Started:
+        """Begin, on other threads; the caller has to finish it."""
+        return start_on_threads(self._copy, len(self._pieces), threads)
+
+    def make(self, threads: int) -> None:
+        """Make all of them."""
+        run_on_threads(self._copy, len(self._pieces), threads)
+
+    def _copy(self, begin: int, end: int) -> int:
+        for source, target in self._pieces[begin:end]:
+            target[:] = source
+        return 0
+
+
+@final
 @frozen
 class Batch:
     """What is integrated.
@@ -70,18 +103,20 @@ class Batch:
         """How many numbers a chunk of trajectories is given."""
         return sum(_length(column, runs) for column in self.columns)
 
-    def fill(self, begin: int, end: int, values: Values, sources: Values, threads: int) -> None:
-        """Write down a chunk's numbers, on so many threads, and where each is found."""
+    def fill(self, begin: int, end: int, values: Values, sources: Values) -> Copies:
+        """Write down where each of a chunk's numbers is found; what is left is to copy them."""
         offset = 0
+        copies: list[tuple[Values, Values]] = []
         for index, column in enumerate(self.columns):
             length = _length(column, end - begin)
             part = column.values
             if column.stride == 0 and not column.is_single:
                 part = part[begin:end]
-            _copy(part, values[offset : offset + length], threads)
+            copies.append((part, values[offset : offset + length]))
             step = int(column.stride == 0 and not column.is_single)
             sources[4 * index : 4 * index + 4] = (offset, step, column.stride, length)
             offset += length
+        return Copies(copies)
 
     def coordinate(self, name: str) -> Values:
         """The values of one that is varied: for each trajectory, or a grid's axis."""
@@ -93,19 +128,6 @@ class Batch:
         if self.grid == COMBINATIONS and self.varied:
             return tuple(self.coordinate(name).size for name in self.varied)
         return (self.runs,)
-
-
-def _copy(source: Values, target: Values, threads: int) -> None:
-    """Copy numbers, on several threads where there are many: one alone does not fill the memory."""
-    if target.size < PIECE * 2:
-        target[:] = source
-        return
-
-    def copy(begin: int, end: int) -> int:
-        target[begin * PIECE : end * PIECE] = source[begin * PIECE : end * PIECE]
-        return 0
-
-    run_on_threads(copy, -(-target.size // PIECE), threads)
 
 
 def _length(column: Column, runs: int) -> int:

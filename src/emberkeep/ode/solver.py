@@ -259,7 +259,8 @@ class Solver:
             return outcome
 
         outcome = self._watched(job, collect, progress=progress)
-        return result_of(job, outcome).warn_of_failures()
+        result = result_of(job, outcome)
+        return result.warn_of_failures() if outcome.may_have_failed else result
 
     def _written(self, job: Job, place: Destination, *, progress: bool) -> StoredResult:
         from emberkeep.ode.stored.writer import write_results

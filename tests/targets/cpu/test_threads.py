@@ -2,9 +2,10 @@ import os
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from emberkeep.targets.cpu.threads import default_threads, run_on_threads
+from emberkeep.targets.cpu.threads import default_threads, run_on_threads, start_on_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
@@ -89,3 +90,26 @@ def test_helpers_that_come_late_find_nothing_to_do():
 
 def test_there_is_a_thread_for_each_processor_that_may_be_used():
     assert default_threads() == len(os.sched_getaffinity(0))
+
+
+def test_work_that_was_started_is_finished_once():
+    """Helpers take part before the caller does; and what they raise, the caller gets."""
+    covered, began = np.zeros(1000, int), threading.Event()
+
+    def run(begin, end):
+        began.set()
+        covered[begin:end] += 1
+        return 0
+
+    started = start_on_threads(run, 1000, 3)
+    assert began.wait(10)
+    assert started.finish() == 0
+    assert (covered == 1).all()
+    assert start_on_threads(run, 0, 3).finish() == 0
+    assert start_on_threads(run, 5, 1).finish() == 0
+
+    def failing(begin, end):
+        raise ValueError("in a helper")
+
+    with pytest.raises(ValueError, match="in a helper"):
+        start_on_threads(failing, 10, 3).finish()

@@ -82,12 +82,14 @@ class CpuRunner(Runner):
             name: np.empty((runs, *space.shape) if name in wanted else 0, space.kind)
             for name, space in spaces.items()
         }
+        own, copies = filled(job, begin, end, values, sources)
+        copies.make(self.target.threads)
         share = _share(runs, lanes, self.target.threads) if plan.is_adaptive else lanes
         blocks = -(-runs // share)
         room = self._take(max(blocks * int(kernel.notes["work"]) + ALIGNMENT, 1))
         given = {
             **shared,
-            **filled(job, begin, end, values, sources, self.target.threads),
+            **own,
             **results,
             "strides": strides(job, spaces, runs, run_is_last=False),
             "share": share,

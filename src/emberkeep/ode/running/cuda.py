@@ -14,7 +14,7 @@ from emberkeep.ode.running.job import Job, Outcome, Runner
 from emberkeep.ode.running.kernels import Kernels
 from emberkeep.ode.running.passed import PARTS, filled, passed_to_all, strides
 from emberkeep.ode.running.pinned import MOST_PINNED_BYTES, PinnedPool
-from emberkeep.ode.status import RUNNING
+from emberkeep.ode.status import RUNNING, SUCCESS
 from emberkeep.startup_records import final, frozen
 from emberkeep.targets.cpu.threads import default_threads
 from emberkeep.targets.cuda.driver import open_device
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.running.job import Part
     from emberkeep.ode.running.kernels import Loaded
+    from emberkeep.targets.cpu.threads import Started
     from emberkeep.targets.cuda.driver import Device
     from emberkeep.targets.protocol import Target
 
@@ -249,9 +250,9 @@ class CudaRunner(Runner):
         chunks = [_Chunk(begin + first, begin + last) for first, last in pairwise([0, *ends])]
         while len(self._slots) < min(SLOTS, len(chunks)):
             self._slots.append(_Slot(device))
-        passage.go(host, chunks, self._slots)
+        may_have_failed = passage.go(host, chunks, self._slots)
         found = {name: np.moveaxis(array, -1, 0) for name, array in host.arrays.items()}
-        return Outcome(found.pop(STATUS), found)
+        return Outcome(found.pop(STATUS), found, may_have_failed)
 
     def _results(self, job: Job, begin: int, end: int) -> _Host:
         """Arrays for what comes back: pinned, unless that would be too much."""
@@ -282,6 +283,18 @@ def _chunk_ends(runs: int, most: int) -> list[int]:
 
 
 @final
+@frozen
+class _Ready:
+    """A chunk with what it is passed, which is being written down beside a device."""
+
+    slot: _Slot
+    chunk: _Chunk
+    sent: _SideBySide
+    own: Mapping[str, Any]
+    copying: Started
+
+
+@final
 class _Passage:
     """One solve on its way through the device."""
 
@@ -294,28 +307,43 @@ class _Passage:
         self._spaces = job.results(loaded.plan)
         self._threads = min(MOST_COPYING, default_threads())
         self._given = {**shared.given(passed_to_all(job)), "share": 1}
+        self._ready: _Ready | None = None  # what is being written down
+        self._has_failures = False
 
-    def go(self, host: _Host, chunks: list[_Chunk], slots: list[_Slot]) -> None:
-        """Send chunks through slots in turn."""
+    def go(self, host: _Host, chunks: list[_Chunk], slots: list[_Slot]) -> bool:
+        """Send chunks through slots in turn; while one is sent, the next is written down.
+
+        Returns:
+            Whether a trajectory has failed.
+        """
+        self._has_failures = False
         for number, chunk in enumerate(chunks):
-            slot = slots[number % len(slots)]
-            self._finish(host, slot)
-            self._start(host, slot, chunk)
+            ready = self._ready or self._write(host, slots[number % len(slots)], chunk)
+            ready.copying.finish()
+            self._ready = None
+            following, other = number + 1, slots[(number + 1) % len(slots)]
+            if following < len(chunks) and (other.chunk is None or other.is_done()):
+                self._ready = self._write(host, other, chunks[following])
+            self._send(host, ready)
         for number in range(len(slots)):
             self._finish(host, slots[(len(chunks) + number) % len(slots)])
+        return self._has_failures
 
     def abort(self, slots: list[_Slot]) -> None:
         """Make running kernels return, and wait for them: they write into memory that is reused."""
         self._shared.stop()
+        if self._ready is not None:
+            self._ready.copying.finish()
         for slot in slots:
             slot.stream.synchronize()
             slot.chunk = None
 
-    def _start(self, host: _Host, slot: _Slot, chunk: _Chunk) -> None:
-        batch, call, memory = self._job.batch, self._device.driver.call, slot.memory
-        stream, runs = slot.stream.handle, chunk.runs
+    def _write(self, host: _Host, slot: _Slot, chunk: _Chunk) -> _Ready:
+        """Begin to write down what a chunk's trajectories begin with."""
+        self._finish(host, slot)
+        batch, runs = self._job.batch, chunk.runs
         apart = strides(self._job, self._spaces, runs, run_is_last=True)
-        sent = memory.side_by_side(
+        sent = slot.memory.side_by_side(
             "given",
             {
                 "values": (batch.chunk_size(runs), self._real),
@@ -323,9 +351,16 @@ class _Passage:
                 "strides": (apart.size, np.int64),
             },
         )
-        values, sources = sent.here["values"], sent.here["sources"]
-        own = filled(self._job, chunk.begin, chunk.end, values, sources, self._threads)
         sent.here["strides"][:] = apart
+        values, sources = sent.here["values"], sent.here["sources"]
+        own, copies = filled(self._job, chunk.begin, chunk.end, values, sources)
+        return _Ready(slot, chunk, sent, own, copies.start(self._threads))
+
+    def _send(self, host: _Host, ready: _Ready) -> None:
+        """Give a chunk to its stream: arguments, the kernel, and copies of its results."""
+        slot, chunk, sent, own = ready.slot, ready.chunk, ready.sent, ready.own
+        call, memory = self._device.driver.call, slot.memory
+        stream, runs = slot.stream.handle, chunk.runs
         sent.send(call, stream)
         given: dict[str, Any] = {**self._given, **own, **sent.there}
         for name, value in own.items():
@@ -380,11 +415,12 @@ class _Passage:
             if time.perf_counter() - began > SPIN_S:
                 time.sleep(NAP_S)
         slot.chunk = None
+        place = slice(chunk.begin - host.begin, chunk.end - host.begin)
         if not host.is_pinned:
-            place = slice(chunk.begin - host.begin, chunk.end - host.begin)
             for name, here in host.arrays.items():
                 if here.size:
                     shape = (*here.shape[:-1], chunk.runs)
                     here[..., place] = slot.memory.on_host(name, shape, here.dtype)
+        self._has_failures |= bool(host.arrays[STATUS][place].max(initial=SUCCESS))
         if self._advance is not None:
             self._advance(chunk.runs)

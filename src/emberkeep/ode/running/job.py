@@ -111,10 +111,12 @@ class Outcome:
     Attributes:
         status: by trajectory.
         results: arrays by name: of each trajectory, what `Job.results` says.
+        may_have_failed: False where a runner has seen, while others still ran, that none has.
     """
 
     status: Values
     results: Mapping[str, Values]
+    may_have_failed: bool = True
 
 
 class Runner(ABC):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from emberkeep.ode.batch import Copies
     from emberkeep.ode.running.job import Job, Space
 
 PARTS = 4  # of a source: offset, step, stride, length
@@ -93,12 +94,12 @@ def strides(job: Job, spaces: Mapping[str, Space], runs: int, *, run_is_last: bo
 
 
 def filled(
-    job: Job, begin: int, end: int, values: Any, sources: Any, threads: int
-) -> dict[str, Any]:
-    """Arguments of the trajectories from one to another; many are copied by several threads."""
-    job.batch.fill(begin, end, values, sources, threads)
+    job: Job, begin: int, end: int, values: Any, sources: Any
+) -> tuple[dict[str, Any], Copies]:
+    """Arguments of the trajectories from one to another, and what has to be copied for them."""
+    copies = job.batch.fill(begin, end, values, sources)
     given = {"first": begin, "runs": end - begin, "values": values, "sources": sources}
     for place, table in enumerate(job.drivers):
         if table.is_own:
             given |= _rows(place, table.pieces[begin:end], table.ends[begin:end])
-    return given
+    return given, copies

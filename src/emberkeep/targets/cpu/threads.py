@@ -32,8 +32,8 @@ def default_threads() -> int:
 
 
 @final
-class _Batch:
-    """One call's indices, handed out in chunks."""
+class Started:
+    """One call's indices, handed out in chunks; helpers work on them already."""
 
     def __init__(self, run: Chunk, count: int, threads: int) -> None:
         self._run, self._count = run, count
@@ -59,14 +59,21 @@ class _Batch:
             if self._waiting and self._working == 0:
                 self._idle.release()
 
-    def finish(self) -> None:
-        """Take part on the caller's thread, then wait for those that still work."""
+    def finish(self) -> int:
+        """Take part on the caller's thread, then wait for those that still work; once.
+
+        Returns:
+            Zero, or the first other status that a chunk gave; what was not begun then is left out.
+        """
         self._work()
         with self._lock:
             self._waiting = True
-            if self._working == 0:
-                return
-        self._idle.acquire()
+            is_idle = self._working == 0
+        if not is_idle:
+            self._idle.acquire()
+        if self.problem is not None:
+            raise self.problem
+        return self.status
 
     def _work(self) -> None:
         try:
@@ -86,22 +93,19 @@ class _Pool:
     """Threads that wait for batches; they live as long as the process."""
 
     def __init__(self) -> None:
-        self._batches: SimpleQueue[_Batch] = SimpleQueue()
+        self._batches: SimpleQueue[Started] = SimpleQueue()
         self._helpers = 0
         self._lock = allocate_lock()
 
-    def run(self, run: Chunk, count: int, threads: int) -> int:
+    def start(self, run: Chunk, count: int, threads: int) -> Started:
         with self._lock:
             while self._helpers < threads - 1:
                 start_new_thread(self._serve, ())
                 self._helpers += 1
-        batch = _Batch(run, count, threads)
+        batch = Started(run, count, threads)
         for _ in range(min(threads, count) - 1):
             self._batches.put(batch)
-        batch.finish()
-        if batch.problem is not None:
-            raise batch.problem
-        return batch.status
+        return batch
 
     def _serve(self) -> None:
         while True:
@@ -124,7 +128,12 @@ def run_on_threads(run: Chunk, count: int, threads: int) -> int:
         return 0
     if threads <= 1 or count == 1:
         return run(0, count)
-    return _pool().run(run, count, threads)
+    return _pool().start(run, count, threads).finish()
+
+
+def start_on_threads(run: Chunk, count: int, threads: int) -> Started:
+    """Begin to do the same on all threads but the caller's, which has to `finish` it."""
+    return _pool().start(run, count, threads)
 
 
 # Threads do not survive a fork: the child makes its own.
