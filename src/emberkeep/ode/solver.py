@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from emberkeep.errors import InvalidPlan, TargetUnavailable
+from emberkeep.errors import InvalidPlan
 from emberkeep.keep.default import default_keep
 from emberkeep.ode.batch import VERBATIM, make_batch
 from emberkeep.ode.compilation import Compilation
@@ -16,6 +16,7 @@ from emberkeep.ode.outputs import is_sampled, listed
 from emberkeep.ode.plan import CHOSEN, FIXED, make_plan
 from emberkeep.ode.result import Result
 from emberkeep.ode.running.job import Job
+from emberkeep.ode.running.machines import runner_of, target_of
 from emberkeep.ode.running.results import result_of
 from emberkeep.ode.system.system import System
 from emberkeep.ode.times import make_times
@@ -83,7 +84,7 @@ class Solver:
         self.system, self.method, self.precision = _require_system(system), method, precision
         self._given = (target, keep, threads)
         self._keep = _require_keep(keep)
-        self.target = _resolve(target, threads)
+        self.target = target_of(target, threads)
         self._runner: Runner | None = None
         self._plans: dict[Any, Plan] = {}  # of outputs that are names
         # What is wrong with method or precision shows here, not at the first solve.
@@ -273,7 +274,7 @@ class Solver:
     def _running(self) -> Runner:
         runner = self._runner
         if runner is None:
-            runner = self._runner = _runner(self.target, self._keep)
+            runner = self._runner = runner_of(self.target, self._keep)
         return runner
 
     def _watched(self, job: Job, work: Callable[[Advance | None], Any], *, progress: bool) -> Any:
@@ -397,45 +398,6 @@ def _require_keep(given: Keep | None) -> Keep:
     return given
 
 
-def _resolve(target: str | Target, threads: int | None) -> Target:
-    """A target by its name."""
-    if threads is not None and (not isinstance(threads, int) or threads < 1):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidPlan(f"threads={threads!r} must be a whole number, at least 1")
-    if not isinstance(target, str):
-        if hasattr(target, "architecture"):
-            return target
-        raise InvalidPlan(f"target={target!r} is not known; expected 'auto', 'cpu' or 'cuda'")
-    if target == "cpu":
-        return _cpu(threads)
-    if target in ("cuda", "gpu"):
-        from emberkeep.targets.cuda.target import CudaTarget
-
-        return CudaTarget.of_this_machine()
-    if target == "auto":
-        return _best(threads)
-    raise InvalidPlan(f"target={target!r} is not known; expected 'auto', 'cpu', 'cuda' or a target")
-
-
-def _cpu(threads: int | None) -> Target:
-    from emberkeep.targets.cpu.target import CpuTarget
-
-    return CpuTarget("host", threads)
-
-
-def _best(threads: int | None) -> Target:
-    """The GPU where there is one; a machine without a driver is not asked for long."""
-    from emberkeep.targets.cuda.driver import has_driver
-
-    if has_driver():
-        from emberkeep.targets.cuda.target import CudaTarget
-
-        try:
-            return CudaTarget.of_this_machine()
-        except TargetUnavailable:
-            return _cpu(threads)
-    return _cpu(threads)
-
-
 def _destination(job: Job, into: Any, memory: Any, *, overwrite: bool) -> Destination | None:
     """Where results are written; None where they stay in memory, as those of most solves do."""
     is_plain = into is None and memory is None and not overwrite
@@ -444,14 +406,3 @@ def _destination(job: Job, into: Any, memory: Any, *, overwrite: bool) -> Destin
     from emberkeep.ode.stored.destination import destination
 
     return destination(job, into, memory, overwrite=overwrite)
-
-
-def _runner(target: Target, keep: Keep) -> Any:
-    """What runs kernels of a target."""
-    if target.name == "cpu":
-        from emberkeep.ode.running.cpu import CpuRunner
-
-        return CpuRunner(target, keep)  # pyright: ignore[reportArgumentType] - its name says so
-    from emberkeep.ode.running.cuda import CudaRunner
-
-    return CudaRunner(target, keep)
