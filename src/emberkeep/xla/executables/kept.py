@@ -257,7 +257,8 @@ class Kept:
         from emberkeep.xla.executables.serialisation import Compilation
 
         self._require()
-        compilation = Compilation(self._afresh(), call, args, kwargs)
+        watched = self.__name__ if self._options.spec is None else ""
+        compilation = Compilation(self._afresh(), call, args, kwargs, watched)
         keep = self._options.keep or default_keep()
         try:
             half = environment.build_half(call.device)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib import import_module
 
 from emberkeep.errors import InvalidBuild, Unloadable
 from emberkeep.startup_records import final, frozen, sha256
 from emberkeep.store.manifest import MISREAD
 from emberkeep.xla.executables import internals, trees
+from emberkeep.xla.executables.outside import nothing_is_asked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,22 +52,34 @@ class Compilation:
         call: what is known of the call.
         args: its arguments.
         kwargs: those given by name.
+        watched: the function's name, where what it asks of files and the like is refused; empty
+            where it is not.
     """
 
     def __init__(
-        self, jitted: Any, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        jitted: Any,
+        call: Call,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        watched: str = "",
     ) -> None:
-        self.call = call
+        self.call, self._watched = call, watched
         self.built: Any = None
         self._jitted = jitted
         self._given = args, kwargs
         self._lowered: Lowered | None = None
 
     def lowered(self) -> Lowered:
-        """Trace and lower, once."""
+        """Trace and lower, once.
+
+        Raises:
+            Unkeyable: the function asks what no key has; says what.
+        """
         if self._lowered is None:
             args, kwargs = self._given
-            with internals.traced_afresh(object()):
+            watching = nothing_is_asked(self._watched) if self._watched else nullcontext()
+            with internals.traced_afresh(object()), watching:
                 program = self._jitted.lower(*args, **kwargs)
             self._lowered = Lowered(program, program.as_text())
         return self._lowered
