@@ -488,6 +488,34 @@ def test_knots_within_rounding_of_a_start(kind, keep):
             assert found == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("kind", "outside", "error"),
+    [
+        *(
+            (kind, outside, 1e-9)
+            for kind in ("linear", "step")
+            for outside in ("refuse", "hold", "periodic")
+        ),
+        ("cubic", "refuse", 1e-7),
+    ],
+)
+def test_knots_of_all_sizes(kind, outside, error, keep):
+    """What is near zero is not rounded as what is far away."""
+    at = np.concatenate([[0.0], np.geomspace(1e-9, 1e9, 400)])
+    values = 1 / np.maximum(at, 1e-9)
+    values[-1] = values[0]
+    given = {"drivers": {"u": ode.Driver(at, values, outside)}, "max_steps": 10**6}
+    one = solver(keep, relaxing(kind), "dop853")
+    # The last one is also the first of another period, whose knots are nearer than it is rounded.
+    found = one.solve((0, 1e9), parameters={"k": 0.0}, save_at=at[:-1], **given)["seen"][0]
+    np.testing.assert_allclose(found, values[:-1], rtol=1e-12)
+    system = ode.System("dx = u", {"x": 0.0}, drivers={"u": kind}, name="integral")
+    ends = np.geomspace(1e-8, 1e7, 16)
+    found = solver(keep, system, "dop853").solve((0, ends), rtol=1e-12, atol=1e-12, **given)["x"]
+    expected = [integral(kind, at, values, 0.0, end) for end in ends]
+    np.testing.assert_allclose(found, expected, rtol=error)
+
+
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("kind", ["linear", "step"])
 def test_times_far_from_zero(kind, precision, keep):
@@ -617,6 +645,7 @@ def test_labelled_samples(keep):
     for each in (
         rows[1],
         pd.Series(values[1], index=at),
+        (pd.Series(at), pd.Series(values[1], index=[7, 8, 9])),  # columns of a table
         ode.Driver(list(at), list(values[1])),
         (at, values[1].astype(np.float32)),
     ):

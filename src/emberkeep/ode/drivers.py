@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -194,7 +195,8 @@ def _of_any_form(name: str, given: Any) -> Driver:
 
 
 def _numbers(what: str, given: Any, copies: int = 1) -> Values:
-    if hasattr(given, "mask"):
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(given, masked.MaskedArray):
         raise InvalidPlan(f"{what} have a mask. Fill it, or leave out what it hides")
     try:
         found = np.asarray(given)
@@ -238,6 +240,8 @@ def _table(name: str, kind: str, driver: Driver, times: Times, precision: str) -
             f"The driver {name!r} has times too near each other, or values too large, for "
             f"{precision}: its polynomials are not finite. Choose other units"
         )
+    high, turns, is_near_enough = _search(knots, scale, is_exact=kind == STEP)
+    rounded = max(abs(first), abs(last)) if is_near_enough else abs(first) * (outside == PERIODIC)
     is_periodic, is_bounded = outside == PERIODIC, outside in (REFUSE, HOLD)
     numbers = (
         first,
@@ -247,9 +251,8 @@ def _table(name: str, kind: str, driver: Driver, times: Times, precision: str) -
         first if is_bounded else -math.inf,
         last if is_bounded else math.inf,
         last,
-        max(abs(first), abs(last)),
+        rounded,
     )
-    high, turns = _search(knots, scale, is_exact=kind == STEP)
     count = pieces.shape[-2]
     own = count if pieces.ndim > AXES else 0
     counts = (count - 1, high, turns, 1 << max(turns - 1, 0), own)
@@ -284,23 +287,25 @@ def _ends(marked: Values, pieces: int, direction: float) -> Values:
     return np.concatenate([ahead[..., 1:], ahead[..., -1:]], axis=-1)[..., :pieces]
 
 
-def _search(knots: Values, scale: float, *, is_exact: bool) -> tuple[int, int]:
+def _search(knots: Values, scale: float, *, is_exact: bool) -> tuple[int, int, bool]:
     """How far a piece's number, guessed from equal distances, is too high; turns to find it.
 
     Where a time that is a knot but for rounding is taken for the piece before it, a curve without
-    jumps has the same value there.
+    jumps has the same value there. So where distances are equal but for rounding, the guess is near
+    enough, which is the third that is told; elsewhere knots may be of all sizes, and all count.
     """
     last = knots.size - 1
     size = max(abs(float(knots[0])), abs(float(knots[-1])))
     slack = ROUNDING * (size * scale + last)
     places, ideal = (knots - knots[0]) * scale, np.arange(knots.size)
+    is_regular = not is_exact and bool((np.abs(places - ideal) <= slack).all())
     if is_exact:
         low, high = places - slack, places + slack
     else:
-        places = np.where(np.abs(places - ideal) <= slack, ideal, places)
-        low, high = places, np.nextafter(places, -math.inf)
+        low = ideal if is_regular else places
+        high = np.nextafter(low, -math.inf)
     pieces = np.arange(last)
     highest = np.minimum(np.floor(high[1:]), last) - pieces
     lowest = pieces - np.maximum(np.floor(low[:-1]), 0)
     too_high, too_low = (max(int(each.max()), 0) for each in (highest, lowest))
-    return too_high, (too_high + too_low).bit_length()
+    return too_high, (too_high + too_low).bit_length(), is_regular

@@ -104,7 +104,7 @@ class Boundaries:
         sizes = code.value(0.0, TIME)
         for driver in self._driven:
             sizes = code.larger(driver.size, sizes)
-        # Times are rounded as the largest of them, and drivers have them in double precision.
+        # Times of knots are in double precision, whatever the equations' is.
         size = code.call("abs", start) + elapsed + sizes
         rounding = size * (UNITS * LAST_PLACE["float64"]) + LEAST["float64"]
         after = elapsed + rounding

@@ -59,7 +59,7 @@ DRIVER_NUMBERS = (
     "earliest",  # times before are taken for this one
     "latest",  # and times after for this one
     "last",  # of its knots
-    "size",  # of its times
+    "size",  # of times that rounding is told by
 )
 
 # Of `driver_counts`, for each driver, by place.

@@ -16,7 +16,7 @@ from emberkeep.ode.system.system import CUBIC, STEP
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from emberkeep.ode.kernel.code import Argument, Code, Value
+    from emberkeep.ode.kernel.code import Argument, Code, Value, Variable
 
 ROUNDING = 2.0**-50  # of times, as a share
 
@@ -30,6 +30,7 @@ class Driver:
         kind: which polynomials.
         place: among all drivers.
         argument: gives what the kernel is passed.
+        start: of the trajectory.
         ends_steps: whether steps end where something happens to it.
     """
 
@@ -39,10 +40,11 @@ class Driver:
         kind: str,
         place: int,
         argument: Callable[[str], Argument],
+        start: Variable,
         *,
         ends_steps: bool,
     ) -> None:
-        self._code = code
+        self._code, self._start = code, start
         self._size = COEFFICIENTS[kind]
         self.has_jumps, self.ends_steps = kind == STEP, ends_steps
         self._knots, self._pieces = argument(f"knots{place}"), argument(f"pieces{place}")
@@ -69,7 +71,10 @@ class Driver:
 
     @property
     def size(self) -> Value:
-        """The size of its times, which tells how they are rounded."""
+        """The size of times that are rounded when they are looked up.
+
+        That is none where the piece of a time is searched for exactly: knots may be of all sizes.
+        """
         return self._numbers["size"]
 
     def take(self, run: Value) -> None:
@@ -95,8 +100,9 @@ class Driver:
     def _looked_up(self, time: Value) -> tuple[list[Value], Value]:
         """The coefficients of the piece that a time is in, and the time since its first knot."""
         if self.has_jumps:  # a time that is a knot but for rounding
-            size = self._code.call("abs", time) + self._numbers["size"]
-            time = time + size * ROUNDING
+            # A time is a sum of the start and what has elapsed, and rounded as these are.
+            size = self._code.call("abs", time) + self._code.call("abs", self._start.get())
+            time = time + (size + self._numbers["size"]) * ROUNDING
         moved, _ = self._moved(time)
         piece = self._piece(moved)
         coefficients = [self._coefficient(piece, power) for power in range(self._size)]
@@ -168,6 +174,7 @@ class Drivers:
         code: what is written.
         kinds: of each driver, by name.
         argument: gives what the kernel is passed.
+        start: of the trajectory.
         bounding: names of those at whose knots steps end.
     """
 
@@ -176,10 +183,11 @@ class Drivers:
         code: Code,
         kinds: Mapping[str, str],
         argument: Callable[[str], Argument],
+        start: Variable,
         bounding: Collection[str],
     ) -> None:
         self._by_name = {
-            name: Driver(code, kind, place, argument, ends_steps=name in bounding)
+            name: Driver(code, kind, place, argument, start, ends_steps=name in bounding)
             for place, (name, kind) in enumerate(kinds.items())
         }
 

@@ -70,7 +70,7 @@ class Trajectory:
             self._clear(vector)
         # Where steps are chosen, they end where what drives the derivatives is not smooth.
         bounding = driving(plan.system, read) if plan.is_adaptive else ()
-        self.drivers = Drivers(code, plan.system.drivers, self.argument, bounding)
+        self.drivers = Drivers(code, plan.system.drivers, self.argument, self.start, bounding)
         self._equations = Equations(plan.system, read, self.layout, self.drivers)
         self.stepper = Stepper(
             self.step, self.layout, self._equations, self.states, self.vectors, self.parameters
