@@ -24,6 +24,7 @@ from emberkeep.targets.cpu.code_generator import (
     options_of,
     target_for,
 )
+from emberkeep.targets.cpu.exceptions import without_exceptions
 from emberkeep.targets.cpu.freestanding import (
     freestanding,
     plain_text,
@@ -67,7 +68,9 @@ def _module(name: str, function: UserFunction, target: Any) -> Any:
         raise refused(name, function.written, problem) from problem
     (result,) = body.overloads.values()
     symbol = result.fndesc.llvm_func_name
-    module = llvm.parse_assembly(plain_text(freestanding(result.library, symbol)))
+    # The kernel asks whether it has raised, and no more: what it says then goes.
+    text = without_exceptions(plain_text(freestanding(result.library, symbol)))
+    module = llvm.parse_assembly(text)
     module.link_in(llvm.parse_assembly(_called(function, symbol)))
     module.get_function(symbol).linkage = llvm.Linkage.internal
     remove_unused(module)
