@@ -236,3 +236,15 @@ def test_the_solutions_of_a_batch(keep):
     assert (
         ode.solve_ivp(driven, (0, 5), [1.0, 0.5], args=(2.0,), target="cpu", keep=keep).sol is None
     )
+
+
+def test_a_dense_solution_is_of_the_function_as_it_was(keep):
+    """Functions look names up when they are called, and a solution is called much later."""
+    given = {"dense_output": True, "target": "cpu", "keep": keep, **TIGHT}
+    solutions = []
+    for rate in (1.0, 2.0, 3.0):
+        solutions.append(ode.solve_ivp(lambda t, y: -rate * y, (0, 1), [1.0], **given))  # noqa: B023, PERF401
+    found = [solution.sol(1.0)[0] for solution in solutions]
+    np.testing.assert_allclose(found, np.exp([-1.0, -2.0, -3.0]), rtol=1e-6)
+    for solution in solutions:
+        np.testing.assert_array_equal(solution.sol([0.0, 1.0]), solution.y)

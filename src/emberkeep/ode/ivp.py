@@ -52,8 +52,9 @@ BIND = "bind it: solve_ivp(lambda t, y, k: fun(t, y, k, it), …)"
 class OdeSolution:
     """The solution as a function of time, as SciPy's ``sol``: within a step, the method's own.
 
-    Nothing of it is kept: each call integrates again, with the same steps, and gives values at its
-    times. So it takes no memory, and is best called with many times at once.
+    Nothing of it is kept but the compiled function: each call integrates again, with the same
+    steps, and gives values at its times. So it takes no memory, and is best called with many times
+    at once.
 
     Attributes:
         solve: integrates with times to save.
@@ -221,7 +222,9 @@ def solve_ivp(  # noqa: PLR0913, PLR0917 - SciPy's
             assert isinstance(found, Result)  # in memory, whatever its size
             return found
 
-        return at(asked), at
+        found = at(asked)
+        solver.settle()  # what the solution is called for later is of the function as it is now
+        return found, at
 
     try:
         result, at = solved(_of_arrays(fun))

@@ -263,6 +263,10 @@ class Solver:
         result = result_of(job, outcome)
         return result.warn_of_failures() if outcome.may_have_failed else result
 
+    def settle(self) -> None:
+        """From now on, solve with what is compiled, whatever becomes of the system's functions."""
+        self._running().settle()
+
     def _written(self, job: Job, place: Destination, *, progress: bool) -> StoredResult:
         from emberkeep.ode.stored.writer import write_results
 

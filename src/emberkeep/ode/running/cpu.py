@@ -53,6 +53,10 @@ class CpuRunner(Runner):
         """Find or compile what runs a plan."""
         self._kernels.of(plan)
 
+    def settle(self) -> None:
+        """From now on, run what is loaded."""
+        self._kernels.settle()
+
     def run(
         self, job: Job, parts: Iterable[Part], advance: Callable[[int], None] | None
     ) -> Generator[Outcome]:

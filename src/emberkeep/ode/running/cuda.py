@@ -226,6 +226,10 @@ class CudaRunner(Runner):
         with self._lock:
             self._kernels.of(plan)
 
+    def settle(self) -> None:
+        """From now on, run what is loaded."""
+        self._kernels.settle()
+
     def run(
         self, job: Job, parts: Iterable[Part], advance: Callable[[int], None] | None
     ) -> Generator[Outcome]:

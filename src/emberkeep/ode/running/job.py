@@ -132,6 +132,10 @@ class Runner(ABC):
         """Find or compile what runs a plan."""
 
     @abstractmethod
+    def settle(self) -> None:
+        """From now on, run what is loaded, whatever becomes of the functions that systems call."""
+
+    @abstractmethod
     def run(
         self, job: Job, parts: Iterable[Part], advance: Callable[[int], None] | None
     ) -> Generator[Outcome]:

@@ -50,10 +50,15 @@ class Kernels:
         self._target, self._keep = target, keep
         self._plans: dict[Plan, Plan] = {}  # several may share the code
         self._loaded: dict[Plan, Loaded] = {}
+        self._are_settled = False
 
     def __len__(self) -> int:
         """How many there are."""
         return len(self._loaded)
+
+    def settle(self) -> None:
+        """From now on, kernels that are there stay, whatever becomes of the system's functions."""
+        self._are_settled = True
 
     def of(self, plan: Plan) -> Loaded:
         """The plan's kernel: for what functions of the system do now."""
@@ -61,7 +66,7 @@ class Kernels:
         if shared is None:
             shared = self._plans[plan] = compiled(plan)
         found = self._loaded.get(shared)
-        if found is None or not found.obtained.keyed.watch.unchanged():
+        if found is None or not (self._are_settled or found.obtained.keyed.watch.unchanged()):
             before = None if found is None else found.obtained
             obtained = renew(self._keep, self._target, Compilation(shared), before)
             passed = tuple(each.name for each in arguments(shared))
