@@ -82,3 +82,25 @@ def test_what_cannot_be_gone_on_from(solver, keep):
         solver.solve((1, 2), initial=other)
     with pytest.raises(InvalidPlan, match="Leave out grid="):
         solver.solve((1, 2), initial=solver.solve((0, 1)), grid="combinations")
+
+
+def test_parameters_may_go_by_other_names_than_those_they_replace(solver, keep):
+    """Vectors by theirs, and SymPy's symbols: each replaces what the result had."""
+    system = ode.System(
+        "x[i]' = sum(A[i,j]*x[j] for j in 1..2) for i in 1..2",
+        {"x": [1.0, 0.5]},
+        {"A": [[-1.0, 0.0], [0.0, -2.0]]},
+        name="matrix of restarts",
+    )
+    linear = ode.Solver(system, target="cpu", keep=keep)
+    first = linear.solve((0, 1), parameters={"A_1_1": [-1.0, -2.0]}, **TIGHT)
+    second = linear.solve((1, 2), initial=first, parameters={"A": np.diag([-3.0, -1.0])}, **TIGHT)
+    expected = first.final * np.exp([-3.0, -1.0])
+    np.testing.assert_allclose(second.final, expected, rtol=1e-8)
+    sympy = pytest.importorskip("sympy")
+    first = solver.solve((0, 1), parameters={"k": RATES})
+    second = solver.solve((1, 2), initial=first, parameters={sympy.Symbol("k"): 3.0})
+    by_hand = solver.solve((1, 2), initial={"x": first["x"], "v": first["v"]}, parameters={"k": 3})
+    np.testing.assert_array_equal(second.final, by_hand.final)
+    with pytest.raises(InvalidPlan, match="must be given by name"):
+        solver.solve((1, 2), initial=first, parameters=[3.0])

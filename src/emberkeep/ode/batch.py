@@ -161,8 +161,8 @@ def make_batch(
         )
     is_combined = grid == COMBINATIONS
     given = {
-        **_checked("parameter", parameters, system.parameters, system, is_combined),
-        **_checked("initial value", initial, system.states, system, is_combined),
+        **single("parameter", parameters, system.parameters, system, is_combined=is_combined),
+        **single("initial value", initial, system.states, system, is_combined=is_combined),
     }
     if not is_combined:
         _require_same_labels(each for each in (parameters, initial) if each is not None)
@@ -191,13 +191,26 @@ def make_batch(
     return Batch(runs, columns, varied, grid)
 
 
-def _checked(
+def single(
     kind: str,
     given: Any,
     known: Mapping[str, float],
     system: System,
-    is_combined: bool,  # noqa: FBT001 - the grid
+    *,
+    is_combined: bool = False,
 ) -> dict[str, Values]:
+    """What is given, by the names of single states or parameters, as arrays.
+
+    Args:
+        kind: what they are called in messages.
+        given: by name, of vectors and matrices, too.
+        known: names that there are, with their defaults.
+        system: whose.
+        is_combined: whether each goes with each.
+
+    Raises:
+        InvalidPlan: an unknown name, or what is no number.
+    """
     if given is None:
         return {}
     if not isinstance(given, Mapping) and not hasattr(given, "items"):
@@ -208,14 +221,14 @@ def _checked(
     found: dict[str, Values] = {}
     for key, values in pairs_of(given):
         name = name_of(key)
-        single: Mapping[str, Any] | None = {name: values}
+        divided: Mapping[str, Any] | None = {name: values}
         if name not in known:
             from emberkeep.ode.vectors import parts
 
-            single = parts(kind, name, values, known, is_combined=is_combined)
-            if single is None:
+            divided = parts(kind, name, values, known, is_combined=is_combined)
+            if divided is None:
                 raise _unknown(kind, name, known, system)
-        for each, part in single.items():
+        for each, part in divided.items():
             if each in found:
                 raise InvalidPlan(
                     f"The {kind} {each!r} is given twice, as {name!r} for one. Leave out the other"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
+from emberkeep.ode.batch import single
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
@@ -64,10 +65,12 @@ def beginning_at(
             "initial= is a result that does not say where its trajectories ended. Solve with "
             "outputs=['final', …], or save at the end of the span too"
         )
+    # Vectors and symbols go by other names than what they replace.
+    replaced = single("parameter", parameters, system.parameters, system)
     own = {
         column.name: _of_each(result, column.name)
         for column in result.batch.columns
-        if column.name in system.parameters
+        if column.name in system.parameters and column.name not in replaced
     }
     initial = {name: ended[:, place] for place, name in enumerate(system.states)}
     return Beginning(initial, {**own, **({} if parameters is None else dict(parameters.items()))})
