@@ -86,7 +86,7 @@ def _runs(result: Result) -> dict[str, Any]:
     columns = _varied(result, 1)
     columns["t"] = np.broadcast_to(result.t_span[1], len(result))
     for each in variables(result):
-        if not each.axes or each.axes == (f"{each.name}_part",):
+        if not each.axes or (len(each.axes) == 1 and each.axes[0].endswith("_part")):
             columns |= _parts(each, len(result))
     status = columns.pop("status")
     return {**columns, "status": status}  # the last one

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 RUN = "run"
 TAKEN = frozenset({RUN, "t", "status"})  # by what every table has
+OF_WINDOWS = frozenset({"window", "window_begin", "window_end"})  # and by what those with windows
 
 
 @final
@@ -36,8 +37,12 @@ class Variable:
 
 def variables(result: Result) -> Iterator[Variable]:
     """All of them, each with a label of its own."""
-    taken = {*TAKEN, *(initial_label(name, result) for name in result.batch.varied)} - {"status"}
-    for each in (*_values(result), *_steps(result), *_summaries(result), *_peaks(result)):
+    found = (*_values(result), *_steps(result), *_summaries(result), *_peaks(result))
+    taken = {initial_label(name, result) for name in result.batch.varied} | {
+        axis for each in found for axis in each.axes
+    }
+    taken |= _taken(result) - {"status"}
+    for each in found:
         label = each.name
         while label in taken:
             label += "_"
@@ -108,7 +113,11 @@ def initial_label(name: str, result: Result) -> str:
         while label in others:
             label += "_"
         return label
-    return f"{name}_parameter" if name in TAKEN else name
+    return f"{name}_parameter" if name in _taken(result) else name
+
+
+def _taken(result: Result) -> frozenset[str]:
+    return TAKEN if result.windows is None else TAKEN | OF_WINDOWS
 
 
 def state_label(name: str) -> str:
