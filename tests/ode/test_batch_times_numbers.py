@@ -413,8 +413,19 @@ class TestRoom:
     def test_times_past_the_end_by_rounding_are_the_end(self, save_at):
         assert make_times((0, 0.3), save_at).saves[-1] == 0.3
 
+    def test_times_of_each_past_its_end_by_rounding_are_the_end(self):
+        found = make_times((0, [0.3, 0.6]), [[0.1, 0.1 * 3], [0.1, 0.1 * 6]])
+        assert found.saves[:, -1].tolist() == [0.3, 0.6]
+
     def test_times_past_the_end_by_more_are_refused(self):
         assert "must lie within t_span" in refused(make_times, (0, 0.3), [0.3001])
+
+    @pytest.mark.parametrize("late", [1e9, -1e9])
+    def test_what_is_next_to_nothing_of_a_late_time_is_much_of_a_short_span(self, late):
+        assert "must lie within" in refused(make_times, (late, late + 1), [late, late + 1.5])
+        assert "must lie within" in refused(make_times, (late, late + 1), [late - 0.5, late + 1])
+        past = np.nextafter(late + 1, math.inf)
+        assert make_times((late, late + 1), [late, past]).saves[-1] == late + 1
 
 
 SPANS = st.tuples(st.floats(-10, 10), st.floats(-10, 10)).filter(lambda s: abs(s[0] - s[1]) > 1e-3)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Steps that differ by rounding alone count as whole: 1 / 0.1 is ten of them.
 SLACK = 1e-9
+ROUNDING = 2.0**-50  # of a time that was computed in a few operations, to itself
 MOST_SAVES = 1e9
 SPAN = 2
 
@@ -60,6 +61,16 @@ class Times:
     def span(self) -> float:
         """The most time that elapses."""
         return float(self.spans.max())
+
+    @property
+    def rounding(self) -> Values:
+        """How far times may be apart that differ by rounding alone."""
+        return ROUNDING * np.maximum(np.abs(self.starts), np.abs(self.ends))
+
+    @property
+    def slack(self) -> Values:
+        """How far past its end a span may go: a little of it, or what its end rounds to."""
+        return np.maximum(SLACK * self.spans, self.rounding)
 
     @property
     def direction(self) -> float:
@@ -158,8 +169,8 @@ def _checked(times: Times) -> Times:
             "expected as many"
         )
     starts, ends = times.starts[:, None], times.ends[:, None]
-    if saves.ndim == 1 and times.runs == 1:
-        _pull_in(saves, float(starts[0, 0]), float(ends[0, 0]), times.direction)
+    if np.atleast_2d(saves).shape[0] == times.runs:
+        _pull_in(np.atleast_2d(saves), times)
     elapsed = (saves - starts) * times.direction
     start, end = starts.flat[0], ends.flat[0]
     if not (np.diff(elapsed, axis=-1) > 0).all():
@@ -175,12 +186,12 @@ def _checked(times: Times) -> Times:
     return times
 
 
-def _pull_in(saves: Values, start: float, end: float, direction: float) -> None:
+def _pull_in(saves: Values, times: Times) -> None:
     """Put what is past the ends by rounding alone, as 0.1 * 3 is in a span of 0.3, at them."""
-    slack = SLACK * max(abs(start), abs(end))
-    beyond, before = (saves - end) * direction, (start - saves) * direction
-    saves[(beyond > 0) & (beyond <= slack)] = end
-    saves[(before > 0) & (before <= slack)] = start
+    starts, ends, slack = (each[:, None] for each in (times.starts, times.ends, times.slack))
+    beyond, before = (saves - ends) * times.direction, (starts - saves) * times.direction
+    saves[...] = np.where((beyond > 0) & (beyond <= slack), ends, saves)
+    saves[...] = np.where((before > 0) & (before <= slack), starts, saves)
 
 
 def _every(interval: float, starts: Values, ends: Values) -> Values:
@@ -189,12 +200,13 @@ def _every(interval: float, starts: Values, ends: Values) -> Values:
             f"save_at={interval!r} must be times, or a positive interval between them"
         )
     spans = np.abs(ends - starts)
-    if spans.max() - spans.min() > SLACK * interval:
+    near = max(SLACK * interval, float(Times(starts, ends, None).rounding.max()))
+    if spans.max() - spans.min() > near:
         raise InvalidPlan(
             f"save_at={interval!r} makes different numbers of times for spans of different "
             "lengths. Pass a row of times for each trajectory"
         )
-    count = float(np.floor(float(spans.max()) / interval + SLACK))
+    count = float(np.floor((float(spans.max()) + near) / interval))
     if not count < MOST_SAVES:
         raise InvalidPlan(
             f"save_at={interval!r} makes {count:.3g} times to save; choose a larger interval"
@@ -203,8 +215,7 @@ def _every(interval: float, starts: Values, ends: Values) -> Values:
     direction = np.where(ends >= starts, 1.0, -1.0)
     saves = starts[:, None] + (direction * interval)[:, None] * np.arange(int(count) + 1)
     # Past the end, or short of it, by rounding.
-    near = np.abs(saves[:, -1] - ends) <= SLACK * interval
-    saves[:, -1] = np.where(near, ends, saves[:, -1])
+    saves[:, -1] = np.where(np.abs(saves[:, -1] - ends) <= near, ends, saves[:, -1])
     return saves[0] if spans.size == 1 else saves
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 MOST_WINDOWS, LEAST_EDGES = 1e8, 2
+NEAR = 1e-3  # of the distance of times to save: what is as near to an edge is taken to be there
 
 
 @final
@@ -68,8 +69,8 @@ def make_windows(given: Any, times: Times) -> Windows:
         )
     starts, spans = times.starts[:, None], times.spans[:, None]
     elapsed = (edges - starts) * times.direction
-    slack = SLACK * spans
-    inside = (elapsed[:, 0] >= -slack[:, 0]).all() and (elapsed[:, -1:] <= spans + slack).all()
+    slack = times.slack[:, None]
+    inside = (elapsed[:, :1] >= -slack).all() and (elapsed[:, -1:] <= spans + slack).all()
     if not (inside and (np.diff(elapsed, axis=-1) > 0).all()):
         raise InvalidPlan(
             f"The edges in windows={given!r} must go from {times.starts[0]:g} towards "
@@ -80,20 +81,20 @@ def make_windows(given: Any, times: Times) -> Windows:
 
 def _every(length: float, times: Times) -> Values:
     """Edges every so often from the start on; the last window ends where the span does."""
-    span = times.span
+    span, rounding = times.span, float(times.rounding.max())
     if not 0 < length < np.inf:
         raise InvalidPlan(f"windows={length!r} must be a positive length, or a list of edges")
-    if length > span * (1 + SLACK):
+    if length > span * (1 + SLACK) + rounding:
         raise InvalidPlan(
             f"windows={length!r} is longer than the span, {span:g}. Choose a shorter one, or leave "
             "it out for one window of all times"
         )
-    if float(times.spans.min()) < span * (1 - SLACK):
+    if float(times.spans.min()) < span * (1 - SLACK) - rounding:
         raise InvalidPlan(
             f"windows={length!r} makes different numbers of windows for spans of different "
             "lengths. Pass a list of edges, or solve those of one length at a time"
         )
-    count = int(np.ceil(span / length - SLACK))
+    count = int(np.ceil((span - rounding) / length - SLACK))
     if count > MOST_WINDOWS:
         raise InvalidPlan(f"windows={length!r} makes {count:,} windows; choose a longer one")
     elapsed = np.minimum(np.arange(count + 1) * length, span)
@@ -106,19 +107,21 @@ def _counted(edges: Values, elapsed: Values, times: Times) -> Values:
     """How many times to save are before each edge; what is at the last one counts as before."""
     saves = np.atleast_2d(times.elapsed)
     runs = max(elapsed.shape[0], saves.shape[0])
-    slack = SLACK * times.span
-    counts = np.array(
-        [
-            [
-                *np.searchsorted(saves[run % len(saves)], elapsed[run % len(elapsed), :-1] - slack),
-                np.searchsorted(
-                    saves[run % len(saves)], elapsed[run % len(elapsed), -1] + slack, "right"
-                ),
-            ]
-            for run in range(runs)
-        ],
-        np.int64,
-    )
+    slack, rounding = times.slack, times.rounding
+    runs = max(runs, slack.size)
+
+    def counted(run: int) -> list[Any]:
+        own = saves[run % len(saves)]
+        # At an edge, or before it: of times that are close to one another only rounding decides.
+        apart = NEAR * np.diff(own).min(initial=np.inf)
+        near = max(min(slack[run % slack.size], apart), rounding[run % slack.size])
+        *begins, end = elapsed[run % len(elapsed)]
+        return [
+            *np.searchsorted(own, np.array(begins) - near),
+            np.searchsorted(own, end + near, "right"),
+        ]
+
+    counts = np.array([counted(run) for run in range(runs)], np.int64)
     if (counts == counts[0]).all():
         counts = counts[:1]
     empty = np.argwhere(np.diff(counts, axis=-1) == 0)
