@@ -1,5 +1,7 @@
 """What comes out beside states: summaries, in windows and of derivatives, peaks, steps, and own."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy.signal import find_peaks
@@ -227,6 +229,35 @@ def test_windows_need_times_to_save(keep):
         solver_of(LORENZ, keep).solve(spans, save_at=[0.5, 0.9], windows=0.5, outputs="mean")
 
 
+def counted(span, save_at, windows, keep):
+    """How many times to save are in each window."""
+    system = ode.System("dx = 1", {"x": 0.0}, name="of times alone")
+    count = ode.Summary("count", 0.0, lambda held, t, y, p: held + 1)
+    result = solver_of(system, keep).solve(span, save_at=save_at, windows=windows, outputs=count)
+    return result.summaries["count"].tolist()
+
+
+def test_edges_that_are_times_to_save_but_for_rounding(keep):
+    saves, edges = np.arange(10) * 0.1, [0, 0.1 * 3, 0.6, 0.9]
+    assert counted((0, 0.9), saves, edges, keep) == [[3, 3, 4]]
+    for late in (1e6, 1e9, -1e9):
+        begin, end = late, late + 0.9
+        moved = late + saves
+        assert counted((begin, end), moved, [late + edge for edge in edges], keep) == [[3, 3, 4]]
+        assert counted((begin, end), 0.1, 0.3, keep) == [[3, 3, 4]]
+    past = np.nextafter(1e9 + 0.9, 2e9)
+    assert counted((1e9, 1e9 + 0.9), 0.1, [1e9, past], keep) == [[10]]
+
+
+def test_times_that_are_dense_in_a_long_span(keep):
+    """What is next to nothing in one span is all of another."""
+    saves, edges = np.linspace(0, 1, 11), [0, 0.3, 0.6, 1.0]
+    for ends in (1e10, [1.0, 1e10], [1e10, 1.0]):
+        rows = saves if np.ndim(ends) == 0 else [saves, saves]
+        for found in counted((0, ends), rows, edges, keep):
+            assert found == [3, 3, 5]
+
+
 # Peaks --------------------------------------------------------------------------------------------
 
 
@@ -351,8 +382,126 @@ def test_a_summary_that_changes_is_compiled_again(keep):
 
 
 @pytest.mark.parametrize(
+    "name", ["status", "strides", "first", "own", "begin", "x", "größe", "float", "s_place", "t"]
+)
+def test_a_summary_may_have_any_name(name, keep):
+    """Also one that generated code has for something else."""
+    pair = [ode.Summary(each, 0.0, lambda h, t, y, p: h + y.x) for each in (name, "s")]
+    result = solver_of(LORENZ, keep).solve((0, 1), save_at=0.1, outputs=["states", *pair])
+    np.testing.assert_allclose(result.summaries[name], result["x"].sum(-1), rtol=1e-12)
+
+
+def test_names_of_summaries_in_cuda():
+    pytest.importorskip("cuda.bindings.nvrtc")
+    names = ("status", "größe", "float", "s_place", "s")
+    outputs = [ode.Summary(name, 0.0, lambda h, t, y, p: h + y.x) for name in names]
+    solver = ode.Solver(LORENZ, target=CudaTarget("sm_80"))
+    compilation = Compilation(solver.plan(outputs=outputs))
+    assert CudaTarget("sm_80").compile(compilation.source(solver.target))
+
+
+@pytest.mark.parametrize("windows", [None, 0.5])
+@pytest.mark.parametrize("name", ["x", "rho", "t", "run", "window", "window_begin", "window_end"])
+def test_a_summary_beside_columns_of_its_name(name, windows, keep):
+    """Neither takes the other's place in tables and datasets."""
+    fold = ode.Summary(name, (0.0, 0.0), lambda h, t, y, p: (h[0] + y.x, h[1] + 1))
+    result = solver_of(LORENZ, keep).solve(
+        (0, 1), parameters=RATES, save_at=0.1, windows=windows, outputs=["final", "mean", fold]
+    )
+    own = result.summaries[name]
+    data = result.to_xarray()
+    there = [label for label in data.data_vars if label.startswith(name) and "_part" in
+             "".join(map(str, data[label].dims))]  # fmt: skip
+    assert len(there) == 1
+    np.testing.assert_array_equal(data[there[0]].values, own)
+    np.testing.assert_array_equal(data["x_mean"].values, result.summary("mean", "x"))
+    np.testing.assert_array_equal(data["rho"].values, RATES["rho"])
+    table = result.to_pandas("runs" if windows is None else "windows")
+    np.testing.assert_array_equal(table[f"{there[0]}_1"], own[..., 1].ravel())
+    if windows is not None:
+        np.testing.assert_array_equal(table["window"], [0, 1] * RUNS)
+        np.testing.assert_array_equal(table["window_end"], [0.5, 1] * RUNS)
+
+
+def test_a_parameter_beside_windows_of_its_name(keep):
+    system = ode.System("dx = -window*x", {"x": 1.0}, {"window": 1.0}, name="of a window")
+    result = solver_of(system, keep).solve(
+        (0, 1), parameters={"window": [1.0, 2.0]}, save_at=0.1, windows=0.5, outputs=["mean"]
+    )
+    table = result.to_pandas()
+    assert table["window_parameter"].tolist() == [1, 1, 2, 2]
+    assert table["window"].tolist() == [0, 1, 0, 1]
+    assert result.to_xarray()["window_parameter"].values.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("start", [0, np.float32(0), np.array(0.0), False])
+def test_what_a_summary_holds_may_be_any_number(start, keep):
+    total = ode.Summary("total", start, lambda h, t, y, p: h + y.x)
+    result = solver_of(LORENZ, keep).solve((0, 1), save_at=0.1, outputs=["states", total])
+    np.testing.assert_allclose(result.summaries["total"], result["x"].sum(-1), rtol=1e-12)
+
+
+def test_summaries_of_lists_and_arrays(keep):
+    """Means by the logarithm: undefined at the start, where nothing was folded in."""
+    fold = ode.Summary(
+        "logarithmic",
+        [0, 0],
+        lambda held, t, y, p: np.array(held) + np.array([np.log(y.x), 1.0]),
+        lambda held: np.array([math.exp(held[0] / held[1]), 1 / (held[1] - 1)]),
+    )
+    result = solver_of(LORENZ, keep).solve((0, 0.5), save_at=0.1, outputs=["states", fold])
+    found = result.summaries["logarithmic"]
+    np.testing.assert_allclose(found[:, 0], np.exp(np.log(result["x"]).mean(-1)), rtol=1e-12)
+    np.testing.assert_array_equal(found[:, 1], 1 / 5)
+
+
+def test_a_summary_begins_at_zero_of_either_sign(keep):
+    """The two are equal, and what becomes of them is not."""
+    one = solver_of(LORENZ, keep)
+
+    def fold(held, t, y, p):
+        return held * y.z
+
+    def result(held):
+        return np.copysign(1.0, held)
+
+    for zero in (0.0, -0.0, 0.0):
+        solved = one.solve((0, 1), save_at=0.1, outputs=[ode.Summary("sign", zero, fold, result)])
+        assert solved.summaries["sign"][0] == np.copysign(1.0, zero)
+
+
+class Weighed:
+    """A function that is equal to another one until either changes; so it has no hash."""
+
+    def __init__(self, weight):
+        self.weight = weight
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+    def __call__(self, held, t, y, p):
+        return held + self.weight * y.x
+
+
+def test_functions_of_summaries_are_never_taken_for_others(keep):
+    one = solver_of(LORENZ, keep)
+    found = [
+        one.solve(
+            (0, 1), save_at=0.1, outputs=[ode.Summary("weighed", 0.0, Weighed(weight))]
+        ).summaries["weighed"]
+        for weight in (1.0, 3.0)
+    ]
+    np.testing.assert_allclose(found[1], 3 * found[0])
+
+
+@pytest.mark.parametrize(
     ("summary", "message"),
     [
+        (ode.Summary("s", "1", lambda h, t, y, p: h), "expected a number or a tuple"),
+        (ode.Summary("s", ((0.0, 1.0), 2.0), lambda h, t, y, p: h), "a number or a tuple"),
+        (ode.Summary("s", 0.0, lambda h, t, y, p: h, lambda h: ()), "gives nothing"),
         (ode.Summary("mean", 0.0, lambda h, t, y, p: h), "is an output already"),
         (ode.Summary("a b", 0.0, lambda h, t, y, p: h), "expected letters"),
         (ode.Summary("s", "x", lambda h, t, y, p: h), "expected a number or a tuple"),

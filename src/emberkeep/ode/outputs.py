@@ -76,7 +76,7 @@ def arrays_of(output: str | Summary) -> tuple[Filled, ...]:
     if isinstance(output, str):
         return _ARRAYS[output]
     parts = output.parts()
-    return (Filled(output.name, REAL, (WINDOW,) if parts is None else (WINDOW, parts)),)
+    return (Filled(output.label, REAL, (WINDOW,) if parts is None else (WINDOW, parts)),)
 
 
 def filled_by(outputs: Iterable[str | Summary]) -> tuple[Filled, ...]:
@@ -129,7 +129,5 @@ def ordered(outputs: Iterable[str | Summary]) -> tuple[str | Summary, ...]:
             f"outputs={unknown!r} is not known; expected any of {', '.join(OUTPUTS)}, or an "
             "ode.Summary"
         )
-    for summary in own.values():
-        summary.check(OUTPUTS)
     known = (output for output in OUTPUTS if output in names)
-    return (*known, *(own[name] for name in sorted(own)))
+    return (*known, *(own[name].checked(OUTPUTS) for name in sorted(own)))

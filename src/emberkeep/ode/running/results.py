@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.ode.outputs import PEAKS, REACHED, WINDOW, filled_by
+from emberkeep.ode.outputs import PEAKS, REACHED, WINDOW, arrays_of
 from emberkeep.ode.result import Result
 
 TYPE_CHECKING = False
@@ -33,10 +33,11 @@ def result_of(job: Job, outcome: Outcome) -> Result:
     states, observables = parted("states")
     ended, observables_at_end = parted("final")
     summaries = {
-        array.name: arrays[array.name]
+        output if isinstance(output, str) else output.name: arrays[array.name]
         if job.windows.edges is not None
         else arrays[array.name][:, 0]
-        for array in filled_by(job.plan.outputs)
+        for output in job.plan.outputs
+        for array in arrays_of(output)
         if WINDOW in array.axes
     }
     return Result(

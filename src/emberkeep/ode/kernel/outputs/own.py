@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
+import numpy as np
+
 from emberkeep.errors import InvalidPlan
 from emberkeep.ode.kernel.code import INT, NAN, REAL
 from emberkeep.ode.kernel.equations import write_program
@@ -39,7 +41,7 @@ class Own(Held):
         self._starts, self._parts = summary.holds(), summary.parts()
         self._names = [f"held {place}" for place in range(len(self._starts))]
         self._held: list[Variable] = [
-            self._code.variable(f"{summary.name}_{place}", REAL)
+            self._code.variable(f"{summary.label}{place}", REAL)
             for place in range(len(self._starts))
         ]
         self._fold = self._followed_fold()
@@ -132,7 +134,7 @@ class Own(Held):
         self._write(run, window, [self._code.value(NAN, REAL)] * (self._parts or 1))
 
     def _write(self, run: Value, window: Value, values: Sequence[Value]) -> None:
-        own, name = self._own, self._summary.name
+        own, name = self._own, self._summary.label
         if self._parts is None:
             own.row(name, run).set(window, values[0])
             return
@@ -142,4 +144,6 @@ class Own(Held):
 
 
 def _collected(found: Any) -> Sequence[Any]:
+    if isinstance(found, np.ndarray):
+        return found.tolist() if found.ndim else (found[()],)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     return found if isinstance(found, tuple | list) else (found,)  # pyright: ignore[reportUnknownVariableType]
