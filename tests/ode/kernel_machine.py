@@ -83,7 +83,7 @@ class Compiled:
 
 HAS_COMPILER = shutil.which("g++") is not None
 FUNCTIONS = """exp expm1 log log1p log2 log10 sqrt cbrt sin cos tan asin acos atan sinh cosh tanh
-asinh acosh atanh fabs floor ceil trunc rint erf erfc tgamma lgamma atan2 hypot pow fmod
+asinh acosh atanh fabs floor ceil trunc rint erf erfc fma tgamma lgamma atan2 hypot pow fmod
 copysign""".split()  # noqa: SIM905 - a table
 PRELUDE = f"""#include <cmath>
 #include <cstring>
@@ -95,6 +95,8 @@ PRELUDE = f"""#include <cmath>
 #define __launch_bounds__(x)
 struct Place {{ long long x; }};
 static Place blockIdx, blockDim, threadIdx;
+static inline float __fadd_rn(float x, float y) {{ return x + y; }}
+static inline double __dadd_rn(double x, double y) {{ return x + y; }}
 static inline float __int_as_float(int i) {{ float x; memcpy(&x, &i, 4); return x; }}
 static inline double __longlong_as_double(long long i) {{ double x; memcpy(&x, &i, 8); return x; }}
 """
@@ -171,7 +173,13 @@ COMPARED = {
     "and": lambda a, b: a and b,
     "or": lambda a, b: a or b,
 }
-CALLED = {"fabs": abs, "abs": abs, "floor": np.floor, "sqrt": np.sqrt}
+CALLED = {
+    "fmuladd": lambda x, y, z: x * y + z,
+    "fabs": abs,
+    "abs": abs,
+    "floor": np.floor,
+    "sqrt": np.sqrt,
+}
 
 
 def _wrapped(number):

@@ -94,7 +94,7 @@ entry:
   %x118 = alloca <16 x i64>, align 64
   %x145 = alloca <16 x i64>, align 64
   %x185 = alloca i64, align 64
-  %x278 = alloca <16 x i64>, align 64
+  %x277 = alloca <16 x i64>, align 64
   %s36 = alloca <16 x i8>, align 64
   %s38 = alloca <16 x i64>, align 64
   %s40 = alloca <16 x i64>, align 64
@@ -138,7 +138,7 @@ begun:
   store <16 x i64> zeroinitializer, ptr %x118, align 64
   store <16 x i64> zeroinitializer, ptr %x145, align 64
   store i64 zeroinitializer, ptr %x185, align 64
-  store <16 x i64> zeroinitializer, ptr %x278, align 64
+  store <16 x i64> zeroinitializer, ptr %x277, align 64
   %v1 = getelementptr double, ptr %settings, i64 0
   %v2 = load double, ptr %v1
   %v3 = getelementptr double, ptr %settings, i64 1
@@ -532,7 +532,7 @@ enter289:
   store <16 x double> %v299, ptr %s300, align 64
   %v301 = load <16 x double>, ptr %x70, align 64
   store <16 x double> %v301, ptr %s302, align 64
-  %v303 = load <16 x i64>, ptr %x278, align 64
+  %v303 = load <16 x i64>, ptr %x277, align 64
   store <16 x i64> %v303, ptr %s304, align 64
   %v305 = load <16 x double>, ptr %x76, align 64
   store <16 x double> %v305, ptr %s306, align 64
@@ -609,7 +609,7 @@ after350:
   br i1 %v362, label %after289, label %each289
 after289:
   %v363 = load <16 x i64>, ptr %s304, align 64
-  store <16 x i64> %v363, ptr %x278, align 64
+  store <16 x i64> %v363, ptr %x277, align 64
   br label %skip289
 skip289:
   br label %end

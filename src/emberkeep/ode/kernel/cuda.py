@@ -41,6 +41,7 @@ _NAMES = {
     "max": "larger",
     "minimum": "smaller",
     "maximum": "larger",
+    "fmuladd": "fma",
 }
 _LONGEST = 90  # an expression that is longer gets a name
 
@@ -62,6 +63,8 @@ __device__ __forceinline__ float quick_exp2(float x) {{
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }}
+__device__ __forceinline__ float apart(float x, float y) {{ return __fadd_rn(x, y); }}
+__device__ __forceinline__ double apart(double x, double y) {{ return __dadd_rn(x, y); }}
 __device__ __forceinline__ float quick_ratio(float x, float y) {{ return __fdividef(x, y); }}
 """
 

@@ -21,6 +21,7 @@ _INSTRUCTIONS = {
     "trunc": "trunc",
     "rint": "rint",
     "copysign": "copysign",
+    "fmuladd": "fmuladd",  # at once where the processor can
 }
 # Functions of the C library that have forms for vectors there; good to 4 units in the last place.
 _VECTORS = {"exp": 1, "log": 1, "sin": 1, "cos": 1, "pow": 2}
@@ -80,6 +81,8 @@ class Mathematics:
             return _quick_log2(operands[0], lanes, emit)
         if function == "quick_exp2":
             return _quick_exp2(operands[0], lanes, emit)
+        if function == "apart":
+            return emit(f"fadd {whole} {operands[0]}, {operands[1]}")
         if function == "quick_ratio":
             return emit(f"fdiv {whole} {operands[0]}, {operands[1]}")
         if function in ("min", "max", "minimum", "maximum"):

@@ -7,6 +7,7 @@ whether there are values between the ends of a step.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, final
 
 from emberkeep.ode.kernel.code import REAL
@@ -190,26 +191,40 @@ class Stepper:
 class Weighted:
     """The step's length times a weighted sum of slopes.
 
-    The largest weight is taken out of the sum, so that one product less is needed at each place.
+    A weight is taken out of the sum, so that its slopes need no product at each place: the largest;
+    or, where several are alike, theirs, beginning with the last slopes. Which products are one
+    instruction with a sum, and which sums stand by themselves, is said: left to them, a CPU's
+    compiler and a GPU's choose differently, and round differently.
     """
 
     def __init__(self, stepper: Stepper, terms: Terms, h: Value) -> None:
-        self._zero = stepper.layout.code.value(0.0, REAL)
+        self._code = stepper.layout.code
         self._share: Value | None = None
         if not terms:
             return
-        largest = max(range(len(terms)), key=lambda place: abs(terms[place][1]))
-        name, weight = terms[largest]
+        alike = Counter(weight for _, weight in terms)
+        most = max(alike.values())
+
+        def worth(place: int) -> float:
+            weight = terms[place][1]
+            return abs(weight) if most == 1 else place if alike[weight] == most else -1
+
+        chosen = max(range(len(terms)), key=worth)
+        name, weight = terms[chosen]
         self._share = h * weight
         self._first = stepper[name]
-        rest = (term for place, term in enumerate(terms) if place != largest)
+        rest = (term for place, term in enumerate(terms) if place != chosen)
         self._terms = [(stepper[other], value / weight) for other, value in rest]
 
     def __call__(self, index: Operand) -> Value:
         """The sum at a place."""
         if self._share is None:
-            return self._zero
+            return self._code.value(0.0, REAL)
         total = self._first.get(index)
         for slopes, weight in self._terms:
-            total = total + slopes.get(index) * weight
+            value = slopes.get(index)
+            if weight == 1:
+                total = self._code.call("apart", total, value)
+            else:
+                total = self._code.call("fmuladd", value, weight, total)
         return self._share * total
