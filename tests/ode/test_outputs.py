@@ -301,6 +301,43 @@ def test_a_flat_top_counts_once_where_it_begins(keep):
     np.testing.assert_array_equal(found.times[0, :2], result.t[rises])
 
 
+GAPS = ode.System(
+    """
+    dx = 1
+    gap = where(abs(x - 4) < 0.1, 0/(x - x), sin(x))
+    infinite = 1/(x - x)
+    around = where(abs(x - pi/2) < 0.1, 0/(x - x), sin(x))
+    """,
+    {"x": 0.0},
+    observables=["gap", "infinite", "around"],
+    name="gaps",
+)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_not_a_number_is_an_extreme_as_numpys(method, keep):
+    names = ["min", "max", "time_of_min", "time_of_max"]
+    result = solver_of(GAPS, keep, method).solve(
+        (0, 8), save_at=0.5, outputs=["states", *names], **METHODS[method]
+    )
+    for name in names:
+        for column in result:
+            expected = REDUCE[name](result[column], result.t)
+            np.testing.assert_array_equal(result.summary(name, column), expected, err_msg=name)
+
+
+def test_peaks_are_not_looked_for_across_what_is_not_a_number(keep):
+    """Of a top that is hidden, what comes behind it is not taken for the top, with an old time."""
+    result = solver_of(GAPS, keep).solve((0, 8), save_at=0.05, outputs=["states", "peaks"])
+    assert np.isnan(result["around"]).any()
+    for column in ("gap", "around"):
+        places, _ = find_peaks(result[column][0])
+        found = result.peaks(column)
+        assert found.counts[0] == places.size
+        np.testing.assert_array_equal(found.times[0, : places.size], result.t[places])
+        np.testing.assert_array_equal(found.values[0, : places.size], result[column][0][places])
+
+
 # Steps --------------------------------------------------------------------------------------------
 
 

@@ -68,8 +68,9 @@ class Peaks(Sampled):
             rises, falls = (value > last, value < last) if is_peak else (value < last, value > last)
             with code.when(falls & held["towards"].get(i).differs(0)):
                 self._record(held, i, column, run)
-            towards = code.where(rises, code.value(1, INT), held["towards"].get(i))
-            held["towards"].set(i, code.where(falls, code.value(0, INT), towards))
+            # Neither beside what is not a number: what is before it says nothing of what comes.
+            kept = code.where(value.equals(last), held["towards"].get(i), code.value(0, INT))
+            held["towards"].set(i, code.where(rises, code.value(1, INT), kept))
             held["when"].set(i, code.where(rises, sample.time, held["when"].get(i)))
             held["last"].set(i, value)
 

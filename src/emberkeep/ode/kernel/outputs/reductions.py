@@ -135,10 +135,11 @@ class Extreme(Reduction):
 
 @final
 class TimeOfExtreme(Reduction):
-    """When the smallest or largest was, for the first time."""
+    """When the smallest or largest was, for the first time; or what is not a number, which is both."""
 
-    def __init__(self, function: str, start: float) -> None:
-        self.starts = ((REAL, start), (TIME, NAN))
+    starts = ((REAL, NAN), (TIME, NAN))
+
+    def __init__(self, function: str) -> None:
         self._is_min = function == "min"
 
     def fold(
@@ -147,11 +148,12 @@ class TimeOfExtreme(Reduction):
         held: Sequence[Value],
         value: Value,
         time: Value,
-        count: Value,  # noqa: ARG002
+        count: Value,
     ) -> list[Value]:
-        """Take the time, if the value is more extreme."""
+        """Take the time, if the value is the first or more extreme."""
         extreme, when = held
-        is_more = value < extreme if self._is_min else value > extreme
+        is_less = value >= extreme if self._is_min else value <= extreme
+        is_more = count.equals(1) | (~is_less & extreme.equals(extreme))
         return [code.where(is_more, value, extreme), code.where(is_more, time, when)]
 
     def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:  # noqa: ARG002
@@ -166,6 +168,6 @@ REDUCTIONS: dict[str, Reduction] = {
     "min": Extreme("min", INFINITY),
     "max": Extreme("max", -INFINITY),
     "max_abs": Extreme("max", 0.0, of_size=True),
-    "time_of_min": TimeOfExtreme("min", INFINITY),
-    "time_of_max": TimeOfExtreme("max", -INFINITY),
+    "time_of_min": TimeOfExtreme("min"),
+    "time_of_max": TimeOfExtreme("max"),
 }
