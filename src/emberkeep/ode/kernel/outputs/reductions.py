@@ -135,7 +135,7 @@ class Extreme(Reduction):
 
 @final
 class TimeOfExtreme(Reduction):
-    """When the smallest or largest was, for the first time; or what is not a number, which is both."""
+    """When the smallest or largest was, for the first time; not-a-number is both."""
 
     starts = ((REAL, NAN), (TIME, NAN))
 
