@@ -113,6 +113,26 @@ def test_summaries_in_single_precision(keep):
     assert np.isin(result.peaks("z").times[:, 0], result.t).all()
 
 
+def test_means_of_many_values_in_single_precision(keep):
+    """What each adds is less than a sum in single precision can tell; as with NumPy's sums."""
+    system = ode.System("dx = 0.1", {"x": 1.0}, name="slow rise")
+    result = solver_of(system, keep, precision="float32").solve(
+        (0, 1), save_at=1e-5, outputs=["mean", "std", "rms"], rtol=1e-6
+    )
+    values = 1 + 0.1 * np.linspace(0, 1, 100_001)
+    for name, found in result.summaries.items():
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found[0, 0], REDUCE[name](values, None), rtol=1e-5)
+
+
+def test_squares_beyond_single_precision(keep):
+    system = ode.System("dx = 0*x", {"x": 1e25}, name="still and large")
+    result = solver_of(system, keep, precision="float32").solve(
+        (0, 1), initial={"x": [1e25, 1e-25]}, save_at=0.1, outputs=["rms"]
+    )
+    np.testing.assert_allclose(result.summary("rms", "x"), [1e25, 1e-25], rtol=1e-6)
+
+
 # Windows ------------------------------------------------------------------------------------------
 
 
@@ -604,9 +624,10 @@ def test_cuda_compiles_all_outputs(size, method):
     system, _ = SYSTEMS[size]
     own = [product, of_two] if size == "small" else []
     names = [name for name in OUTPUTS if method == "tsit5" or name != "step_times"]
-    one = ode.Solver(system, method=method, target=CudaTarget("sm_90"))
-    source = Compilation(one.plan(outputs=[*names, *own])).source(one.target)
-    assert CudaTarget("sm_90").compile(source)
+    for precision in ("float64", "float32"):
+        one = ode.Solver(system, method=method, target=CudaTarget("sm_90"), precision=precision)
+        source = Compilation(one.plan(outputs=[*names, *own])).source(one.target)
+        assert CudaTarget("sm_90").compile(source)
 
 
 # With labels --------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """What is made of the values of a state or observable as they come, in place of saving them.
 
 A reduction holds a few numbers, folds the value at each time to save into them, and makes its
-result of them in the end. Each is what NumPy's of the same name gives of the saved values.
+result of them in the end. Each is what NumPy's of the same name gives of the saved values. Means
+are held in double precision, whatever that of states: in single precision, what one of a million
+values adds is lost.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class Reduction(ABC):
 class Mean(Reduction):
     """The mean, kept as such, so that nothing grows."""
 
-    starts = ((REAL, 0.0),)
+    starts = ((TIME, 0.0),)
 
     def fold(
         self,
@@ -53,18 +55,18 @@ class Mean(Reduction):
     ) -> list[Value]:
         """Move by a share of the distance."""
         (mean,) = held
-        return [mean + (value - mean) / code.value(count, REAL)]
+        return [mean + (code.value(value, TIME) - mean) / code.value(count, TIME)]
 
     def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:  # noqa: ARG002
         """The mean."""
-        return held[0]
+        return code.value(held[0], REAL)
 
 
 @final
 class Deviation(Reduction):
     """The standard deviation about the mean (Welford)."""
 
-    starts = ((REAL, 0.0), (REAL, 0.0))
+    starts = ((TIME, 0.0), (TIME, 0.0))
 
     def fold(
         self,
@@ -76,20 +78,21 @@ class Deviation(Reduction):
     ) -> list[Value]:
         """Add what the value adds to the squares about the mean."""
         mean, squares = held
-        before = value - mean
-        after = mean + before / code.value(count, REAL)
-        return [after, squares + before * (value - after)]
+        exact = code.value(value, TIME)
+        before = exact - mean
+        after = mean + before / code.value(count, TIME)
+        return [after, squares + before * (exact - after)]
 
     def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:
         """The root of the mean of squares."""
-        return code.call("sqrt", held[1] / code.value(count, REAL))
+        return code.value(code.call("sqrt", held[1] / code.value(count, TIME)), REAL)
 
 
 @final
 class RootMeanSquare(Reduction):
     """The root of the mean of squares."""
 
-    starts = ((REAL, 0.0),)
+    starts = ((TIME, 0.0),)
 
     def fold(
         self,
@@ -101,11 +104,12 @@ class RootMeanSquare(Reduction):
     ) -> list[Value]:
         """Move the mean of squares."""
         (mean,) = held
-        return [mean + (value * value - mean) / code.value(count, REAL)]
+        exact = code.value(value, TIME)
+        return [mean + (exact * exact - mean) / code.value(count, TIME)]
 
     def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:  # noqa: ARG002
         """Its root."""
-        return code.call("sqrt", held[0])
+        return code.value(code.call("sqrt", held[0]), REAL)
 
 
 @final
