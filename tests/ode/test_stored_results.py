@@ -8,13 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emberkeep
@@ -22,8 +23,9 @@ from emberkeep import InvalidPlan, NotWritten, SolveFailed, SolveWarning, SpillW
 from emberkeep.ode import memory
 from emberkeep.ode.running import cpu
 from emberkeep.ode.running.job import Outcome
-from emberkeep.ode.stored import destination, layout, writer
+from emberkeep.ode.stored import destination, folder, layout, writer
 from emberkeep.ode.stored.blocks import blocks
+from emberkeep.ode.stored.folder import Folder
 
 SPRING = ode.System(
     "dx = v; dv = -k*x; energy = v^2/2 + k*x^2/2",
@@ -169,6 +171,7 @@ def test_where_it_is_cut_changes_nothing(solver, monkeypatch, tmp_path):
         xr.testing.assert_identical(other, found[0][1])
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 12), min_size=1, max_size=4), st.integers(1, 300), st.integers(1, 300)
 )
@@ -322,6 +325,48 @@ def test_what_is_there_is_not_overwritten_unless_that_is_said(solver, tmp_path):
     with pytest.raises(InvalidPlan, match="no result of emberkeep's"):
         solver.solve((0, 1), into=tmp_path / "thesis" / "text", overwrite=True)
     assert (tmp_path / "thesis" / "text").read_text() == "years of work"
+    (path / "notes.txt").write_text("what this was about")
+    with pytest.raises(InvalidPlan, match=r"'notes.txt' lies in it"):
+        solver.solve((0, 1), into=path, overwrite=True)
+    (path / "notes.txt").unlink()
+    assert len(ode.open_result(path)) == 1
+    link = tmp_path / "link.zarr"
+    link.symlink_to(path)
+    assert len(solver.solve((0, 1), parameters={"k": K[:2]}, into=link, overwrite=True)) == 2
+    assert len(ode.open_result(path)) == 2
+
+
+def test_what_is_made_of_a_dataset_is_no_result(solver, tmp_path):
+    stored = solver.solve((0, 1), parameters={"k": K}, into=tmp_path / "runs.zarr")
+    path = tmp_path / "first.zarr"
+    stored.to_xarray()[["x"]].isel(run=slice(10)).to_zarr(path, consolidated=False)
+    with pytest.raises(InvalidPlan, match="no result of emberkeep's"):
+        ode.open_result(path)
+    with pytest.raises(InvalidPlan, match="no result of emberkeep's"):
+        solver.solve((0, 1), into=path, overwrite=True)
+
+
+def test_a_folder_is_one_solves_alone(solver, small, monkeypatch, tmp_path):
+    """Also while there is nothing in it; and where it may be replaced."""
+    path, refused = tmp_path / "runs.zarr", []
+
+    def meanwhile(self, *given):
+        for overwrite in (False, True):
+            with pytest.raises(InvalidPlan, match="Another solve is writing") as caught:
+                Folder(path)
+            refused.append(caught.value)
+            with pytest.raises(InvalidPlan):
+                solver.solve((0, 1), into=path, overwrite=overwrite)
+        return make(self, *given)
+
+    make = writer.Writer._make
+    with monkeypatch.context() as patched:
+        patched.setattr(writer.Writer, "_make", meanwhile)
+        first = solver.solve((0, 1), parameters={"k": K}, into=path)
+    assert len(refused) == 2
+    assert first.is_complete
+    assert len(first) == 1000
+    assert len(solver.solve((0, 1), into=path, overwrite=True)) == 1  # it was left
 
 
 @pytest.mark.parametrize(
@@ -331,6 +376,8 @@ def test_what_is_there_is_not_overwritten_unless_that_is_said(solver, tmp_path):
         ({"into": 3}, "into=3 must be the path"),
         ({"into": ""}, "into='' must be the path"),
         ({"into": "no/where/runs.zarr"}, "there is no folder .*no/where"),
+        ({"into": "a\0b"}, "must be the path"),
+        ({"into": "x", "overwrite": "no"}, "overwrite='no' must be True or False"),
         ({"overwrite": True}, "overwrite=True is of what into= names"),
         ({"memory": "much"}, "memory='much' is no size"),
         ({"memory": -1}, "memory=-1 is no size"),
@@ -600,6 +647,82 @@ def test_writing_does_not_fall_behind_without_end(solver, small, monkeypatch, tm
 def test_it_is_shown_how_far_it_has_come(solver, small, capsys, tmp_path):
     solver.solve((0, 1), parameters={"k": K}, into=tmp_path / "x", progress=True)
     assert "solve spring  1000/1000" in capsys.readouterr().err
+
+
+def test_damage_is_no_number(solver, small, tmp_path):
+    """A bit that is another, what is cut off, and what is nothing any more."""
+    path = tmp_path / "runs.zarr"
+    expected = solver.solve((0, 1), parameters={"k": K}, save_at=[0.5, 1.0], into=path)
+    expected = expected["x"].to_numpy()
+    files = sorted(each for each in (path / "x" / "c").rglob("*") if each.is_file())
+    for number, file in enumerate(files[:12]):
+        whole = file.read_bytes()
+        flipped = bytearray(whole)
+        flipped[len(whole) * number // 12] ^= 1 << number % 8
+        for damaged in (bytes(flipped), whole[:-1], whole[: len(whole) // 2], b""):
+            file.write_bytes(damaged)
+            with pytest.raises(Exception, match=r"(?i)checksum|decompress|buffer|size|byte|slice"):
+                ode.open_result(path)["x"].to_numpy()
+        file.write_bytes(whole)
+    np.testing.assert_array_equal(ode.open_result(path)["x"], expected)
+
+
+def test_all_is_on_the_disk_itself_before_it_is_said_to_be_there(
+    solver, small, monkeypatch, tmp_path
+):
+    """Of each file's last change, `fsync`, and of all folders, before `complete`."""
+    path, settled = tmp_path / "runs.zarr", {}
+
+    def settle(number):
+        file = os.readlink(f"/proc/self/fd/{number}")
+        settled[os.path.relpath(file, path)] = os.stat(number).st_mtime_ns
+        if file == str(path / "zarr.json"):
+            said.append(json.loads((path / "zarr.json").read_text())["attributes"]["complete"])
+            there = {str(each.relative_to(path)) for each in path.rglob("*")}
+            assert not said[-1] or there <= {*settled}
+
+    said = []
+    monkeypatch.setattr(folder.os, "fsync", settle)
+    solver.solve((0, 1), parameters={"k": K}, save_at=[0.5, 1.0], into=path)
+    assert said == [0, 1]
+    for file in path.rglob("*"):
+        assert settled[str(file.relative_to(path))] == file.stat().st_mtime_ns or file.is_dir()
+
+
+def test_what_goes_wrong_at_the_very_end_is_told_too(solver, monkeypatch, tmp_path):
+    def full(number):
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    def full_at_last(number):
+        if os.readlink(f"/proc/self/fd/{number}") == str(path / "zarr.json"):
+            said.append(1)
+            if len(said) == 2:
+                full(number)
+
+    for each in (full, full_at_last):
+        path, said = tmp_path / each.__name__, []
+        with monkeypatch.context() as patched:
+            patched.setattr(folder.os, "fsync", each)
+            with pytest.raises(NotWritten, match="quota exceeded"):
+                solver.solve((0, 1), parameters={"k": K}, into=path)
+
+
+def test_ctrl_c_at_the_end_is_told_too(solver, monkeypatch, tmp_path):
+    """While it waits for the last part; nothing is written any more behind it."""
+
+    def interrupted(self):
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writer.Writer, "_end", interrupted)
+    path, threads = tmp_path / "runs.zarr", threading.active_count()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        solver.solve((0, 1), parameters={"k": K}, into=path)
+    assert any(str(path) in note for note in caught.value.__notes__)
+    assert threading.active_count() <= threads
+    with pytest.raises(NotWritten):
+        ode.open_result(path)
+    assert solver.solve((0, 1), into=path, overwrite=True).is_complete
 
 
 def test_what_is_no_result_is_not_opened(tmp_path):

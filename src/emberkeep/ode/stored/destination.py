@@ -48,6 +48,8 @@ def destination(job: Job, into: Any, memory: Any, *, overwrite: bool) -> Destina
         InvalidPlan: there is no room for them, or something is there already.
     """
     allowed, size_bytes = budget(memory), job.size_bytes()
+    if not isinstance(overwrite, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidPlan(f"overwrite={overwrite!r} must be True or False")
     if into is None and overwrite:
         raise InvalidPlan("overwrite=True is of what into= names. Pass into='….zarr'")
     what = f"The results of {job.batch.runs:,} trajectories"
@@ -57,7 +59,7 @@ def destination(job: Job, into: Any, memory: Any, *, overwrite: bool) -> Destina
     told = f"{what} would take {size_bytes / GIB:,.1f} GiB"
     _require_zarr(told if into is None else "into=")
     path = _new_path(job.plan.system.name) if into is None else _given_path(into)
-    _require_free(path, overwrite=overwrite)
+    require_free(path, overwrite=overwrite)
     part_bytes = _part_bytes(job, allowed.size_bytes)
     if into is None:
         warnings.warn(
@@ -87,7 +89,7 @@ def _part_bytes(job: Job, allowed: float) -> float:
 
 def _given_path(into: Any) -> str:
     path: object = into.__fspath__() if hasattr(into, "__fspath__") else into
-    if not isinstance(path, str) or not path or "://" in path:
+    if not isinstance(path, str) or not path or "://" in path or "\0" in path:
         raise InvalidPlan(
             f"into={into!r} must be the path of a folder that is made, such as 'runs.zarr'"
         )
@@ -103,8 +105,17 @@ def _new_path(name: str) -> str:
     return os.path.abspath(f"{plain or 'result'}-{number}.zarr")
 
 
-def _require_free(path: str, *, overwrite: bool) -> None:
-    from emberkeep.ode.stored.result import is_result
+def require_free(path: str, *, overwrite: bool) -> None:
+    """Refuse a place where something is already.
+
+    Args:
+        path: of a folder.
+        overwrite: whether it may be an earlier result.
+
+    Raises:
+        InvalidPlan: says what is there.
+    """
+    from emberkeep.ode.stored.result import is_result, strangers
 
     parent = os.path.dirname(path)
     if not os.path.isdir(parent):
@@ -116,6 +127,12 @@ def _require_free(path: str, *, overwrite: bool) -> None:
     if not overwrite:
         raise InvalidPlan(
             f"{path} is an earlier result. Pass another into=, or overwrite=True to replace it"
+        )
+    others = strangers(path)
+    if others:
+        raise InvalidPlan(
+            f"{path} is an earlier result, and {others[0]!r} lies in it, which is no part of one. "
+            "Move it elsewhere, or pass another into="
         )
 
 

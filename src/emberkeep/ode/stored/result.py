@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DOCUMENT = "zarr.json"
 EXTRA = "emberkeep[zarr]"
+OF_STORES = ("emberkeep_format", "complete", "coordinates", "variables", "trajectories")
 
 
 def _attributes(path: str) -> Mapping[str, Any] | None:
@@ -42,6 +43,15 @@ def _attributes(path: str) -> Mapping[str, Any] | None:
 def is_result(path: str) -> bool:
     """Whether results of emberkeep lie there, complete or not."""
     return _attributes(path) is not None
+
+
+def strangers(path: str) -> list[str]:
+    """Names in the folder of a result that are no part of it."""
+    found = _attributes(path) or {}
+    own = {*found.get("variables", ()), *str(found.get("coordinates", "")).split()}
+    return sorted(
+        name for name in os.listdir(path) if name not in own and not name.startswith(DOCUMENT)
+    )
 
 
 def open_result(path: Any, *, incomplete: bool = False) -> StoredResult:
@@ -115,6 +125,9 @@ class StoredResult:
             opened = optional("xarray", EXTRA).open_dataset(
                 self.path, engine="zarr", consolidated=False, decode_times=False, cache=False
             )
+            # Said of the store: what is made of the dataset is none.
+            for name in OF_STORES:
+                opened.attrs.pop(name, None)
             self._dataset = opened[self.attributes["variables"]]
         return self._dataset
 

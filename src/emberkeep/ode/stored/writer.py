@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import queue
 import shutil
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -19,12 +21,14 @@ import numpy as np
 from emberkeep.ode.errors import NotWritten
 from emberkeep.ode.running.results import result_of
 from emberkeep.ode.stored.blocks import Blocks, blocks
+from emberkeep.ode.stored.destination import require_free
+from emberkeep.ode.stored.folder import Folder
 from emberkeep.ode.stored.layout import StoredArray, attributes, make_layout
-from emberkeep.ode.stored.result import StoredResult, open_result
+from emberkeep.ode.stored.result import DOCUMENT, StoredResult, open_result
 from emberkeep.ode.variables import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from emberkeep.ode.running.job import Job, Outcome, Part, Runner
     from emberkeep.ode.stored.destination import Destination
@@ -97,23 +101,28 @@ class Writer:
         self._written = 0
         self._group: Any = None
         self._arrays: dict[str, Any] = {}
+        self._unsettled = [DOCUMENT]  # files of which a loss of power might leave nothing
         try:
-            self._make(destination, attributes(job, layout, target))
+            self._folder = Folder(self._path)
+            try:
+                self._make(destination, attributes(job, layout, target))
+            except BaseException:
+                self._folder.leave()
+                raise
         except OSError as problem:
             raise self._not_written(problem) from problem
+        # Waits for disks, which are slow: the next part can be compressed meanwhile.
+        self._settler = ThreadPoolExecutor(1, "emberkeep results")
+        self._settled = self._settler.submit(self._settle_files, [])
         self._thread = threading.Thread(target=self._work, name="emberkeep results", daemon=True)
 
     def _make(self, destination: Destination, described: dict[str, Any]) -> None:
         import zarr
-        from zarr.codecs import BloscCodec
+        from zarr.codecs import BloscCodec, Crc32cCodec
 
-        if destination.overwrite:
-            shutil.rmtree(self._path, ignore_errors=True)
-        try:
-            os.mkdir(self._path)
-        except FileExistsError:
-            if os.listdir(self._path):  # somebody else's, since it was looked at
-                raise
+        # Again: it may be somebody else's since it was looked at.
+        require_free(self._path, overwrite=destination.overwrite)
+        self._folder.empty()
         self._group = zarr.create_group(self._path, zarr_format=3, attributes=described)
         for each in self._layout:
             size = np.dtype(each.kind).itemsize
@@ -127,9 +136,13 @@ class Writer:
                 attributes=dict(each.attributes),
                 # Measured: it makes numbers in double precision a quarter smaller, faster than
                 # disks take them; what compresses better is slower than that.
-                compressors=BloscCodec(cname="lz4", clevel=1, shuffle="shuffle", typesize=size),
+                compressors=(
+                    BloscCodec(cname="lz4", clevel=1, shuffle="shuffle", typesize=size),
+                    Crc32cCodec(),  # a chunk that is damaged is no number
+                ),
                 config={"write_empty_chunks": True},  # also NaN, whatever its bits
             )
+            self._unsettled.append(f"{each.label}/{DOCUMENT}")
 
     # The caller's side -----------------------------------------------------------------------
 
@@ -149,13 +162,27 @@ class Writer:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._stopped = error is not None
+        try:
+            self._end()
+            if error is None:
+                self.require_good()
+                try:
+                    self._complete()
+                except OSError as problem:
+                    raise self._not_written(problem) from problem
+        except BaseException as problem:
+            self._stopped, error = True, problem
+            self._end()  # at once
+            raise
+        finally:
+            self._folder.leave()
+            if error is not None and not isinstance(error, NotWritten):
+                error.add_note(f"{self._told()}.")
+
+    def _end(self) -> None:
+        """Wait until all is written, or until nothing more is."""
         self._waiting.put(None)
         self._thread.join()
-        if error is None:
-            self.require_good()
-            self._complete()
-        elif not isinstance(error, NotWritten):
-            error.add_note(f"{self._told()}.")
 
     def _complete(self) -> None:
         import zarr
@@ -165,6 +192,7 @@ class Writer:
             # One file in place of one for each array: xarray looks for it. Others don't need it.
             warnings.simplefilter("ignore", UserWarning)
             zarr.consolidate_metadata(self._group.store)
+        self._folder.settle([DOCUMENT], lambda: False)
 
     def _told(self) -> str:
         size_bytes = sum(
@@ -192,6 +220,9 @@ class Writer:
             # Taken even where nothing is written any more: who puts must not wait for ever.
             self._try(self._write, *item)
             del item  # its memory is for the next one
+        self._try(self._settle)
+        self._try(self._settled.result)
+        self._settler.shutdown(wait=not self._stopped)
 
     def _try(self, work: Callable[..., None], *given: Any) -> None:
         if self._problem is None:
@@ -220,6 +251,7 @@ class Writer:
                 values = _packed(found[each.label])
                 shaped = values.reshape(*box, *values.shape[1:])
                 self._fill(each.label, place, shaped, self._cut.axis)
+        self._settle()
         if not self._stopped:
             self._written += end - begin
 
@@ -234,6 +266,27 @@ class Writer:
             stop = min(start + step, end)
             there = (*place[:axis], slice(start, stop), *place[axis + 1 :])
             array[there] = values[(*(slice(None),) * axis, slice(start - begin, stop - begin))]
+            behind = (slice(0, size) for size in values.shape[len(there) :])
+            self._unsettled += _files(label, array.chunks, (*there, *behind))
+
+    def _settle(self) -> None:
+        """Begin to have on the disk itself what was written, once what was before it is there."""
+        unsettled, self._unsettled = self._unsettled, []
+        self._settled.result()
+        if not self._stopped:
+            self._settled = self._settler.submit(self._settle_files, unsettled)
+
+    def _settle_files(self, files: list[str]) -> None:
+        self._folder.settle(files, lambda: self._stopped)
+
+
+def _files(label: str, chunks: tuple[int, ...], place: tuple[slice, ...]) -> Iterator[str]:
+    """Files of an array in which values of a place are, as Zarr's third format names them."""
+    along = (
+        range(each.start // size, -(-each.stop // size))
+        for size, each in zip(chunks, place, strict=True)
+    )
+    return ("/".join((label, "c", *map(str, numbers))) for numbers in itertools.product(*along))
 
 
 def _packed(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
