@@ -99,6 +99,7 @@ SOLVES = {
         "save_at": 0.125,
         "windows": 0.5,
         "outputs": ["mean", "time_of_max", "derivative_max", "peaks", ode.Summary("n", 0, count)],
+        "most_records": 4,
     },
     "windows of their own": {
         "t_span": (K, K + 1),
