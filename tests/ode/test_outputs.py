@@ -553,6 +553,19 @@ def test_functions_of_summaries_are_never_taken_for_others(keep):
     np.testing.assert_allclose(found[1], 3 * found[0])
 
 
+def test_functions_that_are_defined_anew_do_not_pile_up(keep, monkeypatch):
+    """Each is a plan of its own, and its kernel was kept as long as the solver lived."""
+    monkeypatch.setattr("emberkeep.ode.running.kernels.MOST", 3)
+    one = solver_of(LORENZ, keep)
+    for _ in range(4):
+        fresh = ode.Summary("fresh", 0.0, lambda h, t, y, p: h + y.x)
+        result = one.solve((0, 1), save_at=0.1, outputs=["states", fresh])
+        np.testing.assert_allclose(result.summaries["fresh"], result["x"].sum(-1), rtol=1e-12)
+        named = one.solve((0, 1), save_at=0.1, outputs=["states", "mean"])
+        np.testing.assert_allclose(named.summary("mean", "x"), result["x"].mean(-1), rtol=1e-12)
+        assert len(one._runner._kernels) <= 3
+
+
 @pytest.mark.parametrize(
     ("summary", "message"),
     [

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from emberkeep.targets.kernel_lookup import Obtained
     from emberkeep.targets.protocol import Runnable, Target
 
+# Kernels at hand: functions that are defined anew for each solve make plans without end.
+MOST = 64
+
 
 @final
 @frozen
@@ -70,5 +73,14 @@ class Kernels:
             before = None if found is None else found.obtained
             obtained = renew(self._keep, self._target, Compilation(shared), before)
             passed = tuple(each.name for each in arguments(shared))
+            if before is None and len(self._loaded) >= MOST:
+                self._forget(next(iter(self._loaded)))
             found = self._loaded[shared] = Loaded(obtained, shared, passed)
         return found
+
+    def _forget(self, oldest: Plan) -> None:
+        """Leave a kernel to those that run it; it is found again in the keep."""
+        self._loaded.pop(oldest, None)
+        for plan, shared in (*self._plans.items(),):
+            if shared == oldest:
+                self._plans.pop(plan, None)
