@@ -1,6 +1,8 @@
 """What comes out beside states: summaries, in windows and of derivatives, peaks, steps, and own."""
 
 import math
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.outputs import OUTPUTS, SUMMARIES
 from emberkeep.targets.cuda.target import CudaTarget
 
+gpu = runpy.run_path(Path(__file__).parent / "gpu_on_host.py")
 RUNS = 23
 METHODS = {"tsit5": {}, "rk4": {"dt": 0.01}}
 RATES = {"rho": np.linspace(20, 30, RUNS)}
@@ -641,6 +644,31 @@ def test_cuda_compiles_all_outputs(size, method):
         one = ode.Solver(system, method=method, target=CudaTarget("sm_90"), precision=precision)
         source = Compilation(one.plan(outputs=[*names, *own])).source(one.target)
         assert CudaTarget("sm_90").compile(source)
+
+
+@pytest.mark.skipif(not gpu["HAS_COMPILER"], reason="there is no g++")
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("size", SYSTEMS)
+def test_what_a_gpu_makes_of_all_outputs(size, precision, keep, tmp_path):
+    """What a CPU does, in chunks; of fixed steps, in which rounding alone differs."""
+    system, parameters = SYSTEMS[size]
+    own = [product, of_two] if size == "small" else []
+    names = [name for name in OUTPUTS if name not in ("step_times", "peaks", "troughs")]
+    given = {"parameters": parameters, "save_at": 0.05, "windows": 0.5, "dt": 0.01}
+    one = solver_of(system, keep, "rk4", precision)
+    there = solver_of(system, keep, "rk4", precision)
+    there._runner = gpu["Threads"](tmp_path)
+    known, found = (each.solve((0, 1), outputs=[*names, *own], **given) for each in (one, there))
+    close = {"rtol": 1e-9, "atol": 1e-10} if precision == "float64" else {"rtol": 1e-3}
+    np.testing.assert_allclose(found.states, known.states, **close)
+    np.testing.assert_array_equal(found.reached, known.reached)
+    assert found.summaries.keys() == known.summaries.keys()
+    for name, values in known.summaries.items():
+        if "time_of" in name:  # of two that are alike to rounding, either
+            assert np.isin(found.summaries[name], known.t).all()
+        else:
+            limit = {**close, "atol": np.abs(values).max() * close["rtol"]}
+            np.testing.assert_allclose(found.summaries[name], values, err_msg=name, **limit)
 
 
 # With labels --------------------------------------------------------------------------------------
