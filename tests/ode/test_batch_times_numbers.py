@@ -424,6 +424,10 @@ class TestRoom:
     def test_what_is_next_to_nothing_of_a_late_time_is_much_of_a_short_span(self, late):
         assert "must lie within" in refused(make_times, (late, late + 1), [late, late + 1.5])
         assert "must lie within" in refused(make_times, (late, late + 1), [late - 0.5, late + 1])
+        assert make_times((late, late + 0.9), 0.1).count == 10
+        assert make_times((late, late + 0.95), 0.1).count == 10
+        few = make_times((late, late + 2.0**-14), 2.0**-21).saves  # a few of what times round to
+        assert few.tolist() == [late + place * 2.0**-21 for place in range(129)]
         past = np.nextafter(late + 1, math.inf)
         assert make_times((late, late + 1), [late, past]).saves[-1] == late + 1
 

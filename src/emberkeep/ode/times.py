@@ -200,7 +200,8 @@ def _every(interval: float, starts: Values, ends: Values) -> Values:
             f"save_at={interval!r} must be times, or a positive interval between them"
         )
     spans = np.abs(ends - starts)
-    near = max(SLACK * interval, float(Times(starts, ends, None).rounding.max()))
+    rounding = float(Times(starts, ends, None).rounding.max())
+    near = max(SLACK * interval, min(rounding, interval / 4))
     if spans.max() - spans.min() > near:
         raise InvalidPlan(
             f"save_at={interval!r} makes different numbers of times for spans of different "
