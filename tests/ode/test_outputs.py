@@ -483,6 +483,18 @@ def test_a_summary_beside_columns_of_its_name(name, windows, keep):
         np.testing.assert_array_equal(table["window_end"], [0.5, 1] * RUNS)
 
 
+def test_parts_of_summaries_beside_columns_of_their_names(keep):
+    """A vector's parts, and other summaries, are called as the parts of a summary are."""
+    system = ode.System("x[i]' = -x[i] for i in 1..2", {"x": [1.0, 2.0]}, name="of parts")
+    pair = ode.Summary("x", (0.0, 0.0), lambda h, t, y, p: (h[0] + y.x_1, h[1] + 1))
+    ones = ode.Summary("x_0", 0.0, lambda h, t, y, p: h + 2)
+    result = solver_of(system, keep).solve((0, 1), save_at=0.5, outputs=["final", pair, ones])
+    (row,) = result.to_pandas("runs").to_dict("records")
+    assert (row["x_1"], row["x_2"]) == (result.final[0, 0], result.final[0, 1])
+    assert list(result.summaries["x"][0]) == [row["x_0"], row["x_1_"]]
+    assert row["x_0_"] == 6
+
+
 def test_a_parameter_beside_windows_of_its_name(keep):
     system = ode.System("dx = -window*x", {"x": 1.0}, {"window": 1.0}, name="of a window")
     result = solver_of(system, keep).solve(

@@ -148,6 +148,16 @@ def test_spans_of_their_own_are_told(solver, tmp_path):
     np.testing.assert_array_equal(stored.coords["t_end"], K + 1)
 
 
+def test_spans_of_their_own_beside_a_summary_of_their_name(solver, tmp_path):
+    ones = ode.Summary("t_start", 0.0, lambda held, t, y, p: held + 1)
+    stored = solver.solve(
+        ([0, 0.5], [1, 1.5]), save_at=[[0.5, 1.0], [1.0, 1.5]], outputs=[ones],
+        into=tmp_path / "runs.zarr",
+    ).to_xarray()  # fmt: skip
+    assert stored["t_start"].values.tolist() == [2, 2]
+    assert stored["t_start_"].values.tolist() == [0, 0.5]
+
+
 def test_single_precision(keep, small, tmp_path):
     solver = ode.Solver(SPRING, target="cpu", precision="float32", keep=keep)
     given = {"parameters": {"k": K}, **SAVED}

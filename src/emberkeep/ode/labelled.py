@@ -11,9 +11,11 @@ import numpy as np
 
 from emberkeep.errors import EmberkeepError, InvalidPlan
 from emberkeep.ode.outputs import PEAKS
-from emberkeep.ode.variables import RUN, initial_label, state_label, variables
+from emberkeep.ode.variables import RUN, free_label, initial_label, state_label, variables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from emberkeep.ode.result import Result
     from emberkeep.ode.variables import Variable
 
@@ -87,7 +89,7 @@ def _runs(result: Result) -> dict[str, Any]:
     columns["t"] = np.broadcast_to(result.t_span[1], len(result))
     for each in variables(result):
         if not each.axes or (len(each.axes) == 1 and each.axes[0].endswith("_part")):
-            columns |= _parts(each, len(result))
+            columns |= _parts(each, len(result), columns)
     status = columns.pop("status")
     return {**columns, "status": status}  # the last one
 
@@ -101,16 +103,17 @@ def _windows(result: Result) -> dict[str, Any]:
         columns[f"window_{label}"] = np.broadcast_to(edges, (runs, count)).reshape(-1)
     for each in variables(result):
         if each.axes[:1] == ("window",):
-            columns |= _parts(each, runs * count)
+            columns |= _parts(each, runs * count, columns)
     return {**columns, "status": np.repeat(result.status, count)}
 
 
-def _parts(variable: Variable, rows: int) -> dict[str, Any]:
-    """A variable as columns: one, or one for each of its parts."""
+def _parts(variable: Variable, rows: int, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """A variable as more columns: one, or one for each of its parts."""
     flat = variable.values.reshape(rows, -1)
     if not variable.axes or not variable.axes[-1].endswith("_part"):
-        return {variable.name: flat[:, 0]}
-    return {f"{variable.name}_{part}": flat[:, part] for part in range(flat.shape[1])}
+        return {free_label(variable.name, columns): flat[:, 0]}
+    labels = (free_label(f"{variable.name}_{part}", columns) for part in range(flat.shape[1]))
+    return {label: flat[:, part] for part, label in enumerate(labels)}
 
 
 def _peaks(result: Result) -> dict[str, Any]:

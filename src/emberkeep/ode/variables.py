@@ -8,7 +8,7 @@ from emberkeep.ode.outputs import DERIVATIVE, SUMMARIES, TIMES_OF
 from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from emberkeep.ode.result import Result
 
@@ -43,9 +43,7 @@ def variables(result: Result) -> Iterator[Variable]:
     }
     taken |= _taken(result) - {"status"}
     for each in found:
-        label = each.name
-        while label in taken:
-            label += "_"
+        label = free_label(each.name, taken)
         taken.add(label)
         yield Variable(label, each.axes, each.values, each.unit)
 
@@ -106,13 +104,17 @@ def _peaks(result: Result) -> Iterator[Variable]:
                 yield Variable(f"{name}_{kind}_count", (), each.counts)
 
 
+def free_label(label: str, taken: Container[str]) -> str:
+    """A label, or the like where it is taken."""
+    while label in taken:
+        label += "_"
+    return label
+
+
 def initial_label(name: str, result: Result) -> str:
     """What a varied quantity is called: an initial value must not be mistaken for its state."""
     if name in result.state_names:
-        label, others = f"{name}_initial", {*result.batch.varied, *result}
-        while label in others:
-            label += "_"
-        return label
+        return free_label(f"{name}_initial", {*result.batch.varied, *result})
     return f"{name}_parameter" if name in _taken(result) else name
 
 

@@ -26,7 +26,7 @@ from emberkeep.ode.running.job import Outcome
 from emberkeep.ode.running.results import result_of
 from emberkeep.ode.status import RUNNING
 from emberkeep.ode.stored.blocks import blocks
-from emberkeep.ode.variables import variables
+from emberkeep.ode.variables import free_label, variables
 from emberkeep.startup_records import frozen
 from emberkeep.version import __version__
 
@@ -76,9 +76,10 @@ def make_layout(job: Job, part_runs: int) -> tuple[StoredArray, ...]:
         name: np.empty((0, *space.shape), space.kind) for name, space in job.results().items()
     }
     result = result_of(job, Outcome(np.empty(0, np.int8), nothing))
-    axes, known = axes_of_runs(result), coordinates(result)
-    for label, values in (("t_start", job.times.starts), ("t_end", job.times.ends)):
-        if values.size > 1 and label not in known:
+    axes, known, made = axes_of_runs(result), coordinates(result), (*variables(result),)
+    for name, values in (("t_start", job.times.starts), ("t_end", job.times.ends)):
+        label = free_label(name, {*known, *(each.name for each in made)})
+        if values.size > 1:
             known[label] = (axes, values.reshape(grid), {})
     found: list[StoredArray] = []
     for label, (along, values, said) in known.items():
@@ -90,7 +91,7 @@ def make_layout(job: Job, part_runs: int) -> tuple[StoredArray, ...]:
         )
         chunks = chunk_shape(shape[:ahead], shape[ahead:], numbers.itemsize, part_runs)
         found.append(StoredArray(label, along, shape, chunks, kind, _fill(kind), said, numbers))
-    for each in sorted(variables(result), key=lambda one: one.name == STATUS):
+    for each in sorted(made, key=lambda one: one.name == STATUS):
         behind, kind = each.values.shape[1:], each.values.dtype.name
         chunks = chunk_shape(grid, behind, each.values.itemsize, part_runs)
         said = {"units": each.unit} if each.unit else {}
