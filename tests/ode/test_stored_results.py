@@ -228,6 +228,13 @@ def test_a_trajectory_that_is_larger_than_a_chunk_is_cut_along_time(solver, monk
 # What one does with it ---------------------------------------------------------------------------
 
 
+def test_few_trajectories_with_many_times_are_in_few_files(solver, tmp_path):
+    times = np.linspace(0, 1, 10_000)
+    stored = solver.solve((0, 1), save_at=times, into=tmp_path / "x")
+    assert [chunks(tmp_path / "x" / label) for label in ("t", "x", "status")] == [1, 1, 1]
+    np.testing.assert_array_equal(stored["x"].t, times)
+
+
 def test_a_stored_result_reads_as_one_in_memory(solver, tmp_path):
     given = {"parameters": {"k": K}, **SAVED}
     here, there = solver.solve((0, 1), **given), solver.solve((0, 1), **given, into=tmp_path / "x")

@@ -84,12 +84,9 @@ def make_layout(job: Job, part_runs: int) -> tuple[StoredArray, ...]:
     found: list[StoredArray] = []
     for label, (along, values, said) in known.items():
         numbers = np.asarray(values)
-        kind, shape, ahead = (
-            numbers.dtype.name,
-            numbers.shape,
-            len(axes) if along != (label,) else 1,
-        )
-        chunks = chunk_shape(shape[:ahead], shape[ahead:], numbers.itemsize, part_runs)
+        kind, shape = numbers.dtype.name, numbers.shape
+        # They are written at once, and not part by part: few trajectories may have many times.
+        chunks = chunk_shape(shape, (), numbers.itemsize, numbers.size)
         found.append(StoredArray(label, along, shape, chunks, kind, _fill(kind), said, numbers))
     for each in sorted(made, key=lambda one: one.name == STATUS):
         behind, kind = each.values.shape[1:], each.values.dtype.name
