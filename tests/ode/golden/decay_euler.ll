@@ -93,8 +93,8 @@ entry:
   %x91 = alloca <16 x double>, align 64
   %x118 = alloca <16 x i64>, align 64
   %x145 = alloca <16 x i64>, align 64
-  %x185 = alloca i64, align 64
-  %x277 = alloca <16 x i64>, align 64
+  %x191 = alloca i64, align 64
+  %x283 = alloca <16 x i64>, align 64
   %s36 = alloca <16 x i8>, align 64
   %s38 = alloca <16 x i64>, align 64
   %s40 = alloca <16 x i64>, align 64
@@ -104,21 +104,21 @@ entry:
   %s48 = alloca <16 x double>, align 64
   %s50 = alloca <16 x double>, align 64
   %s52 = alloca <16 x double>, align 64
-  %s146 = alloca <16 x i64>, align 64
-  %s148 = alloca <16 x double>, align 64
-  %s150 = alloca <16 x double>, align 64
+  %s150 = alloca <16 x i64>, align 64
   %s152 = alloca <16 x double>, align 64
-  %s254 = alloca <16 x i64>, align 64
-  %s256 = alloca <16 x i64>, align 64
-  %s258 = alloca <16 x double>, align 64
+  %s154 = alloca <16 x double>, align 64
+  %s156 = alloca <16 x double>, align 64
+  %s258 = alloca <16 x i64>, align 64
   %s260 = alloca <16 x i64>, align 64
-  %s294 = alloca <16 x i64>, align 64
-  %s296 = alloca <16 x i64>, align 64
+  %s262 = alloca <16 x double>, align 64
+  %s264 = alloca <16 x i64>, align 64
   %s298 = alloca <16 x i64>, align 64
-  %s300 = alloca <16 x double>, align 64
-  %s302 = alloca <16 x double>, align 64
-  %s304 = alloca <16 x i64>, align 64
+  %s300 = alloca <16 x i64>, align 64
+  %s302 = alloca <16 x i64>, align 64
+  %s304 = alloca <16 x double>, align 64
   %s306 = alloca <16 x double>, align 64
+  %s308 = alloca <16 x i64>, align 64
+  %s310 = alloca <16 x double>, align 64
   br label %begun
 begun:
   store <16 x i64> zeroinitializer, ptr %x68, align 64
@@ -137,8 +137,8 @@ begun:
   store <16 x double> zeroinitializer, ptr %x91, align 64
   store <16 x i64> zeroinitializer, ptr %x118, align 64
   store <16 x i64> zeroinitializer, ptr %x145, align 64
-  store i64 zeroinitializer, ptr %x185, align 64
-  store <16 x i64> zeroinitializer, ptr %x277, align 64
+  store i64 zeroinitializer, ptr %x191, align 64
+  store <16 x i64> zeroinitializer, ptr %x283, align 64
   %v1 = getelementptr double, ptr %settings, i64 0
   %v2 = load double, ptr %v1
   %v3 = getelementptr double, ptr %settings, i64 1
@@ -204,7 +204,7 @@ enter31:
   store <16 x double> %v51, ptr %s52, align 64
   br label %each31
 each31:
-  %v53 = phi i64 [ %v32, %enter31 ], [ %v127, %after99 ]
+  %v53 = phi i64 [ %v32, %enter31 ], [ %v131, %after99 ]
   %v54 = call i64 @llvm.cttz.i64(i64 %v53, i1 true)
   %v55 = load i64, ptr %x84, align 64
   %v56 = icmp slt i64 %v55, %end_
@@ -290,328 +290,332 @@ after99:
   %v121 = call double @llvm.fabs.f64(double %v120)
   %v122 = getelementptr double, ptr %s50, i64 %v54
   store double %v121, ptr %v122
-  %v123 = getelementptr double, ptr %s52, i64 %v54
-  store double %v6, ptr %v123
-  %v124 = load i64, ptr %x84, align 64
-  %v125 = add i64 %v124, 1
-  store i64 %v125, ptr %x84, align 64
-  %v126 = add i64 %v53, -1
-  %v127 = and i64 %v53, %v126
-  %v128 = icmp eq i64 %v127, 0
-  br i1 %v128, label %after31, label %each31
+  %v123 = call double @llvm.fabs.f64(double %v115)
+  %v124 = fmul contract nsz arcp double %v123, 0x3CE0000000000000
+  %v125 = fcmp ogt double %v124, %v6
+  %v126 = select i1 %v125, double %v124, double %v6
+  %v127 = getelementptr double, ptr %s52, i64 %v54
+  store double %v126, ptr %v127
+  %v128 = load i64, ptr %x84, align 64
+  %v129 = add i64 %v128, 1
+  store i64 %v129, ptr %x84, align 64
+  %v130 = add i64 %v53, -1
+  %v131 = and i64 %v53, %v130
+  %v132 = icmp eq i64 %v131, 0
+  br i1 %v132, label %after31, label %each31
 after31:
-  %v129 = load <16 x i8>, ptr %s36, align 64
-  %v130 = trunc <16 x i8> %v129 to <16 x i1>
-  store <16 x i1> %v130, ptr %x83, align 64
-  %v131 = load <16 x i64>, ptr %s38, align 64
-  store <16 x i64> %v131, ptr %x68, align 64
-  %v132 = load <16 x i64>, ptr %s40, align 64
-  store <16 x i64> %v132, ptr %x118, align 64
-  %v133 = load <16 x double>, ptr %s42, align 64
-  store <16 x double> %v133, ptr %x76, align 64
-  %v134 = load <16 x i64>, ptr %s44, align 64
-  store <16 x i64> %v134, ptr %x145, align 64
-  %v135 = load <16 x double>, ptr %s46, align 64
-  store <16 x double> %v135, ptr %x77, align 64
-  %v136 = load <16 x double>, ptr %s48, align 64
-  store <16 x double> %v136, ptr %x70, align 64
-  %v137 = load <16 x double>, ptr %s50, align 64
-  store <16 x double> %v137, ptr %x72, align 64
-  %v138 = load <16 x double>, ptr %s52, align 64
-  store <16 x double> %v138, ptr %x74, align 64
+  %v133 = load <16 x i8>, ptr %s36, align 64
+  %v134 = trunc <16 x i8> %v133 to <16 x i1>
+  store <16 x i1> %v134, ptr %x83, align 64
+  %v135 = load <16 x i64>, ptr %s38, align 64
+  store <16 x i64> %v135, ptr %x68, align 64
+  %v136 = load <16 x i64>, ptr %s40, align 64
+  store <16 x i64> %v136, ptr %x118, align 64
+  %v137 = load <16 x double>, ptr %s42, align 64
+  store <16 x double> %v137, ptr %x76, align 64
+  %v138 = load <16 x i64>, ptr %s44, align 64
+  store <16 x i64> %v138, ptr %x145, align 64
+  %v139 = load <16 x double>, ptr %s46, align 64
+  store <16 x double> %v139, ptr %x77, align 64
+  %v140 = load <16 x double>, ptr %s48, align 64
+  store <16 x double> %v140, ptr %x70, align 64
+  %v141 = load <16 x double>, ptr %s50, align 64
+  store <16 x double> %v141, ptr %x72, align 64
+  %v142 = load <16 x double>, ptr %s52, align 64
+  store <16 x double> %v142, ptr %x74, align 64
   br label %skip31
 skip31:
-  br label %count139
-count139:
-  %v140 = phi i64 [ 0, %skip31 ], [ %v287, %after238 ]
-  %v141 = icmp slt i64 %v140, %intervals
-  br i1 %v141, label %counted139, label %done139
-counted139:
-  %v143 = select i1 true, i64 65535, i64 0
-  %v144 = icmp ne i64 %v143, 0
-  br i1 %v144, label %enter142, label %skip142
-enter142:
-  %v145 = load <16 x i64>, ptr %x68, align 64
-  store <16 x i64> %v145, ptr %s146, align 64
-  %v147 = load <16 x double>, ptr %x87, align 64
-  store <16 x double> %v147, ptr %s148, align 64
-  %v149 = load <16 x double>, ptr %x90, align 64
-  store <16 x double> %v149, ptr %s150, align 64
-  %v151 = load <16 x double>, ptr %x91, align 64
+  br label %count143
+count143:
+  %v144 = phi i64 [ 0, %skip31 ], [ %v291, %after242 ]
+  %v145 = icmp slt i64 %v144, %intervals
+  br i1 %v145, label %counted143, label %done143
+counted143:
+  %v147 = select i1 true, i64 65535, i64 0
+  %v148 = icmp ne i64 %v147, 0
+  br i1 %v148, label %enter146, label %skip146
+enter146:
+  %v149 = load <16 x i64>, ptr %x68, align 64
+  store <16 x i64> %v149, ptr %s150, align 64
+  %v151 = load <16 x double>, ptr %x87, align 64
   store <16 x double> %v151, ptr %s152, align 64
-  br label %each142
-each142:
-  %v153 = phi i64 [ %v143, %enter142 ], [ %v170, %each142 ]
-  %v154 = call i64 @llvm.cttz.i64(i64 %v153, i1 true)
-  %v155 = getelementptr i64, ptr %s146, i64 %v154
-  %v156 = load i64, ptr %v155
-  %v157 = add i64 %first, %v156
-  %v158 = mul i64 %v157, %interval_step
-  %v159 = add i64 %v158, %v140
-  %v160 = getelementptr double, ptr %sizes, i64 %v159
-  %v161 = load double, ptr %v160
-  %v162 = getelementptr double, ptr %s148, i64 %v154
-  store double %v161, ptr %v162
-  %v163 = getelementptr double, ptr %begins, i64 %v159
-  %v164 = load double, ptr %v163
-  %v165 = getelementptr double, ptr %s150, i64 %v154
-  store double %v164, ptr %v165
-  %v166 = getelementptr double, ptr %ends, i64 %v159
-  %v167 = load double, ptr %v166
-  %v168 = getelementptr double, ptr %s152, i64 %v154
-  store double %v167, ptr %v168
-  %v169 = add i64 %v153, -1
-  %v170 = and i64 %v153, %v169
-  %v171 = icmp eq i64 %v170, 0
-  br i1 %v171, label %after142, label %each142
-after142:
-  %v172 = load <16 x double>, ptr %s148, align 64
-  store <16 x double> %v172, ptr %x87, align 64
-  %v173 = load <16 x double>, ptr %s150, align 64
-  store <16 x double> %v173, ptr %x90, align 64
-  %v174 = load <16 x double>, ptr %s152, align 64
-  store <16 x double> %v174, ptr %x91, align 64
-  br label %skip142
-skip142:
-  %v175 = load <16 x double>, ptr %x87, align 64
-  %v176 = load <16 x double>, ptr %x90, align 64
-  %v177 = insertelement <16 x double> poison, double %v2, i64 0
-  %v178 = shufflevector <16 x double> %v177, <16 x double> poison, <16 x i32> zeroinitializer
-  %v179 = fmul contract nsz arcp <16 x double> %v175, %v178
-  store i64 0, ptr %x185, align 64
-  br label %loop180
-loop180:
-  %v181 = getelementptr i64, ptr %counts, i64 %v140
-  %v182 = load i64, ptr %v181
-  %v183 = load i64, ptr %x185, align 64
-  %v184 = sub i64 %v182, %v183
-  %v185 = icmp sle i64 %v184, 0
-  br i1 %v185, label %left180, label %stay186
-stay186:
-  %v187 = getelementptr i64, ptr %stop, i64 0
-  %v188 = load volatile i64, ptr %v187
-  %v189 = icmp ne i64 %v188, 0
-  br i1 %v189, label %end, label %on190
-on190:
-  %v191 = icmp slt i64 %v184, 256
-  %v192 = select i1 %v191, i64 %v184, i64 256
-  br label %count193
-count193:
-  %v194 = phi i64 [ 0, %on190 ], [ %v215, %counted193 ]
-  %v195 = icmp slt i64 %v194, %v192
-  br i1 %v195, label %counted193, label %done193
-counted193:
-  %v196 = load i64, ptr %x185, align 64
-  %v197 = add i64 %v196, %v194
-  %v198 = sitofp i64 %v197 to double
-  %v199 = insertelement <16 x double> poison, double %v198, i64 0
-  %v200 = shufflevector <16 x double> %v199, <16 x double> poison, <16 x i32> zeroinitializer
-  %v201 = fmul contract nsz arcp <16 x double> %v200, %v175
-  %v202 = fadd contract nsz arcp <16 x double> %v176, %v201
-  %v203 = load <16 x double>, ptr %x70, align 64
-  %v204 = insertelement <16 x double> poison, double %v2, i64 0
-  %v205 = shufflevector <16 x double> %v204, <16 x double> poison, <16 x i32> zeroinitializer
-  %v206 = fmul contract nsz arcp <16 x double> %v205, %v202
-  %v207 = fadd contract nsz arcp <16 x double> %v203, %v206
-  %v208 = load <16 x double>, ptr %x76, align 64
-  %v209 = load <16 x double>, ptr %x77, align 64
-  %v210 = fneg contract nsz arcp <16 x double> %v209
-  %v211 = fmul contract nsz arcp <16 x double> %v208, %v210
+  %v153 = load <16 x double>, ptr %x90, align 64
+  store <16 x double> %v153, ptr %s154, align 64
+  %v155 = load <16 x double>, ptr %x91, align 64
+  store <16 x double> %v155, ptr %s156, align 64
+  br label %each146
+each146:
+  %v157 = phi i64 [ %v147, %enter146 ], [ %v174, %each146 ]
+  %v158 = call i64 @llvm.cttz.i64(i64 %v157, i1 true)
+  %v159 = getelementptr i64, ptr %s150, i64 %v158
+  %v160 = load i64, ptr %v159
+  %v161 = add i64 %first, %v160
+  %v162 = mul i64 %v161, %interval_step
+  %v163 = add i64 %v162, %v144
+  %v164 = getelementptr double, ptr %sizes, i64 %v163
+  %v165 = load double, ptr %v164
+  %v166 = getelementptr double, ptr %s152, i64 %v158
+  store double %v165, ptr %v166
+  %v167 = getelementptr double, ptr %begins, i64 %v163
+  %v168 = load double, ptr %v167
+  %v169 = getelementptr double, ptr %s154, i64 %v158
+  store double %v168, ptr %v169
+  %v170 = getelementptr double, ptr %ends, i64 %v163
+  %v171 = load double, ptr %v170
+  %v172 = getelementptr double, ptr %s156, i64 %v158
+  store double %v171, ptr %v172
+  %v173 = add i64 %v157, -1
+  %v174 = and i64 %v157, %v173
+  %v175 = icmp eq i64 %v174, 0
+  br i1 %v175, label %after146, label %each146
+after146:
+  %v176 = load <16 x double>, ptr %s152, align 64
+  store <16 x double> %v176, ptr %x87, align 64
+  %v177 = load <16 x double>, ptr %s154, align 64
+  store <16 x double> %v177, ptr %x90, align 64
+  %v178 = load <16 x double>, ptr %s156, align 64
+  store <16 x double> %v178, ptr %x91, align 64
+  br label %skip146
+skip146:
+  %v179 = load <16 x double>, ptr %x87, align 64
+  %v180 = load <16 x double>, ptr %x90, align 64
+  %v181 = insertelement <16 x double> poison, double %v2, i64 0
+  %v182 = shufflevector <16 x double> %v181, <16 x double> poison, <16 x i32> zeroinitializer
+  %v183 = fmul contract nsz arcp <16 x double> %v179, %v182
+  store i64 0, ptr %x191, align 64
+  br label %loop184
+loop184:
+  %v185 = getelementptr i64, ptr %counts, i64 %v144
+  %v186 = load i64, ptr %v185
+  %v187 = load i64, ptr %x191, align 64
+  %v188 = sub i64 %v186, %v187
+  %v189 = icmp sle i64 %v188, 0
+  br i1 %v189, label %left184, label %stay190
+stay190:
+  %v191 = getelementptr i64, ptr %stop, i64 0
+  %v192 = load volatile i64, ptr %v191
+  %v193 = icmp ne i64 %v192, 0
+  br i1 %v193, label %end, label %on194
+on194:
+  %v195 = icmp slt i64 %v188, 256
+  %v196 = select i1 %v195, i64 %v188, i64 256
+  br label %count197
+count197:
+  %v198 = phi i64 [ 0, %on194 ], [ %v219, %counted197 ]
+  %v199 = icmp slt i64 %v198, %v196
+  br i1 %v199, label %counted197, label %done197
+counted197:
+  %v200 = load i64, ptr %x191, align 64
+  %v201 = add i64 %v200, %v198
+  %v202 = sitofp i64 %v201 to double
+  %v203 = insertelement <16 x double> poison, double %v202, i64 0
+  %v204 = shufflevector <16 x double> %v203, <16 x double> poison, <16 x i32> zeroinitializer
+  %v205 = fmul contract nsz arcp <16 x double> %v204, %v179
+  %v206 = fadd contract nsz arcp <16 x double> %v180, %v205
+  %v207 = load <16 x double>, ptr %x70, align 64
+  %v208 = insertelement <16 x double> poison, double %v2, i64 0
+  %v209 = shufflevector <16 x double> %v208, <16 x double> poison, <16 x i32> zeroinitializer
+  %v210 = fmul contract nsz arcp <16 x double> %v209, %v206
+  %v211 = fadd contract nsz arcp <16 x double> %v207, %v210
   %v212 = load <16 x double>, ptr %x76, align 64
-  %v213 = fmul contract nsz arcp <16 x double> %v179, %v211
-  %v214 = fadd contract nsz arcp <16 x double> %v212, %v213
-  store <16 x double> %v214, ptr %x76, align 64
-  %v215 = add nsw i64 %v194, 1
-  br label %count193, !llvm.loop !0
-done193:
-  %v216 = load i64, ptr %x185, align 64
-  %v217 = add i64 %v216, %v192
-  store i64 %v217, ptr %x185, align 64
-  br label %loop180
-left180:
-  %v218 = load <16 x double>, ptr %x76, align 64
-  %v219 = fmul contract nsz arcp <16 x double> %v218, splat (double 0x0000000000000000)
-  %v220 = fcmp oeq <16 x double> %v219, splat (double 0x0000000000000000)
-  %v221 = load <16 x i64>, ptr %x85, align 64
-  %v222 = select <16 x i1> %v220, <16 x i64> %v221, <16 x i64> splat (i64 2)
-  store <16 x i64> %v222, ptr %x85, align 64
-  %v223 = getelementptr i64, ptr %counts, i64 %v140
-  %v224 = load i64, ptr %v223
-  %v225 = load i64, ptr %x88, align 64
-  %v226 = add i64 %v225, %v224
-  store i64 %v226, ptr %x88, align 64
-  %v227 = load <16 x double>, ptr %x90, align 64
-  %v228 = sitofp i64 %v224 to double
-  %v229 = load <16 x double>, ptr %x87, align 64
-  %v230 = insertelement <16 x double> poison, double %v228, i64 0
-  %v231 = shufflevector <16 x double> %v230, <16 x double> poison, <16 x i32> zeroinitializer
-  %v232 = fmul contract nsz arcp <16 x double> %v231, %v229
-  %v233 = fadd contract nsz arcp <16 x double> %v227, %v232
-  %v234 = load <16 x i1>, ptr %x83, align 64
-  %v235 = getelementptr i64, ptr %slots, i64 %v140
-  %v236 = load i64, ptr %v235
-  %v237 = icmp sge i64 %v236, 0
-  br i1 %v237, label %then238, label %after238
-then238:
-  %v239 = load <16 x double>, ptr %x91, align 64
-  %v240 = load <16 x double>, ptr %x70, align 64
-  %v241 = insertelement <16 x double> poison, double %v2, i64 0
-  %v242 = shufflevector <16 x double> %v241, <16 x double> poison, <16 x i32> zeroinitializer
-  %v243 = fmul contract nsz arcp <16 x double> %v242, %v239
-  %v244 = fadd contract nsz arcp <16 x double> %v240, %v243
-  %v245 = load <16 x i64>, ptr %x85, align 64
-  %v246 = icmp eq <16 x i64> %v245, splat (i64 0)
-  %v247 = load <16 x i64>, ptr %x82, align 64
-  %v248 = load <16 x i1>, ptr %x83, align 64
-  %v249 = and <16 x i1> %v248, %v246
-  %v251 = bitcast <16 x i1> %v249 to i16
-  %v252 = zext i16 %v251 to i64
-  %v253 = icmp ne i64 %v252, 0
-  br i1 %v253, label %enter250, label %skip250
-enter250:
-  store <16 x i64> %v247, ptr %s254, align 64
-  %v255 = load <16 x i64>, ptr %x68, align 64
-  store <16 x i64> %v255, ptr %s256, align 64
-  %v257 = load <16 x double>, ptr %x76, align 64
-  store <16 x double> %v257, ptr %s258, align 64
-  %v259 = load <16 x i64>, ptr %x82, align 64
+  %v213 = load <16 x double>, ptr %x77, align 64
+  %v214 = fneg contract nsz arcp <16 x double> %v213
+  %v215 = fmul contract nsz arcp <16 x double> %v212, %v214
+  %v216 = load <16 x double>, ptr %x76, align 64
+  %v217 = fmul contract nsz arcp <16 x double> %v183, %v215
+  %v218 = fadd contract nsz arcp <16 x double> %v216, %v217
+  store <16 x double> %v218, ptr %x76, align 64
+  %v219 = add nsw i64 %v198, 1
+  br label %count197, !llvm.loop !0
+done197:
+  %v220 = load i64, ptr %x191, align 64
+  %v221 = add i64 %v220, %v196
+  store i64 %v221, ptr %x191, align 64
+  br label %loop184
+left184:
+  %v222 = load <16 x double>, ptr %x76, align 64
+  %v223 = fmul contract nsz arcp <16 x double> %v222, splat (double 0x0000000000000000)
+  %v224 = fcmp oeq <16 x double> %v223, splat (double 0x0000000000000000)
+  %v225 = load <16 x i64>, ptr %x85, align 64
+  %v226 = select <16 x i1> %v224, <16 x i64> %v225, <16 x i64> splat (i64 2)
+  store <16 x i64> %v226, ptr %x85, align 64
+  %v227 = getelementptr i64, ptr %counts, i64 %v144
+  %v228 = load i64, ptr %v227
+  %v229 = load i64, ptr %x88, align 64
+  %v230 = add i64 %v229, %v228
+  store i64 %v230, ptr %x88, align 64
+  %v231 = load <16 x double>, ptr %x90, align 64
+  %v232 = sitofp i64 %v228 to double
+  %v233 = load <16 x double>, ptr %x87, align 64
+  %v234 = insertelement <16 x double> poison, double %v232, i64 0
+  %v235 = shufflevector <16 x double> %v234, <16 x double> poison, <16 x i32> zeroinitializer
+  %v236 = fmul contract nsz arcp <16 x double> %v235, %v233
+  %v237 = fadd contract nsz arcp <16 x double> %v231, %v236
+  %v238 = load <16 x i1>, ptr %x83, align 64
+  %v239 = getelementptr i64, ptr %slots, i64 %v144
+  %v240 = load i64, ptr %v239
+  %v241 = icmp sge i64 %v240, 0
+  br i1 %v241, label %then242, label %after242
+then242:
+  %v243 = load <16 x double>, ptr %x91, align 64
+  %v244 = load <16 x double>, ptr %x70, align 64
+  %v245 = insertelement <16 x double> poison, double %v2, i64 0
+  %v246 = shufflevector <16 x double> %v245, <16 x double> poison, <16 x i32> zeroinitializer
+  %v247 = fmul contract nsz arcp <16 x double> %v246, %v243
+  %v248 = fadd contract nsz arcp <16 x double> %v244, %v247
+  %v249 = load <16 x i64>, ptr %x85, align 64
+  %v250 = icmp eq <16 x i64> %v249, splat (i64 0)
+  %v251 = load <16 x i64>, ptr %x82, align 64
+  %v252 = load <16 x i1>, ptr %x83, align 64
+  %v253 = and <16 x i1> %v252, %v250
+  %v255 = bitcast <16 x i1> %v253 to i16
+  %v256 = zext i16 %v255 to i64
+  %v257 = icmp ne i64 %v256, 0
+  br i1 %v257, label %enter254, label %skip254
+enter254:
+  store <16 x i64> %v251, ptr %s258, align 64
+  %v259 = load <16 x i64>, ptr %x68, align 64
   store <16 x i64> %v259, ptr %s260, align 64
-  br label %each250
-each250:
-  %v261 = phi i64 [ %v252, %enter250 ], [ %v284, %each250 ]
-  %v262 = call i64 @llvm.cttz.i64(i64 %v261, i1 true)
-  %v263 = getelementptr i64, ptr %s254, i64 %v262
-  %v264 = load i64, ptr %v263
-  %v265 = getelementptr i64, ptr %s256, i64 %v262
-  %v266 = load i64, ptr %v265
-  %v267 = getelementptr i64, ptr %strides, i64 1
+  %v261 = load <16 x double>, ptr %x76, align 64
+  store <16 x double> %v261, ptr %s262, align 64
+  %v263 = load <16 x i64>, ptr %x82, align 64
+  store <16 x i64> %v263, ptr %s264, align 64
+  br label %each254
+each254:
+  %v265 = phi i64 [ %v256, %enter254 ], [ %v288, %each254 ]
+  %v266 = call i64 @llvm.cttz.i64(i64 %v265, i1 true)
+  %v267 = getelementptr i64, ptr %s258, i64 %v266
   %v268 = load i64, ptr %v267
-  %v269 = mul i64 %v266, %v268
-  %v270 = getelementptr i64, ptr %strides, i64 2
-  %v271 = load i64, ptr %v270
-  %v272 = mul i64 %v264, %v271
-  %v273 = add i64 %v269, %v272
-  %v274 = getelementptr i64, ptr %strides, i64 3
+  %v269 = getelementptr i64, ptr %s260, i64 %v266
+  %v270 = load i64, ptr %v269
+  %v271 = getelementptr i64, ptr %strides, i64 1
+  %v272 = load i64, ptr %v271
+  %v273 = mul i64 %v270, %v272
+  %v274 = getelementptr i64, ptr %strides, i64 2
   %v275 = load i64, ptr %v274
-  %v276 = getelementptr double, ptr %s258, i64 %v262
-  %v277 = load double, ptr %v276
-  %v278 = getelementptr double, ptr %states, i64 %v273
-  store double %v277, ptr %v278
-  %v279 = getelementptr i64, ptr %s260, i64 %v262
-  %v280 = load i64, ptr %v279
-  %v281 = add i64 %v280, 1
-  %v282 = getelementptr i64, ptr %s260, i64 %v262
-  store i64 %v281, ptr %v282
-  %v283 = add i64 %v261, -1
-  %v284 = and i64 %v261, %v283
-  %v285 = icmp eq i64 %v284, 0
-  br i1 %v285, label %after250, label %each250
-after250:
-  %v286 = load <16 x i64>, ptr %s260, align 64
-  store <16 x i64> %v286, ptr %x82, align 64
-  br label %skip250
-skip250:
-  br label %after238
-after238:
-  %v287 = add nsw i64 %v140, 1
-  br label %count139, !llvm.loop !0
-done139:
-  %v288 = load <16 x i1>, ptr %x83, align 64
-  %v290 = bitcast <16 x i1> %v288 to i16
-  %v291 = zext i16 %v290 to i64
-  %v292 = icmp ne i64 %v291, 0
-  br i1 %v292, label %enter289, label %skip289
-enter289:
-  %v293 = load <16 x i64>, ptr %x82, align 64
-  store <16 x i64> %v293, ptr %s294, align 64
-  %v295 = load <16 x i64>, ptr %x85, align 64
-  store <16 x i64> %v295, ptr %s296, align 64
-  %v297 = load <16 x i64>, ptr %x68, align 64
+  %v276 = mul i64 %v268, %v275
+  %v277 = add i64 %v273, %v276
+  %v278 = getelementptr i64, ptr %strides, i64 3
+  %v279 = load i64, ptr %v278
+  %v280 = getelementptr double, ptr %s262, i64 %v266
+  %v281 = load double, ptr %v280
+  %v282 = getelementptr double, ptr %states, i64 %v277
+  store double %v281, ptr %v282
+  %v283 = getelementptr i64, ptr %s264, i64 %v266
+  %v284 = load i64, ptr %v283
+  %v285 = add i64 %v284, 1
+  %v286 = getelementptr i64, ptr %s264, i64 %v266
+  store i64 %v285, ptr %v286
+  %v287 = add i64 %v265, -1
+  %v288 = and i64 %v265, %v287
+  %v289 = icmp eq i64 %v288, 0
+  br i1 %v289, label %after254, label %each254
+after254:
+  %v290 = load <16 x i64>, ptr %s264, align 64
+  store <16 x i64> %v290, ptr %x82, align 64
+  br label %skip254
+skip254:
+  br label %after242
+after242:
+  %v291 = add nsw i64 %v144, 1
+  br label %count143, !llvm.loop !0
+done143:
+  %v292 = load <16 x i1>, ptr %x83, align 64
+  %v294 = bitcast <16 x i1> %v292 to i16
+  %v295 = zext i16 %v294 to i64
+  %v296 = icmp ne i64 %v295, 0
+  br i1 %v296, label %enter293, label %skip293
+enter293:
+  %v297 = load <16 x i64>, ptr %x82, align 64
   store <16 x i64> %v297, ptr %s298, align 64
-  %v299 = load <16 x double>, ptr %x72, align 64
-  store <16 x double> %v299, ptr %s300, align 64
-  %v301 = load <16 x double>, ptr %x70, align 64
-  store <16 x double> %v301, ptr %s302, align 64
-  %v303 = load <16 x i64>, ptr %x277, align 64
-  store <16 x i64> %v303, ptr %s304, align 64
-  %v305 = load <16 x double>, ptr %x76, align 64
+  %v299 = load <16 x i64>, ptr %x85, align 64
+  store <16 x i64> %v299, ptr %s300, align 64
+  %v301 = load <16 x i64>, ptr %x68, align 64
+  store <16 x i64> %v301, ptr %s302, align 64
+  %v303 = load <16 x double>, ptr %x72, align 64
+  store <16 x double> %v303, ptr %s304, align 64
+  %v305 = load <16 x double>, ptr %x70, align 64
   store <16 x double> %v305, ptr %s306, align 64
-  br label %each289
-each289:
-  %v307 = phi i64 [ %v291, %enter289 ], [ %v361, %after350 ]
-  %v308 = call i64 @llvm.cttz.i64(i64 %v307, i1 true)
-  %v309 = getelementptr i64, ptr %s294, i64 %v308
-  %v310 = load i64, ptr %v309
-  %v311 = getelementptr i64, ptr %s296, i64 %v308
-  %v312 = load i64, ptr %v311
-  %v313 = load i64, ptr %x88, align 64
-  %v314 = getelementptr i64, ptr %s298, i64 %v308
-  %v315 = load i64, ptr %v314
-  %v316 = trunc i64 %v312 to i8
-  %v317 = getelementptr i8, ptr %status, i64 %v315
-  store i8 %v316, ptr %v317
-  %v318 = icmp eq i64 %v312, 0
-  %v319 = getelementptr double, ptr %s300, i64 %v308
-  %v320 = load double, ptr %v319
-  %v321 = getelementptr double, ptr %s302, i64 %v308
-  %v322 = load double, ptr %v321
-  %v323 = fmul contract nsz arcp double %v2, %v320
-  %v324 = fadd contract nsz arcp double %v322, %v323
-  %v325 = getelementptr i64, ptr %s304, i64 %v308
-  store i64 %v310, ptr %v325
-  br label %loop326
-loop326:
-  %v327 = getelementptr i64, ptr %s304, i64 %v308
-  %v328 = load i64, ptr %v327
-  %v329 = icmp sge i64 %v328, %save_count
-  br i1 %v329, label %left326, label %stay330
-stay330:
-  %v331 = getelementptr i64, ptr %s304, i64 %v308
+  %v307 = load <16 x i64>, ptr %x283, align 64
+  store <16 x i64> %v307, ptr %s308, align 64
+  %v309 = load <16 x double>, ptr %x76, align 64
+  store <16 x double> %v309, ptr %s310, align 64
+  br label %each293
+each293:
+  %v311 = phi i64 [ %v295, %enter293 ], [ %v365, %after354 ]
+  %v312 = call i64 @llvm.cttz.i64(i64 %v311, i1 true)
+  %v313 = getelementptr i64, ptr %s298, i64 %v312
+  %v314 = load i64, ptr %v313
+  %v315 = getelementptr i64, ptr %s300, i64 %v312
+  %v316 = load i64, ptr %v315
+  %v317 = load i64, ptr %x88, align 64
+  %v318 = getelementptr i64, ptr %s302, i64 %v312
+  %v319 = load i64, ptr %v318
+  %v320 = trunc i64 %v316 to i8
+  %v321 = getelementptr i8, ptr %status, i64 %v319
+  store i8 %v320, ptr %v321
+  %v322 = icmp eq i64 %v316, 0
+  %v323 = getelementptr double, ptr %s304, i64 %v312
+  %v324 = load double, ptr %v323
+  %v325 = getelementptr double, ptr %s306, i64 %v312
+  %v326 = load double, ptr %v325
+  %v327 = fmul contract nsz arcp double %v2, %v324
+  %v328 = fadd contract nsz arcp double %v326, %v327
+  %v329 = getelementptr i64, ptr %s308, i64 %v312
+  store i64 %v314, ptr %v329
+  br label %loop330
+loop330:
+  %v331 = getelementptr i64, ptr %s308, i64 %v312
   %v332 = load i64, ptr %v331
-  %v333 = getelementptr i64, ptr %strides, i64 1
-  %v334 = load i64, ptr %v333
-  %v335 = mul i64 %v315, %v334
-  %v336 = getelementptr i64, ptr %strides, i64 2
-  %v337 = load i64, ptr %v336
-  %v338 = mul i64 %v332, %v337
-  %v339 = add i64 %v335, %v338
-  %v340 = getelementptr i64, ptr %strides, i64 3
+  %v333 = icmp sge i64 %v332, %save_count
+  br i1 %v333, label %left330, label %stay334
+stay334:
+  %v335 = getelementptr i64, ptr %s308, i64 %v312
+  %v336 = load i64, ptr %v335
+  %v337 = getelementptr i64, ptr %strides, i64 1
+  %v338 = load i64, ptr %v337
+  %v339 = mul i64 %v319, %v338
+  %v340 = getelementptr i64, ptr %strides, i64 2
   %v341 = load i64, ptr %v340
-  %v342 = getelementptr double, ptr %states, i64 %v339
-  store double 0x7FF8000000000000, ptr %v342
-  %v343 = getelementptr i64, ptr %s304, i64 %v308
-  %v344 = load i64, ptr %v343
-  %v345 = add i64 %v344, 1
-  %v346 = getelementptr i64, ptr %s304, i64 %v308
-  store i64 %v345, ptr %v346
-  br label %loop326
-left326:
-  %v347 = getelementptr i64, ptr %strides, i64 0
+  %v342 = mul i64 %v336, %v341
+  %v343 = add i64 %v339, %v342
+  %v344 = getelementptr i64, ptr %strides, i64 3
+  %v345 = load i64, ptr %v344
+  %v346 = getelementptr double, ptr %states, i64 %v343
+  store double 0x7FF8000000000000, ptr %v346
+  %v347 = getelementptr i64, ptr %s308, i64 %v312
   %v348 = load i64, ptr %v347
-  %v349 = icmp ne i64 %v348, 0
-  br i1 %v349, label %then350, label %after350
-then350:
-  %v351 = getelementptr i64, ptr %strides, i64 4
+  %v349 = add i64 %v348, 1
+  %v350 = getelementptr i64, ptr %s308, i64 %v312
+  store i64 %v349, ptr %v350
+  br label %loop330
+left330:
+  %v351 = getelementptr i64, ptr %strides, i64 0
   %v352 = load i64, ptr %v351
-  %v353 = mul i64 %v315, %v352
-  %v354 = getelementptr i64, ptr %strides, i64 5
-  %v355 = load i64, ptr %v354
-  %v356 = getelementptr double, ptr %s306, i64 %v308
-  %v357 = load double, ptr %v356
-  %v358 = select i1 %v318, double %v357, double 0x7FF8000000000000
-  %v359 = getelementptr double, ptr %final, i64 %v353
-  store double %v358, ptr %v359
-  br label %after350
-after350:
-  %v360 = add i64 %v307, -1
-  %v361 = and i64 %v307, %v360
-  %v362 = icmp eq i64 %v361, 0
-  br i1 %v362, label %after289, label %each289
-after289:
-  %v363 = load <16 x i64>, ptr %s304, align 64
-  store <16 x i64> %v363, ptr %x277, align 64
-  br label %skip289
-skip289:
+  %v353 = icmp ne i64 %v352, 0
+  br i1 %v353, label %then354, label %after354
+then354:
+  %v355 = getelementptr i64, ptr %strides, i64 4
+  %v356 = load i64, ptr %v355
+  %v357 = mul i64 %v319, %v356
+  %v358 = getelementptr i64, ptr %strides, i64 5
+  %v359 = load i64, ptr %v358
+  %v360 = getelementptr double, ptr %s310, i64 %v312
+  %v361 = load double, ptr %v360
+  %v362 = select i1 %v322, double %v361, double 0x7FF8000000000000
+  %v363 = getelementptr double, ptr %final, i64 %v357
+  store double %v362, ptr %v363
+  br label %after354
+after354:
+  %v364 = add i64 %v311, -1
+  %v365 = and i64 %v311, %v364
+  %v366 = icmp eq i64 %v365, 0
+  br i1 %v366, label %after293, label %each293
+after293:
+  %v367 = load <16 x i64>, ptr %s308, align 64
+  store <16 x i64> %v367, ptr %x283, align 64
+  br label %skip293
+skip293:
   br label %end
 end:
   ret void

@@ -14,6 +14,7 @@ from emberkeep.ode.kernel.code import BOOL, INFINITY, INT, REAL, SINGLE, TIME
 from emberkeep.ode.kernel.control import Controller
 from emberkeep.ode.kernel.step import FIRST, Y
 from emberkeep.ode.kernel.stiffness import NEVER, Stiffness
+from emberkeep.ode.kernel.trajectory import EPSILON, LEAST_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 # How often a thread looks whether it is to stop.
 LOOKS = 64
-# A step of fewer units in the last place of the time would change nothing.
-LEAST_UNITS = 16
-EPSILON = 2.0**-52
 HUGE, TINY = 1e37, 1e-37
 MOST_SHARE = 1e30
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from emberkeep.ode.system.reading import Read
     from emberkeep.ode.system.system import System
 
+# A step of fewer units in the last place of a time would change nothing.
+LEAST_UNITS = 16
+EPSILON = 2.0**-52
 # How kinds of arguments are called in code.
 _KINDS = {"real": REAL, "float64": TIME, "int64": INT, "int8": "byte"}
 
@@ -122,7 +125,11 @@ class Trajectory:
         start, end = spans.get(place), spans.get(place + 1)
         self.start.set(start)
         self.span.set(self.code.call("fabs", end - start))
-        self.floor.set(self.real_setting("least step"))
+        # What has elapsed, or the time, is half the start at least: no shorter step is counted.
+        least = self.code.call("fabs", start) * (LEAST_UNITS * EPSILON / 2)
+        self.floor.set(
+            self.code.larger(self.code.value(least, REAL), self.real_setting("least step"))
+        )
 
     def given_end(self) -> Value:
         """The end of the span as it is passed; lane by lane."""
