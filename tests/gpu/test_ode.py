@@ -8,21 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from emberkeep import Keep, ode
+from emberkeep import ode
 from emberkeep.ode.running import cuda as running
 from emberkeep.ode.status import NOT_FINITE, STEP_TOO_SMALL, STIFF, SUCCESS, TOO_MANY_STEPS
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(scope="module")
-def keep(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("gpu")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBERKEEP_CONFIG_DIR", str(folder / "config"))
-        keep = Keep(folder / "keep")
-        keep.get_or_build("probe", "probe", {}, lambda: {"x": b""})
-    return keep
 
 
 LORENZ = ode.System(

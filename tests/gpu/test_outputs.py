@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emberkeep import Keep, ode
+from emberkeep import ode
 
 pytestmark = pytest.mark.gpu
 
@@ -34,16 +34,6 @@ crossings = ode.Summary(
     lambda held, t, y, p: (y.v, held[1] + np.where(held[0] * y.v < 0, 1, 0)),
     lambda held: held[1],
 )
-
-
-@pytest.fixture(scope="module")
-def keep(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("gpu")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBERKEEP_CONFIG_DIR", str(folder / "config"))
-        keep = Keep(folder / "keep")
-        keep.get_or_build("probe", "probe", {}, lambda: {"x": b""})
-    return keep
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from emberkeep import Keep, ode
+from emberkeep import ode
 from emberkeep.ode.running import cuda as running
 from emberkeep.ode.stored import layout, writer
 
@@ -34,12 +34,6 @@ SOLVES = {
         "save_at": np.linspace(0.1, 0.5, 5000)[:, None],
     },
 }
-
-
-@pytest.fixture
-def keep(tmp_path, monkeypatch):
-    monkeypatch.setenv("EMBERKEEP_CONFIG_DIR", str(tmp_path / "config"))
-    return Keep(tmp_path / "keep")
 
 
 @pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "by way of stages"])

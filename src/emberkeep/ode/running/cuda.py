@@ -322,8 +322,10 @@ class _Passage:
         """
         self._has_failures = False
         for number, chunk in enumerate(chunks):
-            ready = self._ready or self._write(host, slots[number % len(slots)], chunk)
-            ready.copying.finish()
+            if self._ready is None:
+                self._ready = self._write(host, slots[number % len(slots)], chunk)
+            ready = self._ready
+            ready.copying.finish()  # still known to `abort`, which waits for it too
             self._ready = None
             following, other = number + 1, slots[(number + 1) % len(slots)]
             if following < len(chunks) and (other.chunk is None or other.is_done()):
