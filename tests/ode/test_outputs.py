@@ -763,6 +763,8 @@ def test_units_are_checked():
         ode.System("dx = -x", {"x": 1.0}, units={"y": "m"})
     with pytest.raises(InvalidSystem, match="must be a text"):
         ode.System("dx = -x", {"x": 1.0}, units={"x": 1})
+    with pytest.raises(InvalidSystem, match="no name of this system"):
+        ode.System("dx_bar = -x_bar", {"x_bar": 1.0}, units={"x": "m"})
     vector = ode.System("x[i]' = -x[i] for i in 1..2", {"x": [1.0, 2.0]}, units={"x": "m"})
     assert vector.units == {"x_1": "m", "x_2": "m"}
 

@@ -290,7 +290,7 @@ def _units(given: Any, known: Sequence[str]) -> dict[str, str]:
         label = _name(name)
         if not isinstance(unit, str):
             raise InvalidSystem(f"The unit of {label!r} must be a text; it is {unit!r}")
-        parts = [each for each in known if each.startswith(f"{label}_")]
+        parts = [each for each in known if _is_part(each, label)]
         if label != TIME and label not in known and not parts:
             raise InvalidSystem(
                 f"There is a unit for {label!r}, which is no name of this system: states, "
@@ -306,6 +306,11 @@ def _observables(given: Any) -> tuple[str, ...]:
     if isinstance(listed, list | tuple) and all(isinstance(name, str) for name in listed):  # pyright: ignore[reportUnknownVariableType]
         return (*listed,)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     raise InvalidSystem(f"observables must be a list of names, not {given!r}")
+
+
+def _is_part(name: str, of: str) -> bool:
+    """Whether a name is that of a part, such as ``x_1_2`` of ``x``; ``x_bar`` is none."""
+    return name.startswith(f"{of}_") and name[len(of) + 1 :].replace("_", "").isdecimal()
 
 
 def _drivers(given: Any, known: dict[str, str]) -> dict[str, str]:
