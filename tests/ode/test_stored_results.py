@@ -733,11 +733,12 @@ def test_ctrl_c_at_the_end_is_told_too(solver, monkeypatch, tmp_path):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(writer.Writer, "_end", interrupted)
-    path, threads = tmp_path / "runs.zarr", threading.active_count()
+    path = tmp_path / "runs.zarr"
     with pytest.raises(KeyboardInterrupt) as caught:
         solver.solve((0, 1), parameters={"k": K}, into=path)
     assert any(str(path) in note for note in caught.value.__notes__)
-    assert threading.active_count() <= threads
+    # Zarr starts threads of its own, as many as there is work for, and keeps them.
+    assert not [each for each in threading.enumerate() if "emberkeep" in each.name]
     with pytest.raises(NotWritten):
         ode.open_result(path)
     assert solver.solve((0, 1), into=path, overwrite=True).is_complete
