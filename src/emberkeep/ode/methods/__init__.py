@@ -9,7 +9,11 @@ from emberkeep.errors import InvalidPlan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from emberkeep.ode.methods.implicit import ImplicitTableau
+    from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
     from emberkeep.ode.methods.tableau import Tableau
+
+    Method = Tableau | RosenbrockTableau | ImplicitTableau
 
 # Every method → the file that holds its numbers.
 FILES = {
@@ -38,6 +42,7 @@ FILES = {
     "vern8": "vern8",
     "vern9": "vern9",
     "dop853": "dop853",
+    "rodas5p": "rodas5p",
 }
 
 # Every other name → the method.
@@ -97,7 +102,7 @@ ALIASES = {
 NAMES = {**{name: name for name in FILES}, **ALIASES}
 
 
-def method(name: str) -> Tableau:
+def method(name: str) -> Method:
     """The numbers of a method, by any of its names.
 
     Raises:
@@ -111,7 +116,7 @@ def method(name: str) -> Tableau:
     return numbers_of(found)
 
 
-def chosen(given: str | Tableau) -> Tableau:
+def chosen(given: str | Method) -> Method:
     """A method by any of its names, or a tableau of the user's own once it is found to be right.
 
     Raises:
@@ -126,7 +131,7 @@ def chosen(given: str | Tableau) -> Tableau:
     raise InvalidPlan(f"method={given!r} is not known; expected a name, or an ode.Tableau")
 
 
-def numbers_of(name: str) -> Tableau:
+def numbers_of(name: str) -> Method:
     """The numbers of a method by its first name."""
     module = __import__(f"emberkeep.ode.methods.{FILES[name]}", fromlist=(name,))
     return getattr(module, name.replace("-", "_").upper())

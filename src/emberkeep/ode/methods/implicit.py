@@ -1,0 +1,84 @@
+"""What an implicit Runge-Kutta method is: a table of numbers."""
+
+from __future__ import annotations
+
+from emberkeep.ode.methods.tableau import HERMITE_ORDER, Row
+from emberkeep.startup_records import final, frozen
+
+
+@final
+@frozen
+class ImplicitTableau:
+    """An implicit Runge-Kutta method as Butcher writes it: diagonally implicit, or fully.
+
+    Attributes:
+        name: what it is called.
+        order: of the solution.
+        nodes: where in a step each stage is.
+        matrix: for each stage, what it takes of each.
+        weights: what the solution takes of each stage.
+        error: what the estimate of the local error takes of each stage; empty without one.
+        error_at_start: what it takes of the slopes at the start, which fully implicit methods
+            compare with.
+        error_order: of the solution that the estimate compares with; 0 without an estimate.
+        interpolant: for each stage, the coefficients of θ, θ², … in its weight at the fraction θ
+            of a step; empty where there is no dense output of its own.
+        interpolant_order: to which values within a step are right.
+    """
+
+    name: str
+    order: int
+    nodes: Row
+    matrix: tuple[Row, ...]
+    weights: Row
+    error: Row = ()
+    error_at_start: float = 0.0
+    error_order: int = 0
+    interpolant: tuple[Row, ...] = ()
+    interpolant_order: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many stages a step has."""
+        return len(self.nodes)
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether it estimates its error, so that steps can be chosen by it."""
+        return bool(self.error)
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether each stage takes only of those before and of itself."""
+        return all(not any(row[place + 1 :]) for place, row in enumerate(self.matrix))
+
+    @property
+    def begins_explicitly(self) -> bool:
+        """Whether the first stage is the start of the step."""
+        return not any(self.matrix[0])
+
+    @property
+    def ends_with_solution(self) -> bool:
+        """Whether the last stage lies at the solution (stiff accuracy)."""
+        return self.nodes[-1] == 1 and self.matrix[-1] == self.weights
+
+    @property
+    def gamma(self) -> float:
+        """The diagonal of all implicit stages; 0 where they differ, or where it is fully implicit."""
+        diagonal = {row[place] for place, row in enumerate(self.matrix)} - {0.0}
+        return diagonal.pop() if self.is_diagonal and len(diagonal) == 1 else 0.0
+
+    @property
+    def has_interpolant(self) -> bool:
+        """Whether it has dense output of its own; without, values are Hermite's."""
+        return bool(self.interpolant)
+
+    @property
+    def dense_order(self) -> int:
+        """To which order values within a step are right, by its interpolant or Hermite's."""
+        return self.interpolant_order if self.interpolant else min(self.order, HERMITE_ORDER)
+
+    @property
+    def estimate_power(self) -> int:
+        """The power of the step by which the estimate of the error grows; 0 without one."""
+        return min(self.order, self.error_order) + 1 if self.error else 0
