@@ -88,8 +88,18 @@ class Driver:
 
     def rate(self, time: Value) -> Value:
         """Its derivative at a time; at a knot, on its later side."""
-        code = self._code
         coefficients, since = self._looked_up(time)
+        return self._slope(coefficients, since, time)
+
+    def rate_in_step(self, time: Value) -> Value:
+        """Its derivative at a time of a step that is within a piece."""
+        if self._origin is None:
+            return self.rate(time)
+        held = [variable.get() for variable in self._held]
+        return self._slope(held, self._bounded(time) - self._origin.get(), time)
+
+    def _slope(self, coefficients: Sequence[Value], since: Value, time: Value) -> Value:
+        code = self._code
         slopes = [each * power for power, each in enumerate(coefficients[1:], 1)]
         if not slopes:
             return code.value(0.0, REAL)
@@ -202,15 +212,24 @@ class Drivers:
             driver.take(run)
 
     def values(self, names: Collection[str], time: Value) -> dict[str, Value]:
-        """What those of some names are at a time."""
-        return {name: one.value(time) for name, one in self._by_name.items() if name in names}
-
-    def rates(self, names: Collection[str], time: Value) -> dict[str, Value]:
-        """Their derivatives, likewise."""
-        return {name: one.rate(time) for name, one in self._by_name.items() if name in names}
+        """What those of some names are at a time; rates of theirs, by their names, too."""
+        found = {name: one.value(time) for name, one in self._by_name.items() if name in names}
+        for name, one in self._by_name.items():
+            if rate_of(name) in names:
+                found[rate_of(name)] = one.rate(time)
+        return found
 
     def values_in_step(self, names: Collection[str], time: Value) -> dict[str, Value]:
         """The same at a time of a step."""
-        return {
+        found = {
             name: one.value_in_step(time) for name, one in self._by_name.items() if name in names
         }
+        for name, one in self._by_name.items():
+            if rate_of(name) in names:
+                found[rate_of(name)] = one.rate_in_step(time)
+        return found
+
+
+def rate_of(name: str) -> str:
+    """How programs call the derivative of a driver."""
+    return f"rate of {name}"

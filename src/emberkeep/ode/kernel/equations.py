@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, final
 
 from emberkeep.ode.kernel.code import REAL, Code, Value
+from emberkeep.ode.kernel.drivers import rate_of
 from emberkeep.ode.kernel.user_functions import symbols_of
 from emberkeep.ode.kernel.vectors import Layout, Vector
 from emberkeep.ode.system.derivatives import jacobian
@@ -89,65 +90,132 @@ def _written(code: Code, operation: str, rest: Sequence[object], given: list[Val
 
 
 @final
-class Equations:
-    """The right-hand side of a system, to be written wherever it is needed.
+class Evaluation:
+    """Values of a system's program, to be written wherever they are needed.
 
     Of a large system it is a function, written once: compilers would take it apart each time.
+
+    Args:
+        equations: whose program.
+        name: of the function.
+        wanted: which values; a result has a place for each.
+    """
+
+    def __init__(self, equations: Equations, name: str, wanted: Sequence[int]) -> None:
+        self._equations, self._name, self._wanted = equations, name, tuple(wanted)
+        self._function: Function | None = None
+        self._driven_by = equations.drivers_among(self._wanted)
+        code = equations.layout.code
+        self._driven: LocalArray | None = None
+        if equations.layout.large and self._driven_by:
+            self._driven = code.array("u", REAL, len(self._driven_by))
+
+    def write(
+        self, at: Vector, inputs: Vector, time: Value, result: Vector, *, in_step: bool = True
+    ) -> None:
+        """The values at a place.
+
+        Args:
+            at: the states.
+            inputs: parameters and constants.
+            time: when.
+            result: where they go.
+            in_step: whether that is within a step, which is on one side of a jump.
+        """
+        own = self._equations
+        values = own.drivers.values_in_step if in_step else own.drivers.values
+        driven = values(self._driven_by, time)
+        if own.time is None:
+            self._write(at, inputs, time, driven, result)
+            return
+        own.time.set(0, time)
+        if self._function is None:
+            self._function = self._make(at.size, inputs.size)
+        given = [vector_place(vector) for vector in (at, inputs, result)]
+        given.append((own.time, 0))
+        if self._driven is not None:
+            for place, value in enumerate(driven.values()):
+                self._driven.set(place, value)
+            given.append((self._driven, 0))
+        own.layout.code.invoke(self._function, *given)
+
+    def _make(self, states: int, inputs: int) -> Function:
+        code, size = self._equations.layout.code, len(self._wanted)
+        names = ("y", "p", "slope", "when", *(["u"] if self._driven_by else []))
+        parameters = [code.parameter(name, REAL) for name in names]
+        y, p, slope, when, *more = parameters
+
+        def write() -> None:
+            at, given = Vector(states, array=y), Vector(inputs, array=p)
+            driven = {
+                name: u.get(place) for u in more for place, name in enumerate(self._driven_by)
+            }
+            self._write(at, given, when.get(0), driven, Vector(size, array=slope))
+
+        return code.function(self._name, parameters, write)
+
+    def _write(
+        self, at: Vector, inputs: Vector, time: Value, driven: Mapping[str, Value], result: Vector
+    ) -> None:
+        values = self._equations.values(self._wanted, at, inputs, time, driven)
+        for index, value in enumerate(values):
+            result.set(index, value)
+
+
+@final
+class Equations:
+    """The right-hand side of a system, and what follows from it.
 
     Args:
         system: whose it is.
         read: its equations as a program.
         layout: where vectors lie.
         drivers: what drives it.
+
+    Attributes:
+        time: where functions of a large system find the time; None where there are none.
     """
 
     def __init__(self, system: System, read: Read, layout: Layout, drivers: Drivers) -> None:
-        self._system, self._read, self._layout, self._drivers = system, read, layout, drivers
+        self._system, self._read, self.layout, self.drivers = system, read, layout, drivers
         self._inputs = (*system.parameters, *system.constants)
-        self._driven_by = driving(system, read)
-        self._function: Function | None = None
-        self._time = layout.code.array("time", REAL, 1) if layout.large else None
-        self._driven: LocalArray | None = None
-        if layout.large and self._driven_by:
-            self._driven = layout.code.array("u", REAL, len(self._driven_by))
+        self.time = layout.code.array("time", REAL, 1) if layout.large else None
+        self._slopes = Evaluation(self, "right_hand_side", read.derivatives)
 
     def slopes(
         self, at: Vector, inputs: Vector, time: Value, result: Vector, *, in_step: bool = True
     ) -> None:
-        """The derivatives of all states.
+        """The derivatives of all states; see `Evaluation.write`."""
+        self._slopes.write(at, inputs, time, result, in_step=in_step)
 
-        Args:
-            at: the states.
-            inputs: parameters and constants.
-            time: when.
-            result: where the derivatives go.
-            in_step: whether that is within a step, which is on one side of a jump.
+    def jacobian(self) -> dict[tuple[int, int], int]:
+        """The program's values that are derivatives of slopes by states, by row and column.
+
+        Raises:
+            InvalidSystem: slopes go by way of a function that is not followed.
         """
-        code, drivers = self._layout.code, self._drivers
-        values = drivers.values_in_step if in_step else drivers.values
-        driven = values(self._driven_by, time)
-        if not self._layout.large:
-            self._write(at, inputs, time, driven, result)
-            return
-        assert self._time is not None
-        self._time.set(0, time)
-        if self._function is None:
-            self._function = self._make()
-        given = [vector_place(vector) for vector in (at, inputs, result)]
-        given.append((self._time, 0))
-        if self._driven is not None:
-            for place, value in enumerate(driven.values()):
-                self._driven.set(place, value)
-            given.append((self._driven, 0))
-        code.invoke(self._function, *given)
+        return jacobian(self._read.program, self._read.derivatives, [*self._system.states])
+
+    def slopes_in_time(self) -> dict[int, int]:
+        """The program's values that are partial derivatives of slopes by time, by row.
+
+        What drives the system is part of them. They are none where slopes do not depend on time.
+        """
+        zero = self._read.program.number(0.0)
+        partial = self._along(self._read.derivatives, {name: zero for name in self._system.states})
+        return {row: value for row, value in enumerate(partial) if value != zero}
+
+    def evaluation(self, name: str, wanted: Sequence[int]) -> Evaluation:
+        """Values of the program, as something that is written where it is needed."""
+        return Evaluation(self, name, wanted)
 
     def observables(self, at: Vector, inputs: Vector, time: Value) -> list[Value]:
         """The values of all observables."""
         wanted = [self._read.definitions[name] for name in self._system.observables]
         if not wanted:
             return []
-        used = _drivers_among(self._system, self._read.program, wanted)
-        return self._values(wanted, at, inputs, time, self._drivers.values(used, time))
+        driven = self.drivers.values(self.drivers_among(wanted), time)
+        return self.values(wanted, at, inputs, time, driven)
 
     def rates(self, at: Vector, inputs: Vector, time: Value) -> list[Value]:
         """The derivatives of all observables along a trajectory.
@@ -158,11 +226,19 @@ class Equations:
         wanted = [self._read.definitions[name] for name in self._system.observables]
         if not wanted:
             return []
-        read, program = self._read, self._read.program
-        drivers = {name: f"rate of {name}" for name in self._system.drivers}
-        names = [TIME_NAME, *self._system.states, *drivers]
+        moving = dict(zip(self._system.states, self._read.derivatives, strict=True))
+        found = self._along(wanted, moving)
+        used = self.drivers_among(found)
+        driven = self.drivers.values(used, time)
+        return self.values(found, at, inputs, time, driven)
+
+    def _along(self, wanted: Sequence[int], moving: Mapping[str, int]) -> list[int]:
+        """Derivatives by time where states move so: the program's values."""
+        program = self._read.program
+        drivers = {name: program.name(rate_of(name)) for name in self._system.drivers}
+        names = [TIME_NAME, *moving, *drivers]
         slopes = jacobian(program, wanted, names)
-        rates = [*read.derivatives, *map(program.name, drivers.values())]
+        rates = [*moving.values(), *drivers.values()]
         found: list[int] = []
         for row in range(len(wanted)):
             rate = slopes.get((row, 0), program.number(0.0))
@@ -171,37 +247,15 @@ class Equations:
                 if partial is not None:
                     rate = program.arithmetic("+", rate, program.arithmetic("*", partial, slope))
             found.append(rate)
-        used = program.names(found)
-        driven = self._drivers.values(used, time)
-        sloping = [name for name, rate in drivers.items() if rate in used]
-        for name, rate in self._drivers.rates(sloping, time).items():
-            driven[drivers[name]] = rate
-        return self._values(found, at, inputs, time, driven)
+        return found
 
-    def _make(self) -> Function:
-        code = self._layout.code
-        names = ("y", "p", "slope", "when", *(["u"] if self._driven_by else []))
-        parameters = [code.parameter(name, REAL) for name in names]
-        y, p, slope, when, *more = parameters
-        states, inputs = len(self._system.states), len(self._inputs)
+    def drivers_among(self, wanted: Sequence[int]) -> list[str]:
+        """The drivers, and rates of drivers, that values depend on, in their order."""
+        used = self._read.program.names(wanted)
+        both = [*self._system.drivers, *map(rate_of, self._system.drivers)]
+        return [name for name in both if name in used]
 
-        def write() -> None:
-            at, given = Vector(states, array=y), Vector(inputs, array=p)
-            driven = {
-                name: u.get(place) for u in more for place, name in enumerate(self._driven_by)
-            }
-            self._write(at, given, when.get(0), driven, Vector(states, array=slope))
-
-        return code.function("right_hand_side", parameters, write)
-
-    def _write(
-        self, at: Vector, inputs: Vector, time: Value, driven: Mapping[str, Value], result: Vector
-    ) -> None:
-        values = self._values(self._read.derivatives, at, inputs, time, driven)
-        for index, value in enumerate(values):
-            result.set(index, value)
-
-    def _values(
+    def values(
         self,
         wanted: Sequence[int],
         at: Vector,
@@ -209,9 +263,10 @@ class Equations:
         time: Value,
         driven: Mapping[str, Value],
     ) -> list[Value]:
+        """Values of the program, written here."""
         program = self._read.program
         used = program.names(wanted)
-        code = self._layout.code
+        code = self.layout.code
         names = {**driven, **({"t": code.value(time, REAL)} if "t" in used else {})}
         for vector, all_names in ((at, (*self._system.states,)), (inputs, self._inputs)):
             for index, name in enumerate(all_names):
@@ -222,11 +277,7 @@ class Equations:
 
 def driving(system: System, read: Read) -> list[str]:
     """The drivers that derivatives depend on, in their order."""
-    return _drivers_among(system, read.program, read.derivatives)
-
-
-def _drivers_among(system: System, program: Program, values: Sequence[int]) -> list[str]:
-    used = program.names(values)
+    used = read.program.names(read.derivatives)
     return [name for name in system.drivers if name in used]
 
 

@@ -1,0 +1,170 @@
+"""In which order the unknowns of a sparse linear system are eliminated; of its pattern alone.
+
+Rows are matched to columns first, so that each pivot is an entry that can be other than zero: its
+own diagonal, wherever that is one. Then the system is taken apart into blocks that need only those
+solved before (strongly connected components), and within a block the next pivot is the one that
+makes the fewest products (Markowitz, Management Science 3, 1957).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from emberkeep.startup_records import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    Place = tuple[int, int]
+
+
+@final
+@frozen
+class Block:
+    """Unknowns that are solved for together.
+
+    Attributes:
+        pivots: row and column of each, in the order of elimination.
+        inner: the entries of its rows and columns, also those that elimination fills in.
+        outer: the entries of its rows whose columns are solved for in blocks before.
+    """
+
+    pivots: tuple[Place, ...]
+    inner: frozenset[Place]
+    outer: tuple[Place, ...]
+
+
+def ordering(size: int, pattern: Collection[Place]) -> tuple[Block, ...]:
+    """The blocks of a system, in the order in which they are solved.
+
+    Args:
+        size: how many unknowns.
+        pattern: rows and columns of all entries that may be other than zero.
+
+    Raises:
+        StructurallySingular: no choice of numbers in these places could be solved; names rows.
+    """
+    entries = set(pattern)
+    row_of = _matched(size, entries)
+    columns_in: dict[int, list[int]] = {row: [] for row in range(size)}
+    for row, column in sorted(entries):
+        columns_in[row].append(column)
+    blocks: list[Block] = []
+    for members in _components(size, [columns_in[row] for row in row_of]):
+        inside = set(members)
+        rows = {row_of[column] for column in members}
+        inner = {(row, column) for row in rows for column in columns_in[row] if column in inside}
+        outer = [
+            (row, column)
+            for row in sorted(rows)
+            for column in columns_in[row]
+            if column not in inside
+        ]
+        diagonal = [(row_of[column], column) for column in sorted(members)]
+        pivots, filled = _eliminated(diagonal, inner)
+        blocks.append(Block(pivots, frozenset(filled), tuple(outer)))
+    return tuple(blocks)
+
+
+@final
+class StructurallySingular(Exception):  # noqa: N818 - reads as what it says
+    """A system that no numbers in its places can make soluble.
+
+    Args:
+        rows: that have fewer columns among them than they are many.
+    """
+
+    def __init__(self, rows: Iterable[int]) -> None:
+        self.rows = tuple(rows)
+        super().__init__(f"rows {', '.join(map(str, self.rows))} cannot all be solved")
+
+
+def _matched(size: int, entries: set[Place]) -> list[int]:
+    """For each column, the row of its pivot: the diagonal wherever that can be."""
+    row_of = [column if (column, column) in entries else -1 for column in range(size)]
+    columns: dict[int, list[int]] = {row: [] for row in range(size)}
+    for row, column in sorted(entries):
+        columns[row].append(column)
+    for start in [row for row in range(size) if row_of[row] < 0]:
+        # An augmenting path, breadth first: from a free row to a free column.
+        came: dict[int, tuple[int, int]] = {}  # column → its row's, and that row's own
+        waiting, seen, free = [(start, -1)], {start}, -1
+        for row, held in waiting:
+            for column in columns[row]:
+                if column in came:
+                    continue
+                came[column] = (row, held)
+                if row_of[column] < 0:
+                    free = column
+                    break
+                if row_of[column] not in seen:
+                    seen.add(row_of[column])
+                    waiting.append((row_of[column], column))
+            if free >= 0:
+                break
+        if free < 0:
+            raise StructurallySingular(sorted(seen))
+        while free >= 0:
+            row_of[free], free = came[free]
+    return row_of
+
+
+def _components(size: int, needs: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Strongly connected components, each after those that it needs (Tarjan)."""
+    found: list[list[int]] = []
+    reached: dict[int, int] = {}  # when, by vertex
+    lowest: dict[int, int] = {}  # the earliest still open that is reached from it
+    still_open: dict[int, None] = {}
+    for start in range(size):
+        if start in reached:
+            continue
+        path = [(start, iter(needs[start]))]
+        reached[start] = lowest[start] = len(reached)
+        still_open[start] = None
+        while path:
+            vertex, ahead = path[-1]
+            following = next(ahead, None)
+            if following is None:
+                path.pop()
+                if path:
+                    lowest[path[-1][0]] = min(lowest[path[-1][0]], lowest[vertex])
+                if lowest[vertex] == reached[vertex]:
+                    component = [vertex]
+                    while (last := still_open.popitem()[0]) != vertex:
+                        component.append(last)
+                    found.append(component)
+            elif following not in reached:
+                reached[following] = lowest[following] = len(reached)
+                still_open[following] = None
+                path.append((following, iter(needs[following])))
+            elif following in still_open:
+                lowest[vertex] = min(lowest[vertex], reached[following])
+    return found
+
+
+def _eliminated(
+    diagonal: list[Place], inner: set[Place]
+) -> tuple[tuple[Place, ...], set[Place]]:
+    """Pivots in the order of the fewest products, and all entries there are in the end."""
+    columns: dict[int, set[int]] = {row: set() for row, _ in diagonal}
+    rows: dict[int, set[int]] = {column: set() for _, column in diagonal}
+    for row, column in inner:
+        columns[row].add(column)
+        rows[column].add(row)
+    filled, left = set(inner), list(diagonal)
+    pivots: list[Place] = []
+    while left:
+        best = min(left, key=lambda pivot: (len(rows[pivot[1]]) - 1) * (len(columns[pivot[0]]) - 1))
+        left.remove(best)
+        pivots.append(best)
+        row, column = best
+        others, across = rows.pop(column) - {row}, columns.pop(row) - {column}
+        for each in across:
+            rows[each].discard(row)
+        for other in others:
+            columns[other].discard(column)
+            for each in across - columns[other]:
+                columns[other].add(each)
+                rows[each].add(other)
+                filled.add((other, each))
+    return tuple(pivots), filled
