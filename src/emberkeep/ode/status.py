@@ -1,6 +1,7 @@
 """How a trajectory can end; the same numbers stand in the generated code."""
 
 SUCCESS, STEP_TOO_SMALL, NOT_FINITE, TOO_MANY_STEPS, STIFF = 0, 1, 2, 3, 4
+SINGULAR, NO_JACOBIAN, NOT_CONVERGED = 5, 6, 7
 RUNNING = -1  # it has not ended
 
 MEANINGS = {
@@ -11,6 +12,9 @@ MEANINGS = {
     TOO_MANY_STEPS: "took more than max_steps",
     STIFF: "turned out stiff: what decays fast keeps steps of explicit methods short long after it "
     "is gone, and max_steps or dt_min forbids them",
+    SINGULAR: "met a linear system that is singular to rounding, however short the step",
+    NO_JACOBIAN: "met a Jacobian that is infinite or not-a-number, where the slopes are not",
+    NOT_CONVERGED: "had implicit stages that did not converge, however short the step",
 }
 # What there is to do about each.
 REMEDIES = {
@@ -18,6 +22,12 @@ REMEDIES = {
     NOT_FINITE: "Look at the equations there: a division by zero, a root or logarithm of what "
     "became negative, or growth without bound; with fixed steps, try a smaller dt.",
     TOO_MANY_STEPS: "Raise max_steps, or loosen rtol and atol.",
-    STIFF: "Methods here are explicit: solve stiff systems by an implicit one, such as 'Radau' or "
-    "'BDF' of scipy.integrate.solve_ivp; or end the span earlier, or raise max_steps many times.",
+    STIFF: "Solve stiff systems by an implicit method, such as method='rodas5p'; or end the span "
+    "earlier, or raise max_steps many times.",
+    SINGULAR: "Look whether the equations determine all states there; with fixed steps, try "
+    "another dt.",
+    NO_JACOBIAN: "Look for roots, logarithms or powers of what becomes zero: their slope is "
+    "infinite there. Write them so that it is not, or choose an explicit method.",
+    NOT_CONVERGED: "Look for jumps that depend on states; try a Rosenbrock method, such as "
+    "'rodas5p', which does not iterate; with fixed steps, try a smaller dt.",
 }

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 LOOKS = 64
 HUGE, TINY = 1e37, 1e-37
 MOST_SHARE = 1e30
+TROUBLED = 1e6  # what counts as the squared error of a step whose stages were not found
 
 
 @final
@@ -55,7 +56,11 @@ class Adaptive:
         has_boundaries = Boundaries.there_are(trajectory)
         self._boundaries = Boundaries(trajectory) if has_boundaries else None
         self._controller = Controller(code, trajectory.setting)
-        self._stiffness = Stiffness(trajectory)
+        # Implicit methods take stiffness as it comes.
+        is_implicit = trajectory.implicit is not None
+        self._stiffness = None if is_implicit else Stiffness(trajectory)
+        self._reason = code.variable("reason", INT) if is_implicit else None
+        self._last = code.variable("last_attempt", INT, NEVER) if is_implicit else None
         self._running = code.variable("running", INT, uniform=True)
         self._waiting = code.variable("waiting", INT, uniform=True)
         self._attempts = code.variable("attempts", INT, uniform=True)
@@ -88,7 +93,21 @@ class Adaptive:
         for variable in (self._elapsed, self._size, self._least, self._square):
             variable.set(0.0)
         self._started.set(0)
-        self._stiffness.rest()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Expect nothing of a lane without a trajectory."""
+        if self._stiffness is not None:
+            self._stiffness.rest()
+        if self._last is not None:
+            self._last.set(NEVER)
+
+    def _looked_at(self) -> Value:
+        """After how many attempts a trajectory is looked at, at the latest after its last."""
+        if self._stiffness is not None:
+            return self._stiffness.due()
+        assert self._last is not None
+        return self._last.get()
 
     # What is rare: lane by lane ---------------------------------------------------------------
 
@@ -101,16 +120,18 @@ class Adaptive:
         self._fresh.set(code.value(False, BOOL))  # noqa: FBT003
         with code.for_each(self._attention.get() | is_late):
             outcome = code.variable("outcome", INT, self._outcome())
-            is_asked = self._attempts.get() >= self._stiffness.due()
-            is_asked |= outcome.get().equals(status.STEP_TOO_SMALL)
-            with code.when(is_asked):
-                self._judge(outcome)
+            if self._stiffness is not None:
+                is_asked = self._attempts.get() >= self._looked_at()
+                is_asked |= outcome.get().equals(status.STEP_TOO_SMALL)
+                with code.when(is_asked):
+                    self._judge(self._stiffness, outcome)
             ended = outcome.get().differs(status.RUNNING)
             with code.when(~ended):
-                self._deadline.set(code.smaller(self._deadline.get(), self._stiffness.due()))
+                self._deadline.set(code.smaller(self._deadline.get(), self._looked_at()))
                 if self._boundaries is not None:
                     with code.when(self._elapsed.get() >= self._boundaries.limit.get()):
-                        self._stiffness.cross()
+                        if self._stiffness is not None:
+                            self._stiffness.cross()
                         self._set_out(self._boundaries.is_jump())
             with code.when(ended):
                 self._end(outcome.get())
@@ -137,20 +158,23 @@ class Adaptive:
             code.value(status.STEP_TOO_SMALL, INT),
             code.value(status.NOT_FINITE, INT),
         )
+        if self._reason is not None:
+            reason = self._reason.get()
+            failed = code.where(reason.equals(status.RUNNING), failed, reason)
         outcome = code.where(self._size.get() < self._least.get(), failed, late)
         if self._boundaries is not None:
             is_between = self._elapsed.get() >= self._boundaries.limit.get()
             outcome = code.where(is_between, late, outcome)
         return code.where(self._elapsed.get() >= own.span.get(), status.SUCCESS, outcome)
 
-    def _judge(self, outcome: Variable) -> None:
+    def _judge(self, stiffness: Stiffness, outcome: Variable) -> None:
         """Whether a trajectory that takes long, or too small steps, does because it is stiff."""
         attempts, elapsed = self._attempts.get(), self._elapsed.get()
         last = self._started.get() + self._own.argument("most_attempts").get()
         with self._code.aside():
-            self._stiffness.probe(self._time_within(elapsed))
+            stiffness.probe(self._time_within(elapsed))
             limit, size = self._limit(), self._size.get()
-            self._stiffness.judge(outcome, attempts, last, elapsed, size, limit)
+            stiffness.judge(outcome, attempts, last, elapsed, size, limit)
 
     def _end(self, outcome: Value) -> None:
         code, own = self._code, self._own
@@ -171,7 +195,7 @@ class Adaptive:
             self._due.set(INFINITY)
         if self._boundaries is not None:
             self._boundaries.rest()
-        self._stiffness.rest()
+        self._rest()
         own.rest()
 
     def _take(self) -> None:
@@ -186,8 +210,12 @@ class Adaptive:
         self._square.set(0.0)
         attempts = self._attempts.get()
         self._started.set(attempts)
-        self._stiffness.begin(attempts)
-        self._deadline.set(code.smaller(self._deadline.get(), self._stiffness.due()))
+        if self._stiffness is not None:
+            self._stiffness.begin(attempts)
+        if self._last is not None and self._reason is not None:
+            self._last.set(attempts + own.argument("most_attempts").get())
+            self._reason.set(status.RUNNING)
+        self._deadline.set(code.smaller(self._deadline.get(), self._looked_at()))
         if self._saved is not None and self._due is not None:
             self._saved.set(0)
             self._due.set(own.due(self._saved.get()))
@@ -299,11 +327,19 @@ class Adaptive:
         time = code.named("t", own.time(elapsed))
         signed = code.named("signed_h", h * own.real_setting("direction"))
         clock = self._clock(elapsed, h, time, signed)
+        if own.implicit is not None:
+            own.implicit.begin()
         own.stepper.take(own.step.operations, clock, signed)
         square = code.named("square", own.square(signed))
+        if own.implicit is not None:
+            trouble = own.implicit.trouble.get()
+            square = code.where(trouble.equals(status.RUNNING), square, TROUBLED)
         accepted = code.named("accepted", square <= 1.0)
         # Of the last step that was rejected: it tells why others have to be so short.
         self._square.set(code.where(accepted, self._square.get(), square))
+        if self._reason is not None and own.implicit is not None:
+            trouble = own.implicit.trouble.get()
+            self._reason.set(code.where(accepted, self._reason.get(), trouble))
         reached = code.where(is_last, span, elapsed + h)
         if self._saved is not None:
             self._save(accepted, reached, elapsed, clock, signed, h)

@@ -196,14 +196,13 @@ class Equations:
         """
         return jacobian(self._read.program, self._read.derivatives, [*self._system.states])
 
-    def slopes_in_time(self) -> dict[int, int]:
-        """The program's values that are partial derivatives of slopes by time, by row.
+    def slopes_in_time(self) -> list[int]:
+        """The program's values that are partial derivatives of slopes by time.
 
-        What drives the system is part of them. They are none where slopes do not depend on time.
+        What drives the system is part of them.
         """
         zero = self._read.program.number(0.0)
-        partial = self._along(self._read.derivatives, {name: zero for name in self._system.states})
-        return {row: value for row, value in enumerate(partial) if value != zero}
+        return self._along(self._read.derivatives, dict.fromkeys(self._system.states, zero))
 
     def evaluation(self, name: str, wanted: Sequence[int]) -> Evaluation:
         """Values of the program, as something that is written where it is needed."""

@@ -54,6 +54,8 @@ class Fixed:
             own.take(run)
             self._outputs.begin()
             next_one.set(next_one.get() + 1)
+        if own.implicit is not None:
+            own.implicit.begin()
         if not own.step.begins:
             self._begin_slopes()
         with code.count_up("interval", own.argument("intervals").get()) as interval:
@@ -129,6 +131,10 @@ class Fixed:
         sum_of_all = own.layout.fold(own.states, 0.0, lambda total, i: total + y.get(i) * 0.0)
         is_good = sum_of_all.equals(0.0)
         outcome.set(code.where(is_good, outcome.get(), code.value(status.NOT_FINITE, INT)))
+        if own.implicit is not None:
+            trouble = own.implicit.trouble.get()  # of the first step that had any
+            is_fine = trouble.equals(status.RUNNING)
+            outcome.set(code.where(is_fine, outcome.get(), trouble))
 
     def _sample(self, time: Value, is_good: Value) -> None:
         """Give values at a time to save to what comes out."""

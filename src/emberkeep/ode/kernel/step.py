@@ -1,12 +1,11 @@
 """One step of a method, as operations on named vectors, and how they are written into code.
 
-A method family turns its numbers into a `Step`. What follows from the numbers is found out from
-them: whether the last stage is the solution, so that the next step begins with its slopes, and
-whether there are values between the ends of a step.
+A family of methods (`families/`) turns its numbers into a `Step`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING, final
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from emberkeep.ode.kernel.code import Operand, Value
     from emberkeep.ode.kernel.equations import Equations
     from emberkeep.ode.kernel.vectors import Layout, Vector
-    from emberkeep.ode.methods.tableau import Tableau
 
     Clock = Callable[[float], Value]
 
@@ -47,20 +45,79 @@ class Slopes:
 @final
 @frozen
 class Combination:
-    """States, and the step's length times a sum of slopes.
+    """A vector, and a sum of slopes.
 
     Attributes:
         target: the vector that it goes to.
         base: what is added to; empty for nothing.
         terms: slopes with their weights.
+        by_length: whether the sum is multiplied by the step's length.
     """
 
     target: str
     base: str
     terms: Terms
+    by_length: bool = True
 
 
-Operation = Slopes | Combination
+@final
+@frozen
+class Factoring:
+    """The matrix W = I/γ - hJ at the start of the step, factored.
+
+    Attributes:
+        gamma: γ.
+    """
+
+    gamma: float
+
+
+@final
+@frozen
+class SlopesInTime:
+    """The partial derivatives of the slopes by time, at the start of the step.
+
+    Attributes:
+        target: the vector that they go to.
+    """
+
+    target: str
+
+
+@final
+@frozen
+class Solution:
+    """The solution of a linear system with W.
+
+    Attributes:
+        target: the right-hand side, which the solution takes the place of.
+    """
+
+    target: str
+
+
+@final
+@frozen
+class Iteration:
+    """The slopes k = f(base + h γ k) of an implicit stage, by Newton's method with W.
+
+    Attributes:
+        target: the vector that they go to.
+        base: the states that a multiple of k is added to.
+        guess: slopes that it begins with.
+        node: when, as a share of the step.
+        gamma: γ.
+    """
+
+    target: str
+    base: str
+    guess: Terms
+    node: float
+    gamma: float
+
+
+ImplicitOperation = Factoring | SlopesInTime | Solution | Iteration
+Operation = Slopes | Combination | ImplicitOperation
 
 
 @final
@@ -87,42 +144,26 @@ class Step:
     extra: tuple[Operation, ...] = ()
     interpolant: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
+    @property
+    def is_implicit(self) -> bool:
+        """Whether linear systems are solved."""
+        return any(isinstance(operation, Factoring) for operation in self.operations)
 
-def _terms(row: Sequence[float]) -> Terms:
+
+def terms(row: Sequence[float]) -> Terms:
+    """What a row of a tableau takes of each stage, without zeros."""
     return tuple((f"k{number}", value) for number, value in enumerate(row, 1) if value)
 
 
-def explicit_step(tableau: Tableau) -> Step:
-    """One step of an explicit Runge-Kutta method."""
-    reused = tableau.ends_with_solution
-    operations: list[Operation] = [] if reused else [Slopes(FIRST, Y, 0.0)]
-    last = tableau.count
-    for stage in range(2, last + 1):
-        at = NEW if reused and stage == last else f"at{stage}"
-        operations.append(Combination(at, Y, _terms(tableau.stages[stage - 2])))
-        operations.append(Slopes(f"k{stage}", at, tableau.nodes[stage - 1]))
-    if not reused:
-        operations.append(Combination(NEW, Y, _terms(tableau.weights)))
-    extra: list[Operation] = []
-    rows = zip(tableau.extra_nodes, tableau.extra_stages, strict=True)
-    for stage, (node, row) in enumerate(rows, last + 1):
-        extra.append(Combination(f"at{stage}", Y, _terms(row)))
-        extra.append(Slopes(f"k{stage}", f"at{stage}", node))
-    interpolant = tuple(
-        (f"k{stage}", row) for stage, row in enumerate(tableau.interpolant, 1) if any(row)
-    )
-    return Step(
-        tuple(operations),
-        begins=not reused,
-        last=f"k{last}" if reused else "",
-        error=_terms(tableau.error),
-        second_error=_terms(tableau.second_error),
-        extra=tuple(extra),
-        interpolant=interpolant,
-    )
-
-
 # Writing it -------------------------------------------------------------------------------------
+
+
+class Implicit(ABC):
+    """Writes the operations that only implicit methods have."""
+
+    @abstractmethod
+    def take(self, operation: ImplicitOperation, stepper: Stepper, clock: Clock, h: Value) -> None:
+        """Write one of them; see `Stepper.take`."""
 
 
 @final
@@ -136,6 +177,7 @@ class Stepper:
         states: how many there are.
         vectors: those that exist already: `y`, and `k1` where the step is given it.
         inputs: parameters and constants.
+        implicit: writes operations of implicit methods; None where there are none.
     """
 
     def __init__(
@@ -146,9 +188,10 @@ class Stepper:
         states: int,
         vectors: Mapping[str, Vector],
         inputs: Vector,
+        implicit: Implicit | None,
     ) -> None:
         self.step, self.layout, self.equations, self.states = step, layout, equations, states
-        self.vectors, self.inputs = dict(vectors), inputs
+        self.vectors, self.inputs, self._implicit = dict(vectors), inputs, implicit
 
     def __getitem__(self, name: str) -> Vector:
         """A vector of the step; states at stages, which are used at once, share their place."""
@@ -157,6 +200,12 @@ class Stepper:
             if place not in self.vectors:
                 self.vectors[place] = self.layout.passing(place, self.states)
             return self.vectors[place]
+        return self.vectors[name]
+
+    def changing(self, name: str) -> Vector:
+        """A vector of the step that changes from turn to turn of a loop."""
+        if name not in self.vectors:
+            self.vectors[name] = self.layout.kept(name, self.states)
         return self.vectors[name]
 
     def take(self, operations: Sequence[Operation], clock: Clock, h: Value) -> None:
@@ -172,24 +221,26 @@ class Stepper:
                 target = self[operation.target]
                 when = clock(operation.node)
                 self.equations.slopes(self[operation.at], self.inputs, when, target)
+            elif isinstance(operation, Combination):
+                self._combine(operation, h)
             else:
-                target, base = self[operation.target], self[operation.base]
-                weighted = self.weighted(operation.terms, h)
-                self.layout.each(
-                    self.states,
-                    lambda i, target=target, base=base, weighted=weighted: target.set(
-                        i, base.get(i) + weighted(i)
-                    ),
-                )
+                assert self._implicit is not None
+                self._implicit.take(operation, self, clock, h)
 
-    def weighted(self, terms: Terms, h: Value) -> Weighted:
-        """The step's length times a sum of slopes, at each place."""
-        return Weighted(self, terms, h)
+    def _combine(self, operation: Combination, h: Value) -> None:
+        target, base = self[operation.target], self[operation.base]
+        scale = h if operation.by_length else self.layout.code.value(1.0, REAL)
+        weighted = self.weighted(operation.terms, scale)
+        self.layout.each(self.states, lambda i: target.set(i, base.get(i) + weighted(i)))
+
+    def weighted(self, terms: Terms, scale: Value) -> Weighted:
+        """A number, such as the step's length, times a sum of slopes, at each place."""
+        return Weighted(self, terms, scale)
 
 
 @final
 class Weighted:
-    """The step's length times a weighted sum of slopes.
+    """A number, mostly the step's length, times a weighted sum of slopes.
 
     A weight is taken out of the sum, so that its slopes need no product at each place: the largest;
     or, where several are alike, theirs, beginning with the last slopes. Which products are one
@@ -197,7 +248,7 @@ class Weighted:
     compiler and a GPU's choose differently, and round differently.
     """
 
-    def __init__(self, stepper: Stepper, terms: Terms, h: Value) -> None:
+    def __init__(self, stepper: Stepper, terms: Terms, scale: Value) -> None:
         self._code = stepper.layout.code
         self._share: Value | None = None
         if not terms:
@@ -211,7 +262,7 @@ class Weighted:
 
         chosen = max(range(len(terms)), key=worth)
         name, weight = terms[chosen]
-        self._share = h * weight
+        self._share = scale * weight
         self._first = stepper[name]
         rest = (term for place, term in enumerate(terms) if place != chosen)
         self._terms = [(stepper[other], value / weight) for other, value in rest]

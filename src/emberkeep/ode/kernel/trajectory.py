@@ -9,8 +9,11 @@ from emberkeep.ode.kernel.code import INT, REAL, TIME, Code
 from emberkeep.ode.kernel.drivers import Drivers
 from emberkeep.ode.kernel.equations import Equations, driving
 from emberkeep.ode.kernel.error_norm import mean_square
-from emberkeep.ode.kernel.step import FIRST, NEW, Stepper, Y, explicit_step
+from emberkeep.ode.kernel.families import step_of
+from emberkeep.ode.kernel.implicit import ImplicitStages
+from emberkeep.ode.kernel.step import FIRST, NEW, Stepper, Y
 from emberkeep.ode.kernel.vectors import Layout, Vector
+from emberkeep.ode.system.equations import TIME as TIME_NAME
 from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
@@ -62,7 +65,9 @@ class Trajectory:
         self.start = code.variable("start", TIME, 0.0)
         self.span = code.variable("span", TIME, 0.0)
         self.floor = code.variable("floor", REAL, 0.0)
-        self.step = explicit_step(plan.tableau)
+        uses = read.program.names(read.derivatives)
+        is_autonomous = uses.isdisjoint({TIME_NAME, *plan.system.drivers})
+        self.step = step_of(plan.tableau, is_autonomous=is_autonomous)
         self.estimate_power = plan.tableau.estimate_power
         self.stability_limit = plan.tableau.stability_limit
         self.vectors = {Y: self.layout.kept(Y, self.states)}
@@ -75,8 +80,19 @@ class Trajectory:
         bounding = driving(plan.system, read) if plan.is_adaptive else ()
         self.drivers = Drivers(code, plan.system.drivers, self.argument, self.start, bounding)
         self._equations = Equations(plan.system, read, self.layout, self.drivers)
+        self.implicit: ImplicitStages | None = None
+        if self.step.is_implicit:
+            self.implicit = ImplicitStages(
+                self.layout, self._equations, self.parameters, self._tolerated_at_least
+            )
         self.stepper = Stepper(
-            self.step, self.layout, self._equations, self.states, self.vectors, self.parameters
+            self.step,
+            self.layout,
+            self._equations,
+            self.states,
+            self.vectors,
+            self.parameters,
+            self.implicit,
         )
         self._stride_places = stride_places(plan)
         atol = self.argument("atol")
@@ -176,6 +192,10 @@ class Trajectory:
         """What error is tolerated in a state of this size."""
         atol = self._tolerated(index)
         return atol + rtol * self.code.call("fabs", size)
+
+    def _tolerated_at_least(self, size: Value, index: Operand, share: float) -> Value:
+        """The same, but no less than a share of the state."""
+        return self.scale(size, index, self.code.larger(self.real_setting("rtol"), share))
 
     def _tolerated(self, index: Operand) -> Value:
         if self._atol is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from emberkeep.ode.methods.tableau import HERMITE_ORDER, Row
 from emberkeep.startup_records import final, frozen
 
@@ -64,7 +66,7 @@ class ImplicitTableau:
 
     @property
     def gamma(self) -> float:
-        """The diagonal of all implicit stages; 0 where they differ, or where it is fully implicit."""
+        """The diagonal of all implicit stages; 0 where they differ, or all depend on all."""
         diagonal = {row[place] for place, row in enumerate(self.matrix)} - {0.0}
         return diagonal.pop() if self.is_diagonal and len(diagonal) == 1 else 0.0
 
@@ -82,3 +84,8 @@ class ImplicitTableau:
     def estimate_power(self) -> int:
         """The power of the step by which the estimate of the error grows; 0 without one."""
         return min(self.order, self.error_order) + 1 if self.error else 0
+
+    @property
+    def stability_limit(self) -> float:
+        """None that would keep steps short: it is made for what decays fast."""
+        return inf

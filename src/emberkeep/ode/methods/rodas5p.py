@@ -1,4 +1,4 @@
-"""Order 5 with an estimate of order 4, for problems of parabolic kind (Steinebach, BIT 63, 2023)."""
+"""Order 5 with an estimate of order 4, for parabolic problems too (Steinebach, BIT 63, 2023)."""
 
 from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from emberkeep.ode.methods.tableau import HERMITE_ORDER, Row
 from emberkeep.startup_records import final, frozen
 
@@ -70,3 +72,8 @@ class RosenbrockTableau:
     def estimate_power(self) -> int:
         """The power of the step by which the estimate of the error grows; 0 without one."""
         return min(self.order, self.error_order) + 1 if self.error else 0
+
+    @property
+    def stability_limit(self) -> float:
+        """None that would keep steps short: it is made for what decays fast."""
+        return inf

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, final
 from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     Place = tuple[int, int]
 
@@ -86,27 +86,36 @@ def _matched(size: int, entries: set[Place]) -> list[int]:
     for row, column in sorted(entries):
         columns[row].append(column)
     for start in [row for row in range(size) if row_of[row] < 0]:
-        # An augmenting path, breadth first: from a free row to a free column.
-        came: dict[int, tuple[int, int]] = {}  # column → its row's, and that row's own
-        waiting, seen, free = [(start, -1)], {start}, -1
-        for row, held in waiting:
-            for column in columns[row]:
-                if column in came:
-                    continue
-                came[column] = (row, held)
-                if row_of[column] < 0:
-                    free = column
-                    break
-                if row_of[column] not in seen:
-                    seen.add(row_of[column])
-                    waiting.append((row_of[column], column))
-            if free >= 0:
-                break
-        if free < 0:
-            raise StructurallySingular(sorted(seen))
+        came, free = _augmenting(start, columns, row_of)
         while free >= 0:
             row_of[free], free = came[free]
     return row_of
+
+
+def _augmenting(
+    start: int, columns: Mapping[int, Sequence[int]], row_of: Sequence[int]
+) -> tuple[dict[int, Place], int]:
+    """A way from a row without a column to a column without a row, breadth first.
+
+    Returns:
+        For each column that was met, its row on the way and that row's own column; and the end.
+
+    Raises:
+        StructurallySingular: there is none.
+    """
+    came: dict[int, Place] = {}
+    waiting, seen = [(start, -1)], {start}
+    for row, held in waiting:
+        for column in columns[row]:
+            if column in came:
+                continue
+            came[column] = (row, held)
+            if row_of[column] < 0:
+                return came, column
+            if row_of[column] not in seen:
+                seen.add(row_of[column])
+                waiting.append((row_of[column], column))
+    raise StructurallySingular(sorted(seen))
 
 
 def _components(size: int, needs: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -142,9 +151,7 @@ def _components(size: int, needs: Sequence[Sequence[int]]) -> list[list[int]]:
     return found
 
 
-def _eliminated(
-    diagonal: list[Place], inner: set[Place]
-) -> tuple[tuple[Place, ...], set[Place]]:
+def _eliminated(diagonal: list[Place], inner: set[Place]) -> tuple[tuple[Place, ...], set[Place]]:
     """Pivots in the order of the fewest products, and all entries there are in the end."""
     columns: dict[int, set[int]] = {row: set() for row, _ in diagonal}
     rows: dict[int, set[int]] = {column: set() for _, column in diagonal}
