@@ -156,6 +156,23 @@ class LocalArray:
 
 
 @final
+class Table:
+    """Whole numbers that are known when code is written."""
+
+    __slots__ = ("code", "name", "number", "numbers")
+
+    def __init__(self, code: Code, name: str, numbers: Sequence[int]) -> None:
+        self.code, self.name, self.numbers = code, name, tuple(numbers)
+        self.number = code.count()
+
+    def get(self, index: Operand) -> Value:
+        """The number at a place, which is the same in all lanes."""
+        place = self.code.value(index, INT)
+        assert place.uniform
+        return self.code.record("listed", INT, (self, place), uniform=True)
+
+
+@final
 class Argument:
     """Something that a kernel is passed: a number, or an array of numbers that all lanes share."""
 
@@ -225,6 +242,7 @@ class Code:
         arguments: what the kernel is passed, in their order.
         variables: all that change.
         arrays: all arrays of a trajectory's own.
+        tables: of numbers that are known.
         functions: what is called from several places.
         users: functions of the user's that are called, by name: how many numbers each takes and
             gives.
@@ -241,6 +259,7 @@ class Code:
         self.arguments: list[Argument] = []
         self.variables: list[Variable] = []
         self.arrays: list[LocalArray] = []
+        self.tables: list[Table] = []
         self.functions: list[Function] = []
         self.users: dict[str, tuple[int, int]] = {}
         self.body = self._block = Block()
@@ -273,6 +292,11 @@ class Code:
         """One more array of a trajectory's own."""
         self.arrays.append(LocalArray(self, kind, name, size, is_rare=is_rare))
         return self.arrays[-1]
+
+    def table(self, name: str, numbers: Sequence[int]) -> Table:
+        """One more table; its numbers have 32 bits."""
+        self.tables.append(Table(self, name, numbers))
+        return self.tables[-1]
 
     def value(self, number: Operand, kind: str) -> Value:
         """A number as a value of a kind."""

@@ -26,7 +26,7 @@ from emberkeep.ode.kernel.code import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from emberkeep.ode.kernel.code import Argument, Function, LocalArray, Variable
+    from emberkeep.ode.kernel.code import Argument, Function, LocalArray, Table, Variable
 
 ENTRY = "emberkeep_kernel"
 THREADS = 128  # of a block
@@ -199,6 +199,9 @@ class _Printer:
         place = f"{argument.name}[{self._text(index[0])}]"
         self._result(result, place, is_pure=False)
 
+    def _listed(self, result: Value, table: Table, index: Value) -> None:
+        self._result(result, f"{_table_name(table)}[{self._text(index)}]")
+
     def _gather(self, result: Value, argument: Argument, index: Value) -> None:
         self._load(result, argument, index)
 
@@ -280,6 +283,7 @@ def _literal(value: float, kind: str, *, is_single: bool) -> str:
 def print_cuda(code: Code, title: str) -> str:
     """Code as a source file with one kernel."""
     users = "".join(_user(name, given) for name, (given, _) in code.users.items())
+    tables = "".join(map(_table, code.tables))
     functions = "\n".join(_function(code, function) for function in code.functions)
     printer = _Printer(code)
     known = {code.begin.number: "begin", code.end.number: "end"}
@@ -299,12 +303,22 @@ def print_cuda(code: Code, title: str) -> str:
     head = _HEAD.format(real="float" if code.is_single else "double")
     body = "\n".join([*declared, *lines])
     return (
-        f"// {title}\n\n{head}\n{users}{functions}\n"
+        f"// {title}\n\n{head}\n{users}{tables}{functions}\n"
         f'extern "C" __global__ void __launch_bounds__({THREADS}) {ENTRY}(\n    {parameters}) {{\n'
         "  const integer begin = (integer)blockIdx.x * blockDim.x + threadIdx.x;\n"
         "  if (begin >= count) return;\n"
         f"  const integer end = begin + 1;\n{body}\n}}\n"
     )
+
+
+def _table_name(table: Table) -> str:
+    return f"{table.name}_{table.number}"
+
+
+def _table(table: Table) -> str:
+    numbers = table.numbers or (0,)
+    listed = ", ".join(map(str, numbers))
+    return f"__device__ const int {_table_name(table)}[{len(numbers)}] = {{{listed}}};\n"
 
 
 def _user(name: str, given: int) -> str:

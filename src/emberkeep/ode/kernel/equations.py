@@ -204,6 +204,11 @@ class Equations:
         zero = self._read.program.number(0.0)
         return self._along(self._read.derivatives, dict.fromkeys(self._system.states, zero))
 
+    def move_in_time(self) -> bool:
+        """Whether slopes have derivatives by time."""
+        literals = map(self._read.program.literal, self.slopes_in_time())
+        return any(literal != 0 for literal in literals)
+
     def evaluation(self, name: str, wanted: Sequence[int]) -> Evaluation:
         """Values of the program, as something that is written where it is needed."""
         return Evaluation(self, name, wanted)

@@ -25,7 +25,7 @@ from emberkeep.ode.kernel.llvm_mathematics import Mathematics, literal_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emberkeep.ode.kernel.code import Argument, Function, LocalArray
+    from emberkeep.ode.kernel.code import Argument, Function, LocalArray, Table
 
 # Liberties that change no result by more than rounding, and leave not-a-number alone: it is what
 # tells a failed trajectory from a good one.
@@ -355,6 +355,12 @@ class Printer:
             found = self._emit(f"sext i8 {found} to i64")
         self._names[result.number] = found
 
+    def _listed(self, _: str, result: Value, table: Table, index: Value) -> None:
+        place = self._operand(index, is_vector=False)
+        pointer = self._emit(f"getelementptr i32, ptr @{table_name(table)}, i64 {place}")
+        found = self._emit(f"load i32, ptr {pointer}, align 4, !invariant.load !{{}}")
+        self._names[result.number] = self._emit(f"sext i32 {found} to i64")
+
     def _gather(self, _: str, result: Value, argument: Argument, index: Value) -> None:
         kind, places = self._kind(argument.kind), self._operand(index, is_vector=True)
         pointers = self._emit(
@@ -530,13 +536,29 @@ class Printer:
         self._say(f"store {kind} {found}, ptr %x{variable.number}, align {ALIGNMENT}")
 
 
+def table_name(table: Table) -> str:
+    """What a table is called in a module."""
+    return f"{table.name}_{table.number}"
+
+
+def print_tables(code: Code) -> str:
+    """All tables, as constants of a module."""
+    lines: list[str] = []
+    for table in code.tables:
+        numbers = table.numbers or (0,)
+        listed = ", ".join(f"i32 {number}" for number in numbers)
+        kind = f"[{len(numbers)} x i32]"
+        lines.append(f"@{table_name(table)} = internal constant {kind} [{listed}], align 4\n")
+    return "".join(lines)
+
+
 _METHODS = {
     **dict.fromkeys(("and", "or", "not"), "_logic"),
     **{
         name: f"_{name}"
         for name in (
             *("where", "convert", "call", "user", "any", "get", "set", "read", "write", "load"),
-            *("whole", "gather"),
+            *("whole", "gather", "listed"),
             *("store", "when", "loop", "leave", "stop", "count_up", "invoke", "for_each"),
             "aside",
         )

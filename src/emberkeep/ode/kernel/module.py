@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from emberkeep.ode.kernel.llvm import ALIGNMENT, Printer
+from emberkeep.ode.kernel.llvm import ALIGNMENT, Printer, print_tables
 from emberkeep.ode.kernel.llvm_mathematics import Mathematics
 from emberkeep.startup_records import frozen
 
@@ -90,8 +90,9 @@ def print_module(code: Code, *, lanes: int, vector_bits: int, title: str, is_x86
     declared = "\n".join(mathematics.declarations.values())
     users = "\n".join(_in_lanes(name, *sizes, lanes) for name, sizes in code.users.items())
     bits = max(vector_bits, 128)
+    tables = print_tables(code)
     text = (
-        f"; {title}\n\n{entry}\n{integrate}\n{''.join([*functions, *asides])}\n{users}"
+        f"; {title}\n\n{tables}{entry}\n{integrate}\n{''.join([*functions, *asides])}\n{users}"
         f"declare i64 @llvm.cttz.i64(i64, i1)\n{_MODE_DECLARED if is_x86 else ''}{declared}\n\n"
         "attributes #0 = { nounwind willreturn memory(none) }\n"
         f'attributes #1 = {{ noinline nounwind "prefer-vector-width"="{bits}" '

@@ -13,7 +13,6 @@ from emberkeep.ode.kernel.families import step_of
 from emberkeep.ode.kernel.implicit import ImplicitStages
 from emberkeep.ode.kernel.step import FIRST, NEW, Stepper, Y
 from emberkeep.ode.kernel.vectors import Layout, Vector
-from emberkeep.ode.system.equations import TIME as TIME_NAME
 from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
@@ -65,21 +64,19 @@ class Trajectory:
         self.start = code.variable("start", TIME, 0.0)
         self.span = code.variable("span", TIME, 0.0)
         self.floor = code.variable("floor", REAL, 0.0)
-        uses = read.program.names(read.derivatives)
-        is_autonomous = uses.isdisjoint({TIME_NAME, *plan.system.drivers})
-        self.step = step_of(plan.tableau, is_autonomous=is_autonomous)
         self.estimate_power = plan.tableau.estimate_power
         self.stability_limit = plan.tableau.stability_limit
+        # Where steps are chosen, they end where what drives the derivatives is not smooth.
+        bounding = driving(plan.system, read) if plan.is_adaptive else ()
+        self.drivers = Drivers(code, plan.system.drivers, self.argument, self.start, bounding)
+        self._equations = Equations(plan.system, read, self.layout, self.drivers)
+        self.step = step_of(plan.tableau, self._equations.move_in_time)
         self.vectors = {Y: self.layout.kept(Y, self.states)}
         if not self.step.begins:
             self.vectors[FIRST] = self.layout.kept(FIRST, self.states)
         self.parameters = self.layout.kept("p", self.inputs)
         for vector in (*self.vectors.values(), self.parameters):
             self._clear(vector)
-        # Where steps are chosen, they end where what drives the derivatives is not smooth.
-        bounding = driving(plan.system, read) if plan.is_adaptive else ()
-        self.drivers = Drivers(code, plan.system.drivers, self.argument, self.start, bounding)
-        self._equations = Equations(plan.system, read, self.layout, self.drivers)
         self.implicit: ImplicitStages | None = None
         if self.step.is_implicit:
             self.implicit = ImplicitStages(

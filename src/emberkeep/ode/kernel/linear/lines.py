@@ -1,0 +1,213 @@
+"""The factors of a matrix as straight lines: each number of theirs is a value of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode import status
+from emberkeep.ode.kernel.code import BOOL, INFINITY, INT, REAL
+from emberkeep.ode.kernel.equations import vector_place
+from emberkeep.ode.kernel.linear.matrix import CANCELLED, GROWN, read_trouble
+from emberkeep.ode.kernel.vectors import Vector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emberkeep.ode.kernel.code import Code, Function, Value
+    from emberkeep.ode.kernel.linear.matrix import Entry, Matrix, Shape
+    from emberkeep.ode.kernel.linear.ordering import Place
+    from emberkeep.ode.kernel.vectors import Layout
+
+    # A number of the factors: which, of which shape, and where in it.
+    Key = tuple[str, int, int, int]
+    Numbers = Callable[[Key], Value]
+
+INVERSE, LOWER, UPPER, OUTER = "inverse", "lower", "upper", "outer"
+
+
+@final
+class Lines:
+    """What factors a matrix, and solves with it.
+
+    Args:
+        code: what is written.
+        matrix: which.
+    """
+
+    def __init__(self, code: Code, matrix: Matrix) -> None:
+        self._code, self._matrix = code, matrix
+
+    def keys(self) -> list[Key]:
+        """All numbers that the factors consist of."""
+        found: list[Key] = []
+        for number, shape in enumerate(self._matrix.shapes):
+            for row, column in sorted(shape.entries):
+                kind = INVERSE if row == column else LOWER if row > column else UPPER
+                found.append((kind, number, row, column))
+        return [*found, *((OUTER, slope, 0, 0) for slope in {*self._matrix.outer.values()})]
+
+    def factored(self, entries: Vector, h: Value) -> tuple[dict[Key, Value], Value]:
+        """The factors' numbers, and what is wrong with them."""
+        code, back = self._code, -h
+        numbers: dict[Key, Value] = {}
+        sound, total = code.value(True, BOOL), code.value(0.0, REAL)  # noqa: FBT003 - a literal
+        for number, shape in enumerate(self._matrix.shapes):
+            matrix = {
+                place: self._entry(entry, entries, back)
+                for place, entry in shape.entries.items()
+                if entry.slope >= 0 or entry.mass
+            }
+            sound, total = self._eliminated(number, shape, matrix, numbers, sound, total)
+        for slope in sorted({*self._matrix.outer.values()}):
+            numbers[OUTER, slope, 0, 0] = h * entries.get(slope)
+        return numbers, self._judged(sound & (code.call("fabs", total) < INFINITY), entries)
+
+    def _judged(self, is_sound: Value, entries: Vector) -> Value:
+        """What is wrong where something is: rare, and so looked for only there."""
+        code = self._code
+        trouble = code.variable("factors_trouble", INT, status.RUNNING)
+        with code.when(code.any(~is_sound)):
+            total = code.value(0.0, REAL)
+            for place in range(entries.size):
+                total = total + entries.get(place) * 0.0  # not-a-number for infinity too
+            what = code.where(
+                total.equals(0.0), code.value(status.SINGULAR, INT), status.NO_JACOBIAN
+            )
+            trouble.set(code.where(is_sound, code.value(status.RUNNING, INT), what))
+        return trouble.get()
+
+    def _entry(self, entry: Entry, entries: Vector, back: Value) -> Value:
+        code = self._code
+        mass = code.value(self._matrix.diagonal * entry.mass, REAL)
+        if entry.slope < 0:
+            return mass
+        slope = entries.get(entry.slope)
+        return code.call("fmuladd", back, slope, mass) if entry.mass else back * slope
+
+    def _eliminated(
+        self,
+        number: int,
+        shape: Shape,
+        matrix: dict[Place, Value],
+        numbers: dict[Key, Value],
+        sound: Value,
+        total: Value,
+    ) -> tuple[Value, Value]:
+        """Eliminate a block; whether all pivots were sound, and the sum of their inverses."""
+        code = self._code
+        products: dict[int, Value] = {}  # that a pivot is made from, by their size
+        lost = CANCELLED["float32" if code.is_single else "float64"]
+        there = {
+            place: matrix[place, place] for place in range(shape.size) if (place, place) in matrix
+        }
+        for place in range(shape.size):
+            pivot = matrix[place, place]
+            if place in products:
+                bound = code.call("fabs", pivot) * lost
+                if place in there:
+                    bound = code.call("fmuladd", code.call("fabs", there[place]), GROWN, bound)
+                sound = sound & (bound > products[place])
+            inverse = numbers[INVERSE, number, place, place] = 1.0 / pivot
+            total = total + inverse
+            for column in shape.right[place]:
+                numbers[UPPER, number, place, column] = -matrix[place, column]
+            for row in shape.below[place]:
+                factor = numbers[LOWER, number, row, place] = -(matrix[row, place] * inverse)
+                for column in shape.right[place]:
+                    above = matrix[place, column]
+                    before = matrix.get((row, column))
+                    matrix[row, column] = (
+                        factor * above
+                        if before is None
+                        else code.call("fmuladd", factor, above, before)
+                    )
+                    if row == column:
+                        size = code.call("fabs", factor) * code.call("fabs", above)
+                        products[row] = size if row not in products else products[row] + size
+        return sound, total
+
+    def solved(self, number: Numbers, right: Vector) -> None:
+        """Solve with factors that are there."""
+        code, matrix, fused = self._code, self._matrix, "fmuladd"
+        rest = {row: right.get(row) for row in range(self._matrix.size)}
+        solution: dict[int, Value] = {}
+        for block, shape_number in zip(matrix.blocks, matrix.shape_of, strict=True):
+            shape = matrix.shapes[shape_number]
+            for row, column in block.outer:
+                outer = number((OUTER, matrix.outer[row, column], 0, 0))
+                rest[row] = code.call(fused, outer, solution[column], rest[row])
+            part = [rest[row] for row, _ in block.pivots]
+            for place in range(shape.size):
+                for row in shape.below[place]:
+                    factor = number((LOWER, shape_number, row, place))
+                    part[row] = code.call(fused, factor, part[place], part[row])
+            for place in reversed(range(shape.size)):
+                for column in shape.right[place]:
+                    factor = number((UPPER, shape_number, place, column))
+                    part[place] = code.call(fused, factor, part[column], part[place])
+                part[place] = part[place] * number((INVERSE, shape_number, place, place))
+            for (_, column), value in zip(block.pivots, part, strict=True):
+                solution[column] = value
+        for state, value in solution.items():
+            right.set(state, value)
+
+
+@final
+class Functions:
+    """The same, within functions that work on arrays: for large systems.
+
+    Args:
+        layout: where vectors lie.
+        matrix: what is factored.
+        lines: what functions consist of.
+    """
+
+    def __init__(self, layout: Layout, matrix: Matrix, lines: Lines) -> None:
+        code = self._code = layout.code
+        self._matrix, self._lines = matrix, lines
+        self._places = {key: place for place, key in enumerate(lines.keys())}
+        self._array = code.array("factors", REAL, len(self._places) + 1)
+        self._step = code.array("step", REAL, 1)
+        self._factoring: Function | None = None
+        self._solving: Function | None = None
+
+    def factor(self, entries: Vector, h: Value) -> Value:
+        """Factor, from what the Jacobian's entries are; what is wrong with the factors."""
+        self._step.set(0, h)
+        if self._factoring is None:
+            self._factoring = self._make_factoring(entries.size)
+        given = (vector_place(entries), (self._step, 0), (self._array, 0))
+        self._code.invoke(self._factoring, *given)
+        return read_trouble(self._code, self._array.get(len(self._places)))
+
+    def solve(self, right: Vector) -> None:
+        """Solve, in place of the right-hand side."""
+        if self._solving is None:
+            self._solving = self._make_solving(right.size)
+        self._code.invoke(self._solving, (self._array, 0), vector_place(right))
+
+    def _make_factoring(self, count: int) -> Function:
+        code, places = self._code, self._places
+        parameters = [code.parameter(name, REAL) for name in ("entries", "h", "result")]
+        entries, h, result = parameters
+
+        def write() -> None:
+            given = Vector(count, array=entries)
+            numbers, trouble = self._lines.factored(given, h.get(0))
+            for key, place in places.items():
+                result.set(place, numbers[key])
+            result.set(len(places), code.value(trouble, REAL))
+
+        return code.function("factorisation", parameters, write)
+
+    def _make_solving(self, states: int) -> Function:
+        code = self._code
+        parameters = [code.parameter(name, REAL) for name in ("numbers", "right")]
+        numbers, right = parameters
+
+        def write() -> None:
+            self._lines.solved(
+                lambda key: numbers.get(self._places[key]), Vector(states, array=right)
+            )
+
+        return code.function("solution", parameters, write)

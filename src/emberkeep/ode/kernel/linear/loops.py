@@ -1,0 +1,344 @@
+"""The factors of a very large matrix, by loops over tables of where its entries are.
+
+Straight lines for thousands of products take a compiler seconds, and do not fit the caches for
+instructions; loops take a tenth longer, or twice as long, and are compiled at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode import status
+from emberkeep.ode.kernel.code import BOOL, INFINITY, REAL
+from emberkeep.ode.kernel.equations import vector_place
+from emberkeep.ode.kernel.linear.matrix import CANCELLED, GROWN, read_trouble
+from emberkeep.startup_records import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emberkeep.ode.kernel.code import Code, Function, LocalArray, Table, Value
+    from emberkeep.ode.kernel.linear.matrix import Matrix
+    from emberkeep.ode.kernel.vectors import Layout, Vector
+
+
+@final
+class Ranges:
+    """Lists after one another, with where each begins.
+
+    Args:
+        code: what is written.
+        name: of the tables.
+        lists: for each list, the numbers in several tables, alike in length.
+        tables: how many tables.
+    """
+
+    def __init__(
+        self, code: Code, name: str, lists: Sequence[Sequence[tuple[int, ...]]], tables: int
+    ) -> None:
+        begins = [0]
+        for each in lists:
+            begins.append(begins[-1] + len(each))
+        self._code, self._begins = code, code.table(f"{name}_begins", begins)
+        flat = [item for each in lists for item in each]
+        self._tables = [
+            code.table(f"{name}_{place}", [item[place] for item in flat]) for place in range(tables)
+        ]
+
+    def of(self, number: Value) -> tuple[Value, Value]:
+        """Where a list begins, and how long it is."""
+        begin = self._begins.get(number)
+        return begin, self._begins.get(number + 1) - begin
+
+    def get(self, place: Value) -> list[Value]:
+        """What stands at a place."""
+        return [table.get(place) for table in self._tables]
+
+
+@final
+@frozen
+class Lists:
+    """What elimination goes through, by pivot.
+
+    Attributes:
+        below: of each row below: its entry; the one that it multiplies on its own diagonal, or -1;
+            the number of its own pivot; where its targets begin.
+        right: entries right of a pivot.
+        targets: for each row below, what its products with those are subtracted from.
+    """
+
+    below: Ranges
+    right: Ranges
+    targets: Table
+
+
+@final
+class Loops:
+    """Factoring and solving, as functions that go through tables.
+
+    Args:
+        layout: where vectors lie.
+        matrix: what is factored.
+        entries: how many numbers the Jacobian has.
+    """
+
+    def __init__(self, layout: Layout, matrix: Matrix, entries: int) -> None:
+        self._code, self._matrix, self._entries = layout.code, matrix, entries
+        self._places = {
+            (number, place): index
+            for index, (number, place) in enumerate(
+                (number, place)
+                for number, shape in enumerate(matrix.shapes)
+                for place in sorted(shape.entries)
+            )
+        }
+        inner = len(self._places)
+        between = enumerate(sorted({*matrix.outer.values()}), inner)
+        self._between = {slope: place for place, slope in between}
+        self._pivots = sum(shape.size for shape in matrix.shapes)
+        code, count = self._code, inner + len(self._between)
+        self._trouble = count
+        self._factors = code.array("factors", REAL, count + 1)
+        self._step = code.array("step", REAL, 1)
+        self._products = code.array("products", REAL, self._pivots)
+        self._there = code.array("there", REAL, self._pivots)
+        self._solution = code.array("solution", REAL, matrix.size)
+        self._factoring: Function | None = None
+        self._solving: Function | None = None
+
+    def factor(self, entries: Vector, h: Value) -> Value:
+        """Factor, from what the Jacobian's entries are; what is wrong with the factors."""
+        self._step.set(0, h)
+        if self._factoring is None:
+            names = ("entries", "h", "factors", "products", "there")
+            parameters = [self._code.parameter(name, REAL) for name in names]
+            self._factoring = self._code.function(
+                "factorisation", parameters, lambda: self._write_factoring(*parameters)
+            )
+        work = (self._step, self._factors, self._products, self._there)
+        given = [vector_place(entries), *((array, 0) for array in work)]
+        self._code.invoke(self._factoring, *given)
+        return read_trouble(self._code, self._factors.get(self._trouble))
+
+    def solve(self, right: Vector) -> None:
+        """Solve, in place of the right-hand side."""
+        if self._solving is None:
+            names = ("factors", "solution", "right")
+            parameters = [self._code.parameter(name, REAL) for name in names]
+            self._solving = self._code.function(
+                "solution", parameters, lambda: self._write_solving(*parameters)
+            )
+        given = ((self._factors, 0), (self._solution, 0), vector_place(right))
+        self._code.invoke(self._solving, *given)
+
+    # Factoring --------------------------------------------------------------------------------
+
+    def _write_factoring(
+        self,
+        entries: LocalArray,
+        h: LocalArray,
+        factors: LocalArray,
+        products: LocalArray,
+        there: LocalArray,
+    ) -> None:
+        code = self._code
+        self._fill(entries, factors, h.get(0))
+        diagonals = code.table("diagonals", self._diagonals())
+        with code.count_up("i", self._pivots) as index:
+            products.set(index, 0.0)
+            there.set(index, code.call("fabs", factors.get(diagonals.get(index))))
+        sound = code.variable("sound", BOOL, code.value(True, BOOL))  # noqa: FBT003 - a literal
+        total = code.variable("inverses", REAL, 0.0)
+        lost = CANCELLED["float32" if code.is_single else "float64"]
+        lists = self._lists()
+        with code.count_up("pivot", self._pivots) as pivot:
+            place = diagonals.get(pivot)
+            value = factors.get(place)
+            bound = code.call("fabs", value) * lost
+            bound = code.call("fmuladd", there.get(pivot), GROWN, bound)
+            sound.set(sound.get() & (bound > products.get(pivot)))
+            inverse = 1.0 / value
+            factors.set(place, inverse)
+            total.set(total.get() + inverse)
+            begin, count = lists.below.of(pivot)
+            with code.count_up("row", count) as row:
+                below = lists.below.get(begin + row)
+                self._subtract(factors, products, inverse, below, lists, pivot)
+            across, wide = lists.right.of(pivot)
+            with code.count_up("column", wide) as column:
+                [place] = lists.right.get(across + column)
+                factors.set(place, -factors.get(place))
+        self._judge(sound.get() & (code.call("fabs", total.get()) < INFINITY), entries, factors)
+
+    def _subtract(
+        self,
+        factors: LocalArray,
+        products: LocalArray,
+        inverse: Value,
+        row: Sequence[Value],
+        lists: Lists,
+        pivot: Value,
+    ) -> None:
+        """Take a multiple of a pivot's row from one below it."""
+        across, wide = lists.right.of(pivot)
+        code = self._code
+        place, above, its_pivot, first = row
+        factor = -(factors.get(place) * inverse)
+        factors.set(place, factor)
+        with code.count_up("column", wide) as column:
+            [source] = lists.right.get(across + column)
+            target = lists.targets.get(first + column)
+            factors.set(
+                target,
+                code.call("fmuladd", factor, factors.get(source), factors.get(target)),
+            )
+        with code.when(above >= 0):
+            size = code.call("fabs", factor) * code.call("fabs", factors.get(above))
+            products.set(its_pivot, products.get(its_pivot) + size)
+
+    def _fill(self, entries: LocalArray, factors: LocalArray, h: Value) -> None:
+        """The matrix, before anything is eliminated."""
+        code, back = self._code, -h
+        with code.count_up("i", len(self._places)) as index:
+            factors.set(index, 0.0)
+        moved: list[tuple[int, int]] = []
+        massive: dict[float, list[int]] = {}
+        for (number, place), index in self._places.items():
+            entry = self._matrix.shapes[number].entries[place]
+            if entry.slope >= 0:
+                moved.append((index, entry.slope))
+            if entry.mass:
+                massive.setdefault(entry.mass, []).append(index)
+        targets = code.table("moved", [index for index, _ in moved])
+        sources = code.table("moved_from", [slope for _, slope in moved])
+        with code.count_up("i", len(moved)) as index:
+            factors.set(targets.get(index), back * entries.get(sources.get(index)))
+        for mass, places in massive.items():
+            table = code.table("massive", places)
+            with code.count_up("i", len(places)) as index:
+                at = table.get(index)
+                factors.set(at, factors.get(at) + self._matrix.diagonal * mass)
+        table = code.table("between", [*self._between])
+        with code.count_up("i", len(self._between)) as index:
+            factors.set(index + len(self._places), h * entries.get(table.get(index)))
+
+    def _diagonals(self) -> list[int]:
+        """Where the diagonal of each pivot of each shape is."""
+        return [
+            self._places[number, (place, place)]
+            for number, shape in enumerate(self._matrix.shapes)
+            for place in range(shape.size)
+        ]
+
+    def _lists(self) -> Lists:
+        below: list[list[tuple[int, ...]]] = []
+        right: list[list[tuple[int, ...]]] = []
+        targets: list[int] = []
+        first = 0
+        for number, shape in enumerate(self._matrix.shapes):
+            for pivot in range(shape.size):
+                columns = shape.right[pivot]
+                right.append([(self._places[number, (pivot, each)],) for each in columns])
+                below.append([])
+                for row in shape.below[pivot]:
+                    above = self._places[number, (pivot, row)] if row in columns else -1
+                    place = self._places[number, (row, pivot)]
+                    below[-1].append((place, above, first + row, len(targets)))
+                    targets += [self._places[number, (row, each)] for each in columns]
+            first += shape.size
+        code = self._code
+        return Lists(
+            Ranges(code, "below", below, 4),
+            Ranges(code, "right", right, 1),
+            code.table("targets", targets),
+        )
+
+    def _judge(self, is_sound: Value, entries: LocalArray, factors: LocalArray) -> None:
+        """What is wrong where something is: rare, and so looked for only there."""
+        code = self._code
+        factors.set(self._trouble, float(status.RUNNING))
+        with code.when(code.any(~is_sound)):
+            total = code.variable("total", REAL, 0.0)
+            with code.count_up("i", self._entries) as index:
+                total.set(total.get() + entries.get(index) * 0.0)
+            what = code.where(
+                total.get().equals(0.0), float(status.SINGULAR), float(status.NO_JACOBIAN)
+            )
+            factors.set(self._trouble, code.where(is_sound, float(status.RUNNING), what))
+
+    # Solving ----------------------------------------------------------------------------------
+
+    def _write_solving(self, factors: LocalArray, solution: LocalArray, right: LocalArray) -> None:
+        code, fused = self._code, "fmuladd"
+        blocks, outer, pivots, below, after = self._solving_lists()
+        with code.count_up("block", len(self._matrix.blocks)) as block:
+            begin, count = outer.of(block)
+            with code.count_up("entry", count) as entry:
+                row, place, column = outer.get(begin + entry)
+                rest = code.call(fused, factors.get(place), solution.get(column), right.get(row))
+                right.set(row, rest)
+            begin, count = blocks.get(block), blocks.get(block + 1) - blocks.get(block)
+            with code.count_up("pivot", count) as pivot:
+                value = right.get(pivots[0].get(begin + pivot))
+                first, rows = below.of(begin + pivot)
+                with code.count_up("row", rows) as each:
+                    place, row = below.get(first + each)
+                    right.set(row, code.call(fused, factors.get(place), value, right.get(row)))
+            total = code.variable("total", REAL)
+            with code.count_up("back", count) as back:
+                pivot = begin + count - 1 - back
+                row, column, diagonal = (table.get(pivot) for table in pivots)
+                total.set(right.get(row))
+                first, columns = after.of(pivot)
+                with code.count_up("column", columns) as each:
+                    place, other = after.get(first + each)
+                    total.set(
+                        code.call(fused, factors.get(place), solution.get(other), total.get())
+                    )
+                solution.set(column, total.get() * factors.get(diagonal))
+        with code.count_up("i", self._matrix.size) as index:
+            right.set(index, solution.get(index))
+
+    def _solving_lists(self) -> tuple[Table, Ranges, list[Table], Ranges, Ranges]:
+        """Where blocks begin; entries between them; of pivots, row, column and diagonal; factors.
+
+        Of what is between blocks: row, place and column. Of what is below a pivot: place and row;
+        right of it: place and column.
+        """
+        code, matrix = self._code, self._matrix
+        begins = [0]
+        outer: list[list[tuple[int, ...]]] = []
+        pivots: list[tuple[int, int, int]] = []
+        below: list[list[tuple[int, ...]]] = []
+        after: list[list[tuple[int, ...]]] = []
+        for block, number in zip(matrix.blocks, matrix.shape_of, strict=True):
+            shape, places = matrix.shapes[number], self._places
+            begins.append(begins[-1] + shape.size)
+            outer.append(
+                [
+                    (row, self._between[matrix.outer[row, column]], column)
+                    for row, column in block.outer
+                ]
+            )
+            rows, columns = zip(*block.pivots, strict=True)
+            for place in range(shape.size):
+                pivots.append((rows[place], columns[place], places[number, (place, place)]))
+                below.append(
+                    [(places[number, (row, place)], rows[row]) for row in shape.below[place]]
+                )
+                after.append(
+                    [
+                        (places[number, (place, column)], columns[column])
+                        for column in shape.right[place]
+                    ]
+                )
+        return (
+            code.table("blocks", begins),
+            Ranges(code, "outer", outer, 3),
+            [
+                code.table(name, [pivot[part] for pivot in pivots])
+                for part, name in enumerate(("rows", "columns", "solved"))
+            ],
+            Ranges(code, "under", below, 2),
+            Ranges(code, "after", after, 2),
+        )

@@ -1,0 +1,137 @@
+"""The matrix of implicit steps, W = I/γ - hJ: what it is made of, and how it is taken apart.
+
+Pivots lie where the order puts them, whatever the numbers are; so the growth of numbers is watched.
+A pivot that is next to nothing beside the products it was made from, where these were far larger
+than what the matrix had there, has no right digits. The step is not taken then, and tried again
+with a smaller h, for which W comes near to I/γ.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode import status
+from emberkeep.ode.kernel.code import INT
+from emberkeep.ode.kernel.linear.ordering import ordering
+from emberkeep.startup_records import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from emberkeep.ode.kernel.code import Code, Value
+    from emberkeep.ode.kernel.linear.ordering import Block, Place
+
+# A pivot may be so many times smaller than the products that it was made from, ...
+CANCELLED = {"float32": 2.0**12, "float64": 2.0**40}
+# ... and these so many times larger than what was there, not both.
+GROWN = 2.0**10
+
+
+@final
+@frozen
+class Entry:
+    """What an entry of the matrix is made of.
+
+    Attributes:
+        slope: where it is among the numbers of the Jacobian; negative for a zero there.
+        mass: what there is of 1/γ.
+    """
+
+    slope: int
+    mass: float
+
+
+@final
+class Shape:
+    """A block by the places of its pivots in their order; several may have the same.
+
+    Args:
+        block: whose.
+        entry: what an entry of the matrix is made of.
+    """
+
+    def __init__(self, block: Block, entry: Callable[[Place], Entry]) -> None:
+        rows = {row: place for place, (row, _) in enumerate(block.pivots)}
+        columns = {column: place for place, (_, column) in enumerate(block.pivots)}
+        self.size = len(block.pivots)
+        self.entries = {
+            (rows[row], columns[column]): entry((row, column))
+            for row, column in sorted(block.inner)
+        }
+        self.below: list[list[int]] = [[] for _ in block.pivots]  # by column
+        self.right: list[list[int]] = [[] for _ in block.pivots]  # by row
+        for row, column in sorted(self.entries):
+            if row > column:
+                self.below[column].append(row)
+            elif column > row:
+                self.right[row].append(column)
+
+
+@final
+@frozen
+class Matrix:
+    """The matrix, by blocks.
+
+    Attributes:
+        size: how many rows.
+        diagonal: 1/γ.
+        values: of the system's program: those that its entries are made of, each once.
+        blocks: in the order in which they are solved.
+        shapes: of blocks; those that are alike in all entries have one, and are factored once.
+        shape_of: for each block, which it has.
+        outer: for entries between blocks, where they are among the values.
+    """
+
+    size: int
+    diagonal: float
+    values: tuple[int, ...]
+    blocks: tuple[Block, ...]
+    shapes: tuple[Shape, ...]
+    shape_of: tuple[int, ...]
+    outer: Mapping[Place, int]
+
+    @property
+    def products(self) -> int:
+        """How many products factoring takes."""
+        return sum(
+            len(below) * len(right)
+            for shape in self.shapes
+            for below, right in zip(shape.below, shape.right, strict=True)
+        )
+
+
+def matrix_of(slopes: Mapping[Place, int], size: int, gamma: float) -> Matrix:
+    """The matrix of a Jacobian.
+
+    Args:
+        slopes: the program's values that its entries are, but for zeros.
+        size: how many rows.
+        gamma: γ.
+    """
+    values = (*dict.fromkeys(slopes.values()),)
+    places = {value: place for place, value in enumerate(values)}
+
+    def entry(at: Place) -> Entry:
+        found = slopes.get(at)
+        return Entry(-1 if found is None else places[found], float(at[0] == at[1]))
+
+    blocks = ordering(size, {*slopes, *((row, row) for row in range(size))})
+    shapes: list[Shape] = []
+    shape_of: list[int] = []
+    known: dict[object, int] = {}
+    for block in blocks:
+        shape = Shape(block, entry)
+        number = known.setdefault((*shape.entries.items(),), len(shapes))
+        if number == len(shapes):
+            shapes.append(shape)
+        shape_of.append(number)
+    outer = {place: entry(place).slope for block in blocks for place in block.outer}
+    return Matrix(size, 1.0 / gamma, values, blocks, (*shapes,), (*shape_of,), outer)
+
+
+def read_trouble(code: Code, kept: Value) -> Value:
+    """What is wrong with factors, from the number that stands for it in memory."""
+    found = code.value(status.RUNNING, INT)
+    for each in (status.SINGULAR, status.NO_JACOBIAN):
+        found = code.where(kept.equals(float(each)), each, found)
+    return found
