@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     Method = Tableau | RosenbrockTableau | ImplicitTableau
 
-# Every method → the file that holds its numbers.
-FILES = {
+# Every explicit method → the file that holds its numbers; ...
+EXPLICIT = {
     "euler": "classic",
     "heun": "classic",
     "midpoint": "classic",
@@ -42,8 +42,79 @@ FILES = {
     "vern8": "vern8",
     "vern9": "vern9",
     "dop853": "dop853",
-    "rodas5p": "rodas5p",
 }
+
+# ... every Rosenbrock method, ...
+ROSENBROCK = {
+    "rosenbrock23": "rosenbrock23",
+    "rosenbrock32": "rosenbrock23",
+    "ros2": "ros",
+    "ros2pr": "ros",
+    "ros2s": "ros",
+    "ros3": "ros",
+    "ros3p": "ros",
+    "ros3pr": "ros",
+    "ros3prl": "ros",
+    "ros3prl2": "ros",
+    "scholz4-7": "ros",
+    "rodas3": "rodas3",
+    "rodas3d": "rodas3",
+    "rodas3p": "rodas3",
+    "rodas23w": "rodas3",
+    "ros34pw1a": "ros34pw",
+    "ros34pw1b": "ros34pw",
+    "ros34pw2": "ros34pw",
+    "ros34pw3": "ros34pw",
+    "ros34prw": "ros34pw",
+    "rok4a": "rok4a",
+    "rosshamp4": "ros4",
+    "grk4t": "ros4",
+    "grk4a": "ros4",
+    "veldd4": "ros4",
+    "velds4": "ros4",
+    "ros4lstab": "ros4",
+    "rosenbrockw6s4os": "rosenbrockw6s4os",
+    "rodas4": "rodas4",
+    "rodas42": "rodas4",
+    "rodas4p": "rodas4",
+    "rodas4p2": "rodas4",
+    "rodas4pw": "rodas4pw",
+    "rodas5": "rodas5",
+    "rodas5p": "rodas5p",
+    "rodas5pe": "rodas5p",
+    "rodas6p": "rodas6p",
+}
+
+# ... and every implicit Runge-Kutta method.
+IMPLICIT = {
+    "implicit-euler": "sdirk",
+    "implicit-midpoint": "implicit_midpoint",
+    "trapezoidal": "sdirk",
+    "tr-bdf2": "tr_bdf2",
+    "sdirk2": "sdirk",
+    "sdirk3": "sdirk",
+    "sdirk4": "sdirk",
+    "kvaerno3": "kvaerno",
+    "kvaerno4": "kvaerno",
+    "kvaerno5": "kvaerno",
+    "kencarp3": "kencarp",
+    "kencarp4": "kencarp",
+    "kencarp47": "kencarp",
+    "kencarp5": "kencarp",
+    "kencarp58": "kencarp",
+    "esdirk436l2sa2": "esdirk",
+    "esdirk437l2sa": "esdirk",
+    "esdirk54i8l2sa": "esdirk",
+    "esdirk547l2sa2": "esdirk",
+    "gauss-legendre-4": "gauss_legendre",
+    "gauss-legendre-6": "gauss_legendre",
+    "gauss-legendre-8": "gauss_legendre",
+    "radau-iia-3": "radau_iia",
+    "radau-iia-5": "radau_iia",
+    "radau-iia-9": "radau_iia",
+}
+
+FILES = {**EXPLICIT, **ROSENBROCK, **IMPLICIT}
 
 # Every other name → the method.
 ALIASES = {
@@ -97,6 +168,31 @@ ALIASES = {
     "ode78": "vern8",
     "verner9": "vern9",
     "verner-98": "vern9",
+    "ode23s": "rosenbrock23",
+    "kaps-rentrop": "grk4t",
+    "shampine4": "rosshamp4",
+    "rodas": "rodas4",
+    "rodasp": "rodas4p",
+    "backward-euler": "implicit-euler",
+    "gauss1": "implicit-midpoint",
+    "gauss-legendre-2": "implicit-midpoint",
+    "crank-nicolson": "trapezoidal",
+    "trapezoid": "trapezoidal",
+    "implicit-trapezoidal": "trapezoidal",
+    "trbdf2": "tr-bdf2",
+    "ode23tb": "tr-bdf2",
+    "sdirk22": "sdirk2",
+    "alexander2": "sdirk2",
+    "alexander3": "sdirk3",
+    "hairer4": "sdirk4",
+    "gauss2": "gauss-legendre-4",
+    "gauss3": "gauss-legendre-6",
+    "gauss4": "gauss-legendre-8",
+    "radau3": "radau-iia-3",
+    "radau": "radau-iia-5",
+    "radau5": "radau-iia-5",
+    "radau-iia": "radau-iia-5",
+    "radau9": "radau-iia-9",
 }
 
 NAMES = {**{name: name for name in FILES}, **ALIASES}
@@ -124,11 +220,16 @@ def chosen(given: str | Method) -> Method:
     """
     if isinstance(given, str):
         return method(given)
+    from emberkeep.ode.methods.implicit import ImplicitTableau
+    from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
     from emberkeep.ode.methods.tableau import Tableau
 
-    if isinstance(given, Tableau):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(given, Tableau | RosenbrockTableau | ImplicitTableau):  # pyright: ignore[reportUnnecessaryIsInstance]
         return given.check()
-    raise InvalidPlan(f"method={given!r} is not known; expected a name, or an ode.Tableau")
+    raise InvalidPlan(
+        f"method={given!r} is not known; expected a name, or an ode.Tableau, an "
+        "ode.RosenbrockTableau or an ode.ImplicitTableau"
+    )
 
 
 def numbers_of(name: str) -> Method:

@@ -21,7 +21,8 @@ class ImplicitTableau:
         weights: what the solution takes of each stage.
         error: what the estimate of the local error takes of each stage; empty without one.
         error_at_start: what it takes of the slopes at the start, which fully implicit methods
-            compare with.
+            compare with: -γ₀, where (I - hγ₀J)⁻¹ of the sum is the estimate (Hairer & Wanner,
+            Solving ODEs II, IV.8); 0 where all is in `error`.
         error_order: of the solution that the estimate compares with; 0 without an estimate.
         interpolant: for each stage, the coefficients of θ, θ², … in its weight at the fraction θ
             of a step; empty where there is no dense output of its own.
@@ -89,3 +90,28 @@ class ImplicitTableau:
     def stability_limit(self) -> float:
         """None that would keep steps short: it is made for what decays fast."""
         return inf
+
+    @property
+    def value_at_infinity(self) -> float:
+        """What a step leaves of what decays at once; 0 with L-stable methods."""
+        from emberkeep.ode.methods.stability import implicit_at_infinity
+
+        return implicit_at_infinity(self)
+
+    @property
+    def stability_angle(self) -> float:
+        """α, in degrees, of its A(α)-stability; 90 is A-stability."""
+        from emberkeep.ode.methods.stability import angle, of_implicit
+
+        return angle(of_implicit(self))
+
+    def check(self) -> ImplicitTableau:
+        """This very tableau, once its shape, nodes and orders are found to be as it says.
+
+        Raises:
+            InvalidPlan: names what is wrong.
+        """
+        from emberkeep.ode.methods.implicit_checks import check
+
+        check(self)
+        return self

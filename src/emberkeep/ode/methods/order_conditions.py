@@ -1,7 +1,8 @@
-"""The conditions under which a Runge-Kutta method has an order, one for each rooted tree.
+"""The conditions under which a method has an order, one for each rooted tree.
 
 All is plain arithmetic, so the numbers may be floats, Fractions or Decimals: the latter two prove
-what the first make plausible. (Butcher; Hairer, Nørsett & Wanner, Solving ODEs I, II.2.)
+what the first make plausible. (Butcher; Hairer, Nørsett & Wanner, Solving ODEs I, II.2; for
+Rosenbrock methods Hairer & Wanner, Solving ODEs II, IV.7.)
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from functools import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
+    from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
     from emberkeep.ode.methods.tableau import Tableau
 
     Tree = tuple["Tree", ...]
-    Slopes = dict[Tree, list[Any]]
+    # A tree whose vertices say whether they are of the matrix; then their branches.
+    MarkedTree = tuple[Any, ...]
+    # A tree's elementary differential in what each stage gives.
+    Differentials = Callable[[Tree], Sequence[Any]]
 
 
 @cache
@@ -53,27 +58,112 @@ def rows(tableau: Tableau) -> list[Sequence[float]]:
     return [(), *tableau.stages, *tableau.extra_stages]
 
 
-def at_stages(tree: Tree, matrix: Sequence[Sequence[Any]], known: Slopes) -> list[Any]:
-    """A tree's elementary differential at each stage; those of branches are kept in `known`."""
-    if tree not in known:
-        product: list[Any] = [1] * len(matrix)
-        for branch in tree:
-            inner = at_stages(branch, matrix, known)
-            product = [
-                value * sum(a * b for a, b in zip(row, inner, strict=False) if a)
-                for value, row in zip(product, matrix, strict=True)
-            ]
-        known[tree] = product
-    return known[tree]
+def runge_kutta(matrix: Sequence[Sequence[Any]]) -> Differentials:
+    """In the slopes of stages that take so much of each other: explicit or implicit."""
+
+    @cache
+    def at_stages(tree: Tree) -> Sequence[Any]:
+        return _product(matrix, map(at_stages, tree))
+
+    return at_stages
+
+
+def rosenbrock(tableau: RosenbrockTableau) -> Differentials:
+    """In the k of a Rosenbrock method, where the matrix is the Jacobian.
+
+    That adds to vertices with one branch what the branch is itself at each stage.
+    """
+    matrix = ((), *tableau.stages)
+
+    @cache
+    def at_stages(tree: Tree) -> Sequence[Any]:
+        sides = _product(matrix, map(at_stages, tree))
+        if len(tree) == 1:
+            sides = [side + k for side, k in zip(sides, at_stages(tree[0]), strict=True)]
+        return _solved(tableau, sides)
+
+    return at_stages
+
+
+def _product(matrix: Sequence[Sequence[Any]], branches: Iterator[Sequence[Any]]) -> list[Any]:
+    """What a vertex is at each stage, where its branches are so much at each."""
+    product: list[Any] = [1] * len(matrix)
+    for branch in branches:
+        product = [
+            value * sum(a * b for a, b in zip(row, branch, strict=False) if a)
+            for value, row in zip(product, matrix, strict=True)
+        ]
+    return product
+
+
+def _solved(tableau: RosenbrockTableau, sides: Sequence[Any]) -> list[Any]:
+    """The k whose right-hand sides, but for what they take of each other, are these."""
+    found: list[Any] = []
+    for side, row in zip(sides, ((), *tableau.couplings), strict=True):
+        found.append(tableau.gamma * (side + sum(c * k for c, k in zip(row, found, strict=False))))
+    return found
 
 
 def defects(
-    weights: Sequence[Any], matrix: Sequence[Sequence[Any]], size: int, known: Slopes
+    weights: Sequence[Any], differentials: Differentials, size: int
 ) -> list[tuple[Tree, Any]]:
     """By how much weights miss the condition of each tree of a size, times the tree's density."""
-    found: list[tuple[Tree, Any]] = []
-    for tree in trees(size):
-        values = at_stages(tree, matrix, known)
-        share = sum(weight * value for weight, value in zip(weights, values, strict=False))
-        found.append((tree, share * density(tree) - 1))
-    return found
+    return [
+        (tree, _share(weights, differentials(tree)) * density(tree) - 1) for tree in trees(size)
+    ]
+
+
+def _share(weights: Sequence[Any], values: Sequence[Any]) -> Any:
+    return sum(weight * value for weight, value in zip(weights, values, strict=False))
+
+
+# With any matrix in place of the Jacobian -------------------------------------------------------
+
+
+@cache
+def marked(tree: Tree) -> tuple[MarkedTree, ...]:
+    """All ways to let vertices with one branch be of the matrix, not of the equations."""
+    found = {(False, *branches) for branches in _each(tree)}
+    if len(tree) == 1:
+        found |= {(True, branch) for branch in marked(tree[0])}
+    return tuple(sorted(found))
+
+
+def _each(tree: Tree) -> Iterator[tuple[MarkedTree, ...]]:
+    """All ways to mark a tree's branches, each once."""
+    if not tree:
+        yield ()
+        return
+    for first in marked(tree[0]):
+        for others in _each(tree[1:]):
+            yield tuple(sorted((first, *others)))
+
+
+def matrix_order(tableau: RosenbrockTableau, tolerance: Any) -> int:
+    """The order that a Rosenbrock method keeps whatever stands in place of the Jacobian.
+
+    It is that of a W-method: of trees with a vertex of the matrix, nothing may remain.
+    """
+    matrix = ((), *tableau.stages)
+
+    @cache
+    def at_stages(tree: MarkedTree) -> Sequence[Any]:
+        of_matrix, *branches = tree
+        if of_matrix:
+            return _solved(tableau, at_stages(branches[0]))
+        return _solved(tableau, _product(matrix, map(at_stages, branches)))
+
+    def is_met(tree: Tree, one: MarkedTree) -> bool:
+        share = _share(tableau.weights, at_stages(one)) * density(tree)
+        return abs(share - (not _is_marked(one))) <= tolerance
+
+    order = 0
+    while order < tableau.order and all(
+        is_met(tree, one) for tree in trees(order + 1) for one in marked(tree)
+    ):
+        order += 1
+    return order
+
+
+def _is_marked(tree: MarkedTree) -> bool:
+    return tree[0] or any(map(_is_marked, tree[1:]))

@@ -1,8 +1,12 @@
-"""Order 5 with an estimate of order 4, for parabolic problems too (Steinebach, BIT 63, 2023)."""
+"""Order 5 with an estimate of order 4, for parabolic problems too (Steinebach, BIT 63, 2023).
 
-from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
+`rodas5pe` is compared with another solution of order 4 (Steinebach, JuliaCon Proceedings, 2024).
+"""
 
-RODAS5P = RosenbrockTableau(
+from emberkeep.ode.methods.rosenbrock_forms import rodas
+from emberkeep.startup_records import replace
+
+RODAS5P = rodas(
     name="rodas5p",
     order=5,
     gamma=0.21193756319429014,
@@ -86,16 +90,54 @@ RODAS5P = RosenbrockTableau(
             -9.48861652309627,
         ),
     ),
-    weights=(
-        -7.502846399306121,
-        2.561846144803919,
-        -11.627539656261098,
-        -0.18268767659942256,
-        0.030198172008377946,
-        1.0,
-        1.0,
-        1.0,
+    dense=(
+        (
+            25.948786856663858,
+            -2.5579724845846235,
+            10.433815404888879,
+            -2.3679251022685204,
+            0.524948541321073,
+            1.1241088310450404,
+            0.4272876194431874,
+            -0.17202221070155493,
+        ),
+        (
+            -9.91568850695171,
+            -0.9689944594115154,
+            3.0438037242978453,
+            -24.495224566215796,
+            20.176138334709044,
+            15.98066361424651,
+            -6.789040303419874,
+            -6.710236069923372,
+        ),
+        (
+            11.419903575922262,
+            2.8879645146136994,
+            72.92137995996029,
+            80.12511834622643,
+            -52.072871366152654,
+            -59.78993625266729,
+            -0.15582684282751913,
+            4.883087185713722,
+        ),
     ),
-    error=(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
-    error_order=4,
+    interpolant_order=4,
+)
+
+RODAS5PE = replace(
+    RODAS5P,
+    {
+        "name": "rodas5pe",
+        "error": (
+            0.2606326497975715,
+            -0.005158627295444251,
+            1.3038988631109731,
+            1.235000722062074,
+            -0.7931985603795049,
+            -1.005448461135913,
+            -0.18044626132120234,
+            0.17051519239113755,
+        ),
+    },
 )

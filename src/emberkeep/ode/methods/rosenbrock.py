@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from math import inf
 
-from emberkeep.ode.methods.tableau import HERMITE_ORDER, Row
+from emberkeep.ode.methods.tableau import HERMITE_ORDER, Row, padded
 from emberkeep.startup_records import final, frozen
+
+# Numbers that were published with some digits, or transformed, are alike up to so much.
+ALIKE = 1e-12
 
 
 @final
@@ -77,3 +80,57 @@ class RosenbrockTableau:
     def stability_limit(self) -> float:
         """None that would keep steps short: it is made for what decays fast."""
         return inf
+
+    @property
+    def ends_with_solution(self) -> bool:
+        """Whether the last stage looks at the solution, so that the next step begins with it."""
+        last = padded(self.stages[-1] if self.stages else (), self.count)
+        return _are_alike((*last, self.nodes[-1]), (*self.weights, 1.0))
+
+    @property
+    def is_stiffly_accurate(self) -> bool:
+        """Whether the solution is the last stage's state and its k, at the end of the step.
+
+        Then what decays at once is where it should be, and algebraic equations hold.
+        """
+        last = (*padded(self.stages[-1] if self.stages else (), self.count - 1), 1.0)
+        place = (self.nodes[-1], self.time_weights[-1])
+        return _are_alike(place, (1.0, 0.0)) and _are_alike(last, self.weights)
+
+    @property
+    def matrix_order(self) -> int:
+        """The order that it keeps with any matrix in place of the Jacobian, as a W-method."""
+        from emberkeep.ode.methods.checks import TOLERANCE
+        from emberkeep.ode.methods.order_conditions import matrix_order
+
+        return matrix_order(self, TOLERANCE)
+
+    @property
+    def value_at_infinity(self) -> float:
+        """What a step leaves of what decays at once; 0 with L-stable methods."""
+        from emberkeep.ode.methods.stability import rosenbrock_at_infinity
+
+        return rosenbrock_at_infinity(self)
+
+    @property
+    def stability_angle(self) -> float:
+        """α, in degrees, of its A(α)-stability; 90 is A-stability."""
+        from emberkeep.ode.methods.stability import angle, of_rosenbrock
+
+        return angle(of_rosenbrock(self))
+
+    def check(self) -> RosenbrockTableau:
+        """This very tableau, once its shape, nodes and orders are found to be as it says.
+
+        Raises:
+            InvalidPlan: names what is wrong.
+        """
+        from emberkeep.ode.methods.rosenbrock_checks import check
+
+        check(self)
+        return self
+
+
+def _are_alike(one: Row, other: Row) -> bool:
+    """Whether two rows of one length are the same numbers."""
+    return all(abs(x - y) <= ALIKE * (1 + abs(x)) for x, y in zip(one, other, strict=True))

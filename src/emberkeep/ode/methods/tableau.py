@@ -61,14 +61,14 @@ class Tableau:
     def ends_with_solution(self) -> bool:
         """Whether the last stage lies at the solution, so that the next step begins with it."""
         last = self.stages[-1] if self.stages else ()
-        return self.nodes[-1] == 1 and _padded(last, self.count) == self.weights
+        return self.nodes[-1] == 1 and padded(last, self.count) == self.weights
 
     @property
     def extra_ends(self) -> int | None:
         """Which extra stage, from 0, lies at the solution: its slope begins the next step."""
-        solution = _padded(self.weights, self.count + len(self.extra_stages))
+        solution = padded(self.weights, self.count + len(self.extra_stages))
         for place, row in enumerate(self.extra_stages):
-            if self.extra_nodes[place] == 1 and _padded(row, len(solution)) == solution:
+            if self.extra_nodes[place] == 1 and padded(row, len(solution)) == solution:
                 return place
         return None
 
@@ -105,12 +105,12 @@ class Tableau:
         Raises:
             InvalidPlan: names what is wrong.
         """
-        from emberkeep.ode.methods.checks import check
+        from emberkeep.ode.methods.explicit_checks import check
 
         check(self)
         return self
 
 
-def _padded(row: Row, size: int) -> Row:
+def padded(row: Row, size: int) -> Row:
     """A row with zeros for the stages that it does not reach."""
     return (*row, *[0.0] * (size - len(row)))
