@@ -2,33 +2,48 @@
 
 import ast
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 from emberkeep.ode import methods
-from emberkeep.ode.methods.tableau import Tableau
 
 FOLDER = Path(methods.__file__).parent
 
 
+class Exactly(ast.NodeTransformer):
+    """Numbers that are no counts, as Fractions of what is written."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def visit_Constant(self, node):
+        if isinstance(node.value, float):
+            return self.fraction(node, ast.get_source_segment(self.text, node))
+        return node
+
+    def visit_BinOp(self, node):
+        if isinstance(node.op, ast.Div):
+            parts = ast.get_source_segment(self.text, node).replace(" ", "")
+            return self.fraction(node, parts)
+        return self.generic_visit(node)
+
+    @staticmethod
+    def fraction(node, text):
+        above, _, below = text.partition("/")
+        value = ast.parse(f"Fraction({above!r}) / Fraction({below or 1!r})", mode="eval").body
+        return ast.copy_location(value, node)
+
+
+@cache
+def contents(file):
+    """What a file of methods defines, with Fractions for its numbers."""
+    text = (FOLDER / f"{file}.py").read_text()
+    tree = ast.fix_missing_locations(Exactly(text).visit(ast.parse(text)))
+    names = {"Fraction": Fraction, "__name__": f"exact_{file}"}
+    exec(compile(tree, f"{file}.py", "exec"), names)
+    return names
+
+
 def exact(name):
     """A method with Fractions for its numbers."""
-    text = (FOLDER / f"{methods.FILES[name]}.py").read_text()
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == name.replace("-", "_").upper():
-            fields = {word.arg: value(word.value, text) for word in node.value.keywords}
-            return Tableau(**fields)
-    raise LookupError(name)
-
-
-def value(node, text):
-    if isinstance(node, ast.Tuple):
-        return tuple(value(one, text) for one in node.elts)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -value(node.operand, text)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-        return Fraction(value(node.left, text), value(node.right, text))
-    if isinstance(node, ast.Constant):
-        if isinstance(node.value, float):
-            return Fraction(ast.get_source_segment(text, node))
-        return node.value
-    raise TypeError(ast.dump(node))
+    return contents(methods.FILES[name])[name.replace("-", "_").upper()]

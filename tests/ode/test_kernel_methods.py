@@ -8,14 +8,14 @@ import pytest
 
 from emberkeep import ode
 from emberkeep.ode.control.presets import PRESETS
-from emberkeep.ode.methods import FILES, numbers_of
+from emberkeep.ode.methods import EXPLICIT, numbers_of
 
 HERE = Path(__file__).parent
 SYNTHETIC = runpy.run_path(HERE / "synthetic_tableaux.py")["TABLEAUX"]
 reference = runpy.run_path(HERE / "test_controllers.py")
 
-ADAPTIVE = [name for name in sorted(FILES) if numbers_of(name).is_adaptive]
-FIXED = [name for name in sorted(FILES) if name not in ADAPTIVE]
+ADAPTIVE = [name for name in sorted(EXPLICIT) if numbers_of(name).is_adaptive]
+FIXED = [name for name in sorted(EXPLICIT) if name not in ADAPTIVE]
 SPAN = 2.0
 SAVED = np.linspace(0.0, SPAN, 8)
 RATES = np.linspace(-1.0, 1.5, 11)
@@ -102,7 +102,7 @@ def test_methods_without_an_estimate_have_their_order(method, keep):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("large", [False, True])
-@pytest.mark.parametrize("method", sorted(FILES))
+@pytest.mark.parametrize("method", sorted(EXPLICIT))
 def test_every_method_has_its_order_with_steps_of_one_length(method, large, keep):
     order = numbers_of(method).order
     dt = {6: 0.2, 7: 0.25, 8: 0.4, 9: 0.5}.get(order)

@@ -5,6 +5,8 @@ if TYPE_CHECKING:
     from emberkeep.ode.control.controller import Controller
     from emberkeep.ode.drivers import Driver
     from emberkeep.ode.ivp import solve_ivp
+    from emberkeep.ode.methods.implicit import ImplicitTableau
+    from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.result import Result
     from emberkeep.ode.solver import Solver, solve
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Controller",
     "Driver",
+    "ImplicitTableau",
     "Result",
+    "RosenbrockTableau",
     "Solver",
     "StoredResult",
     "Summary",
@@ -29,7 +33,9 @@ __all__ = [
 _HOMES = {
     "Controller": "control.controller",
     "Driver": "drivers",
+    "ImplicitTableau": "methods.implicit",
     "Result": "result",
+    "RosenbrockTableau": "methods.rosenbrock",
     "Solver": "solver",
     "StoredResult": "stored.result",
     "Summary": "summary",

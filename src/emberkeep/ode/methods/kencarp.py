@@ -1,6 +1,6 @@
 """The implicit parts of additive pairs, L-stable (Kennedy & Carpenter).
 
-`kencarp3`, `kencarp4`, `kencarp5`: Applied Numerical Mathematics 44 (2003), ARK3(2)4L[2]SA and so on.
+`kencarp3`, `kencarp4`, `kencarp5`: Applied Numerical Mathematics 44 (2003), ARK3(2)4L[2]SA and on.
 `kencarp47`, `kencarp58`: the same 136 (2019), ARK4(3)7L[2]SA1 and ARK5(4)8L[2]SA2.
 """
 

@@ -1,8 +1,8 @@
 """Order 3, 4 and 5, L-stable, whose estimates are stages (Kvaerno, BIT 44, 2004).
 
 The numbers of `kvaerno3` and `kvaerno4` follow from that of the diagonal, which is printed with ten
-digits: with all of it, as here, R vanishes at infinity. `kvaerno4` goes on with the solution of order
-4, for which it has another diagonal than where the one of order 3 does.
+digits: with all of it, as here, R vanishes at infinity. `kvaerno4` goes on with the solution of
+order 4, for which it has another diagonal than for the one of order 3.
 """
 
 from emberkeep.ode.methods.implicit_forms import diagonal

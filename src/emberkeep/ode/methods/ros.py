@@ -1,8 +1,9 @@
 """Orders 2 and 3 in two to four stages, most of them where parabolic equations take others down.
 
-`ros2`: Verwer, Spee, Blom & Hundsdorfer, SIAM Journal on Scientific Computing 20 (1999). `ros3`: Sandu
-et al., Atmospheric Environment 31 (1997). `ros3p`: Lang & Verwer, BIT 41 (2001). `scholz4-7`: Scholz,
-BIT 29 (1989); it, and all others: Rang, The Prothero and Robinson example (Braunschweig, 2014).
+`ros2`: Verwer, Spee, Blom & Hundsdorfer, SIAM Journal on Scientific Computing 20 (1999). `ros3`:
+Sandu et al., Atmospheric Environment 31 (1997). `ros3p`: Lang & Verwer, BIT 41 (2001). `scholz4-7`:
+Scholz, BIT 29 (1989); it, and all others: Rang, The Prothero and Robinson example (Braunschweig,
+2014).
 """
 
 from emberkeep.ode.methods.rosenbrock_forms import transformed

@@ -1,7 +1,7 @@
 """Four stages, of order 3 with any matrix in place of the Jacobian, for algebraic equations too.
 
-Rang & Angermann (BIT 45, 2005); `ros34prw`: Rang (Journal of Computational and Applied Mathematics 286,
-2015).
+Rang & Angermann (BIT 45, 2005); `ros34prw`: Rang (Journal of Computational and Applied Mathematics
+286, 2015).
 """
 
 from emberkeep.ode.methods.rosenbrock_forms import transformed

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NOTHING = 2.0**-50
 
 
-def transformed(
+def transformed(  # noqa: PLR0913 - what a method is printed as
     *,
     name: str,
     order: int,
@@ -70,7 +70,7 @@ def transformed(
     )
 
 
-def rodas(
+def rodas(  # noqa: PLR0913 - the same
     *,
     name: str,
     order: int,

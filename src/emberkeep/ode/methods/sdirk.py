@@ -1,9 +1,9 @@
 """Diagonally implicit methods with one number on the diagonal, whose last stage is the solution.
 
 `implicit-euler` and `trapezoidal` as everybody knows them. `sdirk2`: Alexander (SIAM Journal on
-Numerical Analysis 14, 1977), compared as Ellsiepen did (Stuttgart, 1999). `sdirk3`: Alexander's; compared
-with what is of order 2 of its first two stages. `sdirk4`: Hairer & Wanner, Solving ODEs II (1996), with
-their dense output.
+Numerical Analysis 14, 1977), compared as Ellsiepen did (Stuttgart, 1999). `sdirk3`: Alexander's,
+compared with what is of order 2 of its first two stages. `sdirk4`: Hairer & Wanner, Solving ODEs II
+(1996), with their dense output.
 """
 
 from emberkeep.ode.methods.implicit_forms import diagonal

@@ -105,7 +105,7 @@ def of_implicit(tableau: ImplicitTableau) -> Function:
 def implicit_at_infinity(tableau: ImplicitTableau) -> Any:
     """What is left of a state that decays at once: the limit of R; 0 with L-stable methods.
 
-    With w = 1/z, the states Y of stages are those with wY - AY = w, which at w = 0 are `states`, and
+    With w = 1/z, the states Y of stages are those with wY - AY = w, which at w = 0 are `states` and
     change there by `slopes`; a stage that takes of none is at 1.
     """
     explicit = [not any(row) for row in tableau.matrix]

@@ -113,4 +113,4 @@ class Tableau:
 
 def padded(row: Row, size: int) -> Row:
     """A row with zeros for the stages that it does not reach."""
-    return (*row, *[0.0] * (size - len(row)))
+    return (*row, *[0] * (size - len(row)))

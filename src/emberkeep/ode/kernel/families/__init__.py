@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emberkeep.errors import InvalidPlan
 from emberkeep.ode.kernel.families.diagonal import diagonal_step
 from emberkeep.ode.kernel.families.explicit import explicit_step
 from emberkeep.ode.kernel.families.rosenbrock import rosenbrock_step
@@ -23,9 +24,17 @@ def step_of(method: Method, moves_in_time: Callable[[], bool]) -> Step:
     Args:
         method: its numbers.
         moves_in_time: tells whether slopes have derivatives by time; asked where that matters.
+
+    Raises:
+        InvalidPlan: its stages depend on each other all at once, which no kernel solves.
     """
     if isinstance(method, Tableau):
         return explicit_step(method)
     if isinstance(method, RosenbrockTableau):
         return rosenbrock_step(method, is_autonomous=not moves_in_time())
-    return diagonal_step(method)
+    if method.is_diagonal:
+        return diagonal_step(method)
+    raise InvalidPlan(
+        f"method={method.name!r} is fully implicit, and stages are solved one by one here. Take a "
+        "method whose stages are, such as 'kvaerno5' or 'rodas5p'"
+    )
