@@ -15,6 +15,7 @@ from emberkeep.ode.kernel.drivers import Drivers
 from emberkeep.ode.kernel.equations import Equations
 from emberkeep.ode.kernel.linear import factors as sizes
 from emberkeep.ode.kernel.linear.factors import Factors
+from emberkeep.ode.kernel.linear.jacobian import Jacobian
 from emberkeep.ode.kernel.linear.lines import Lines
 from emberkeep.ode.kernel.linear.matrix import matrix_of
 from emberkeep.ode.kernel.linear.ordering import StructurallySingular, ordering
@@ -144,8 +145,12 @@ def linear_system(size, pattern):
     )
 
 
-def solutions(size, pattern, matrices, steps, rights, *, large=False, single=False):
-    """What kernels solve, and what they say is wrong, for each of some matrices."""
+def solutions(size, pattern, matrices, steps, rights, *, large=False, single=False, gamma=GAMMA):
+    """What kernels solve, and what they say is wrong, for each of some matrices.
+
+    With a complex gamma, right-hand sides and solutions have a second half of imaginary parts.
+    """
+    width = size * (2 if isinstance(gamma, complex) else 1)
     system, count = linear_system(size, pattern), len(pattern)
     code = fresh(single=single)
     numbers, h, right, trouble = (
@@ -155,21 +160,27 @@ def solutions(size, pattern, matrices, steps, rights, *, large=False, single=Fal
     run, here = trajectories(code)
     layout = Layout(code, large=large)
     states, inputs = layout.kept("y", size), layout.kept("p", count)
-    vector = layout.kept("right", size)
+    vectors = [layout.kept(f"right{part}", size) for part in range(width // size)]
     step = code.variable("h", REAL)
     with code.for_each(code.value(True, BOOL)):
         layout.each(size, lambda i: states.set(i, code.value(0.0, REAL)))
         layout.each(count, lambda i: inputs.set(i, numbers.get(run.get() * count + i)))
-        layout.each(size, lambda i: vector.set(i, right.get(run.get() * size + i)))
+        for part, vector in enumerate(vectors):
+            begin = run.get() * width + part * size
+            layout.each(size, lambda i, v=vector, b=begin: v.set(i, right.get(b + i)))
         step.set(h.get(run.get()))
     start = code.variable("start", "time", 0.0)
     drivers = Drivers(code, {}, lambda name: None, start, ())
     equations = Equations(system, system.read(), layout, drivers)
-    factors = Factors(layout, equations, size, GAMMA)
-    factors.factor(states, inputs, code.value(0.0, "time"), step.get())
-    factors.solve(vector)
+    jacobian = Jacobian(layout, equations, size)
+    jacobian.evaluate(states, inputs, code.value(0.0, "time"))
+    factors = Factors(layout, jacobian, gamma)
+    factors.factor(step.get())
+    factors.solve(*vectors)
     with code.for_each(here.get()):
-        layout.each(size, lambda i: right.set(run.get() * size + i, vector.get(i)))
+        for part, vector in enumerate(vectors):
+            begin = run.get() * width + part * size
+            layout.each(size, lambda i, v=vector, b=begin: right.set(b + i, v.get(i)))
         trouble.set(run.get(), factors.trouble)
     real = np.float32 if single else np.float64
     places = sorted(pattern)
@@ -180,7 +191,7 @@ def solutions(size, pattern, matrices, steps, rights, *, large=False, single=Fal
         "trouble": np.zeros(len(matrices), np.int64),
     }
     Compiled(code, 8, 256)(arrays, len(matrices))
-    return arrays["right"].reshape(len(matrices), size), arrays["trouble"]
+    return arrays["right"].reshape(len(matrices), width), arrays["trouble"]
 
 
 FORMS = ["lines", "functions", "loops"]
@@ -198,12 +209,14 @@ PATTERNS = {
     "no diagonal": {(0, 1), (1, 2), (2, 0), (3, 0), (0, 3)},
     "triangle": {(i, j) for i in range(6) for j in range(i + 1)},
     "nothing": set(),
+    "pair": {(i, j) for i in range(2) for j in range(2)},
 }
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", PATTERNS)
-def test_systems_are_solved(name, form, monkeypatch):
+@pytest.mark.parametrize("gamma", [GAMMA, 0.16 + 0.18j], ids=["real", "complex"])
+def test_systems_are_solved(name, form, gamma, monkeypatch):
     large = written_as(form, monkeypatch)
     pattern = PATTERNS[name]
     size = max((max(place) for place in pattern), default=2) + 1
@@ -214,11 +227,14 @@ def test_systems_are_solved(name, form, monkeypatch):
             if place not in pattern:
                 matrix[place] = 0.0
         np.fill_diagonal(matrix, -np.abs(np.diag(matrix)))
-    steps, rights = 10 ** rng.uniform(-6, 0, 33), rng.normal(size=(33, size))
-    found, trouble = solutions(size, pattern, matrices, steps, rights, large=large)
+    steps = 10 ** rng.uniform(-6, 0, 33)
+    rights = rng.normal(size=(33, size * (2 if isinstance(gamma, complex) else 1)))
+    found, trouble = solutions(size, pattern, matrices, steps, rights, large=large, gamma=gamma)
     assert set(trouble.tolist()) == {status.RUNNING}
+    if isinstance(gamma, complex):
+        rights, found = (part[:, :size] + 1j * part[:, size:] for part in (rights, found))
     for matrix, h, right, solution in zip(matrices, steps, rights, found, strict=True):
-        whole = np.eye(size) / GAMMA - h * matrix
+        whole = np.eye(size) / gamma - h * matrix
         residual = whole @ solution - right
         assert np.abs(residual).max() < 1e-11 * np.linalg.cond(whole)
 
@@ -243,6 +259,40 @@ def test_what_cannot_be_solved_is_told_of_its_own_trajectory(form, single, monke
         status.NO_JACOBIAN,
         status.RUNNING,
     ]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("single", [False, True], ids=["double", "single"])
+def test_what_cannot_be_solved_in_complex_numbers_is_told(form, single, monkeypatch):
+    """Of a rotation, 1/γ may be an eigenvalue; and numbers may be too large to be squared."""
+    large = written_as(form, monkeypatch)
+    rotation = np.array([[1.0, -2.0], [2.0, 1.0]])
+    huge = np.full((2, 2), 1e30 if single else 1e200) * [[-1, 0], [1, -1]]
+    endless = np.array([[-np.inf, 0.0], [0.0, 0.0]])
+    matrices = [-rotation, rotation, huge, endless, rotation * np.nan, -rotation]
+    found, trouble = solutions(
+        2, PATTERNS["pair"], matrices, np.ones(6), np.ones((6, 4)), large=large, single=single,
+        gamma=1 / (1 + 2j),
+    )  # fmt: skip
+    none, singular, no = status.RUNNING, status.SINGULAR, status.NO_JACOBIAN
+    assert trouble.tolist() == [none, singular, none, no, no, none]
+    expected = np.linalg.solve((1 + 2j) * np.eye(2) + rotation, np.full(2, 1 + 1j))
+    for row in (0, 5):
+        np.testing.assert_allclose(found[row, :2] + 1j * found[row, 2:], expected, rtol=1e-5)
+    scale = np.abs(huge).max()
+    np.testing.assert_allclose(found[2] * scale, [1, 2, 1, 2], rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_infinite_pivot_is_told(form, monkeypatch):
+    """Its inverse is zero, and so is what would come of it."""
+    large = written_as(form, monkeypatch)
+    matrices = [np.array([[-np.inf, 0.0], [0.0, -1.0]]), -np.eye(2)]
+    found, trouble = solutions(
+        2, PATTERNS["pair"], matrices, np.ones(2), np.ones((2, 2)), large=large
+    )
+    assert trouble.tolist() == [status.NO_JACOBIAN, status.RUNNING]
+    np.testing.assert_allclose(found[1], 1 / 5)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -330,7 +330,7 @@ class Adaptive:
         if own.implicit is not None:
             own.implicit.begin()
         own.stepper.take(own.step.operations, clock, signed)
-        square = code.named("square", own.square(signed))
+        square = code.named("square", own.square(clock, signed))
         if own.implicit is not None:
             trouble = own.implicit.trouble.get()
             square = code.where(trouble.equals(status.RUNNING), square, TROUBLED)

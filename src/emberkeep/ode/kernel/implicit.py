@@ -5,23 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from emberkeep.ode import status
-from emberkeep.ode.kernel.code import BOOL, INFINITY, INT, REAL
+from emberkeep.ode.kernel.code import INT, REAL
+from emberkeep.ode.kernel.coupled import CoupledStages
 from emberkeep.ode.kernel.linear.factors import Factors
-from emberkeep.ode.kernel.step import Factoring, Implicit, SlopesInTime, Solution, Y
+from emberkeep.ode.kernel.linear.jacobian import Jacobian
+from emberkeep.ode.kernel.newton import MOST_TURNS, MOST_TURNS_OF_FIXED, Newton
+from emberkeep.ode.kernel.step import Factoring, Implicit, Iteration, SlopesInTime, Solution, Y
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emberkeep.ode.kernel.code import Operand, Value
     from emberkeep.ode.kernel.equations import Equations
-    from emberkeep.ode.kernel.step import Clock, ImplicitOperation, Iteration, Stepper
+    from emberkeep.ode.kernel.step import Clock, CoupledIteration, ImplicitOperation, Stepper
     from emberkeep.ode.kernel.vectors import Layout, Vector
 
-# A stage is found when what is left of its error is this share of what a step may be wrong by.
-SHARE = 0.01
-MOST_TURNS = 8
-# Changes that grow by this from turn to turn never end.
-DIVERGING = 2.0
 # What counts as tolerated is no less than so much of a state: less is not told from rounding.
 LEAST_TOLERATED = {"float32": 2.0**-14, "float64": 2.0**-42}
 
@@ -35,6 +33,7 @@ class ImplicitStages(Implicit):
         equations: the right-hand side.
         inputs: parameters and constants.
         tolerated: what error is tolerated in a state of some size, at least a share of it.
+        is_adaptive: whether a step can be tried again as a shorter one.
     """
 
     def __init__(
@@ -43,13 +42,17 @@ class ImplicitStages(Implicit):
         equations: Equations,
         inputs: Vector,
         tolerated: Callable[[Value, Operand, float], Value],
+        *,
+        is_adaptive: bool,
     ) -> None:
         self._layout, self._code = layout, layout.code
         self._equations, self._inputs, self._tolerated = equations, inputs, tolerated
-        self._by_gamma: dict[float, Factors] = {}
+        self._jacobian: Jacobian | None = None
+        self._by_gamma: dict[complex, Factors] = {}
         self._factors: Factors | None = None
         self.trouble = layout.code.variable("trouble", INT, status.RUNNING)
-        self._rate = layout.code.variable("newton_rate", REAL)
+        most = MOST_TURNS if is_adaptive else MOST_TURNS_OF_FIXED
+        self._newton = Newton(layout.code, most)
 
     def begin(self) -> None:
         """Nothing is wrong with a new attempt of a step."""
@@ -58,29 +61,35 @@ class ImplicitStages(Implicit):
     def take(self, operation: ImplicitOperation, stepper: Stepper, clock: Clock, h: Value) -> None:
         """Write one operation; see `Stepper.take`."""
         if isinstance(operation, Factoring):
-            self._factor(operation.gamma, stepper, clock, h)
+            self._factor(operation, stepper, clock, h)
         elif isinstance(operation, SlopesInTime):
             self._slope_in_time(stepper, operation.target, clock)
         elif isinstance(operation, Solution):
             assert self._factors is not None
             self._factors.solve(stepper[operation.target])
-        else:
+        elif isinstance(operation, Iteration):
             self._iterate(operation, stepper, clock, h)
+        else:
+            self._iterate_together(operation, stepper, clock, h)
 
     def _note(self, trouble: Value) -> None:
         """Remember what is wrong first."""
         is_new = self.trouble.get().equals(status.RUNNING)
         self.trouble.set(self._code.where(is_new, trouble, self.trouble.get()))
 
-    def _factor(self, gamma: float, stepper: Stepper, clock: Clock, h: Value) -> None:
-        factors = self._by_gamma.get(gamma)
-        if factors is None:
-            factors = Factors(self._layout, self._equations, stepper.states, gamma)
-            self._by_gamma[gamma] = factors
-        factors.factor(stepper[Y], self._inputs, clock(0.0), h)
-        self._note(factors.trouble)
-        self._factors = factors
-        self._rate.set(1.0)
+    def _factor(self, operation: Factoring, stepper: Stepper, clock: Clock, h: Value) -> None:
+        jacobian = self._jacobian
+        if jacobian is None:
+            jacobian = self._jacobian = Jacobian(self._layout, self._equations, stepper.states)
+        jacobian.evaluate(stepper[Y], self._inputs, clock(0.0))
+        for gamma in (operation.gamma, *operation.others):
+            factors = self._by_gamma.get(gamma)
+            if factors is None:
+                factors = self._by_gamma[gamma] = Factors(self._layout, jacobian, gamma)
+            factors.factor(h)
+            self._note(factors.trouble)
+        self._factors = self._by_gamma[operation.gamma]
+        self._newton.begin()
 
     def _slope_in_time(self, stepper: Stepper, target: str, clock: Clock) -> None:
         slopes = self._equations.slopes_in_time()
@@ -88,21 +97,14 @@ class ImplicitStages(Implicit):
         evaluation.write(stepper[Y], self._inputs, clock(0.0), stepper[target])
 
     def _iterate(self, stage: Iteration, stepper: Stepper, clock: Clock, h: Value) -> None:
-        """Newton's method: in each lane until its own stage is found.
-
-        How fast it converges is told by two changes after one another; before there are two, by
-        the stage before (Hairer & Wanner, Solving ODEs II, IV.8).
-        """
+        """Newton's method: in each lane until its own stage is found."""
         code, layout, states = self._code, self._layout, stepper.states
         k, base, y = stepper.changing(stage.target), stepper[stage.base], stepper[Y]
         guess = stepper.weighted(stage.guess, code.value(1.0, REAL))
         layout.each(states, lambda i: k.set(i, guess(i)))
         time, reach = clock(stage.node), h * stage.gamma
-        is_open = code.variable("is_open", BOOL, code.value(True, BOOL))  # noqa: FBT003
-        is_found = code.variable("is_found", BOOL, code.value(False, BOOL))  # noqa: FBT003
-        before = code.variable("change_before", REAL, INFINITY)
-        turns = code.variable("turns", INT, 0, uniform=True)
-        with code.loop():
+
+        def turn(going: Value) -> Value:
             change = self._change(k, base, time, reach, stage.gamma, stepper)
 
             def square(total: Value, index: Operand) -> Value:
@@ -111,25 +113,24 @@ class ImplicitStages(Implicit):
                 return total + ratio * ratio
 
             size = code.call("sqrt", layout.fold(states, 0.0, square) * (1 / states))
-            going = is_open.get()
             layout.each(
                 states,
                 lambda i: k.set(i, code.where(going, k.get(i) + change.get(i), k.get(i))),
             )
-            ratio = size / before.get()  # zero in the first turn
-            rate = code.where(ratio < 1.0, ratio / (1.0 - ratio), INFINITY)
-            rate = code.where(turns.get() > 0, rate, self._rate.get())
-            found = going & (rate * size <= SHARE)
-            # Not-a-number is not less.
-            goes_on = going & ~found & (size < before.get() * DIVERGING)
-            self._rate.set(code.where(going & (ratio < 1.0), rate, self._rate.get()))
-            before.set(size)
-            is_found.set(is_found.get() | found)
-            is_open.set(goes_on)
-            turns.set(turns.get() + 1)
-            code.leave(~code.any(goes_on) | (turns.get() >= MOST_TURNS))
-        missed = code.where(is_found.get(), code.value(status.RUNNING, INT), status.NOT_CONVERGED)
-        self._note(missed)
+            return size
+
+        self._note_missed(self._newton.seek(turn))
+
+    def _iterate_together(
+        self, iteration: CoupledIteration, stepper: Stepper, clock: Clock, h: Value
+    ) -> None:
+        stages = CoupledStages(iteration, stepper, clock, h, self._by_gamma, self._allowed)
+        stages.begin()
+        self._note_missed(self._newton.seek(stages.turn))
+
+    def _note_missed(self, is_found: Value) -> None:
+        found = self._code.value(status.RUNNING, INT)
+        self._note(self._code.where(is_found, found, status.NOT_CONVERGED))
 
     def _allowed(self, size: Value, index: Operand) -> Value:
         precision = "float32" if self._code.is_single else "float64"

@@ -66,10 +66,12 @@ class Factoring:
     """The matrix W = I/γ - hJ at the start of the step, factored.
 
     Attributes:
-        gamma: γ.
+        gamma: γ; a `Solution` is of this one.
+        others: more γ, real or complex, of matrices with the same Jacobian.
     """
 
-    gamma: float
+    gamma: complex
+    others: tuple[complex, ...] = ()
 
 
 @final
@@ -116,7 +118,27 @@ class Iteration:
     gamma: float
 
 
-ImplicitOperation = Factoring | SlopesInTime | Solution | Iteration
+@final
+@frozen
+class CoupledIteration:
+    """All stages of a step at once, by Newton's method in coordinates in which they part.
+
+    Attributes:
+        targets: the vectors of unknowns; those of a pair follow one another.
+        nodes: when each stage is, as a share of the step.
+        states: what stages are away from the start, for each by unknowns, by the step's length.
+        inverse: what makes unknowns of it.
+        gammas: γ of each unknown, and complex of each pair.
+    """
+
+    targets: tuple[str, ...]
+    nodes: tuple[float, ...]
+    states: tuple[tuple[float, ...], ...]
+    inverse: tuple[tuple[float, ...], ...]
+    gammas: tuple[complex, ...]
+
+
+ImplicitOperation = Factoring | SlopesInTime | Solution | Iteration | CoupledIteration
 Operation = Slopes | Combination | ImplicitOperation
 
 
@@ -131,6 +153,8 @@ class Step:
         last: the slopes at the end of the step, where one of its stages lies there; else empty.
         error: weights of slopes in the estimate of the error; empty without one.
         second_error: those of another estimate, which the first is combined with; mostly empty.
+        doubts: operations that find another estimate where one is not tolerated, ...
+        doubted_error: ... which takes its place; mostly empty.
         extra: operations that only values within the step need, after it.
         interpolant: for slopes, the coefficients of θ, θ², … in their weight at the fraction θ;
             empty where values within a step are found from both ends alone.
@@ -141,6 +165,8 @@ class Step:
     last: str
     error: Terms
     second_error: Terms = ()
+    doubts: tuple[Operation, ...] = ()
+    doubted_error: Terms = ()
     extra: tuple[Operation, ...] = ()
     interpolant: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
@@ -228,9 +254,13 @@ class Stepper:
                 self._implicit.take(operation, self, clock, h)
 
     def _combine(self, operation: Combination, h: Value) -> None:
-        target, base = self[operation.target], self[operation.base]
+        target = self[operation.target]
         scale = h if operation.by_length else self.layout.code.value(1.0, REAL)
         weighted = self.weighted(operation.terms, scale)
+        if not operation.base:
+            self.layout.each(self.states, lambda i: target.set(i, weighted(i)))
+            return
+        base = self[operation.base]
         self.layout.each(self.states, lambda i: target.set(i, base.get(i) + weighted(i)))
 
     def weighted(self, terms: Terms, scale: Value) -> Weighted:

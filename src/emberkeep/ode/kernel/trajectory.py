@@ -70,7 +70,7 @@ class Trajectory:
         bounding = driving(plan.system, read) if plan.is_adaptive else ()
         self.drivers = Drivers(code, plan.system.drivers, self.argument, self.start, bounding)
         self._equations = Equations(plan.system, read, self.layout, self.drivers)
-        self.step = step_of(plan.tableau, self._equations.move_in_time)
+        self.step = step_of(plan.tableau, self._equations.move_in_time, is_judged=plan.is_adaptive)
         self.vectors = {Y: self.layout.kept(Y, self.states)}
         if not self.step.begins:
             self.vectors[FIRST] = self.layout.kept(FIRST, self.states)
@@ -80,7 +80,11 @@ class Trajectory:
         self.implicit: ImplicitStages | None = None
         if self.step.is_implicit:
             self.implicit = ImplicitStages(
-                self.layout, self._equations, self.parameters, self._tolerated_at_least
+                self.layout,
+                self._equations,
+                self.parameters,
+                self._tolerated_at_least,
+                is_adaptive=plan.is_adaptive,
             )
         self.stepper = Stepper(
             self.step,
@@ -200,17 +204,30 @@ class Trajectory:
         assert isinstance(index, int)
         return self._atol[index]
 
-    def square(self, h: Value) -> Value:
+    def square(self, clock: Clock, h: Value) -> Value:
         """The mean of squared errors, each in units of what is tolerated.
 
         Where there are two estimates, the first squared over the root of both (Hairer).
         """
         mean = self._mean_square(self.step.error, h)
+        if self.step.doubts:
+            return self._doubted(mean, clock, h)
         if not self.step.second_error:
             return mean
         other = self._mean_square(self.step.second_error, h)
         both = mean + other * 0.01
         return self.code.where(both > 0, mean * mean / both, mean)
+
+    def _doubted(self, mean: Value, clock: Clock, h: Value) -> Value:
+        """The same by another estimate, in lanes where this one is not tolerated."""
+        code = self.code
+        square = code.variable("doubted_square", REAL, mean)
+        is_doubtful = ~(mean <= 1.0)
+        with code.when(code.any(is_doubtful)):
+            self.stepper.take(self.step.doubts, clock, h)
+            again = self._mean_square(self.step.doubted_error, h)
+            square.set(code.where(is_doubtful, again, mean))
+        return square.get()
 
     def _mean_square(self, terms: Terms, h: Value) -> Value:
         code = self.code

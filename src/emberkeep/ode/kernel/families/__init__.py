@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emberkeep.errors import InvalidPlan
 from emberkeep.ode.kernel.families.diagonal import diagonal_step
 from emberkeep.ode.kernel.families.explicit import explicit_step
+from emberkeep.ode.kernel.families.fully_implicit import fully_implicit_step
 from emberkeep.ode.kernel.families.rosenbrock import rosenbrock_step
 from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
 from emberkeep.ode.methods.tableau import Tableau
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from emberkeep.ode.methods import Method
 
 
-def step_of(method: Method, moves_in_time: Callable[[], bool]) -> Step:
+def step_of(method: Method, moves_in_time: Callable[[], bool], *, is_judged: bool) -> Step:
     """One step of a method.
 
     Args:
         method: its numbers.
         moves_in_time: tells whether slopes have derivatives by time; asked where that matters.
+        is_judged: whether the estimate of its error is wanted.
 
     Raises:
-        InvalidPlan: its stages depend on each other all at once, which no kernel solves.
+        InvalidPlan: its stages depend on each other all at once, and cannot be parted.
     """
     if isinstance(method, Tableau):
         return explicit_step(method)
@@ -34,7 +35,4 @@ def step_of(method: Method, moves_in_time: Callable[[], bool]) -> Step:
         return rosenbrock_step(method, is_autonomous=not moves_in_time())
     if method.is_diagonal:
         return diagonal_step(method)
-    raise InvalidPlan(
-        f"method={method.name!r} is fully implicit, and stages are solved one by one here. Take a "
-        "method whose stages are, such as 'kvaerno5' or 'rodas5p'"
-    )
+    return fully_implicit_step(method, is_judged=is_judged)

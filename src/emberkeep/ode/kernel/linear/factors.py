@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, final
 
 from emberkeep.ode.kernel.linear.lines import Functions, Lines
 from emberkeep.ode.kernel.linear.loops import Loops
-from emberkeep.ode.kernel.linear.matrix import matrix_of
+from emberkeep.startup_records import replace
 
 if TYPE_CHECKING:
     from emberkeep.ode.kernel.code import Value
-    from emberkeep.ode.kernel.equations import Equations
+    from emberkeep.ode.kernel.linear.jacobian import Jacobian
     from emberkeep.ode.kernel.linear.lines import Key
+    from emberkeep.ode.kernel.linear.number import Number
     from emberkeep.ode.kernel.vectors import Layout, Vector
 
 MOST_PRODUCTS = 1000  # of straight lines: compilers take more than linear time
@@ -27,17 +28,15 @@ class Factors:
 
     Args:
         layout: where vectors lie.
-        equations: whose Jacobian it is.
-        states: how many there are.
-        gamma: γ.
+        jacobian: what W is made of.
+        gamma: γ; where it is complex, so are solutions.
     """
 
-    def __init__(self, layout: Layout, equations: Equations, states: int, gamma: float) -> None:
-        self._matrix = matrix_of(equations.jacobian(), states, gamma)
-        self._jacobian = equations.evaluation("jacobian", self._matrix.values)
-        self._entries = layout.passing("jacobian", len(self._matrix.values))
+    def __init__(self, layout: Layout, jacobian: Jacobian, gamma: complex) -> None:
+        self._matrix = replace(jacobian.matrix, {"diagonal": 1.0 / gamma})
+        self._entries = jacobian.entries
         self._lines = Lines(layout.code, self._matrix)
-        self._numbers: dict[Key, Value] = {}
+        self._numbers: dict[Key, Number] = {}
         self._trouble: Value | None = None
         self._functions: Functions | Loops | None = None
         if layout.large:
@@ -54,24 +53,25 @@ class Factors:
         assert self._trouble is not None, "not factored yet"
         return self._trouble
 
-    def factor(self, at: Vector, inputs: Vector, time: Value, h: Value) -> None:
-        """Write the factors at a place, for a step.
+    def factor(self, h: Value) -> None:
+        """Write the factors where the Jacobian was evaluated last.
 
         Args:
-            at: the states.
-            inputs: parameters and constants.
-            time: when.
             h: length of the step, negative backwards.
         """
-        self._jacobian.write(at, inputs, time, self._entries)
         if self._functions is not None:
             self._trouble = self._functions.factor(self._entries, h)
         else:
             self._numbers, self._trouble = self._lines.factored(self._entries, h)
 
-    def solve(self, right: Vector) -> None:
-        """Write the solution, in place of the right-hand side."""
+    def solve(self, right: Vector, imaginary: Vector | None = None) -> None:
+        """Write the solution, in place of the right-hand side.
+
+        Args:
+            right: its real part.
+            imaginary: its imaginary part, where γ is complex.
+        """
         if self._functions is not None:
-            self._functions.solve(right)
+            self._functions.solve(right, imaginary)
         else:
-            self._lines.solved(self._numbers.__getitem__, right)
+            self._lines.solved(self._numbers.__getitem__, right, imaginary)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from emberkeep.ode import status
-from emberkeep.ode.kernel.code import BOOL, INFINITY, INT, REAL
+from emberkeep.ode.kernel.code import BOOL, INT, REAL
 from emberkeep.ode.kernel.equations import vector_place
 from emberkeep.ode.kernel.linear.matrix import CANCELLED, GROWN, read_trouble
+from emberkeep.ode.kernel.linear.number import Number
 from emberkeep.ode.kernel.vectors import Vector
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     # A number of the factors: which, of which shape, and where in it.
     Key = tuple[str, int, int, int]
-    Numbers = Callable[[Key], Value]
+    Numbers = Callable[[Key], Number]
 
 INVERSE, LOWER, UPPER, OUTER = "inverse", "lower", "upper", "outer"
 
@@ -46,10 +47,10 @@ class Lines:
                 found.append((kind, number, row, column))
         return [*found, *((OUTER, slope, 0, 0) for slope in {*self._matrix.outer.values()})]
 
-    def factored(self, entries: Vector, h: Value) -> tuple[dict[Key, Value], Value]:
+    def factored(self, entries: Vector, h: Value) -> tuple[dict[Key, Number], Value]:
         """The factors' numbers, and what is wrong with them."""
         code, back = self._code, -h
-        numbers: dict[Key, Value] = {}
+        numbers: dict[Key, Number] = {}
         sound, total = code.value(True, BOOL), code.value(0.0, REAL)  # noqa: FBT003 - a literal
         for number, shape in enumerate(self._matrix.shapes):
             matrix = {
@@ -59,8 +60,8 @@ class Lines:
             }
             sound, total = self._eliminated(number, shape, matrix, numbers, sound, total)
         for slope in sorted({*self._matrix.outer.values()}):
-            numbers[OUTER, slope, 0, 0] = h * entries.get(slope)
-        return numbers, self._judged(sound & (code.call("fabs", total) < INFINITY), entries)
+            numbers[OUTER, slope, 0, 0] = Number(h * entries.get(slope))
+        return numbers, self._judged(sound & total.equals(total), entries)
 
     def _judged(self, is_sound: Value, entries: Vector) -> Value:
         """What is wrong where something is: rare, and so looked for only there."""
@@ -76,24 +77,28 @@ class Lines:
             trouble.set(code.where(is_sound, code.value(status.RUNNING, INT), what))
         return trouble.get()
 
-    def _entry(self, entry: Entry, entries: Vector, back: Value) -> Value:
-        code = self._code
-        mass = code.value(self._matrix.diagonal * entry.mass, REAL)
+    def _entry(self, entry: Entry, entries: Vector, back: Value) -> Number:
+        mass = Number.of(self._code, self._matrix.diagonal * entry.mass)
         if entry.slope < 0:
             return mass
-        slope = entries.get(entry.slope)
-        return code.call("fmuladd", back, slope, mass) if entry.mass else back * slope
+        slope = Number(entries.get(entry.slope))
+        return mass.plus_product(Number(back), slope) if entry.mass else Number(back) * slope
 
     def _eliminated(
         self,
         number: int,
         shape: Shape,
-        matrix: dict[Place, Value],
-        numbers: dict[Key, Value],
+        matrix: dict[Place, Number],
+        numbers: dict[Key, Number],
         sound: Value,
         total: Value,
     ) -> tuple[Value, Value]:
-        """Eliminate a block; whether all pivots were sound, and the sum of their inverses."""
+        """Eliminate a block.
+
+        Returns:
+            Whether all pivots were sound; and the sum of each times its inverse, which is
+            not-a-number where one is infinite, or zero.
+        """
         code = self._code
         products: dict[int, Value] = {}  # that a pivot is made from, by their size
         lost = CANCELLED["float32" if code.is_single else "float64"]
@@ -103,12 +108,12 @@ class Lines:
         for place in range(shape.size):
             pivot = matrix[place, place]
             if place in products:
-                bound = code.call("fabs", pivot) * lost
+                bound = pivot.size() * lost
                 if place in there:
-                    bound = code.call("fmuladd", code.call("fabs", there[place]), GROWN, bound)
+                    bound = code.call("fmuladd", there[place].size(), GROWN, bound)
                 sound = sound & (bound > products[place])
-            inverse = numbers[INVERSE, number, place, place] = 1.0 / pivot
-            total = total + inverse
+            inverse = numbers[INVERSE, number, place, place] = pivot.inverse()
+            total = total + (pivot * inverse).real
             for column in shape.right[place]:
                 numbers[UPPER, number, place, column] = -matrix[place, column]
             for row in shape.below[place]:
@@ -117,39 +122,38 @@ class Lines:
                     above = matrix[place, column]
                     before = matrix.get((row, column))
                     matrix[row, column] = (
-                        factor * above
-                        if before is None
-                        else code.call("fmuladd", factor, above, before)
+                        factor * above if before is None else before.plus_product(factor, above)
                     )
                     if row == column:
-                        size = code.call("fabs", factor) * code.call("fabs", above)
+                        size = factor.size() * above.size()
                         products[row] = size if row not in products else products[row] + size
         return sound, total
 
-    def solved(self, number: Numbers, right: Vector) -> None:
+    def solved(self, number: Numbers, right: Vector, imaginary: Vector | None) -> None:
         """Solve with factors that are there."""
-        code, matrix, fused = self._code, self._matrix, "fmuladd"
-        rest = {row: right.get(row) for row in range(self._matrix.size)}
-        solution: dict[int, Value] = {}
+        matrix, parts = self._matrix, [right, *([imaginary] if imaginary else [])]
+        rest = [Number(*(part.get(row) for part in parts)) for row in range(matrix.size)]
+        solution: dict[int, Number] = {}
         for block, shape_number in zip(matrix.blocks, matrix.shape_of, strict=True):
             shape = matrix.shapes[shape_number]
             for row, column in block.outer:
                 outer = number((OUTER, matrix.outer[row, column], 0, 0))
-                rest[row] = code.call(fused, outer, solution[column], rest[row])
+                rest[row] = rest[row].plus_product(outer, solution[column])
             part = [rest[row] for row, _ in block.pivots]
             for place in range(shape.size):
                 for row in shape.below[place]:
                     factor = number((LOWER, shape_number, row, place))
-                    part[row] = code.call(fused, factor, part[place], part[row])
+                    part[row] = part[row].plus_product(factor, part[place])
             for place in reversed(range(shape.size)):
                 for column in shape.right[place]:
                     factor = number((UPPER, shape_number, place, column))
-                    part[place] = code.call(fused, factor, part[column], part[place])
+                    part[place] = part[place].plus_product(factor, part[column])
                 part[place] = part[place] * number((INVERSE, shape_number, place, place))
             for (_, column), value in zip(block.pivots, part, strict=True):
                 solution[column] = value
         for state, value in solution.items():
-            right.set(state, value)
+            for part, number_part in zip(parts, value.parts, strict=True):
+                part.set(state, number_part)
 
 
 @final
@@ -165,8 +169,9 @@ class Functions:
     def __init__(self, layout: Layout, matrix: Matrix, lines: Lines) -> None:
         code = self._code = layout.code
         self._matrix, self._lines = matrix, lines
-        self._places = {key: place for place, key in enumerate(lines.keys())}
-        self._array = code.array("factors", REAL, len(self._places) + 1)
+        self._places: dict[Key, tuple[int, ...]] = {}  # of a number's parts
+        self._most = 2 * len(lines.keys())
+        self._array = code.array("factors", REAL, self._most + 1)
         self._step = code.array("step", REAL, 1)
         self._factoring: Function | None = None
         self._solving: Function | None = None
@@ -178,36 +183,45 @@ class Functions:
             self._factoring = self._make_factoring(entries.size)
         given = (vector_place(entries), (self._step, 0), (self._array, 0))
         self._code.invoke(self._factoring, *given)
-        return read_trouble(self._code, self._array.get(len(self._places)))
+        return read_trouble(self._code, self._array.get(self._most))
 
-    def solve(self, right: Vector) -> None:
+    def solve(self, right: Vector, imaginary: Vector | None) -> None:
         """Solve, in place of the right-hand side."""
+        parts = [right, *([imaginary] if imaginary else [])]
         if self._solving is None:
-            self._solving = self._make_solving(right.size)
-        self._code.invoke(self._solving, (self._array, 0), vector_place(right))
+            self._solving = self._make_solving(len(parts))
+        self._code.invoke(self._solving, (self._array, 0), *map(vector_place, parts))
 
     def _make_factoring(self, count: int) -> Function:
-        code, places = self._code, self._places
+        code, places, keys = self._code, self._places, self._lines.keys()
         parameters = [code.parameter(name, REAL) for name in ("entries", "h", "result")]
         entries, h, result = parameters
 
         def write() -> None:
             given = Vector(count, array=entries)
             numbers, trouble = self._lines.factored(given, h.get(0))
-            for key, place in places.items():
-                result.set(place, numbers[key])
-            result.set(len(places), code.value(trouble, REAL))
+            free = 0
+            for key in keys:
+                parts = numbers[key].parts
+                places[key] = (*range(free, free + len(parts)),)
+                for place, part in zip(places[key], parts, strict=True):
+                    result.set(place, part)
+                free += len(parts)
+            result.set(self._most, code.value(trouble, REAL))
 
         return code.function("factorisation", parameters, write)
 
-    def _make_solving(self, states: int) -> Function:
+    def _make_solving(self, parts: int) -> Function:
         code = self._code
-        parameters = [code.parameter(name, REAL) for name in ("numbers", "right")]
-        numbers, right = parameters
+        names = ("numbers", "right", "imaginary")[: 1 + parts]
+        numbers, *vectors = parameters = [code.parameter(name, REAL) for name in names]
 
         def write() -> None:
+            right, *imaginary = (Vector(self._matrix.size, array=vector) for vector in vectors)
             self._lines.solved(
-                lambda key: numbers.get(self._places[key]), Vector(states, array=right)
+                lambda key: Number(*map(numbers.get, self._places[key])),
+                right,
+                imaginary[0] if imaginary else None,
             )
 
         return code.function("solution", parameters, write)

@@ -9,15 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from emberkeep.ode import status
-from emberkeep.ode.kernel.code import BOOL, INFINITY, REAL
+from emberkeep.ode.kernel.code import BOOL, REAL
 from emberkeep.ode.kernel.equations import vector_place
 from emberkeep.ode.kernel.linear.matrix import CANCELLED, GROWN, read_trouble
+from emberkeep.ode.kernel.linear.number import Number, Numbers
 from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emberkeep.ode.kernel.code import Code, Function, LocalArray, Table, Value
+    from emberkeep.ode.kernel.code import Code, Function, LocalArray, Table, Value, Variable
     from emberkeep.ode.kernel.linear.matrix import Matrix
     from emberkeep.ode.kernel.vectors import Layout, Vector
 
@@ -98,11 +99,13 @@ class Loops:
         self._pivots = sum(shape.size for shape in matrix.shapes)
         code, count = self._code, inner + len(self._between)
         self._trouble = count
-        self._factors = code.array("factors", REAL, count + 1)
+        # The real parts, then the imaginary ones.
+        self._kinds = ("", "_imaginary") if matrix.diagonal.imag else ("",)
+        self._factors = [code.array(f"factors{kind}", REAL, count + 1) for kind in self._kinds]
         self._step = code.array("step", REAL, 1)
         self._products = code.array("products", REAL, self._pivots)
         self._there = code.array("there", REAL, self._pivots)
-        self._solution = code.array("solution", REAL, matrix.size)
+        self._solution = [code.array(f"solution{kind}", REAL, matrix.size) for kind in self._kinds]
         self._factoring: Function | None = None
         self._solving: Function | None = None
 
@@ -110,26 +113,38 @@ class Loops:
         """Factor, from what the Jacobian's entries are; what is wrong with the factors."""
         self._step.set(0, h)
         if self._factoring is None:
-            names = ("entries", "h", "factors", "products", "there")
+            names = ("entries", "h", "products", "there", *self._named("factors"))
             parameters = [self._code.parameter(name, REAL) for name in names]
             self._factoring = self._code.function(
                 "factorisation", parameters, lambda: self._write_factoring(*parameters)
             )
-        work = (self._step, self._factors, self._products, self._there)
+        work = (self._step, self._products, self._there, *self._factors)
         given = [vector_place(entries), *((array, 0) for array in work)]
         self._code.invoke(self._factoring, *given)
-        return read_trouble(self._code, self._factors.get(self._trouble))
+        return read_trouble(self._code, self._factors[0].get(self._trouble))
 
-    def solve(self, right: Vector) -> None:
+    def solve(self, right: Vector, imaginary: Vector | None) -> None:
         """Solve, in place of the right-hand side."""
+        width = len(self._kinds)
         if self._solving is None:
-            names = ("factors", "solution", "right")
+            names = [
+                each for name in ("factors", "solution", "right") for each in self._named(name)
+            ]
             parameters = [self._code.parameter(name, REAL) for name in names]
+            numbers = [
+                Numbers(*parameters[place : place + width])
+                for place in range(0, len(parameters), width)
+            ]
             self._solving = self._code.function(
-                "solution", parameters, lambda: self._write_solving(*parameters)
+                "solution", parameters, lambda: self._write_solving(*numbers)
             )
-        given = ((self._factors, 0), (self._solution, 0), vector_place(right))
+        parts = [right, *([imaginary] if imaginary else [])]
+        work = (*self._factors, *self._solution)
+        given = [*((array, 0) for array in work), *map(vector_place, parts)]
         self._code.invoke(self._solving, *given)
+
+    def _named(self, name: str) -> list[str]:
+        return [f"{name}{kind}" for kind in self._kinds]
 
     # Factoring --------------------------------------------------------------------------------
 
@@ -137,16 +152,16 @@ class Loops:
         self,
         entries: LocalArray,
         h: LocalArray,
-        factors: LocalArray,
         products: LocalArray,
         there: LocalArray,
+        *parts: LocalArray,
     ) -> None:
-        code = self._code
+        code, factors = self._code, Numbers(*parts)
         self._fill(entries, factors, h.get(0))
         diagonals = code.table("diagonals", self._diagonals())
         with code.count_up("i", self._pivots) as index:
             products.set(index, 0.0)
-            there.set(index, code.call("fabs", factors.get(diagonals.get(index))))
+            there.set(index, factors.get(diagonals.get(index)).size())
         sound = code.variable("sound", BOOL, code.value(True, BOOL))  # noqa: FBT003 - a literal
         total = code.variable("inverses", REAL, 0.0)
         lost = CANCELLED["float32" if code.is_single else "float64"]
@@ -154,12 +169,12 @@ class Loops:
         with code.count_up("pivot", self._pivots) as pivot:
             place = diagonals.get(pivot)
             value = factors.get(place)
-            bound = code.call("fabs", value) * lost
+            bound = value.size() * lost
             bound = code.call("fmuladd", there.get(pivot), GROWN, bound)
             sound.set(sound.get() & (bound > products.get(pivot)))
-            inverse = 1.0 / value
+            inverse = value.inverse()
             factors.set(place, inverse)
-            total.set(total.get() + inverse)
+            total.set(total.get() + (value * inverse).real)
             begin, count = lists.below.of(pivot)
             with code.count_up("row", count) as row:
                 below = lists.below.get(begin + row)
@@ -168,13 +183,14 @@ class Loops:
             with code.count_up("column", wide) as column:
                 [place] = lists.right.get(across + column)
                 factors.set(place, -factors.get(place))
-        self._judge(sound.get() & (code.call("fabs", total.get()) < INFINITY), entries, factors)
+        is_number = total.get().equals(total.get())
+        self._judge(sound.get() & is_number, entries, factors.real)
 
     def _subtract(
         self,
-        factors: LocalArray,
+        factors: Numbers,
         products: LocalArray,
-        inverse: Value,
+        inverse: Number,
         row: Sequence[Value],
         lists: Lists,
         pivot: Value,
@@ -188,19 +204,16 @@ class Loops:
         with code.count_up("column", wide) as column:
             [source] = lists.right.get(across + column)
             target = lists.targets.get(first + column)
-            factors.set(
-                target,
-                code.call("fmuladd", factor, factors.get(source), factors.get(target)),
-            )
+            factors.set(target, factors.get(target).plus_product(factor, factors.get(source)))
         with code.when(above >= 0):
-            size = code.call("fabs", factor) * code.call("fabs", factors.get(above))
+            size = factor.size() * factors.get(above).size()
             products.set(its_pivot, products.get(its_pivot) + size)
 
-    def _fill(self, entries: LocalArray, factors: LocalArray, h: Value) -> None:
+    def _fill(self, entries: LocalArray, factors: Numbers, h: Value) -> None:
         """The matrix, before anything is eliminated."""
         code, back = self._code, -h
         with code.count_up("i", len(self._places)) as index:
-            factors.set(index, 0.0)
+            factors.set(index, Number.of(code, 0.0))
         moved: list[tuple[int, int]] = []
         massive: dict[float, list[int]] = {}
         for (number, place), index in self._places.items():
@@ -212,15 +225,17 @@ class Loops:
         targets = code.table("moved", [index for index, _ in moved])
         sources = code.table("moved_from", [slope for _, slope in moved])
         with code.count_up("i", len(moved)) as index:
-            factors.set(targets.get(index), back * entries.get(sources.get(index)))
+            factors.set(targets.get(index), Number(back * entries.get(sources.get(index))))
         for mass, places in massive.items():
             table = code.table("massive", places)
             with code.count_up("i", len(places)) as index:
                 at = table.get(index)
-                factors.set(at, factors.get(at) + self._matrix.diagonal * mass)
+                added = Number.of(code, self._matrix.diagonal * mass)
+                factors.set(at, factors.get(at) + added)
         table = code.table("between", [*self._between])
         with code.count_up("i", len(self._between)) as index:
-            factors.set(index + len(self._places), h * entries.get(table.get(index)))
+            between = Number(h * entries.get(table.get(index)))
+            factors.set(index + len(self._places), between)
 
     def _diagonals(self) -> list[int]:
         """Where the diagonal of each pivot of each shape is."""
@@ -268,14 +283,14 @@ class Loops:
 
     # Solving ----------------------------------------------------------------------------------
 
-    def _write_solving(self, factors: LocalArray, solution: LocalArray, right: LocalArray) -> None:
-        code, fused = self._code, "fmuladd"
+    def _write_solving(self, factors: Numbers, solution: Numbers, right: Numbers) -> None:
+        code = self._code
         blocks, outer, pivots, below, after = self._solving_lists()
         with code.count_up("block", len(self._matrix.blocks)) as block:
             begin, count = outer.of(block)
             with code.count_up("entry", count) as entry:
                 row, place, column = outer.get(begin + entry)
-                rest = code.call(fused, factors.get(place), solution.get(column), right.get(row))
+                rest = right.get(row).plus_product(factors.get(place), solution.get(column))
                 right.set(row, rest)
             begin, count = blocks.get(block), blocks.get(block + 1) - blocks.get(block)
             with code.count_up("pivot", count) as pivot:
@@ -283,21 +298,26 @@ class Loops:
                 first, rows = below.of(begin + pivot)
                 with code.count_up("row", rows) as each:
                     place, row = below.get(first + each)
-                    right.set(row, code.call(fused, factors.get(place), value, right.get(row)))
-            total = code.variable("total", REAL)
+                    right.set(row, right.get(row).plus_product(factors.get(place), value))
+            totals = [code.variable(name, REAL) for name in self._named("total")]
             with code.count_up("back", count) as back:
                 pivot = begin + count - 1 - back
                 row, column, diagonal = (table.get(pivot) for table in pivots)
-                total.set(right.get(row))
+                self._follow(totals, right.get(row))
                 first, columns = after.of(pivot)
                 with code.count_up("column", columns) as each:
                     place, other = after.get(first + each)
-                    total.set(
-                        code.call(fused, factors.get(place), solution.get(other), total.get())
-                    )
-                solution.set(column, total.get() * factors.get(diagonal))
+                    total = Number(*(part.get() for part in totals))
+                    product = factors.get(place), solution.get(other)
+                    self._follow(totals, total.plus_product(*product))
+                total = Number(*(part.get() for part in totals))
+                solution.set(column, total * factors.get(diagonal))
         with code.count_up("i", self._matrix.size) as index:
             right.set(index, solution.get(index))
+
+    def _follow(self, variables: Sequence[Variable], number: Number) -> None:
+        for variable, part in zip(variables, number.parts, strict=True):
+            variable.set(part)
 
     def _solving_lists(self) -> tuple[Table, Ranges, list[Table], Ranges, Ranges]:
         """Where blocks begin; entries between them; of pivots, row, column and diagonal; factors.

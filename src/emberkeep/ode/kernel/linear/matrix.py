@@ -74,7 +74,7 @@ class Matrix:
 
     Attributes:
         size: how many rows.
-        diagonal: 1/γ.
+        diagonal: 1/γ, which may be complex.
         values: of the system's program: those that its entries are made of, each once.
         blocks: in the order in which they are solved.
         shapes: of blocks; those that are alike in all entries have one, and are factored once.
@@ -83,7 +83,7 @@ class Matrix:
     """
 
     size: int
-    diagonal: float
+    diagonal: complex
     values: tuple[int, ...]
     blocks: tuple[Block, ...]
     shapes: tuple[Shape, ...]
@@ -100,7 +100,7 @@ class Matrix:
         )
 
 
-def matrix_of(slopes: Mapping[Place, int], size: int, gamma: float) -> Matrix:
+def matrix_of(slopes: Mapping[Place, int], size: int, gamma: complex = 1.0) -> Matrix:
     """The matrix of a Jacobian.
 
     Args:
