@@ -92,7 +92,7 @@ PRELUDE = f"""#include <cmath>
 #define __global__
 #define __forceinline__ inline
 #define __noinline__
-#define __launch_bounds__(x)
+#define __launch_bounds__(...)
 struct Place {{ long long x; }};
 static Place blockIdx, blockDim, threadIdx;
 static inline float __fadd_rn(float x, float y) {{ return x + y; }}

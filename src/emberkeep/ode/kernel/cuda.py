@@ -280,8 +280,15 @@ def _literal(value: float, kind: str, *, is_single: bool) -> str:
     return f"({text})" if number < 0 or math.copysign(1, number) < 0 else text
 
 
-def print_cuda(code: Code, title: str) -> str:
-    """Code as a source file with one kernel."""
+def print_cuda(code: Code, title: str, *, blocks: int = 0) -> str:
+    """Code as a source file with one kernel.
+
+    Args:
+        code: what is printed.
+        title: what it is, in a comment.
+        blocks: how many of threads a processor is to hold at least, for which registers are left;
+            zero to leave that to the compiler.
+    """
     users = "".join(_user(name, given) for name, (given, _) in code.users.items())
     tables = "".join(map(_table, code.tables))
     functions = "\n".join(_function(code, function) for function in code.functions)
@@ -302,9 +309,10 @@ def print_cuda(code: Code, title: str) -> str:
     parameters = ",\n    ".join(["integer count", *listed])
     head = _HEAD.format(real="float" if code.is_single else "double")
     body = "\n".join([*declared, *lines])
+    bounds = f"{THREADS}, {blocks}" if blocks else str(THREADS)
     return (
         f"// {title}\n\n{head}\n{users}{tables}{functions}\n"
-        f'extern "C" __global__ void __launch_bounds__({THREADS}) {ENTRY}(\n    {parameters}) {{\n'
+        f'extern "C" __global__ void __launch_bounds__({bounds}) {ENTRY}(\n    {parameters}) {{\n'
         "  const integer begin = (integer)blockIdx.x * blockDim.x + threadIdx.x;\n"
         "  if (begin >= count) return;\n"
         f"  const integer end = begin + 1;\n{body}\n}}\n"

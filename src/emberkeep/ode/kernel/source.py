@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 # Beyond either, loops stand for code that would take long to compile.
 MOST_STATES, MOST_INSTRUCTIONS = 24, 400
 
+# By the compiler's own account: implicit steps of three states take 148 registers, but 126 do without
+# spilling where so many blocks are asked for. For steps of 20 states it takes 32, and memory for all
+# else, unless one block is asked for.
+SHORT_STATES, SHORT_BLOCKS = 4, 4
+
 # Vectors of a row of lanes, for systems of up to so many states: enough that processors need not
 # wait for one result before they begin the next, and few enough for registers and the nearest
 # memory. Measured on Lorenz-96 of 3 to 50 states with AVX-512.
@@ -54,7 +59,11 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
     if isinstance(target, CpuTarget):
         return _for_cpu(plan, code, target, functions, large=large)
     title = f"{_quiet(plan.system.name)}: {plan.tableau.name}, {plan.precision}"
-    return PrintedSource(plan.system.name, print_cuda(code, title), _listed(plan), {}, functions)
+    blocks = 0
+    if trajectory.implicit is not None:
+        blocks = SHORT_BLOCKS if len(plan.system.states) <= SHORT_STATES else 1
+    text = print_cuda(code, title, blocks=blocks)
+    return PrintedSource(plan.system.name, text, _listed(plan), {}, functions)
 
 
 def _for_cpu(
