@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 # Beyond either, loops stand for code that would take long to compile.
 MOST_STATES, MOST_INSTRUCTIONS = 24, 400
 
-# By the compiler's own account: implicit steps of three states take 148 registers, but 126 do without
-# spilling where so many blocks are asked for. For steps of 20 states it takes 32, and memory for all
-# else, unless one block is asked for.
+# By the compiler's own account: implicit steps of three states take 148 registers, and do without
+# spilling with 126 where so many blocks are asked for. For steps of 20 states it takes 32, and
+# memory for all else, unless one block is asked for.
 SHORT_STATES, SHORT_BLOCKS = 4, 4
 
 # Vectors of a row of lanes, for systems of up to so many states: enough that processors need not
