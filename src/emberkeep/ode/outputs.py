@@ -18,7 +18,9 @@ REAL, DOUBLE, INT = (
     "int64",
 )  # kinds of numbers; the first is the plan's precision
 # Axes of results, after that of trajectories, whose lengths a solve decides about.
-TIME, COLUMN, WINDOW, RECORD = "time", "column", "window", "record"
+TIME, WINDOW, RECORD = "time", "window", "record"
+# States and observables: with sensitivities, where there are any, or without.
+COLUMN, VALUE = "column", "value"
 TAKEN_AND_REJECTED = 2
 
 # What is made of the values at the times to save, each by column and window.
@@ -56,15 +58,15 @@ _ARRAYS = {
     "step_times": (Filled("step_times", DOUBLE, (RECORD,)),),
     **{name: (Filled(name, REAL, (WINDOW, COLUMN)),) for name in SUMMARIES},
     **{
-        prefix + name: (Filled(prefix + name, DOUBLE, (WINDOW, COLUMN)),)
+        prefix + name: (Filled(prefix + name, DOUBLE, (WINDOW, VALUE)),)
         for prefix in ("", DERIVATIVE)
         for name in TIMES_OF
     },
     **{
         name: (
-            Filled(name, REAL, (COLUMN, RECORD)),
-            Filled(f"{name}_times", DOUBLE, (COLUMN, RECORD)),
-            Filled(f"{name}_counts", INT, (COLUMN,)),
+            Filled(name, REAL, (VALUE, RECORD)),
+            Filled(f"{name}_times", DOUBLE, (VALUE, RECORD)),
+            Filled(f"{name}_counts", INT, (VALUE,)),
         )
         for name in PEAKS
     },

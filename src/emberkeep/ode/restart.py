@@ -55,16 +55,7 @@ def beginning_at(
             f"initial= is a result, whose trajectories go on one by one, and grid={grid!r} would "
             "combine them. Leave out grid="
         )
-    ended = result.final
-    if ended is None and result.states is not None:
-        times = np.atleast_2d(result.t)
-        is_end = (times[:, -1] == np.atleast_1d(result.t_span[1])).all()
-        ended = result.states[:, -1] if is_end else None
-    if ended is None:
-        raise InvalidPlan(
-            "initial= is a result that does not say where its trajectories ended. Solve with "
-            "outputs=['final', …], or save at the end of the span too"
-        )
+    last = ended(result)
     # Vectors and symbols go by other names than what they replace.
     replaced = single("parameter", parameters, system.parameters, system)
     own = {
@@ -72,8 +63,26 @@ def beginning_at(
         for column in result.batch.columns
         if column.name in system.parameters and column.name not in replaced
     }
-    initial = {name: ended[:, place] for place, name in enumerate(system.states)}
+    initial = {name: last[:, place] for place, name in enumerate(system.states)}
     return Beginning(initial, {**own, **({} if parameters is None else dict(parameters.items()))})
+
+
+def ended(result: Result) -> Any:
+    """The states that a result ended with.
+
+    Raises:
+        InvalidPlan: it does not say.
+    """
+    if result.final is not None:
+        return result.final
+    if result.states is not None:
+        times = np.atleast_2d(result.t)
+        if (times[:, -1] == np.atleast_1d(result.t_span[1])).all():
+            return result.states[:, -1]
+    raise InvalidPlan(
+        "initial= is a result that does not say where its trajectories ended. Solve with "
+        "outputs=['final', …], or save at the end of the span too"
+    )
 
 
 def _of_each(result: Result, name: str) -> Any:

@@ -65,6 +65,8 @@ class Result:
         units: of states, observables, parameters and ``"t"``, as the system has them.
         reached: by trajectory: the time that it came to, its end or where it failed; None unless
             among the outputs.
+        sensitivities: by name of a parameter, or of a state for its initial value: the derivatives
+            of all values by it, as a result of its own. See `sensitivity`.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Result:
     records: Mapping[str, Values] = {}
     units: Mapping[str, str] = {}
     reached: Values | None = None
+    sensitivities: Mapping[str, Result] = {}
 
     def __getitem__(self, state: str) -> Values:
         """A state or observable: by trajectory and time, or at the end where none were saved.
@@ -122,6 +125,36 @@ class Result:
             )
         values, states = self.summaries[kind], len(self.state_names)
         return self._named(name, values[..., :states], values[..., states:])
+
+    def sensitivity(self, of: str, by: str | None = None, *, summary: str | None = None) -> Values:
+        """The derivative of a state or observable: by trajectory and time, as ``result[of]``.
+
+        Args:
+            of: what is differentiated.
+            by: a parameter, or a state for its initial value; all that the solver has
+                ``sensitivities=`` by where None, in their order, as the last axis.
+            summary: such as ``"mean"``, to have the derivative of that.
+        """
+        if by in self.sensitivities:
+            found = self.sensitivities[by]
+            return found[of] if summary is None else found.summary(summary, of)
+        names = (*self.sensitivities,)
+        if by is not None:
+            from emberkeep.ode.vectors import names_of, shape_of
+
+            shape = shape_of(by, names)
+            if shape is None:
+                raise KeyError(
+                    f"There are no derivatives by {by!r}, but by {', '.join(names) or 'nothing'}. "
+                    f"Pass ode.Solver(…, sensitivities=[{by!r}])"
+                )
+            names = names_of(by, shape)
+        elif not names:
+            raise KeyError("There are no derivatives: pass ode.Solver(…, sensitivities=[names])")
+        else:
+            shape = (len(names),)
+        each = [self.sensitivity(of, name, summary=summary) for name in names]
+        return np.stack(each, axis=-1).reshape(*each[0].shape, *shape)
 
     @property
     def step_times(self) -> Values:

@@ -65,6 +65,10 @@ class Solver:
         precision: ``"float64"`` or ``"float32"``.
         keep: where compiled code is kept; the user's own keep by default.
         threads: how many to use on a CPU; as many as there are processors by default.
+        sensitivities: names of parameters, and of states for their initial values, by which all
+            states and observables are differentiated; see `Result.sensitivity`.
+        error_norm: whose errors choose the steps: ``"states"``, so that these are the same with
+            and without sensitivities, or ``"all"``.
 
     Raises:
         InvalidPlan: an option is not known.
@@ -80,8 +84,16 @@ class Solver:
         precision: str = "float64",
         keep: Keep | None = None,
         threads: int | None = None,
+        sensitivities: Iterable[str] = (),
+        error_norm: str = "states",
     ) -> None:
         self.system, self.method, self.precision = _require_system(system), method, precision
+        self.sensitivities, self.error_norm = sensitivities, error_norm
+        self._solved = system  # with its sensitivities
+        if sensitivities or error_norm != "states":
+            from emberkeep.ode.system.sensitivities import with_sensitivities
+
+            self._solved = with_sensitivities(system, sensitivities, error_norm)
         self._given = (target, keep, threads)
         self._keep = _require_keep(keep)
         self.target = target_of(target, threads)
@@ -96,7 +108,8 @@ class Solver:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As a definition: whoever gets it looks for a GPU, and for what is kept, by itself."""
-        return _solver, (self.system, self.method, self.precision, *self._given)
+        wanted = (self.sensitivities, self.error_norm)
+        return _solver, (self.system, self.method, self.precision, *self._given, *wanted)
 
     def plan(
         self,
@@ -113,7 +126,7 @@ class Solver:
         found = None if wanted and not all(map(_is_name, wanted)) else self._plans.get(asked)
         if found is None:
             found = make_plan(
-                self.system,
+                self._solved,
                 method_name=self.method,
                 outputs=wanted,
                 precision=self.precision,
@@ -225,6 +238,7 @@ class Solver:
             InvalidPlan: something asked for cannot be; says what to do.
             NotWritten: the disk is full, or the like; says how much is there, and where.
         """
+        before = initial if isinstance(initial, Result) else None
         if isinstance(initial, Result):
             from emberkeep.ode.restart import beginning_at
 
@@ -237,6 +251,10 @@ class Solver:
         tables = _tables(self.system, drivers, times, plan.precision)
         rows = {**times.rows, **{table.title: table.runs for table in tables if table.is_own}}
         batch = make_batch(self.system, parameters, initial, grid, rows)
+        if self._solved is not self.system:
+            from emberkeep.ode.sensitivities import beginning
+
+            batch = beginning(batch, self._solved, before)
         numbers = Numbers(rtol, atol, dt, dt_min, dt_max, max_steps, steering)
         settings, atol = kernel_numbers(plan, times, numbers)
         job = Job(
@@ -318,6 +336,8 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     precision: str = "float64",
     keep: Keep | None = None,
     threads: int | None = None,
+    sensitivities: Iterable[str] = (),
+    error_norm: str = "states",
     progress: bool = False,
     into: str | PathLike[str] | None = None,
     overwrite: bool = False,
@@ -325,7 +345,14 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
 ) -> Result | StoredResult:
     """Integrate a batch of trajectories once; see `Solver` and `Solver.solve` for the arguments."""
     solver = Solver(
-        system, method=method, target=target, precision=precision, keep=keep, threads=threads
+        system,
+        method=method,
+        target=target,
+        precision=precision,
+        keep=keep,
+        threads=threads,
+        sensitivities=sensitivities,
+        error_norm=error_norm,
     )
     return solver.solve(
         t_span,
@@ -359,9 +386,18 @@ def _solver(
     target: str | Target,
     keep: Keep | None,
     threads: int | None,
+    sensitivities: Iterable[str],
+    error_norm: str,
 ) -> Solver:
     return Solver(
-        system, method=method, precision=precision, target=target, keep=keep, threads=threads
+        system,
+        method=method,
+        precision=precision,
+        target=target,
+        keep=keep,
+        threads=threads,
+        sensitivities=sensitivities,
+        error_norm=error_norm,
     )
 
 

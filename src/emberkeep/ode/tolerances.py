@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from emberkeep.ode.control.controller import Controller
     from emberkeep.ode.plan import Plan
+    from emberkeep.ode.system.system import System
     from emberkeep.ode.times import Times
 
     Values = np.ndarray[Any, Any]
@@ -57,7 +58,7 @@ def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> tuple[Values, 
     Raises:
         InvalidPlan: names the number that cannot be, and says what to do.
     """
-    states = tuple(plan.system.states)
+    system = plan.system
     for name in ("rtol", "dt_max"):
         _require_positive(name, getattr(numbers, name))
     if numbers.dt is not None:
@@ -78,7 +79,12 @@ def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> tuple[Values, 
         )
     if not plan.is_adaptive:
         _require_few(times, numbers)
-    atol = _absolute(numbers.atol, states)
+    pairs, given = _by_pair(system, numbers.atol)
+    atol = _absolute(given, system.own_states)
+    if system.judged > len(atol):
+        from emberkeep.ode.sensitivities import tolerated as of_sensitivities
+
+        atol += of_sensitivities(system, pairs, atol)
     real = np.dtype(plan.precision)
     limits = np.finfo(real)
     least = max(numbers.dt_min, float(limits.tiny))
@@ -147,6 +153,28 @@ def _require_positive(name: str, value: Any) -> None:
     if not good:
         advice = "such as 1e-6: no computation has an error of zero" if "tol" in name else ""
         raise InvalidPlan(f"{name}={value!r} must be a positive number{advice and ', ' + advice}")
+
+
+def _by_pair(system: System, given: Any) -> tuple[dict[Any, Any], Any]:
+    """What is given by pairs of a state and what it is differentiated by; and all else.
+
+    Raises:
+        InvalidPlan: there is no such sensitivity among those whose errors choose steps.
+    """
+    if not isinstance(given, Mapping):
+        return {}, given
+    pairs: dict[Any, Any] = {key: value for key, value in given.items() if isinstance(key, tuple)}  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    wanted = system.sensitivities
+    for pair, value in pairs.items():
+        is_there = wanted is not None and wanted.are_judged and len(pair) == 2  # noqa: PLR2004
+        if not (is_there and pair[0] in wanted.states and pair[1] in wanted.names):
+            raise InvalidPlan(
+                f"atol names {pair!r}; a pair is a state and what it is differentiated by, of a "
+                "solver with sensitivities= and error_norm='all'"
+            )
+        _require_positive("atol", value)
+    rest = {key: value for key, value in given.items() if key not in pairs}  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return pairs, rest  # pyright: ignore[reportUnknownVariableType]
 
 
 def _by_state(given: Any) -> dict[str, Any]:

@@ -286,8 +286,8 @@ class Adaptive:
         guess = code.where(guess < most, guess, most)  # not-a-number is not smaller
         # How fast slopes change is told by such a step of Euler's.
         signed = guess * own.real_setting("direction")
-        own.layout.each(own.states, lambda i: probe.set(i, y.get(i) + signed * slopes.get(i)))
-        own.slopes(probe, bent, self._time_within(self._elapsed.get() + guess))
+        own.layout.each(own.judged, lambda i: probe.set(i, y.get(i) + signed * slopes.get(i)))
+        own.judged_slopes(probe, bent, self._time_within(self._elapsed.get() + guess))
         bend = self._largest(0.0, lambda i: bent.get(i) - slopes.get(i)) / guess
         fastest = code.larger(bend, slope)  # not-a-number is not larger
         share = code.value(code.smaller(0.01 / fastest, MOST_SHARE), SINGLE)
@@ -303,7 +303,7 @@ class Adaptive:
         code, own = self._code, self._own
         y, rtol = own.vectors[Y], own.real_setting("rtol")
         return own.layout.fold(
-            own.states,
+            own.judged,
             least,
             lambda total, i: code.larger(
                 total, code.call("fabs", at(i)) / own.scale(y.get(i), i, rtol)

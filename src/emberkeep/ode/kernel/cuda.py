@@ -68,6 +68,12 @@ __device__ __forceinline__ double apart(double x, double y) {{ return __dadd_rn(
 __device__ __forceinline__ float quick_ratio(float x, float y) {{ return __fdividef(x, y); }}
 """
 
+_FENCE = """
+// A number that a compiler does not know to be the same.
+__device__ __forceinline__ float fenced(float x) { asm("" : "+f"(x)); return x; }
+__device__ __forceinline__ double fenced(double x) { asm("" : "+d"(x)); return x; }
+"""
+
 
 @final
 class _Printer:
@@ -307,7 +313,8 @@ def print_cuda(code: Code, title: str, *, blocks: int = 0) -> str:
     stored = {rest[0] for operation, *rest in all_instructions(code.body) if operation == "store"}
     listed = [_parameter(argument, is_result=argument in stored) for argument in code.arguments]
     parameters = ",\n    ".join(["integer count", *listed])
-    head = _HEAD.format(real="float" if code.is_single else "double")
+    has_fences = any(rest[1:2] == ["fenced"] for _, *rest in all_instructions(code.body))
+    head = _HEAD.format(real="float" if code.is_single else "double") + _FENCE * has_fences
     body = "\n".join([*declared, *lines])
     bounds = f"{THREADS}, {blocks}" if blocks else str(THREADS)
     return (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, final
 from emberkeep.ode.kernel.code import REAL, Code, Value
 from emberkeep.ode.kernel.drivers import rate_of
 from emberkeep.ode.kernel.user_functions import symbols_of
+from emberkeep.ode.kernel.variational import variational_equations
 from emberkeep.ode.kernel.vectors import Layout, Vector
 from emberkeep.ode.system.derivatives import jacobian
 from emberkeep.ode.system.equations import TIME as TIME_NAME
@@ -180,13 +181,23 @@ class Equations:
         self._system, self._read, self.layout, self.drivers = system, read, layout, drivers
         self._inputs = (*system.parameters, *system.constants)
         self.time = layout.code.array("time", REAL, 1) if layout.large else None
-        self._slopes = Evaluation(self, "right_hand_side", read.derivatives)
+        own = len(system.own_states)
+        self._slopes = Evaluation(self, "right_hand_side", read.derivatives[:own])
+        self._variational = variational_equations(
+            self, read, own, len(system.states), len(self._inputs)
+        )
 
     def slopes(
         self, at: Vector, inputs: Vector, time: Value, result: Vector, *, in_step: bool = True
     ) -> None:
         """The derivatives of all states; see `Evaluation.write`."""
         self._slopes.write(at, inputs, time, result, in_step=in_step)
+        if self._variational is not None:
+            self._variational.write(at, inputs, time, result, in_step=in_step)
+
+    def own_slopes(self, at: Vector, inputs: Vector, time: Value, result: Vector) -> None:
+        """The derivatives of the system's own states alone."""
+        self._slopes.write(at, inputs, time, result)
 
     def jacobian(self) -> dict[tuple[int, int], int]:
         """The program's values that are derivatives of slopes by states, by row and column.

@@ -128,7 +128,7 @@ class Fixed:
         code, own = self._code, self._own
         y = own.vectors[Y]
         # Infinity and not-a-number times zero are not-a-number.
-        sum_of_all = own.layout.fold(own.states, 0.0, lambda total, i: total + y.get(i) * 0.0)
+        sum_of_all = own.layout.fold(own.judged, 0.0, lambda total, i: total + y.get(i) * 0.0)
         is_good = sum_of_all.equals(0.0)
         outcome.set(code.where(is_good, outcome.get(), code.value(status.NOT_FINITE, INT)))
         if own.implicit is not None:

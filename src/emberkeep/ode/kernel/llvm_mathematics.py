@@ -83,6 +83,10 @@ class Mathematics:
             return _quick_exp2(operands[0], lanes, emit)
         if function == "apart":
             return emit(f"fadd {whole} {operands[0]}, {operands[1]}")
+        if function == "fenced":
+            bits = "f32" if kind == "float" else "f64"
+            suffix = f"v{lanes}{bits}" if lanes > 1 else bits
+            return self._plain(f"llvm.arithmetic.fence.{suffix}", operands, whole, emit)
         if function == "quick_ratio":
             return emit(f"fdiv {whole} {operands[0]}, {operands[1]}")
         if function in ("min", "max", "minimum", "maximum"):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emberkeep.ode.plan import Plan
+    from emberkeep.ode.system.reading import Read
     from emberkeep.targets.protocol import Target, UserFunction
 
 # Beyond either, loops stand for code that would take long to compile.
@@ -46,10 +47,9 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
     """
     plan = compiled(plan)
     read = plan.system.read()
-    size = len(read.program.needed(read.derivatives))
-    large = len(plan.system.states) > MOST_STATES or size > MOST_INSTRUCTIONS
+    large, named = _sizes(plan, read)
     code = Code(is_single=plan.precision == "float32")
-    trajectory = Trajectory(code, plan, read, large=large)
+    trajectory = Trajectory(code, plan, read, large=large, named=named)
     loop = Adaptive if plan.is_adaptive else Fixed
     loop(trajectory, Outputs(trajectory, plan)).write()
     has_vectors = isinstance(target, CpuTarget) and target.vector_bits > 0
@@ -57,13 +57,29 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
         plan.system.functions, read.program, tuple(code.users), has_vectors=has_vectors
     )
     if isinstance(target, CpuTarget):
-        return _for_cpu(plan, code, target, functions, large=large)
+        return _for_cpu(plan, code, target, functions, large=large or named is not None)
     title = f"{_quiet(plan.system.name)}: {plan.tableau.name}, {plan.precision}"
     blocks = 0
     if trajectory.implicit is not None:
         blocks = SHORT_BLOCKS if len(plan.system.states) <= SHORT_STATES else 1
     text = print_cuda(code, title, blocks=blocks)
     return PrintedSource(plan.system.name, text, _listed(plan), {}, functions)
+
+
+def _sizes(plan: Plan, read: Read) -> tuple[bool, int | None]:
+    """Whether a system is large; else, where its sensitivities are, how many states it has itself.
+
+    What chooses the steps of a small system is small then, too, so that they are the same steps.
+    """
+
+    def is_large(states: int) -> bool:
+        size = len(read.program.needed(read.derivatives[:states]))
+        return states > MOST_STATES or size > MOST_INSTRUCTIONS
+
+    own, judged = len(plan.system.own_states), plan.system.judged
+    if is_large(judged) or not is_large(len(plan.system.states)):
+        return is_large(judged), None
+    return False, own
 
 
 def _for_cpu(

@@ -76,7 +76,7 @@ class Stiffness:
         self._crossed = Cell(counts, 4)  # it has gone across a jump or corner since the last look
         found = code.array("probed", REAL, 3)
         self._decay, self._speed, self._square = (Cell(found, place) for place in range(3))
-        states = trajectory.states
+        states = trajectory.judged
         self._probe = Vector(states, array=code.array("probe", REAL, states))
 
     def rest(self) -> None:
@@ -135,7 +135,7 @@ class Stiffness:
         came = code.where(is_short, code.value(size, TIME) * lasted, progress)
         is_held = self._decay.get() * came >= lasted * (HELD * own.stability_limit)
         moved = self._speed.get() * (came * own.setting("rtol")) * came * own.setting("rtol")
-        is_stiff_now = is_held & (moved <= lasted * lasted * (MOVING**2 * own.states))
+        is_stiff_now = is_held & (moved <= lasted * lasted * (MOVING**2 * own.judged))
         # One of two looks is enough: a state that goes through zero has no size to move little by.
         is_stiff = is_stiff_now | self._was_stiff.get().differs(0)
         # The longest step there will be, if they go on growing as they did since the last look.
@@ -171,7 +171,7 @@ class Stiffness:
             speed = slopes.get(index) * shares.get(index)
             return total + speed * speed
 
-        self._speed.set(layout.fold(own.states, 0.0, square))
+        self._speed.set(layout.fold(own.judged, 0.0, square))
         self._find_decay(slopes, units, shares, time)
 
     def _find_decay(self, slopes: Vector, units: Vector, shares: Vector, time: Value) -> None:
@@ -182,7 +182,7 @@ class Stiffness:
         by turns: what is a jump of the slopes shows on one side alone.
         """
         code, own, layout, probe = self._code, self._own, self._own.layout, self._probe
-        y, states = own.vectors[Y], own.states
+        y, states = own.vectors[Y], own.judged
         at, bent = self._passing("at", "probed"), self._passing("k2", "bent")
         move = MOVE["float32" if code.is_single else "float64"]
         layout.each(states, lambda i: probe.set(i, self._first_probe(i)))
@@ -207,7 +207,7 @@ class Stiffness:
             layout.each(
                 states, lambda i: at.set(i, y.get(i) + length * (units.get(i) * before.get(i)))
             )
-            own.slopes(at, bent, time)
+            own.judged_slopes(at, bent, time)
             product = layout.fold(states, 0.0, difference)
             # The length of the probe is `move` now, so no square divides this.
             decay = product * (length * (-1 / move**2)) * own.real_setting("direction")
@@ -230,7 +230,7 @@ class Stiffness:
         if not own.step.begins:
             return own.vectors[FIRST]
         slopes = self._passing(FIRST, "slopes_here")
-        own.slopes(own.vectors[Y], slopes, time)
+        own.judged_slopes(own.vectors[Y], slopes, time)
         return slopes
 
     def _passing(self, place: str, name: str) -> Vector:

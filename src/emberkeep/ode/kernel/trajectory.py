@@ -16,7 +16,7 @@ from emberkeep.ode.kernel.vectors import Layout, Vector
 from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from emberkeep.ode.kernel.code import Argument, Operand, Value
     from emberkeep.ode.kernel.step import Clock, Terms
@@ -40,15 +40,23 @@ class Trajectory:
         plan: what is compiled.
         read: the system's equations.
         large: whether the system is so large that loops stand for what is done for each state.
+        named: how many states are done one by one where only the sensitivities are so many.
     """
 
-    def __init__(self, code: Code, plan: Plan, read: Read, *, large: bool) -> None:
+    def __init__(
+        self, code: Code, plan: Plan, read: Read, *, large: bool, named: int | None = None
+    ) -> None:
         self.code, self._plan, self.read = code, plan, read
         self.changing = (*plan.system.states, *plan.system.drivers)  # names of what changes
-        self.layout = Layout(code, large=large)
+        self.layout = Layout(code, large=large, named=named)
         self.states = len(plan.system.states)
+        self.judged = plan.system.judged  # of these, the first choose the steps
         self.inputs = len(plan.system.parameters) + len(plan.system.constants)
         self.observables = len(plan.system.observables)
+        # What is no sensitivity comes first; each name has a block of all of these behind it.
+        self.own_states = len(plan.system.own_states)
+        self.own_observables = len(plan.system.own_observables)
+        self.names = self.states // self.own_states - 1
         self.samples = plan.is_sampled
         self._arguments = {
             passed.name: code.argument(passed.name, _KINDS[passed.kind], is_array=passed.is_array)
@@ -97,7 +105,7 @@ class Trajectory:
         )
         self._stride_places = stride_places(plan)
         atol = self.argument("atol")
-        self._atol = None if large else [atol.get(index) for index in range(self.states)]
+        self._atol = None if large else [atol.get(index) for index in range(self.judged)]
 
     @property
     def system(self) -> System:
@@ -111,6 +119,16 @@ class Trajectory:
     def kept_observed(self, name: str, kind: str) -> Vector:
         """Numbers for each observable, likewise."""
         return self.layout.named(f"{name}o", self.observables, kind)
+
+    def each_sensitivity(self, do: Callable[[Operand, Operand], None]) -> None:
+        """What is done for the derivative of each state: the state's place, and its own."""
+        own, each = self.own_states, self.layout.each
+        if not self.layout.has_arrays:
+            for place in range(own, self.states):
+                do(place % own, place)
+        elif self.names:
+            with self.code.count_up("name", self.names) as name:
+                each(own, lambda i: do(i, (name + 1) * own + i))
 
     def _clear(self, vector: Vector) -> None:
         zero = self.code.value(0.0, REAL)
@@ -187,6 +205,13 @@ class Trajectory:
         """The derivatives at states and a time, as a step sees them, or anybody."""
         self._equations.slopes(at, self.parameters, time, result, in_step=in_step)
 
+    def judged_slopes(self, at: Vector, result: Vector, time: Value) -> None:
+        """The derivatives of what steps are chosen by, as a step sees them."""
+        if self.judged == self.states:
+            self.slopes(at, result, time)
+        else:
+            self._equations.own_slopes(at, self.parameters, time, result)
+
     # Judging ----------------------------------------------------------------------------------
 
     def scale(self, size: Value, index: Operand, rtol: Value) -> Value:
@@ -237,7 +262,7 @@ class Trajectory:
             larger = code.larger(code.call("fabs", y.get(index)), code.call("fabs", new.get(index)))
             return self._tolerated(index) + rtol * larger
 
-        return mean_square(self.layout, self.states, self.stepper.weighted(terms, h), scale)
+        return mean_square(self.layout, self.judged, self.stepper.weighted(terms, h), scale)
 
     def accept(self, accepted: Value) -> None:
         """Go to the end of the step, where it is accepted."""

@@ -22,8 +22,8 @@ class Vector:
 
     Args:
         size: how many.
-        cells: values or variables, where they have names.
-        array: where they lie, if they are many; from `offset` on.
+        cells: values or variables of the first ones, or of all, where they have names.
+        array: where the others lie; number 0 at `offset`.
     """
 
     __slots__ = ("array", "cells", "offset", "size")
@@ -39,7 +39,7 @@ class Vector:
 
     def get(self, index: Operand) -> Value:
         """The number at a place."""
-        if self.cells is None:
+        if self.cells is None or not self._is_named(index):
             assert self.array is not None
             return self.array.get(index + self.offset if self.offset else index)
         assert isinstance(index, int)
@@ -49,7 +49,7 @@ class Vector:
 
     def set(self, index: Operand, value: Value) -> None:
         """Another number at a place."""
-        if self.cells is None:
+        if self.cells is None or not self._is_named(index):
             assert self.array is not None
             self.array.set(index + self.offset if self.offset else index, value)
             return
@@ -59,6 +59,11 @@ class Vector:
             cell.set(value)
         else:
             self.cells[index] = value
+
+    def _is_named(self, index: Operand) -> bool:
+        """Whether a place is among the first; one that a loop goes through is not."""
+        assert self.cells is not None
+        return self.array is None or (isinstance(index, int) and index < len(self.cells))
 
 
 @final
@@ -80,16 +85,30 @@ class Layout:
     Args:
         code: what is written.
         large: whether vectors are arrays.
+        named: how many of the first places of vectors have names of their own, where the others
+            lie in arrays; by default none of a large system's, and all of a small one's.
     """
 
-    def __init__(self, code: Code, *, large: bool) -> None:
+    def __init__(self, code: Code, *, large: bool, named: int | None = None) -> None:
         self.code, self.large = code, large
+        self.named_places = 0 if large else named
+
+    @property
+    def has_arrays(self) -> bool:
+        """Whether some places of vectors lie in arrays."""
+        return self.named_places is not None
+
+    def _first(self, size: int) -> int:
+        """How many of so many places have names."""
+        return size if self.named_places is None else min(size, self.named_places)
 
     def kept(self, name: str, size: int, kind: str = REAL) -> Vector:
         """A vector that lasts from step to step."""
-        if self.large:
-            return Vector(size, array=self.code.array(name, kind, size))
-        return self.named(name, size, kind)
+        first = self._first(size)
+        if first == size and not self.large:
+            return self.named(name, size, kind)
+        cells = self.named(name, first, kind).cells if first else None
+        return Vector(size, cells, self.code.array(name, kind, size - first), -first)
 
     def named(self, name: str, size: int, kind: str = REAL) -> Vector:
         """The same, with a variable for each number however many there are."""
@@ -97,28 +116,30 @@ class Layout:
 
     def passing(self, name: str, size: int) -> Vector:
         """A vector that is computed within a step, and used in that step alone."""
-        if self.large:
-            return Vector(size, array=self.code.array(name, REAL, size))
-        cells: list[Value | Variable | None] = [None] * size
-        return Vector(size, cells)
+        first = self._first(size)
+        cells: list[Value | Variable | None] | None = [None] * first or None
+        if first == size and not self.large:
+            return Vector(size, cells or [])
+        return Vector(size, cells, self.code.array(name, REAL, size - first), -first)
 
     def each(self, size: int, do: Callable[[Operand], None]) -> None:
         """What is done for each place."""
-        if not self.large:
-            for index in range(size):
-                do(index)
-            return
-        with self.code.count_up("i", size) as index:
+        first = self._first(size)
+        for index in range(first):
             do(index)
+        if first < size:
+            with self.code.count_up("i", size - first) as index:
+                do(index + first if first else index)
 
     def fold(self, size: int, first: float, term: Callable[[Value, Operand], Value]) -> Value:
         """A number that is made from one place after the other."""
-        if not self.large:
-            total = self.code.value(first, REAL)
-            for index in range(size):
-                total = term(total, index)
+        named = self._first(size)
+        total = self.code.value(first, REAL)
+        for index in range(named):
+            total = term(total, index)
+        if named == size:
             return total
-        total_so_far = self.code.variable("total", REAL, first)
-        with self.code.count_up("i", size) as index:
-            total_so_far.set(term(total_so_far.get(), index))
+        total_so_far = self.code.variable("total", REAL, total)
+        with self.code.count_up("i", size - named) as index:
+            total_so_far.set(term(total_so_far.get(), index + named if named else index))
         return total_so_far.get()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
-from emberkeep.ode.outputs import COLUMN, REAL, RECORD, TIME, WINDOW, filled_by
+from emberkeep.ode.outputs import COLUMN, REAL, RECORD, TIME, VALUE, WINDOW, filled_by
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
@@ -54,16 +54,13 @@ class Job:
     most_records: int
     drivers: tuple[Table, ...]
 
-    @property
-    def columns(self) -> int:
-        """How many numbers are saved at once: states and observables."""
-        return len(self.plan.system.states) + len(self.plan.system.observables)
-
     def results(self, plan: Plan | None = None) -> dict[str, Space]:
         """The arrays that a plan's outputs fill, by name; by default the job's own."""
+        system = self.plan.system
         sizes = {
             TIME: self.times.count,
-            COLUMN: self.columns,
+            COLUMN: len(system.states) + len(system.observables),
+            VALUE: len(system.own_states) + len(system.own_observables),
             WINDOW: self.windows.count,
             RECORD: self.most_records,
         }

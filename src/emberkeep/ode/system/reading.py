@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from emberkeep.ode.system.equations import Equation
+    from emberkeep.ode.system.variational import Variational
 
 
 @final
@@ -25,12 +26,15 @@ class Read:
         derivatives: the value of each state's derivative.
         definitions: the value of each intermediate name; all observables are among them.
         reasons: why each function of the user's that is compiled by itself could not be followed.
+        variational: of a system with sensitivities, what the derivatives of its own states make
+            those of sensitivities of, which come behind them.
     """
 
     program: Program
     derivatives: tuple[int, ...]
     definitions: Mapping[str, int]
     reasons: Mapping[str, str]
+    variational: Variational | None = None
 
 
 def read_equations(

@@ -25,7 +25,7 @@ from emberkeep.ode.system.equations import (
     read_equation,
     split_equations,
 )
-from emberkeep.startup_records import final
+from emberkeep.startup_records import as_dict, final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.ode.system.reading import Read
+    from emberkeep.ode.system.sensitivities import Sensitivities
 
     Values = Mapping[str, float]
 
@@ -75,6 +76,7 @@ class System:
         "name",
         "observables",
         "parameters",
+        "sensitivities",
         "states",
         "units",
     )
@@ -89,6 +91,7 @@ class System:
     equations: tuple[Equation, ...]  # of the states in their order, then definitions
     function: Callable[..., Any] | None
     units: Mapping[str, str]
+    sensitivities: Sensitivities | None  # of what a solver makes of the user's system
 
     def __init__(  # noqa: PLR0913 - what a system is, all of it by name
         self,
@@ -105,6 +108,7 @@ class System:
     ) -> None:
         known: dict[str, str] = {}
         shapes: dict[str, tuple[int, ...]] = {}
+        self._set("sensitivities", None)
         self._set("states", _values("state", states, known, shapes))
         self._set("parameters", _values("parameter", _given(parameters), known, shapes))
         self._set("constants", _values("constant", _given(constants), known, shapes))
@@ -182,6 +186,32 @@ class System:
         constants = _values("constant", {**self.constants, **values}, {}, {})
         return _restored({**given, "constants": constants})
 
+    def differentiated(
+        self, wanted: Sensitivities, states: Values, observables: tuple[str, ...]
+    ) -> System:
+        """The same equations with derivatives as further states; see `with_sensitivities`."""
+        given = {name: getattr(self, name) for name in System.__slots__}
+        return _restored(
+            {**given, "sensitivities": wanted, "states": states, "observables": observables}
+        )
+
+    @property
+    def own_states(self) -> tuple[str, ...]:
+        """Names of states, without those that are derivatives of others."""
+        return (*self.states,) if self.sensitivities is None else self.sensitivities.states
+
+    @property
+    def own_observables(self) -> tuple[str, ...]:
+        """Likewise of observables."""
+        return self.observables if self.sensitivities is None else self.sensitivities.observables
+
+    @property
+    def judged(self) -> int:
+        """How many of the states, from the first on, choose steps by their errors."""
+        if self.sensitivities is None or self.sensitivities.are_judged:
+            return len(self.states)
+        return len(self.sensitivities.states)
+
     def __eq__(self, other: object) -> bool:
         """Whether all that was given is the same: names, values in their order, and equations."""
         if not isinstance(other, System):
@@ -221,16 +251,21 @@ class System:
         Raises:
             InvalidSystem: points at what cannot be read.
         """
+        own = {name: self.states[name] for name in self.own_states}
         if self.function is not None:
             from emberkeep.ode.system.from_python import read_function
 
-            return read_function(
-                self.function, self.states, self.inputs, self.observables, self.name
-            )
-        from emberkeep.ode.system.reading import read_equations
+            read = read_function(self.function, own, self.inputs, self.own_observables, self.name)
+        else:
+            from emberkeep.ode.system.reading import read_equations
 
-        names = (*self.states, *self.inputs)
-        return read_equations(self.equations, names, self.functions, follow=True)
+            names = (*own, *self.inputs)
+            read = read_equations(self.equations, names, self.functions, follow=True)
+        if self.sensitivities is None:
+            return read
+        from emberkeep.ode.system.variational import differentiated
+
+        return differentiated(read, self.sensitivities)
 
     def check(self) -> None:
         """Parse every equation; large systems are parsed only when they are compiled.
@@ -255,6 +290,7 @@ class System:
             "equations": self.function
             or tuple((equation.target, equation.canonical) for equation in self.equations),
             "functions": {name: self.functions[name] for name in sorted(self.functions)},
+            **({"sensitivities": as_dict(wanted)} if (wanted := self.sensitivities) else {}),
         }
 
 

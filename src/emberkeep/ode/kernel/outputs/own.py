@@ -50,7 +50,8 @@ class Own(Held):
     def _followed_fold(self) -> tuple[Program, tuple[int, ...]]:
         own, summary, size = self._own, self._summary, len(self._starts)
         system = own.system
-        values = {**system.states, **dict.fromkeys(system.observables, 1.0)}
+        states = {name: system.states[name] for name in system.own_states}
+        values = {**states, **dict.fromkeys(system.own_observables, 1.0)}
         inputs = system.inputs
 
         def arrange(flat: Sequence[Any]) -> tuple[Any, ...]:
@@ -112,8 +113,8 @@ class Own(Held):
         values |= own.drivers.values(used, sample.time)
         values["t"] = code.value(sample.time, REAL)
         for vector, names in (
-            (sample.states, (*system.states,)),
-            (sample.observed, system.observables),
+            (sample.states, system.own_states),
+            (sample.observed, system.own_observables),
         ):
             values |= {name: vector.get(i) for i, name in enumerate(names) if name in used}
         found = write_program(code, program, results, values)

@@ -39,9 +39,9 @@ class Peaks(Sampled):
         """What is done for each state and observable: what is held, its place there, its column."""
         code, own = self._code, self._own
         of_states, of_observed = self._held
-        own.layout.each(own.states, lambda i: do(of_states, i, code.value(i, INT)))
-        for place in range(own.observables):
-            do(of_observed, place, code.value(own.states + place, INT))
+        own.layout.each(own.own_states, lambda i: do(of_states, i, code.value(i, INT)))
+        for place in range(own.own_observables):
+            do(of_observed, place, code.value(own.own_states + place, INT))
 
     def begin(self) -> None:
         """Nothing has risen yet."""

@@ -24,9 +24,11 @@ class Reduction(ABC):
 
     Attributes:
         starts: the numbers that it holds before the first value, with their kinds.
+        is_smooth: whether it changes with the values by how much they do, and has a slope.
     """
 
     starts: tuple[tuple[str, float], ...]
+    is_smooth = True
 
     @abstractmethod
     def fold(
@@ -37,6 +39,33 @@ class Reduction(ABC):
     @abstractmethod
     def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:
         """What is wanted, after so many values."""
+
+    @abstractmethod
+    def fold_slope(
+        self,
+        code: Code,
+        held: Sequence[Value],
+        slopes: Sequence[Value],
+        value: Value,
+        slope: Value,
+        count: Value,
+    ) -> list[Value]:
+        """The derivatives of what is held after one more value, which has one itself.
+
+        Args:
+            code: what is written.
+            held: before the value.
+            slopes: the derivatives of these; zeros before the first.
+            value: the one more.
+            slope: its derivative.
+            count: how many values there are with it.
+        """
+
+    @abstractmethod
+    def slope(
+        self, code: Code, held: Sequence[Value], slopes: Sequence[Value], count: Value
+    ) -> Value:
+        """The derivative of what is wanted, after so many values."""
 
 
 @final
@@ -60,6 +89,29 @@ class Mean(Reduction):
     def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:  # noqa: ARG002
         """The mean."""
         return code.value(held[0], REAL)
+
+    def fold_slope(
+        self,
+        code: Code,
+        held: Sequence[Value],  # noqa: ARG002
+        slopes: Sequence[Value],
+        value: Value,  # noqa: ARG002
+        slope: Value,
+        count: Value,
+    ) -> list[Value]:
+        """The mean of derivatives."""
+        (mean,) = slopes
+        return [mean + (code.value(slope, TIME) - mean) / code.value(count, TIME)]
+
+    def slope(
+        self,
+        code: Code,
+        held: Sequence[Value],  # noqa: ARG002
+        slopes: Sequence[Value],
+        count: Value,  # noqa: ARG002
+    ) -> Value:
+        """That mean."""
+        return code.value(slopes[0], REAL)
 
 
 @final
@@ -87,6 +139,30 @@ class Deviation(Reduction):
         """The root of the mean of squares."""
         return code.value(code.call("sqrt", held[1] / code.value(count, TIME)), REAL)
 
+    def fold_slope(
+        self,
+        code: Code,
+        held: Sequence[Value],
+        slopes: Sequence[Value],
+        value: Value,
+        slope: Value,
+        count: Value,
+    ) -> list[Value]:
+        """Line by line that of what is added to the squares."""
+        exact, moves, number = (code.value(each, TIME) for each in (value, slope, count))
+        apart, apart_moves = exact - held[0], moves - slopes[0]
+        mean, mean_moves = held[0] + apart / number, slopes[0] + apart_moves / number
+        added = apart_moves * (exact - mean) + apart * (moves - mean_moves)
+        return [mean_moves, slopes[1] + added]
+
+    def slope(
+        self, code: Code, held: Sequence[Value], slopes: Sequence[Value], count: Value
+    ) -> Value:
+        """Of the root; not-a-number where all values are the same."""
+        number = code.value(count, TIME)
+        root = code.call("sqrt", held[1] / number)
+        return code.value(slopes[1] / (number * (root * 2.0)), REAL)
+
 
 @final
 class RootMeanSquare(Reduction):
@@ -110,6 +186,30 @@ class RootMeanSquare(Reduction):
     def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:  # noqa: ARG002
         """Its root."""
         return code.value(code.call("sqrt", held[0]), REAL)
+
+    def fold_slope(
+        self,
+        code: Code,
+        held: Sequence[Value],  # noqa: ARG002
+        slopes: Sequence[Value],
+        value: Value,
+        slope: Value,
+        count: Value,
+    ) -> list[Value]:
+        """The mean of derivatives of squares."""
+        (mean,) = slopes
+        square = code.value(value, TIME) * 2.0 * code.value(slope, TIME)
+        return [mean + (square - mean) / code.value(count, TIME)]
+
+    def slope(
+        self,
+        code: Code,
+        held: Sequence[Value],
+        slopes: Sequence[Value],
+        count: Value,  # noqa: ARG002
+    ) -> Value:
+        """Of the root; not-a-number where all values are zero."""
+        return code.value(slopes[0] / (code.call("sqrt", held[0]) * 2.0), REAL)
 
 
 @final
@@ -136,12 +236,39 @@ class Extreme(Reduction):
         """That value."""
         return held[0]
 
+    def fold_slope(
+        self,
+        code: Code,
+        held: Sequence[Value],
+        slopes: Sequence[Value],
+        value: Value,
+        slope: Value,
+        count: Value,  # noqa: ARG002
+    ) -> list[Value]:
+        """That of the value, if it is more extreme, or not-a-number; the first of equal ones."""
+        size = code.call("abs", value) if self._of_size else value
+        is_more = size < held[0] if self._function == "min" else size > held[0]
+        if self._of_size:
+            slope = code.where(value < 0, -slope, slope)
+        return [code.where(is_more | size.differs(size), slope, slopes[0])]
+
+    def slope(
+        self,
+        code: Code,  # noqa: ARG002
+        held: Sequence[Value],  # noqa: ARG002
+        slopes: Sequence[Value],
+        count: Value,  # noqa: ARG002
+    ) -> Value:
+        """That of the value."""
+        return slopes[0]
+
 
 @final
 class TimeOfExtreme(Reduction):
     """When the smallest or largest was, for the first time; not-a-number is both."""
 
     starts = ((REAL, NAN), (TIME, NAN))
+    is_smooth = False  # it is one of the times to save
 
     def __init__(self, function: str) -> None:
         self._is_min = function == "min"
@@ -163,6 +290,28 @@ class TimeOfExtreme(Reduction):
     def result(self, code: Code, held: Sequence[Value], count: Value) -> Value:  # noqa: ARG002
         """That time."""
         return held[1]
+
+    def fold_slope(
+        self,
+        code: Code,  # noqa: ARG002
+        held: Sequence[Value],  # noqa: ARG002
+        slopes: Sequence[Value],
+        value: Value,  # noqa: ARG002
+        slope: Value,  # noqa: ARG002
+        count: Value,  # noqa: ARG002
+    ) -> list[Value]:
+        """Nothing: there are none."""
+        return [*slopes]
+
+    def slope(
+        self,
+        code: Code,
+        held: Sequence[Value],  # noqa: ARG002
+        slopes: Sequence[Value],  # noqa: ARG002
+        count: Value,  # noqa: ARG002
+    ) -> Value:
+        """Likewise."""
+        return code.value(NAN, REAL)
 
 
 REDUCTIONS: dict[str, Reduction] = {

@@ -91,7 +91,9 @@ def _held(trajectory: Trajectory, summary: str | Summary) -> Held:
 
 @final
 class ByColumn(Held):
-    """A reduction of each state and observable, or of their derivatives.
+    """A reduction of each state and observable, or of their derivatives; with sensitivities, too.
+
+    What is held of these lies behind what is held of the values, number by number.
 
     Args:
         trajectory: whose.
@@ -106,13 +108,27 @@ class ByColumn(Held):
         kinds = [(f"{name}_{part}_", kind) for part, (kind, _) in starts]
         self._states = [trajectory.kept_states(*kind) for kind in kinds]
         self._observed = [trajectory.kept_observed(*kind) for kind in kinds]
+        self._has_sensitivities = self._reduction.is_smooth and trajectory.names > 0
 
     def _each(self, do: Callable[[list[Vector], Operand, Value], None]) -> None:
         """What is done for each state and observable: what is held, its place there, its column."""
         code, own = self._code, self._own
-        own.layout.each(own.states, lambda i: do(self._states, i, code.value(i, INT)))
-        for place in range(own.observables):
-            do(self._observed, place, code.value(own.states + place, INT))
+        own.layout.each(own.own_states, lambda i: do(self._states, i, code.value(i, INT)))
+        before = own.states if self._has_sensitivities else own.own_states
+        for place in range(own.own_observables):
+            do(self._observed, place, code.value(before + place, INT))
+
+    def _each_sensitivity(
+        self, do: Callable[[list[Vector], Operand, Operand, Value], None]
+    ) -> None:
+        """And for the derivatives of each: what is held, the value's place there, its own, …."""
+        code, own = self._code, self._own
+        if not self._has_sensitivities:
+            return
+        own.each_sensitivity(lambda i, place: do(self._states, i, place, code.value(place, INT)))
+        for place in range(own.own_observables, own.observables):
+            column = code.value(own.states + place, INT)
+            do(self._observed, place % own.own_observables, place, column)
 
     def begin(self) -> None:
         """Hold what comes before the first value."""
@@ -122,7 +138,14 @@ class ByColumn(Held):
             for vector, (kind, start) in zip(vectors, self._reduction.starts, strict=True):
                 vector.set(i, code.value(start, kind))
 
+        def begin_sensitivity(
+            vectors: list[Vector], _: Operand, place: Operand, __: Value
+        ) -> None:
+            for vector, (kind, _) in zip(vectors, self._reduction.starts, strict=True):
+                vector.set(place, code.value(0.0, kind))
+
         self._each(begin)
+        self._each_sensitivity(begin_sensitivity)
 
     def fold(self, sample: Sample, count: Value, where: Value) -> None:
         """Fold values in."""
@@ -139,6 +162,17 @@ class ByColumn(Held):
             for vector, old, new in zip(vectors, held, found, strict=True):
                 vector.set(i, self._code.where(where, new, old))
 
+        def fold_sensitivity(vectors: list[Vector], i: Operand, place: Operand, _: Value) -> None:
+            values = states if vectors is self._states else observed
+            held = [vector.get(i) for vector in vectors]
+            slopes = [vector.get(place) for vector in vectors]
+            found = self._reduction.fold_slope(
+                self._code, held, slopes, values.get(i), values.get(place), count
+            )
+            for vector, old, new in zip(vectors, slopes, found, strict=True):
+                vector.set(place, self._code.where(where, new, old))
+
+        self._each_sensitivity(fold_sensitivity)  # while what is held is from before
         self._each(fold)
 
     def store(self, run: Value, window: Value, count: Value) -> None:
@@ -149,9 +183,18 @@ class ByColumn(Held):
             held = [vector.get(i) for vector in vectors]
             row.set(column, self._reduction.result(self._code, held, count))
 
+        def store_sensitivity(
+            vectors: list[Vector], i: Operand, place: Operand, column: Value
+        ) -> None:
+            held = [vector.get(i) for vector in vectors]
+            slopes = [vector.get(place) for vector in vectors]
+            row.set(column, self._reduction.slope(self._code, held, slopes, count))
+
         self._each(store)
+        self._each_sensitivity(store_sensitivity)
 
     def store_nothing(self, run: Value, window: Value) -> None:
         """Write not-a-number."""
         row, nothing = self._own.row(self._name, run, window), self._code.value(NAN, REAL)
         self._each(lambda _, __, column: row.set(column, nothing))
+        self._each_sensitivity(lambda _, __, ___, column: row.set(column, nothing))

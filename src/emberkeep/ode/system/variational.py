@@ -1,0 +1,117 @@
+"""The variational equations of a system with sensitivities, as further values of its program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode.system.derivatives import jacobian
+from emberkeep.ode.system.sensitivities import label
+from emberkeep.startup_records import frozen, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emberkeep.ode.system.program import Program
+    from emberkeep.ode.system.reading import Read
+    from emberkeep.ode.system.sensitivities import Sensitivities
+
+Entries = dict[tuple[int, int], int]
+
+
+@final
+@frozen
+class Variational:
+    """S' = J S + F, without zeros.
+
+    Attributes:
+        jacobian: values of J, by row and column: the system's own states.
+        forcing: values of F, by row and by number of the name.
+    """
+
+    jacobian: Mapping[tuple[int, int], int]
+    forcing: Mapping[tuple[int, int], int]
+
+
+def differentiated(read: Read, wanted: Sensitivities) -> Read:
+    """A system's program with the derivatives of what it has.
+
+    Raises:
+        InvalidSystem: something goes by way of a function that is not followed; names it.
+    """
+    program, own = read.program, read.derivatives
+    equations = _split(program, own, wanted)
+    is_there = _reached(equations, wanted)
+    more = _products(program, equations, is_there, len(own), wanted)
+    observed = [read.definitions[name] for name in wanted.observables]
+    rows = _products(
+        program, _split(program, observed, wanted), is_there, len(observed), wanted
+    )
+    labels = (label(value, name) for name in wanted.names for value in wanted.observables)
+    return replace(
+        read,
+        {
+            "derivatives": (*own, *more),
+            "definitions": {**read.definitions, **dict(zip(labels, rows, strict=True))},
+            "variational": equations,
+        },
+    )
+
+
+def _split(program: Program, values: Sequence[int], wanted: Sensitivities) -> Variational:
+    """The derivatives of values by states, and by what is wanted and no state."""
+    states = wanted.states
+    parameters = [name for name in wanted.names if name not in states]
+    found = jacobian(program, values, [*states, *parameters])
+    count = len(states)
+    numbers = [wanted.names.index(name) for name in parameters]
+    return Variational(
+        {place: value for place, value in found.items() if place[1] < count},
+        {
+            (row, numbers[column - count]): value
+            for (row, column), value in found.items()
+            if column >= count
+        },
+    )
+
+
+def _reached(equations: Variational, wanted: Sensitivities) -> set[tuple[int, int]]:
+    """Derivatives of states, by state and number of the name, that are not zero for ever."""
+    users: dict[int, list[int]] = {}
+    for row, column in equations.jacobian:
+        users.setdefault(column, []).append(row)
+    states = wanted.states
+    waiting = [
+        *equations.forcing,
+        *((states.index(name), k) for k, name in enumerate(wanted.names) if name in states),
+    ]
+    found: set[tuple[int, int]] = set()
+    while waiting:
+        place = waiting.pop()
+        if place not in found:
+            found.add(place)
+            waiting += [(row, place[1]) for row in users.get(place[0], ())]
+    return found
+
+
+def _products(
+    program: Program,
+    equations: Variational,
+    is_there: set[tuple[int, int]],
+    rows: int,
+    wanted: Sensitivities,
+) -> list[int]:
+    """J S + F, name by name."""
+    columns: dict[int, list[tuple[int, int]]] = {}
+    for (row, column), value in equations.jacobian.items():
+        columns.setdefault(row, []).append((column, value))
+    found: list[int] = []
+    for number, name in enumerate(wanted.names):
+        for row in range(rows):
+            total = equations.forcing.get((row, number), program.number(0.0))
+            for column, slope in columns.get(row, ()):
+                if (column, number) in is_there:
+                    by = program.name(label(wanted.states[column], name))
+                    product = program.arithmetic("*", slope, by)
+                    total = program.arithmetic("+", total, product)
+            found.append(total)
+    return found
