@@ -16,6 +16,7 @@ from emberkeep.ode.methods import method
 from emberkeep.ode.methods.tableau import Tableau
 from emberkeep.ode.outputs import OUTPUTS
 from emberkeep.ode.plan import Plan, make_plan
+from emberkeep.ode.system.sensitivities import with_sensitivities
 from emberkeep.startup_records import as_dict, replace
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.cuda.target import CudaTarget
@@ -117,6 +118,7 @@ OTHER_SYSTEMS = {
     "equations": system(EQUATIONS.replace("a*x", "a*x*x")),
     "functions": system(functions={"f": third}),
     "drivers": system(drivers=["unused"]),
+    "sensitivities": with_sensitivities(system(), ["a"], "states"),
 }
 
 

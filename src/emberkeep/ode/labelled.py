@@ -11,7 +11,14 @@ import numpy as np
 
 from emberkeep.errors import EmberkeepError, InvalidPlan
 from emberkeep.ode.outputs import PEAKS
-from emberkeep.ode.variables import RUN, free_label, initial_label, state_label, variables
+from emberkeep.ode.variables import (
+    PARAMETER,
+    RUN,
+    free_label,
+    initial_label,
+    state_label,
+    variables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +87,9 @@ def _states(result: Result) -> dict[str, Any]:
     columns = _varied(result, times)
     columns["t"] = np.broadcast_to(result.t, (runs, times)).reshape(-1)
     columns |= {state_label(name): result[name].reshape(-1) for name in result}
+    for by, derivatives in result.sensitivities.items():
+        for name in result:
+            columns[free_label(f"{name}_by_{by}", columns)] = derivatives[name].reshape(-1)
     return {**columns, "status": np.repeat(result.status, times)}
 
 
@@ -88,8 +98,8 @@ def _runs(result: Result) -> dict[str, Any]:
     columns = _varied(result, 1)
     columns["t"] = np.broadcast_to(result.t_span[1], len(result))
     for each in variables(result):
-        if not each.axes or (len(each.axes) == 1 and each.axes[0].endswith("_part")):
-            columns |= _parts(each, len(result), columns)
+        if not each.axes or (len(each.axes) == 1 and _has_parts(each)):
+            columns |= _parts(result, each, len(result), columns)
     status = columns.pop("status")
     return {**columns, "status": status}  # the last one
 
@@ -103,16 +113,27 @@ def _windows(result: Result) -> dict[str, Any]:
         columns[f"window_{label}"] = np.broadcast_to(edges, (runs, count)).reshape(-1)
     for each in variables(result):
         if each.axes[:1] == ("window",):
-            columns |= _parts(each, runs * count, columns)
+            columns |= _parts(result, each, runs * count, columns)
     return {**columns, "status": np.repeat(result.status, count)}
 
 
-def _parts(variable: Variable, rows: int, columns: Mapping[str, Any]) -> dict[str, Any]:
+def _has_parts(variable: Variable) -> bool:
+    """Whether there are several columns of it."""
+    return bool(variable.axes) and variable.axes[-1].endswith(("_part", PARAMETER))
+
+
+def _parts(
+    result: Result, variable: Variable, rows: int, columns: Mapping[str, Any]
+) -> dict[str, Any]:
     """A variable as more columns: one, or one for each of its parts."""
     flat = variable.values.reshape(rows, -1)
-    if not variable.axes or not variable.axes[-1].endswith("_part"):
+    if not _has_parts(variable):
         return {free_label(variable.name, columns): flat[:, 0]}
-    labels = (free_label(f"{variable.name}_{part}", columns) for part in range(flat.shape[1]))
+    parts = [f"{variable.name}_{part}" for part in range(flat.shape[1])]
+    if variable.axes[-1] == PARAMETER:
+        of = variable.name.removesuffix("_sensitivity")
+        parts = [f"{of}_by_{name}" for name in result.sensitivities]
+    labels = (free_label(part, columns) for part in parts)
     return {label: flat[:, part] for part, label in enumerate(labels)}
 
 
@@ -186,4 +207,6 @@ def _edges(result: Result) -> dict[tuple[str, str], Any]:
     if result.windows is not None:
         found["window_begin", "window"] = result.windows[..., :-1]
         found["window_end", "window"] = result.windows[..., 1:]
+    if result.sensitivities:
+        found[PARAMETER, PARAMETER] = np.array([*result.sensitivities])
     return found

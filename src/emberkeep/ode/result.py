@@ -135,7 +135,7 @@ class Result:
                 ``sensitivities=`` by where None, in their order, as the last axis.
             summary: such as ``"mean"``, to have the derivative of that.
         """
-        if by in self.sensitivities:
+        if by is not None and by in self.sensitivities:
             found = self.sensitivities[by]
             return found[of] if summary is None else found.summary(summary, of)
         names = (*self.sensitivities,)

@@ -78,11 +78,9 @@ def tolerated(system: System, given: Mapping[Any, Any], atol: Sequence[float]) -
     """
     wanted = system.sensitivities
     assert wanted is not None
-    found: list[float] = []
-    for name in wanted.names:
-        size = abs(system.parameters.get(name, 1.0)) or 1.0
-        found += [
-            given.get((state, name), own / size)
-            for state, own in zip(wanted.states, atol, strict=True)
-        ]
-    return found
+    by_state = dict(zip(wanted.states, atol, strict=True))
+    sizes = {name: abs(system.parameters.get(name, 1.0)) or 1.0 for name in wanted.names}
+    return [
+        float(given.get((state, name), by_state[state] / sizes[name]))
+        for state, name in wanted.pairs
+    ]

@@ -32,6 +32,9 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     facts.append(("states", ", ".join(names[:MOST_NAMES]) + more))
     if result.observable_names:
         facts.append(("observables", ", ".join(result.observable_names[:MOST_NAMES])))
+    if result.sensitivities:
+        names = ", ".join([*result.sensitivities][:MOST_NAMES])
+        facts.append(("derivatives", f"by {names}"))
     for name in result.batch.varied:
         values = result.batch.coordinate(name)
         facts.append(

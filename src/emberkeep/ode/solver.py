@@ -75,7 +75,7 @@ class Solver:
         TargetUnavailable: there is no such device.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a solver is, all of it by name
         self,
         system: System,
         *,
@@ -88,12 +88,15 @@ class Solver:
         error_norm: str = "states",
     ) -> None:
         self.system, self.method, self.precision = _require_system(system), method, precision
-        self.sensitivities, self.error_norm = sensitivities, error_norm
+        self.sensitivities: tuple[str, ...] = ()
+        self.error_norm = error_norm
         self._solved = system  # with its sensitivities
         if sensitivities or error_norm != "states":
             from emberkeep.ode.system.sensitivities import with_sensitivities
 
             self._solved = with_sensitivities(system, sensitivities, error_norm)
+            made = self._solved.sensitivities
+            self.sensitivities = () if made is None else made.names
         self._given = (target, keep, threads)
         self._keep = _require_keep(keep)
         self.target = target_of(target, threads)
@@ -379,7 +382,7 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     )
 
 
-def _solver(
+def _solver(  # noqa: PLR0913, PLR0917 - as a pickle has it
     system: System,
     method: str | Tableau,
     precision: str,

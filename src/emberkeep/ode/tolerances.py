@@ -81,7 +81,7 @@ def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> tuple[Values, 
         _require_few(times, numbers)
     pairs, given = _by_pair(system, numbers.atol)
     atol = _absolute(given, system.own_states)
-    if system.judged > len(atol):
+    if system.sensitivities is not None:
         from emberkeep.ode.sensitivities import tolerated as of_sensitivities
 
         atol += of_sensitivities(system, pairs, atol)
@@ -159,18 +159,17 @@ def _by_pair(system: System, given: Any) -> tuple[dict[Any, Any], Any]:
     """What is given by pairs of a state and what it is differentiated by; and all else.
 
     Raises:
-        InvalidPlan: there is no such sensitivity among those whose errors choose steps.
+        InvalidPlan: there is no such sensitivity.
     """
     if not isinstance(given, Mapping):
         return {}, given
     pairs: dict[Any, Any] = {key: value for key, value in given.items() if isinstance(key, tuple)}  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     wanted = system.sensitivities
     for pair, value in pairs.items():
-        is_there = wanted is not None and wanted.are_judged and len(pair) == 2  # noqa: PLR2004
-        if not (is_there and pair[0] in wanted.states and pair[1] in wanted.names):
+        if wanted is None or pair not in wanted.pairs:
             raise InvalidPlan(
-                f"atol names {pair!r}; a pair is a state and what it is differentiated by, of a "
-                "solver with sensitivities= and error_norm='all'"
+                f"atol names {pair!r}; a pair is a state and what it is differentiated by, among "
+                "the sensitivities= of the solver"
             )
         _require_positive("atol", value)
     rest = {key: value for key, value in given.items() if key not in pairs}  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]

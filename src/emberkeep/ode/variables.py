@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, final
 
+import numpy as np
+
 from emberkeep.ode.outputs import DERIVATIVE, SUMMARIES, TIMES_OF
 from emberkeep.startup_records import frozen
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 RUN = "run"
 TAKEN = frozenset({RUN, "t", "status"})  # by what every table has
+PARAMETER = "parameter"  # the axis of what sensitivities are by
 OF_WINDOWS = frozenset({"window", "window_begin", "window_end"})  # and by what those with windows
 
 
@@ -37,7 +40,13 @@ class Variable:
 
 def variables(result: Result) -> Iterator[Variable]:
     """All of them, each with a label of its own."""
-    found = (*_values(result), *_steps(result), *_summaries(result), *_peaks(result))
+    found = (
+        *_values(result),
+        *_steps(result),
+        *_summaries(result),
+        *_peaks(result),
+        *_sensitivities(result),
+    )
     taken = {initial_label(name, result) for name in result.batch.varied} | {
         axis for each in found for axis in each.axes
     }
@@ -104,6 +113,21 @@ def _peaks(result: Result) -> Iterator[Variable]:
                 yield Variable(f"{name}_{kind}_count", (), each.counts)
 
 
+def _sensitivities(result: Result) -> Iterator[Variable]:
+    """Derivatives of all that has some, side by side for what they are by."""
+    if not result.sensitivities:
+        return
+    first = next(iter(result.sensitivities.values()))
+    for each in (*_values(first), *_summaries(first)):
+        if each.name != "status":
+            parts = [
+                next(one.values for one in (*_values(by), *_summaries(by)) if one.name == each.name)
+                for by in result.sensitivities.values()
+            ]
+            axes = (*each.axes, PARAMETER)
+            yield Variable(f"{each.name}_sensitivity", axes, np.stack(parts, axis=-1))
+
+
 def free_label(label: str, taken: Container[str]) -> str:
     """A label, or the like where it is taken."""
     while label in taken:
@@ -119,7 +143,8 @@ def initial_label(name: str, result: Result) -> str:
 
 
 def _taken(result: Result) -> frozenset[str]:
-    return TAKEN if result.windows is None else TAKEN | OF_WINDOWS
+    taken = TAKEN if result.windows is None else TAKEN | OF_WINDOWS
+    return taken | {PARAMETER} if result.sensitivities else taken
 
 
 def state_label(name: str) -> str:

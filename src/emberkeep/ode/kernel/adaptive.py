@@ -132,7 +132,7 @@ class Adaptive:
                     with code.when(self._elapsed.get() >= self._boundaries.limit.get()):
                         if self._stiffness is not None:
                             self._stiffness.cross()
-                        self._set_out(self._boundaries.is_jump())
+                        self._set_out(self._boundaries.is_jump(), crosses=True)
             with code.when(ended):
                 self._end(outcome.get())
                 with code.when(self._waiting.get() < code.end):
@@ -221,12 +221,17 @@ class Adaptive:
             self._due.set(own.due(self._saved.get()))
         self._set_out(None)
 
-    def _set_out(self, is_jump: Value | None) -> None:
+    def _set_out(self, is_jump: Value | None, *, crosses: bool = False) -> None:
         """Begin to integrate, at the start or behind a jump; or go on, behind a corner."""
         code = self._code
         self._controller.begin()
         if self._boundaries is not None:
-            self._boundaries.begin(self._elapsed.get(), is_jump)
+            elapsed, moving = self._elapsed.get(), self._boundaries.moving
+            moves = crosses and moving.there_are
+            jump = moving.before(self._time_within(elapsed)) if moves else None
+            self._boundaries.begin(elapsed, is_jump)
+            if jump is not None:
+                moving.cross(jump, self._time_within(elapsed))
         if is_jump is None:
             self._start()
             return

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, final
 
 from emberkeep.ode.kernel.code import BOOL, INFINITY, TIME
 from emberkeep.ode.kernel.equations import write_program
+from emberkeep.ode.kernel.jumps import STILL, MovingJumps
 from emberkeep.ode.system.breakpoints import breakpoints
 
 if TYPE_CHECKING:
     from emberkeep.ode.kernel.code import Value, Variable
     from emberkeep.ode.kernel.trajectory import Trajectory
+    from emberkeep.ode.system.breakpoints import Breakpoints
 
 # A jump is where a comparison changes, to within so many units in the last place of the time,
 # which equations get in the precision of their numbers.
@@ -38,7 +40,8 @@ class Boundaries:
         self._share, self._least = UNITS * LAST_PLACE[precision], LEAST[precision]
         self._code = code
         self._program = trajectory.read.program
-        self._found = breakpoints(self._program, trajectory.read.derivatives, trajectory.changing)
+        self._found = _jumps(trajectory)
+        self.moving = MovingJumps(trajectory, self._found)
         self.limit = code.variable("limit", TIME, 0.0)
         self._earliest = code.variable("earliest", TIME, 0.0)
         self._latest = code.variable("latest", TIME, 0.0)
@@ -49,8 +52,7 @@ class Boundaries:
     @staticmethod
     def there_are(trajectory: Trajectory) -> bool:
         """Whether a system has any."""
-        read = trajectory.read
-        found = breakpoints(read.program, read.derivatives, trajectory.changing)
+        found = _jumps(trajectory)
         return bool(found.times or found.periodic or trajectory.drivers.bounding)
 
     @property
@@ -81,13 +83,20 @@ class Boundaries:
             for value in write_program(code, self._program, wanted, own.named_inputs())
         ]
         times, pairs = values[: len(self._found.times)], values[len(self._found.times) :]
-        for time in times:
-            self._shorten(limit, direction * (time - start), after)
-        for time, distance in zip(pairs[::2], pairs[1::2], strict=True):
+        moving = self.moving
+        if moving.there_are:
+            moving.begin()
+        for place, time in enumerate(times):
+            is_next = self._shorten(limit, direction * (time - start), after)
+            moving.take(is_next, moving.of_single(place))
+        for place, (time, distance) in enumerate(zip(pairs[::2], pairs[1::2], strict=True)):
             period = code.call("abs", distance)
             first = direction * (time - start)
             passed = code.call("floor", (after - first) / period) + 1.0
-            self._shorten(limit, first + passed * period, after)
+            is_next = self._shorten(limit, first + passed * period, after)
+            if moving.there_are:
+                turns = code.where(distance < 0, -passed, passed) * direction
+                moving.take(is_next, moving.of_periodic(place, turns))
         if self._driven:
             self._enter(limit, elapsed)
         self.limit.set(limit.get())
@@ -119,7 +128,9 @@ class Boundaries:
                     for end in driver.enter(start + direction * place.get())
                 ]
                 for each in found:
-                    self._shorten(ends, each, after)
+                    is_next = self._shorten(ends, each, after)
+                    if ends is limit:
+                        self.moving.take(is_next, STILL)
                 # Where a piece ends at this very place, but for rounding, it is the next one.
                 is_over = (found[0] <= after) & (found[0] > place.get() - rounding)
                 code.leave(~is_over)
@@ -132,17 +143,19 @@ class Boundaries:
             is_apart = corner.get() < compared - self._near(compared)
             is_corner = is_corner & (is_apart | (compared >= own.span.get()))
         limit.set(code.where(is_corner, corner.get(), limit.get()))
+        self.moving.take(is_corner, STILL)
         self._is_jump.set(~is_corner)
 
     def _near(self, elapsed: Value) -> Value:
         size = self._code.call("abs", self._own.start.get()) + elapsed
         return size * self._share + self._least
 
-    def _shorten(self, limit: Variable, elapsed: Value, after: Value) -> None:
-        """Take a time if it comes next; not-a-number and infinity never do."""
+    def _shorten(self, limit: Variable, elapsed: Value, after: Value) -> Value:
+        """Take a time if it comes next, and say so; not-a-number and infinity never do."""
         code = self._code
         is_next = (elapsed > after) & (elapsed < limit.get())
         limit.set(code.where(is_next, elapsed, limit.get()))
+        return is_next
 
     def rest(self) -> None:
         """Numbers for a lane without a trajectory."""
@@ -157,3 +170,10 @@ class Boundaries:
             return elapsed
         later = code.larger(elapsed, self._earliest.get())
         return code.smaller(later, self._latest.get())
+
+
+def _jumps(trajectory: Trajectory) -> Breakpoints:
+    """Where the derivatives of the system's own states may jump: steps are chosen for these."""
+    read = trajectory.read
+    own = read.derivatives[: trajectory.own_states]
+    return breakpoints(read.program, own, trajectory.changing)

@@ -8,77 +8,121 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from emberkeep.ode.kernel.code import REAL, TIME
+from emberkeep.ode.kernel.code import REAL
 from emberkeep.ode.kernel.equations import write_program
 from emberkeep.ode.kernel.step import Y
 from emberkeep.ode.system.derivatives import jacobian
+from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from emberkeep.ode.kernel.code import Operand, Value
+    from emberkeep.ode.kernel.code import Value
     from emberkeep.ode.kernel.trajectory import Trajectory
+    from emberkeep.ode.kernel.vectors import Vector
     from emberkeep.ode.system.breakpoints import Breakpoints
 
-Slopes = dict[int, int]  # by number of the name: a value of the program
+    Moves = Mapping[int, Value]  # ∂T/∂p, by number of the name, without zeros
+
+STILL: Moves = {}  # of what no parameter moves
 
 
 @final
-class Moves:
-    """How the next jump moves with each name: ∂T/∂p of the time T at which it is.
+@frozen
+class Jump:
+    """A jump that is being crossed.
+
+    Attributes:
+        moves: how it moves.
+        slopes: before it.
+    """
+
+    moves: Moves
+    slopes: Vector
+
+
+@final
+class MovingJumps:
+    """How jumps move, and what becomes of sensitivities there.
 
     Args:
         trajectory: whose.
-        found: its jumps.
+        found: when its right-hand side jumps.
     """
 
     def __init__(self, trajectory: Trajectory, found: Breakpoints) -> None:
         self._own, self._code = trajectory, trajectory.code
         wanted = trajectory.system.sensitivities
-        self._names = () if wanted is None else wanted.names
-        periodic = [value for pair in found.periodic for value in pair]
-        slopes = jacobian(trajectory.read.program, [*found.times, *periodic], self._names)
-        self._slopes: dict[int, Slopes] = {}  # of the values, in the order of these
-        for (row, number), slope in slopes.items():
-            self._slopes.setdefault(row, {})[number] = slope
-        self._count = len(found.times)
-        numbers = sorted({number for row in self._slopes.values() for number in row})
-        self._next = {n: self._code.variable(f"moves{n}", REAL) for n in numbers}
-        self._found: list[Mapping[int, Value]] = []
-        self._first: list[Operand] = []
+        names = () if wanted is None else wanted.names
+        self._singles = len(found.times)
+        times = [*found.times, *(value for pair in found.periodic for value in pair)]
+        self._slopes = jacobian(trajectory.read.program, times, names)
+        self._known: dict[tuple[int, int], Value] = {}
+        self._next = {
+            number: self._code.variable(f"moves{number}", REAL)
+            for number in sorted({number for _, number in self._slopes})
+        }
 
-    def __bool__(self) -> bool:
+    @property
+    def there_are(self) -> bool:
+        """Whether a parameter that sensitivities are by moves a jump."""
         return bool(self._next)
 
+    # Which is next --------------------------------------------------------------------------------
+
     def begin(self) -> None:
-        """Compute how all of them move; lane by lane."""
-        rows = [self._slopes.get(row, {}) for row in range(self._count)]
-        flat = [value for row in self._slopes.values() for value in row.values()]
-        names = self._own.named_inputs()
-        values = iter(write_program(self._code, self._own.read.program, flat, names))
-        known = {
-            row: {number: next(values) for number in slopes}
-            for row, slopes in self._slopes.items()
-        }
-        self._found = [known.get(row, {}) for row in range(len(rows))]
-        self._known = known
+        """Compute how each moves; lane by lane."""
+        own = self._own
+        values = write_program(
+            self._code, own.read.program, [*self._slopes.values()], own.named_inputs()
+        )
+        self._known = dict(zip(self._slopes, values, strict=True))
 
-    def of_time(self, place: int) -> Mapping[int, Value]:
-        """How a single time moves."""
-        return self._known.get(place, {})
+    def of_single(self, place: int) -> Moves:
+        """Those of a single time."""
+        return {number: value for (row, number), value in self._known.items() if row == place}
 
-    def of_period(self, place: int, turns: Value) -> Mapping[int, Value]:
-        """How a time moves that is so many distances behind the first of its kind."""
-        first = self._count + 2 * place
-        start, distance = self._known.get(first, {}), self._known.get(first + 1, {})
+    def of_periodic(self, place: int, turns: Value) -> Moves:
+        """Those of a time so many distances behind the first of its kind."""
+        first = self._singles + 2 * place
+        starts, distances = self.of_single(first), self.of_single(first + 1)
+        zero = self._code.value(0.0, REAL)
         return {
-            number: start.get(number, zero) + turns * distance.get(number, zero)
-            for zero in (self._code.value(0.0, REAL),)
-            for number in {**start, **distance}
+            number: starts.get(number, zero) + turns * distances.get(number, zero)
+            for number in {**starts, **distances}
         }
 
-    def take(self, where: Value, moves: Mapping[int, Value]) -> None:
-        """A jump is the next, where a condition holds; lane by lane."""
+    def take(self, where: Value, moves: Moves) -> None:
+        """This is the next jump, where a condition holds; lane by lane."""
         for number, variable in self._next.items():
             move = moves.get(number, self._code.value(0.0, REAL))
             variable.set(self._code.where(where, move, variable.get()))
+
+    # Across it ------------------------------------------------------------------------------------
+
+    def before(self, time: Value) -> Jump:
+        """The jump at which a trajectory is, seen from before it; lane by lane."""
+        moves = {number: variable.get() for number, variable in self._next.items()}
+        return Jump(moves, self._slopes_at(time, "k2", "before_jump"))
+
+    def cross(self, jump: Jump, time: Value) -> None:
+        """Go across it; the time is the same, seen from behind."""
+        own, y = self._own, self._own.vectors[Y]
+        behind = self._slopes_at(time, "k3", "behind_jump")
+        for number, move in jump.moves.items():
+            first = (number + 1) * own.own_states
+            own.layout.each(
+                own.own_states,
+                lambda i, first=first, move=move: y.set(
+                    first + i, y.get(first + i) + (jump.slopes.get(i) - behind.get(i)) * move
+                ),
+            )
+
+    def _slopes_at(self, time: Value, place: str, name: str) -> Vector:
+        """The slopes at a time; of a large system, in memory that steps are not using now."""
+        own = self._own
+        result = (
+            own.stepper[place] if own.layout.large else own.layout.passing(name, own.own_states)
+        )
+        own.own_slopes(own.vectors[Y], result, time)
+        return result

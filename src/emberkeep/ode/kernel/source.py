@@ -15,6 +15,7 @@ from emberkeep.ode.kernel.outputs.outputs import Outputs
 from emberkeep.ode.kernel.trajectory import Trajectory
 from emberkeep.ode.kernel.user_functions import user_functions
 from emberkeep.ode.plan import compiled
+from emberkeep.ode.system.differentiable import require_differentiable
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.protocol import PrintedSource
 
@@ -47,6 +48,8 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
     """
     plan = compiled(plan)
     read = plan.system.read()
+    if plan.system.sensitivities is not None:
+        require_differentiable(plan.system, read, crosses=plan.is_adaptive)
     large, named = _sizes(plan, read)
     code = Code(is_single=plan.precision == "float32")
     trajectory = Trajectory(code, plan, read, large=large, named=named)

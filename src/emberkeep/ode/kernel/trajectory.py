@@ -105,7 +105,7 @@ class Trajectory:
         )
         self._stride_places = stride_places(plan)
         atol = self.argument("atol")
-        self._atol = None if large else [atol.get(index) for index in range(self.judged)]
+        self._atol = None if large else [atol.get(index) for index in range(self.states)]
 
     @property
     def system(self) -> System:
@@ -210,7 +210,11 @@ class Trajectory:
         if self.judged == self.states:
             self.slopes(at, result, time)
         else:
-            self._equations.own_slopes(at, self.parameters, time, result)
+            self.own_slopes(at, result, time)
+
+    def own_slopes(self, at: Vector, result: Vector, time: Value) -> None:
+        """The derivatives of the system's own states alone, likewise."""
+        self._equations.own_slopes(at, self.parameters, time, result)
 
     # Judging ----------------------------------------------------------------------------------
 

@@ -33,9 +33,7 @@ class VariationalEquations:
         inputs: how many parameters and constants there are.
     """
 
-    def __init__(
-        self, equations: Equations, read: Read, own: int, names: int, inputs: int
-    ) -> None:
+    def __init__(self, equations: Equations, read: Read, own: int, names: int, inputs: int) -> None:
         assert read.variational is not None
         self._equations, self._entries = equations, read.variational
         self._own, self._names, self._inputs = own, names, inputs
@@ -88,9 +86,7 @@ class VariationalEquations:
     def _fenced(self, vector: Vector, first: int) -> Vector:
         """The same numbers, of which compilers do not know it; those of S alone as they are."""
         numbers = [vector.get(place) for place in range(vector.size)]
-        return Vector(
-            vector.size, [*map(self._fence, numbers[:first]), *numbers[first:]]
-        )
+        return Vector(vector.size, [*map(self._fence, numbers[:first]), *numbers[first:]])
 
     # In arrays ------------------------------------------------------------------------------------
 

@@ -117,10 +117,10 @@ class Layout:
     def passing(self, name: str, size: int) -> Vector:
         """A vector that is computed within a step, and used in that step alone."""
         first = self._first(size)
-        cells: list[Value | Variable | None] | None = [None] * first or None
+        cells: list[Value | Variable | None] = [None] * first
         if first == size and not self.large:
-            return Vector(size, cells or [])
-        return Vector(size, cells, self.code.array(name, REAL, size - first), -first)
+            return Vector(size, cells)
+        return Vector(size, cells or None, self.code.array(name, REAL, size - first), -first)
 
     def each(self, size: int, do: Callable[[Operand], None]) -> None:
         """What is done for each place."""

@@ -47,7 +47,9 @@ def result_of(job: Job, outcome: Outcome) -> Result:
     if system.sensitivities is None:
         return result
     names = enumerate(system.sensitivities.names, 1)
-    found = {name: _derivatives(result, _Block(system, number), job, arrays) for number, name in names}
+    found = {
+        name: _derivatives(result, _Block(system, number), job, arrays) for number, name in names
+    }
     return replace(result, {"sensitivities": found})
 
 

@@ -84,6 +84,8 @@ def make_layout(job: Job, part_runs: int) -> tuple[StoredArray, ...]:
     found: list[StoredArray] = []
     for label, (along, values, said) in known.items():
         numbers = np.asarray(values)
+        if numbers.dtype.kind == "U":  # Zarr has no settled form for text: it is an attribute
+            continue
         kind, shape = numbers.dtype.name, numbers.shape
         # They are written at once, and not part by part: few trajectories may have many times.
         chunks = chunk_shape(shape, (), numbers.itemsize, numbers.size)
@@ -126,7 +128,7 @@ def attributes(job: Job, layout: tuple[StoredArray, ...], target: str) -> dict[s
     plan, batch, times, system = job.plan, job.batch, job.times, job.plan.system
     single = {column.name: float(column.values[0]) for column in batch.columns if column.is_single}
     given = {
-        "initial": {name: single[name] for name in system.states if name in single},
+        "initial": {name: single[name] for name in system.own_states if name in single},
         "parameters": {name: single[name] for name in system.parameters if name in single},
         "constants": {name: single[name] for name in system.constants},
     }
@@ -139,8 +141,8 @@ def attributes(job: Job, layout: tuple[StoredArray, ...], target: str) -> dict[s
         "emberkeep_format": FORMAT,
         "complete": 0,
         "trajectories": batch.runs,
-        "states": list(system.states),
-        "observables": list(system.observables),
+        "states": list(system.own_states),
+        "observables": list(system.own_observables),
         "outputs": outputs,
         "variables": sorted(computed, key=lambda label: label != STATUS),
         "method": plan.tableau.name,
@@ -154,6 +156,8 @@ def attributes(job: Job, layout: tuple[StoredArray, ...], target: str) -> dict[s
         "coordinates": " ".join(others),
         **{name: json.dumps(values) for name, values in given.items() if values},
     }
+    if system.sensitivities is not None:
+        found["sensitivities"] = list(system.sensitivities.names)
     if job.dt is not None:
         found["dt"] = float(job.dt)
     if times.starts.size == times.ends.size == 1:

@@ -18,7 +18,7 @@ from emberkeep.ode.labelled import optional
 from emberkeep.ode.outputs import REACHED
 from emberkeep.ode.status import RUNNING, SUCCESS
 from emberkeep.ode.stored.layout import FORMAT, STATUS
-from emberkeep.ode.variables import state_label
+from emberkeep.ode.variables import PARAMETER, state_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,6 +99,7 @@ class StoredResult:
         attributes: how it was solved.
         state_names: in their order.
         observable_names: likewise.
+        sensitivity_names: of what all are differentiated by.
         status: by trajectory: 0 where it succeeded.
     """
 
@@ -108,6 +109,7 @@ class StoredResult:
         self.name: str = attributes["system"]
         self.state_names = (*attributes["states"],)
         self.observable_names = (*attributes["observables"],)
+        self.sensitivity_names = (*attributes.get("sensitivities", ()),)
         self._outputs = (*attributes["outputs"],)
         self._dataset: Any = None
         try:
@@ -129,6 +131,9 @@ class StoredResult:
             for name in OF_STORES:
                 opened.attrs.pop(name, None)
             self._dataset = opened[self.attributes["variables"]]
+            if self.sensitivity_names:
+                names = np.array(self.sensitivity_names)
+                self._dataset = self._dataset.assign_coords({PARAMETER: names})
         return self._dataset
 
     def __getitem__(self, name: str) -> Any:
@@ -142,6 +147,20 @@ class StoredResult:
     def summary(self, kind: str, name: str) -> Any:
         """One summary of a state or observable, such as ``summary("mean", "x")``."""
         return self._named(name, kind, f"_{kind}")
+
+    def sensitivity(self, of: str, by: str | None = None, *, summary: str | None = None) -> Any:
+        """The derivative of a state or observable, by a parameter or initial value, or by all."""
+        is_saved = "states" in self._outputs
+        found = self._named(
+            of,
+            summary or ("states" if is_saved else "final"),
+            f"_{summary}_sensitivity" if summary else "_sensitivity",
+        )
+        if by is not None and by not in self.sensitivity_names:
+            raise KeyError(
+                f"There are no derivatives by {by!r}, but by {', '.join(self.sensitivity_names)}"
+            )
+        return found if by is None else found.sel({PARAMETER: by}, drop=True)
 
     def _named(self, name: str, output: str, ending: str) -> Any:
         if name not in self:

@@ -42,11 +42,14 @@ class Sensitivities:
     observables: tuple[str, ...]
     are_judged: bool
 
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Of each derivative of a state: whose it is, and by what; in their order."""
+        return tuple((state, name) for name in self.names for state in self.states)
+
     def initial(self) -> dict[str, float]:
-        """What the derivatives of states begin with, by name and in their order."""
-        return {
-            label(state, name): float(state == name) for name in self.names for state in self.states
-        }
+        """What the derivatives of states begin with."""
+        return {label(state, name): float(state == name) for state, name in self.pairs}
 
 
 def label(value: str, name: str) -> str:

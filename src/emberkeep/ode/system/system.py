@@ -290,7 +290,7 @@ class System:
             "equations": self.function
             or tuple((equation.target, equation.canonical) for equation in self.equations),
             "functions": {name: self.functions[name] for name in sorted(self.functions)},
-            **({"sensitivities": as_dict(wanted)} if (wanted := self.sensitivities) else {}),
+            "sensitivities": None if self.sensitivities is None else as_dict(self.sensitivities),
         }
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from emberkeep.ode.system.reading import Read
     from emberkeep.ode.system.sensitivities import Sensitivities
 
-Entries = dict[tuple[int, int], int]
+# Functions that jump; of the last one, only with its second argument.
+JUMPING = ("floor", "ceil", "trunc", "rint", "fmod", "copysign")
 
 
 @final
@@ -40,12 +41,10 @@ def differentiated(read: Read, wanted: Sensitivities) -> Read:
     """
     program, own = read.program, read.derivatives
     equations = _split(program, own, wanted)
-    is_there = _reached(equations, wanted)
+    is_there = _reached(program, own, equations, wanted)
     more = _products(program, equations, is_there, len(own), wanted)
     observed = [read.definitions[name] for name in wanted.observables]
-    rows = _products(
-        program, _split(program, observed, wanted), is_there, len(observed), wanted
-    )
+    rows = _products(program, _split(program, observed, wanted), is_there, len(observed), wanted)
     labels = (label(value, name) for name in wanted.names for value in wanted.observables)
     return replace(
         read,
@@ -74,8 +73,11 @@ def _split(program: Program, values: Sequence[int], wanted: Sensitivities) -> Va
     )
 
 
-def _reached(equations: Variational, wanted: Sensitivities) -> set[tuple[int, int]]:
+def _reached(
+    program: Program, own: Sequence[int], equations: Variational, wanted: Sensitivities
+) -> set[tuple[int, int]]:
     """Derivatives of states, by state and number of the name, that are not zero for ever."""
+    moving = _moving(program, own)
     users: dict[int, list[int]] = {}
     for row, column in equations.jacobian:
         users.setdefault(column, []).append(row)
@@ -83,6 +85,12 @@ def _reached(equations: Variational, wanted: Sensitivities) -> set[tuple[int, in
     waiting = [
         *equations.forcing,
         *((states.index(name), k) for k, name in enumerate(wanted.names) if name in states),
+        *(
+            (row, k)
+            for k, name in enumerate(wanted.names)
+            if name in moving
+            for row in range(len(own))
+        ),
     ]
     found: set[tuple[int, int]] = set()
     while waiting:
@@ -90,6 +98,16 @@ def _reached(equations: Variational, wanted: Sensitivities) -> set[tuple[int, in
         if place not in found:
             found.add(place)
             waiting += [(row, place[1]) for row in users.get(place[0], ())]
+    return found
+
+
+def _moving(program: Program, own: Sequence[int]) -> set[str]:
+    """What may move a jump, at which all derivatives may change."""
+    found: set[str] = set()
+    for value in program.needed(own):
+        operation, *rest = program.instructions[value]
+        if program.is_condition(value) or (operation == "call" and rest[0] in JUMPING):
+            found |= program.names(program.operands(value))
     return found
 
 

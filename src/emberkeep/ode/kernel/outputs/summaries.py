@@ -138,9 +138,7 @@ class ByColumn(Held):
             for vector, (kind, start) in zip(vectors, self._reduction.starts, strict=True):
                 vector.set(i, code.value(start, kind))
 
-        def begin_sensitivity(
-            vectors: list[Vector], _: Operand, place: Operand, __: Value
-        ) -> None:
+        def begin_sensitivity(vectors: list[Vector], _: Operand, place: Operand, __: Value) -> None:
             for vector, (kind, _) in zip(vectors, self._reduction.starts, strict=True):
                 vector.set(place, code.value(0.0, kind))
 

@@ -1,0 +1,190 @@
+"""Whether the solution of a system has derivatives, and its variational equations give them.
+
+Where a right-hand side jumps at a place that a parameter moves, sensitivities jump as well. Times
+that are known beforehand are gone across by steps that are chosen. All other jumps, such as where a
+state reaches a threshold, are found by nobody; so whatever may jump there is refused, unless it is
+seen not to: around places where both sides of a comparison are equal, differences of derivatives
+become smaller with the distance.
+"""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from emberkeep.errors import InvalidSystem
+from emberkeep.ode.system.breakpoints import breakpoints
+from emberkeep.ode.system.derivatives import jacobian
+from emberkeep.ode.system.equations import TIME
+from emberkeep.ode.system.evaluate import evaluate
+from emberkeep.ode.system.program import COMPARISONS
+from emberkeep.ode.system.variational import JUMPING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from emberkeep.ode.system.reading import Read
+    from emberkeep.ode.system.system import System
+
+# Comparisons that change as values cross each other.
+_CROSSINGS = frozenset(COMPARISONS) - {"==", "!="}
+# How often a place is looked for, how many have to be found, and how equal sides are there.
+_TRIES, _PLACES, _TURNS, _NEAR = 40, 6, 30, 1e-12
+# How far from it is looked, and what is left of a difference at the nearer distance: of a corner
+# 1e-4, of a root 1e-2, of a jump all.
+_FAR, _CLOSE, _SHARE, _ROUNDING = 1e-4, 1e-8, 0.05, 1e-10
+_LONGEST = 60  # of a comparison in a message
+
+
+def require_differentiable(system: System, read: Read, *, crosses: bool) -> None:
+    """Refuse sensitivities that would be wrong.
+
+    Args:
+        system: with its sensitivities.
+        read: its program.
+        crosses: whether steps end where times of jumps are known beforehand.
+
+    Raises:
+        InvalidSystem: names what jumps.
+    """
+    jumps = _Jumps(system, read)
+    for value in jumps.suspicious(known_too=not crosses):
+        if not jumps.is_continuous(value):
+            text = _text(read, value)
+            text = text if len(text) < _LONGEST else f"{text[:_LONGEST]}…"
+            raise InvalidSystem(
+                f"There are no sensitivities of {system.name}: its right-hand side jumps with "
+                f"{text}, at a time that depends on what it is differentiated by"
+                + (
+                    ", and steps of fixed length do not end there. Choose a method that estimates "
+                    "its error"
+                    if not crosses and jumps.is_known(value)
+                    else ". Write it without a jump, such as by max() or tanh(); or leave out "
+                    "what moves it"
+                )
+            )
+
+
+@final
+class _Jumps:
+    """Where the derivatives of a system's own states may jump."""
+
+    def __init__(self, system: System, read: Read) -> None:
+        assert system.sensitivities is not None
+        self._system, self._read, self._program = system, read, read.program
+        names, states = system.sensitivities.names, system.own_states
+        self._own = read.derivatives[: len(states)]
+        self._needed = self._program.needed(self._own)
+        # States that change with what is differentiated by, and parameters that are so.
+        zero = self._program.number(0.0)
+        moved = {
+            states[place % len(states)]
+            for place, slope in enumerate(read.derivatives[len(states) :])
+            if slope != zero
+        }
+        self._moved = moved | {*names}
+        self._unknown = {*states, *system.drivers}
+        self._functions = system.functions
+        found = breakpoints(self._program, self._own, self._unknown)
+        self._unsolved = {*found.unsolved}
+
+    def suspicious(self, *, known_too: bool) -> list[int]:
+        """What may jump at times that depend on what is differentiated by."""
+        states, found = {*self._system.own_states}, list[int]()
+        for value in self._needed:
+            if self._may_jump(value):
+                names = self._program.names(self._program.operands(value))
+                is_moved = bool(names & self._moved)
+                changes = bool(names & ({TIME} | self._unknown))
+                # An initial value moves nothing by itself: its state does.
+                is_moved = is_moved and bool(names & (self._moved - states) or names & states)
+                if is_moved and changes and (known_too or not self.is_known(value)):
+                    found.append(value)
+        return found
+
+    def is_known(self, value: int) -> bool:
+        """Whether its times are known beforehand, and steps end there."""
+        names = self._program.names(self._program.operands(value))
+        return not names & self._unknown and value not in self._unsolved
+
+    def _may_jump(self, value: int) -> bool:
+        operation, *rest = self._program.instructions[value]
+        if operation in _CROSSINGS:
+            return True
+        return operation == "call" and rest[0] in JUMPING
+
+    def is_continuous(self, value: int) -> bool:
+        """Whether derivatives are the same on both sides, wherever the sides were looked at."""
+        if self._program.instructions[value][0] not in _CROSSINGS:
+            return False
+        program = self._program
+        difference = program.arithmetic("-", *program.operands(value))
+        names = sorted(program.names([difference]))
+        every = sorted(program.names([*self._own, difference]))
+        slopes = jacobian(program, [difference], names)
+        numbers = random.Random(0)  # noqa: S311 - places to look at
+        found = 0
+        for turn in range(_TRIES * len(names)):
+            at = {name: np.float64(numbers.uniform(0.2, 2.0)) for name in every}
+            if turn % 2:
+                at = {name: number * numbers.choice((-1, 1)) for name, number in at.items()}
+            name = names[turn % len(names)]
+            slope = slopes.get((0, names.index(name)))
+            if slope is None or not self._make_equal(difference, slope, name, at):
+                continue
+            far, close = (self._difference(at, name, distance) for distance in (_FAR, _CLOSE))
+            if np.isfinite(far) and np.isfinite(close):
+                if close > _SHARE * far + _ROUNDING:
+                    return False
+                found += 1
+        return found >= _PLACES
+
+    def _make_equal(self, difference: int, slope: int, name: str, at: dict[str, Any]) -> bool:
+        """Change a number so that both sides of a comparison are equal, by Newton's method."""
+        for _ in range(_TURNS):
+            apart, rate = evaluate(self._program, [difference, slope], at, self._functions)
+            if abs(apart) <= _NEAR:
+                return True
+            if not (np.isfinite(apart) and np.isfinite(rate) and rate):
+                return False
+            at[name] -= apart / rate
+        return False
+
+    def _difference(self, at: Mapping[str, Any], name: str, distance: float) -> float:
+        """By how much derivatives differ on both sides of a place, to their size."""
+        step = distance * max(1.0, abs(at[name]))
+        sides = [{**at, name: at[name] + way * step} for way in (-1, 1)]
+        both = [
+            np.array(evaluate(self._program, self._own, side, self._functions)) for side in sides
+        ]
+        sizes = 1.0 + np.abs(both).max(axis=0)
+        [apart] = [np.abs(after - before) / sizes for before, after in pairwise(both)]
+        return float(apart.max())
+
+
+def _text(read: Read, value: int) -> str:
+    """A value as somebody might have written it."""
+    program = read.program
+    operation, *rest = program.instructions[value]
+    if operation == "number":
+        return f"{rest[0]:g}"
+    if operation == "name":
+        return str(rest[0])
+    parts = [_text(read, operand) for operand in program.operands(value)]
+    if operation == "call":
+        return f"{rest[0]}({_listed(parts)})"
+    if operation in ("-x", "not"):
+        return f"{'-' if operation == '-x' else 'not '}{parts[0]}"
+    if operation == "choose":
+        return f"where({_listed(parts)})"
+    if operation in ("external", "item"):
+        return "f(t, y, p)"
+    joined = f" {operation} ".join(parts)
+    return joined if operation in COMPARISONS else f"({joined})"
+
+
+def _listed(parts: Iterable[str]) -> str:
+    return ", ".join(parts)
