@@ -16,7 +16,7 @@ from emberkeep.ode.methods import method
 from emberkeep.ode.methods.tableau import Tableau
 from emberkeep.ode.outputs import OUTPUTS
 from emberkeep.ode.plan import Plan, make_plan
-from emberkeep.ode.system.sensitivities import with_sensitivities
+from emberkeep.ode.sensitivities import with_sensitivities
 from emberkeep.startup_records import as_dict, replace
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.cuda.target import CudaTarget

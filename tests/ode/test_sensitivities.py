@@ -11,7 +11,7 @@ from emberkeep.keys import fingerprint
 from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.errors import InvalidSystem
 from emberkeep.ode.methods import method as method_of
-from emberkeep.ode.system.sensitivities import with_sensitivities
+from emberkeep.ode.sensitivities import with_sensitivities
 from emberkeep.targets.cuda.target import CudaTarget
 
 TIGHT = {"rtol": 1e-11, "atol": 1e-13}

@@ -1,22 +1,99 @@
-"""Numbers of sensitivities: what they begin with, what errors of theirs are tolerated."""
+"""Sensitivities as users ask for them, and what they begin with."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.ode.batch import Batch, Column
-from emberkeep.ode.system.sensitivities import label
+from emberkeep.ode.batch import Batch, Column, name_of
+from emberkeep.ode.restart import ended
+from emberkeep.ode.system.sensitivities import Sensitivities, label
+from emberkeep.ode.vectors import names_of, shape_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable
     from typing import Any
 
     from emberkeep.ode.result import Result
     from emberkeep.ode.system.system import System
 
-    Values = np.ndarray[Any, Any]
+STATES, ALL = ERROR_NORMS = ("states", "all")
+
+
+def with_sensitivities(system: System, given: Any, error_norm: str) -> System:
+    """A system with its derivatives by what is given; itself, where that is nothing.
+
+    Args:
+        system: the user's.
+        given: names of parameters and states, of vectors and matrices too.
+        error_norm: whose errors steps are chosen by: ``"states"`` or ``"all"``.
+
+    Raises:
+        InvalidPlan: something cannot be differentiated by.
+    """
+    if error_norm not in ERROR_NORMS:
+        raise InvalidPlan(
+            f"error_norm={error_norm!r} is not known; expected 'states', whose errors choose the "
+            "steps, or 'all', for those of sensitivities too"
+        )
+    names = _names(system, _listed(given))
+    if not names:
+        return system
+    observables = system.observables
+    made = Sensitivities(names, (*system.states,), observables, error_norm == ALL)
+    further = (label(value, name) for name in names for value in observables)
+    return system.differentiated(
+        made, {**system.states, **made.initial()}, (*observables, *further)
+    )
+
+
+def _listed(given: Any) -> Iterable[Any]:
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, list | tuple | dict):
+        return given  # pyright: ignore[reportUnknownVariableType]
+    raise InvalidPlan(
+        f"sensitivities={given!r} must be a list of names: of parameters, and of states for their "
+        "initial values"
+    )
+
+
+def _names(system: System, given: Iterable[Any]) -> tuple[str, ...]:
+    """Single names, each once; vectors and matrices as their parts."""
+    known = (*system.parameters, *system.states)
+    found: dict[str, None] = {}
+    for each in given:
+        name = name_of(each)
+        parts = [name] if name in known else _parts(name, known)
+        if not parts:
+            raise _unknown(system, name, known)
+        for part in parts:
+            if part in found:
+                raise InvalidPlan(f"sensitivities= has {part!r} twice. Leave out one")
+            found[part] = None
+    return (*found,)
+
+
+def _parts(name: str, known: tuple[str, ...]) -> list[str]:
+    shape = shape_of(name, known)
+    return [] if shape is None else names_of(name, shape)
+
+
+def _unknown(system: System, name: str, known: tuple[str, ...]) -> InvalidPlan:
+    import difflib
+
+    if name in system.constants:
+        return InvalidPlan(
+            f"sensitivities= has {name!r}, which is a constant. Declare it as a parameter to "
+            "differentiate by it"
+        )
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return InvalidPlan(
+        f"sensitivities= has {name!r}, which is no parameter and no state of {system.name}. "
+        f"{hint}There are {', '.join(known)}; a state's name means its initial value"
+    )
 
 
 def beginning(batch: Batch, system: System, before: Result | None) -> Batch:
@@ -44,8 +121,6 @@ def beginning(batch: Batch, system: System, before: Result | None) -> Batch:
 
 def _ended(before: Result, system: System) -> dict[str, Any]:
     """The derivatives that a result ended with; where it has none, those of a beginning."""
-    from emberkeep.ode.restart import ended
-
     wanted, there = system.sensitivities, before.sensitivities
     assert wanted is not None
     if not there:
@@ -62,25 +137,3 @@ def _ended(before: Result, system: System) -> dict[str, Any]:
         for name in wanted.names
         for place, state in enumerate(wanted.states)
     }
-
-
-def tolerated(system: System, given: Mapping[Any, Any], atol: Sequence[float]) -> list[float]:
-    """The errors of sensitivities that are tolerated where they are small, in their order.
-
-    That of a state over the size of the parameter, by its default: then both errors mean as much
-    for what a change of the parameter by its own size does. A parameter that is zero by default,
-    and an initial value, counts as one.
-
-    Args:
-        system: with its sensitivities.
-        given: the user's own, by pairs of a state and a name.
-        atol: of each state.
-    """
-    wanted = system.sensitivities
-    assert wanted is not None
-    by_state = dict(zip(wanted.states, atol, strict=True))
-    sizes = {name: abs(system.parameters.get(name, 1.0)) or 1.0 for name in wanted.names}
-    return [
-        float(given.get((state, name), by_state[state] / sizes[name]))
-        for state, name in wanted.pairs
-    ]

@@ -92,7 +92,7 @@ class Solver:
         self.error_norm = error_norm
         self._solved = system  # with its sensitivities
         if sensitivities or error_norm != "states":
-            from emberkeep.ode.system.sensitivities import with_sensitivities
+            from emberkeep.ode.sensitivities import with_sensitivities
 
             self._solved = with_sensitivities(system, sensitivities, error_norm)
             made = self._solved.sensitivities

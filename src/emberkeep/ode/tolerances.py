@@ -13,6 +13,7 @@ from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from emberkeep.ode.control.controller import Controller
@@ -82,9 +83,7 @@ def kernel_numbers(plan: Plan, times: Times, numbers: Numbers) -> tuple[Values, 
     pairs, given = _by_pair(system, numbers.atol)
     atol = _absolute(given, system.own_states)
     if system.sensitivities is not None:
-        from emberkeep.ode.sensitivities import tolerated as of_sensitivities
-
-        atol += of_sensitivities(system, pairs, atol)
+        atol += _of_sensitivities(system, pairs, atol)
     real = np.dtype(plan.precision)
     limits = np.finfo(real)
     least = max(numbers.dt_min, float(limits.tiny))
@@ -202,3 +201,27 @@ def _absolute(given: Any, states: tuple[str, ...]) -> list[float]:
     for value in values:
         _require_positive("atol", value)
     return [float(value) for value in values]
+
+
+def _of_sensitivities(
+    system: System, given: Mapping[Any, Any], atol: Sequence[float]
+) -> list[float]:
+    """The errors of sensitivities that are tolerated where they are small, in their order.
+
+    That of a state over the size of the parameter, by its default: then both errors mean as much
+    for what a change of the parameter by its own size does. A parameter that is zero by default,
+    and an initial value, counts as one.
+
+    Args:
+        system: with its sensitivities.
+        given: the user's own, by pairs of a state and a name.
+        atol: of each state.
+    """
+    wanted = system.sensitivities
+    assert wanted is not None
+    by_state = dict(zip(wanted.states, atol, strict=True))
+    sizes = {name: abs(system.parameters.get(name, 1.0)) or 1.0 for name in wanted.names}
+    return [
+        float(given.get((state, name), by_state[state] / sizes[name]))
+        for state, name in wanted.pairs
+    ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 from emberkeep.ode.kernel.code import REAL, Code, Value
 from emberkeep.ode.kernel.drivers import rate_of
 from emberkeep.ode.kernel.user_functions import symbols_of
-from emberkeep.ode.kernel.variational import variational_equations
+from emberkeep.ode.kernel.variational import VariationalEquations
 from emberkeep.ode.kernel.vectors import Layout, Vector
 from emberkeep.ode.system.derivatives import jacobian
 from emberkeep.ode.system.equations import TIME as TIME_NAME
@@ -183,8 +183,10 @@ class Equations:
         self.time = layout.code.array("time", REAL, 1) if layout.large else None
         own = len(system.own_states)
         self._slopes = Evaluation(self, "right_hand_side", read.derivatives[:own])
-        self._variational = variational_equations(
-            self, read, own, len(system.states), len(self._inputs)
+        self._variational = (
+            None
+            if system.sensitivities is None
+            else VariationalEquations(system, read, layout, drivers, self.values)
         )
 
     def slopes(

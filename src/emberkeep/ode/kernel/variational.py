@@ -13,12 +13,15 @@ from emberkeep.ode.kernel.code import REAL
 from emberkeep.ode.kernel.vectors import Vector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from emberkeep.ode.kernel.code import Function, LocalArray, Value
-    from emberkeep.ode.kernel.equations import Equations
+    from emberkeep.ode.kernel.drivers import Drivers
+    from emberkeep.ode.kernel.vectors import Layout
     from emberkeep.ode.system.reading import Read
-    from emberkeep.ode.system.variational import Variational
+    from emberkeep.ode.system.system import System
+
+    Written = Callable[[Sequence[int], Vector, Vector, Value, Mapping[str, Value]], list[Value]]
 
 
 @final
@@ -26,23 +29,26 @@ class VariationalEquations:
     """What writes the slopes of sensitivities.
 
     Args:
-        equations: the system's.
+        system: whose.
         read: its program.
-        own: how many states are the system's own.
-        names: how many it is differentiated by.
-        inputs: how many parameters and constants there are.
+        layout: where vectors lie.
+        drivers: what drives it.
+        written: writes values of the program, at states, inputs and a time.
     """
 
-    def __init__(self, equations: Equations, read: Read, own: int, names: int, inputs: int) -> None:
+    def __init__(
+        self, system: System, read: Read, layout: Layout, drivers: Drivers, written: Written
+    ) -> None:
         assert read.variational is not None
-        self._equations, self._entries = equations, read.variational
-        self._own, self._names, self._inputs = own, names, inputs
-        code, layout = equations.layout.code, equations.layout
+        self._layout, self._drivers, self._written = layout, drivers, written
+        self._entries = read.variational
+        self._own = own = len(system.own_states)
+        self._names = len(system.states) // own - 1
+        self._inputs = inputs = len(system.parameters) + len(system.constants)
         self._wanted = read.derivatives[own:]
         self._values = [*self._entries.jacobian.values(), *self._entries.forcing.values()]
-        self._driven_by = equations.drivers_among(
-            self._values if layout.has_arrays else self._wanted
-        )
+        used = read.program.names(self._values if layout.has_arrays else self._wanted)
+        self._driven_by = [name for name in system.drivers if name in used]
         self._function: Function | None = None
         self._copies: dict[str, LocalArray] = {}
         if layout.has_arrays:
@@ -50,17 +56,16 @@ class VariationalEquations:
             if not layout.large:
                 sizes |= {"s_states": own, "s_inputs": inputs}
             self._copies = {
-                name: code.array(name, REAL, size) for name, size in sizes.items() if size
+                name: layout.code.array(name, REAL, size) for name, size in sizes.items() if size
             }
 
     def write(
         self, at: Vector, inputs: Vector, time: Value, result: Vector, *, in_step: bool
     ) -> None:
         """The slopes at a place; see `Evaluation.write`."""
-        drivers = self._equations.drivers
-        values = drivers.values_in_step if in_step else drivers.values
+        values = self._drivers.values_in_step if in_step else self._drivers.values
         driven = values(self._driven_by, time)
-        if self._equations.layout.has_arrays:
+        if self._layout.has_arrays:
             self._call(at, inputs, time, driven, result)
         else:
             self._write(at, inputs, time, driven, result)
@@ -69,7 +74,7 @@ class VariationalEquations:
         self, at: Vector, inputs: Vector, time: Value, driven: Mapping[str, Value], result: Vector
     ) -> None:
         """Straight lines, from fenced numbers."""
-        found = self._equations.values(
+        found = self._written(
             self._wanted,
             self._fenced(at, self._own),
             self._fenced(inputs, self._inputs),
@@ -80,7 +85,7 @@ class VariationalEquations:
             result.set(place, value)
 
     def _fence(self, value: Value) -> Value:
-        code = self._equations.layout.code
+        code = self._layout.code
         return code.call("fenced", code.value(value, REAL))
 
     def _fenced(self, vector: Vector, first: int) -> Vector:
@@ -94,7 +99,7 @@ class VariationalEquations:
         self, at: Vector, inputs: Vector, time: Value, driven: Mapping[str, Value], result: Vector
     ) -> None:
         """A function of arrays, in which a loop stands for all names."""
-        code, copies = self._equations.layout.code, self._copies
+        code, copies = self._layout.code, self._copies
         if self._function is None:
             self._function = self._make()
         copies["s_time"].set(0, time)
@@ -122,7 +127,7 @@ class VariationalEquations:
         )
 
     def _make(self) -> Function:
-        code = self._equations.layout.code
+        code = self._layout.code
         names = ["y", "p", "s", "slope", "when", *(["u"] if self._driven_by else [])]
         parameters = [code.parameter(name, REAL) for name in names]
         y, p, s, slope, when, *more = parameters
@@ -132,13 +137,13 @@ class VariationalEquations:
                 name: u.get(place) for u in more for place, name in enumerate(self._driven_by)
             }
             at, inputs = Vector(self._own, array=y), Vector(self._inputs, array=p)
-            values = self._equations.values(self._values, at, inputs, when.get(0), driven)
+            values = self._written(self._values, at, inputs, when.get(0), driven)
             self._multiply(values, s, slope)
 
         return code.function("variational_equations", parameters, write)
 
     def _multiply(self, values: list[Value], s: LocalArray, slope: LocalArray) -> None:
-        code, own, entries = self._equations.layout.code, self._own, self._entries
+        code, own, entries = self._layout.code, self._own, self._entries
         columns: dict[int, list[tuple[int, Value]]] = {}
         for (row, column), value in zip(entries.jacobian, values, strict=False):
             columns.setdefault(row, []).append((column, value))
@@ -154,13 +159,3 @@ class VariationalEquations:
                 for column, value in parts:
                     total = total + value * s.get(first + column)
                 slope.set(first + row, total)
-
-
-def variational_equations(
-    equations: Equations, read: Read, own: int, states: int, inputs: int
-) -> VariationalEquations | None:
-    """What writes the slopes of sensitivities; None where there are none."""
-    found: Variational | None = read.variational
-    if found is None:
-        return None
-    return VariationalEquations(equations, read, own, states // own - 1, inputs)

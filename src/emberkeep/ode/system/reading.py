@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from emberkeep.ode.system.equations import Equation
-    from emberkeep.ode.system.variational import Variational
+    from emberkeep.ode.system.sensitivities import Variational
 
 
 @final

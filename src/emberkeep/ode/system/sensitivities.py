@@ -12,17 +12,11 @@ A state's name means its initial value, as it does where initial values are give
 
 from __future__ import annotations
 
-from emberkeep.errors import InvalidPlan
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
-
-    from emberkeep.ode.system.system import System
-
-STATES, ALL = ERROR_NORMS = ("states", "all")
+    from collections.abc import Mapping
 
 
 @final
@@ -57,80 +51,15 @@ def label(value: str, name: str) -> str:
     return f"{value} by {name}"
 
 
-def with_sensitivities(system: System, given: Any, error_norm: str) -> System:
-    """A system with its derivatives by what is given; itself, where that is nothing.
+@final
+@frozen
+class Variational:
+    """S' = J S + F, without zeros: the program's values.
 
-    Args:
-        system: the user's.
-        given: names of parameters and states, of vectors and matrices too.
-        error_norm: whose errors steps are chosen by: ``"states"`` or ``"all"``.
-
-    Raises:
-        InvalidPlan: something cannot be differentiated by.
+    Attributes:
+        jacobian: values of J, by row and column: the system's own states.
+        forcing: values of F, by row and by number of the name.
     """
-    if error_norm not in ERROR_NORMS:
-        raise InvalidPlan(
-            f"error_norm={error_norm!r} is not known; expected 'states', whose errors choose the "
-            "steps, or 'all', for those of sensitivities too"
-        )
-    names = _names(system, _listed(given))
-    if not names:
-        return system
-    observables = system.observables
-    made = Sensitivities(names, (*system.states,), observables, error_norm == ALL)
-    further = (label(value, name) for name in names for value in observables)
-    return system.differentiated(
-        made, {**system.states, **made.initial()}, (*observables, *further)
-    )
 
-
-def _listed(given: Any) -> Iterable[Any]:
-    if isinstance(given, str):
-        return (given,)
-    if isinstance(given, list | tuple | dict):
-        return given  # pyright: ignore[reportUnknownVariableType]
-    raise InvalidPlan(
-        f"sensitivities={given!r} must be a list of names: of parameters, and of states for their "
-        "initial values"
-    )
-
-
-def _names(system: System, given: Iterable[Any]) -> tuple[str, ...]:
-    """Single names, each once; vectors and matrices as their parts."""
-    from emberkeep.ode.batch import name_of
-
-    known = (*system.parameters, *system.states)
-    found: dict[str, None] = {}
-    for each in given:
-        name = name_of(each)
-        parts = [name] if name in known else _parts(name, known)
-        if not parts:
-            raise _unknown(system, name, known)
-        for part in parts:
-            if part in found:
-                raise InvalidPlan(f"sensitivities= has {part!r} twice. Leave out one")
-            found[part] = None
-    return (*found,)
-
-
-def _parts(name: str, known: tuple[str, ...]) -> list[str]:
-    from emberkeep.ode.vectors import names_of, shape_of
-
-    shape = shape_of(name, known)
-    return [] if shape is None else names_of(name, shape)
-
-
-def _unknown(system: System, name: str, known: tuple[str, ...]) -> InvalidPlan:
-    import difflib
-
-    if name in system.constants:
-        return InvalidPlan(
-            f"sensitivities= has {name!r}, which is a constant. Declare it as a parameter to "
-            "differentiate by it"
-        )
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
-    return InvalidPlan(
-        f"sensitivities= has {name!r}, which is no parameter and no state of {system.name}. "
-        f"{hint}There are {', '.join(known)}; a state's name means its initial value"
-    )
+    jacobian: Mapping[tuple[int, int], int]
+    forcing: Mapping[tuple[int, int], int]

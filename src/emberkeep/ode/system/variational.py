@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING
 
 from emberkeep.ode.system.derivatives import jacobian
-from emberkeep.ode.system.sensitivities import label
-from emberkeep.startup_records import frozen, replace
+from emberkeep.ode.system.sensitivities import Variational, label
+from emberkeep.startup_records import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from emberkeep.ode.system.program import Program
     from emberkeep.ode.system.reading import Read
@@ -17,20 +17,6 @@ if TYPE_CHECKING:
 
 # Functions that jump; of the last one, only with its second argument.
 JUMPING = ("floor", "ceil", "trunc", "rint", "fmod", "copysign")
-
-
-@final
-@frozen
-class Variational:
-    """S' = J S + F, without zeros.
-
-    Attributes:
-        jacobian: values of J, by row and column: the system's own states.
-        forcing: values of F, by row and by number of the name.
-    """
-
-    jacobian: Mapping[tuple[int, int], int]
-    forcing: Mapping[tuple[int, int], int]
 
 
 def differentiated(read: Read, wanted: Sensitivities) -> Read:
