@@ -73,8 +73,11 @@ def test_what_depends_on_time(keep, method):
         (0, 3), parameters={"k": rates}, save_at=times, rtol=1e-8, atol=1e-10
     )
     expected = followed(times, rates[:, None])
-    # Hermite's cubic between the ends of steps is not as accurate as these are.
-    np.testing.assert_allclose(found.require_success()["x"], expected, atol=3e-5)
+    found = found.require_success()["x"]
+    np.testing.assert_allclose(found[:6], expected[:6], atol=1e-7)
+    # Where all follows what is slow, steps are so long that an interpolant is less accurate.
+    bound = 1e-7 if method == "kvaerno5" else 2e-4
+    np.testing.assert_allclose(found, expected, atol=bound)
     ends = solver(keep, FOLLOWER, method).solve(
         (0, 3), parameters={"k": rates}, rtol=1e-8, atol=1e-10
     )

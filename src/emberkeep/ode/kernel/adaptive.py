@@ -326,7 +326,10 @@ class Adaptive:
     def _attempt(self) -> None:
         code, own = self._code, self._own
         elapsed, span, size = self._elapsed.get(), self._limit(), self._size.get()
-        remaining = code.named("remaining", span - elapsed)
+        end = span
+        if self._due is not None and not own.interpolates:
+            end = code.smaller(self._due.get(), span)
+        remaining = code.named("remaining", end - elapsed)
         is_last = code.value(size, TIME) >= remaining
         h = code.named("h", code.where(is_last, code.value(remaining, REAL), size))
         time = code.named("t", own.time(elapsed))
@@ -345,7 +348,7 @@ class Adaptive:
         if self._reason is not None and own.implicit is not None:
             trouble = own.implicit.trouble.get()
             self._reason.set(code.where(accepted, self._reason.get(), trouble))
-        reached = code.where(is_last, span, elapsed + h)
+        reached = code.where(is_last, end, elapsed + h)
         if self._saved is not None:
             self._save(accepted, reached, elapsed, clock, signed, h)
         own.accept(accepted)
@@ -354,8 +357,9 @@ class Adaptive:
         self._elapsed.set(reached)
         factor = self._controller.factor(square, accepted)
         following = code.smaller(h * code.value(factor, REAL), own.real_setting("largest step"))
-        if self._boundaries is not None and self._boundaries.has_corners:
-            # A step that a corner has cut short says nothing against one of the length before.
+        has_corners = self._boundaries is not None and self._boundaries.has_corners
+        if has_corners or (self._due is not None and not own.interpolates):
+            # A step that was cut short says nothing against one of the length before.
             following = code.where(is_last & accepted, code.larger(following, size), following)
         self._size.set(following)
         self._attention.set((reached >= span) | (following < self._least.get()))

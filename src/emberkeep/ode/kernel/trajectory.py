@@ -73,6 +73,7 @@ class Trajectory:
         self.span = code.variable("span", TIME, 0.0)
         self.floor = code.variable("floor", REAL, 0.0)
         self.estimate_power = plan.tableau.estimate_power
+        self.interpolates = plan.tableau.interpolates
         self.stability_limit = plan.tableau.stability_limit
         # Where steps are chosen, they end where what drives the derivatives is not smooth.
         bounding = driving(plan.system, read) if plan.is_adaptive else ()

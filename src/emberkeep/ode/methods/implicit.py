@@ -82,6 +82,14 @@ class ImplicitTableau:
         return self.interpolant_order if self.interpolant else min(self.order, HERMITE_ORDER)
 
     @property
+    def interpolates(self) -> bool:
+        """Whether values within a step are as accurate as steps; else these end at times to save.
+
+        Hermite's cubic is not: it goes by slopes, in which a fast decay enlarges every error.
+        """
+        return self.has_interpolant and self.dense_order >= self.order - 1
+
+    @property
     def estimate_power(self) -> int:
         """The power of the step by which the estimate of the error grows; 0 without one."""
         return min(self.order, self.error_order) + 1 if self.error else 0

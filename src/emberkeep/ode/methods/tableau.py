@@ -83,6 +83,14 @@ class Tableau:
         return self.interpolant_order if self.interpolant else min(self.order, HERMITE_ORDER)
 
     @property
+    def interpolates(self) -> bool:
+        """Whether values within a step are as accurate as steps; else these end at times to save.
+
+        Their error is that of one step, which does not add up: one order less is enough.
+        """
+        return self.dense_order >= self.order - 1
+
+    @property
     def estimate_power(self) -> int:
         """The power of the step by which the estimate of the error grows; 0 without one.
 
