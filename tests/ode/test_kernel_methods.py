@@ -69,11 +69,12 @@ def check_adaptive(keep, method, *, large=False, precision="float64"):
             (0, SPAN), parameters={"a": RATES}, save_at=SAVED, rtol=tolerance, atol=tolerance
         )
         # Values within steps that are found from both ends are of the fourth order at most.
-        check_saved(found, bound=(100 if one.tableau.has_interpolant else 300) * tolerance)
+        check_saved(found, bound=(100 if one.tableau.interpolates else 300) * tolerance)
         ended = one.solve((0, SPAN), parameters={"a": RATES}, rtol=tolerance, atol=tolerance)
         assert np.abs(ended.final[:, :3] - exact([SPAN])[:, 0]).max() < 100 * tolerance
-        # What is saved does not change the steps.
+        # What is saved does not change the steps, unless they end there.
         close = 1e-5 if precision == "float32" else 1e-12
+        close = close if one.tableau.interpolates else 100 * tolerance
         assert ended.final == pytest.approx(found.states[:, -1], rel=close)
 
 
