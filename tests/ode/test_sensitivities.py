@@ -244,6 +244,29 @@ def test_errors_of_sensitivities_count_where_that_is_asked_for(keep, decay):
     assert own.sensitivity("x", "x")[0] == pytest.approx(math.exp(-20), abs=1e-11)
 
 
+@pytest.mark.parametrize("method", ["rodas5p", "kvaerno5"])
+def test_implicit_steps(method, keep):
+    """Robertson's reactions, against differences; a Rosenbrock method takes the very same steps."""
+    system = ode.System(
+        "da = -k1*a + k2*b*c; db = k1*a - k2*b*c - k3*b^2; dc = k3*b^2",
+        {"a": 1.0, "b": 0.0, "c": 0.0},
+        {"k1": 0.04, "k2": 1e4, "k3": 3e7},
+        name="robertson",
+    )
+    given = {"rtol": 1e-8, "atol": {"a": 1e-10, "b": 1e-14, "c": 1e-10}}
+    result = solver(keep, system, ["k1", "k3"], method).solve((0, 100), **given)
+    plain = solver(keep, system, (), method)
+    if method == "rodas5p":
+        np.testing.assert_array_equal(result.final, plain.solve((0, 100), **given).final)
+    for name in ("k1", "k3"):
+        value = system.parameters[name]
+        h = 1e-4 * value
+        ends = plain.solve((0, 100), parameters={name: [value + h, value - h]}, **given).final
+        found = result.sensitivities[name].final[0]
+        np.testing.assert_allclose(found, (ends[0] - ends[1]) / (2 * h), rtol=1e-5)
+        assert abs(found.sum()) < 1e-9 * np.abs(found).max()  # mass is conserved
+
+
 # Summaries, restarts, labels ----------------------------------------------------------------------
 
 KINDS = ["mean", "std", "rms", "min", "max", "max_abs", "derivative_mean", "derivative_max"]

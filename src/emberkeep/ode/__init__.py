@@ -3,6 +3,7 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emberkeep.ode.control.controller import Controller
+    from emberkeep.ode.differentiable import jax_function
     from emberkeep.ode.drivers import Driver
     from emberkeep.ode.ivp import solve_ivp
     from emberkeep.ode.methods.implicit import ImplicitTableau
@@ -25,6 +26,7 @@ __all__ = [
     "Summary",
     "System",
     "Tableau",
+    "jax_function",
     "open_result",
     "solve",
     "solve_ivp",
@@ -41,6 +43,7 @@ _HOMES = {
     "Summary": "summary",
     "System": "system.system",
     "Tableau": "methods.tableau",
+    "jax_function": "differentiable",
     "open_result": "stored.result",
     "solve": "solver",
     "solve_ivp": "ivp",

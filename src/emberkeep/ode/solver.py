@@ -114,6 +114,11 @@ class Solver:
         wanted = (self.sensitivities, self.error_norm)
         return _solver, (self.system, self.method, self.precision, *self._given, *wanted)
 
+    def without_sensitivities(self) -> Solver:
+        """The same solver of states alone."""
+        given = (self.system, self.method, self.precision, *self._given)
+        return _solver(*given, (), "states")
+
     def plan(
         self,
         *,
