@@ -99,19 +99,19 @@ class Lines:
             Whether all pivots were sound; and the sum of each times its inverse, which is
             not-a-number where one is infinite, or zero.
         """
-        code = self._code
-        products: dict[int, Value] = {}  # that a pivot is made from, by their size
+        code, left = self._code, shape.updates()
+        on_the_way: dict[int, Value] = {}  # sizes of what a pivot was before it was what it is
         lost = CANCELLED["float32" if code.is_single else "float64"]
         there = {
             place: matrix[place, place] for place in range(shape.size) if (place, place) in matrix
         }
         for place in range(shape.size):
             pivot = matrix[place, place]
-            if place in products:
+            if place in on_the_way:
                 bound = pivot.size() * lost
                 if place in there:
                     bound = code.call("fmuladd", there[place].size(), GROWN, bound)
-                sound = sound & (bound > products[place])
+                sound = sound & (bound > on_the_way[place])
             inverse = numbers[INVERSE, number, place, place] = pivot.inverse()
             total = total + (pivot * inverse).real
             for column in shape.right[place]:
@@ -125,8 +125,10 @@ class Lines:
                         factor * above if before is None else before.plus_product(factor, above)
                     )
                     if row == column:
-                        size = factor.size() * above.size()
-                        products[row] = size if row not in products else products[row] + size
+                        left[row] -= 1
+                        if left[row]:
+                            size, before = matrix[row, row].size(), on_the_way.get(row)
+                            on_the_way[row] = size if before is None else before + size
         return sound, total
 
     def solved(self, number: Numbers, right: Vector, imaginary: Vector | None) -> None:

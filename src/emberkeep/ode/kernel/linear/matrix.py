@@ -1,9 +1,9 @@
 """The matrix of implicit steps, W = I/γ - hJ: what it is made of, and how it is taken apart.
 
 Pivots lie where the order puts them, whatever the numbers are; so the growth of numbers is watched.
-A pivot that is next to nothing beside the products it was made from, where these were far larger
-than what the matrix had there, has no right digits. The step is not taken then, and tried again
-with a smaller h, for which W comes near to I/γ.
+A pivot that is next to nothing beside what it was on the way, where that was far larger than what
+the matrix had there, has no right digits. The step is not taken then, and tried again with a
+smaller h, for which W comes near to I/γ.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from emberkeep.ode.kernel.code import Code, Value
     from emberkeep.ode.kernel.linear.ordering import Block, Place
 
-# A pivot may be so many times smaller than the products that it was made from, ...
+# A pivot may be so many times smaller than what it was on the way, ...
 CANCELLED = {"float32": 2.0**12, "float64": 2.0**40}
-# ... and these so many times larger than what was there, not both.
+# ... and that so many times larger than what was there, not both.
 GROWN = 2.0**10
 
 
@@ -65,6 +65,14 @@ class Shape:
                 self.below[column].append(row)
             elif column > row:
                 self.right[row].append(column)
+
+    def updates(self) -> list[int]:
+        """How many products each pivot has been reduced by when its turn comes."""
+        found = [0] * self.size
+        for below, right in zip(self.below, self.right, strict=True):
+            for place in {*below} & {*right}:
+                found[place] += 1
+        return found
 
 
 @final
