@@ -15,6 +15,7 @@ BENCHMARKS = (
     "kernels",
     "ode",
     "ode_stored",
+    "ode_sensitivities",
     "work_precision",
     "phasetype",
     "models",

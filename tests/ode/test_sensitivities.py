@@ -53,6 +53,12 @@ def l96(states):
 # Closed forms -------------------------------------------------------------------------------------
 
 
+def test_a_decay_in_single_precision(keep, decay):
+    result = solver(keep, decay, ["k"], precision="float32").solve((0, 2))
+    assert result.sensitivity("x", "k").dtype == np.float32
+    assert result.sensitivity("x", "k")[0] == pytest.approx(-2 * math.exp(-2), rel=1e-4)
+
+
 def test_a_decay(keep, decay):
     k = np.array([0.5, 1.0, 2.0])
     result = solver(keep, decay, ["k", "x"]).solve(
@@ -381,6 +387,21 @@ def test_a_time_of_a_dose_that_is_a_parameter(keep):
     np.testing.assert_allclose(result.sensitivity("x", "begin"), 0.4 * exact, rtol=1e-9)
     np.testing.assert_allclose(result.sensitivity("x", "lasts"), 3.0 * at_end, rtol=1e-9)
     np.testing.assert_allclose(result.sensitivity("x", "dose"), exact / 3.0, rtol=1e-9)
+
+
+def test_jumps_at_one_time_that_move_apart(keep):
+    """Nobody knows which jump is whose; where they move together, or one does not, all is well."""
+    system = ode.System(
+        "dx = where(t < a, 0, 1) + where(t >= b, 2, 0) + late\n"
+        "late = where(t - a > 0, 5, 0) + where(t > 2, 7, 0)",
+        {"x": 0.0},
+        {"a": 1.0, "b": 1.0},
+        name="together",
+    )
+    result = solver(keep, system, ["a", "b"]).solve((0, 3), parameters={"a": [1.0, 1.5]}, **TIGHT)
+    np.testing.assert_allclose(result["x"], [23.0, 20.0], rtol=1e-10)
+    np.testing.assert_allclose(result.sensitivity("x", "a"), [np.nan, -6.0])
+    np.testing.assert_allclose(result.sensitivity("x", "b"), [np.nan, -2.0])
 
 
 @pytest.mark.parametrize("states", [1, 26], ids=["small", "large"])

@@ -14,12 +14,13 @@ import numpy as np
 
 from emberkeep.errors import InvalidPlan
 from emberkeep.ode.result import Result
-from emberkeep.ode.solver import Solver
 from emberkeep.ode.times import make_times
 from emberkeep.xla.precision import in_double, is_double, precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from emberkeep.ode.solver import Solver
 
 # A batch comes as further axes in front, all of it in one call.
 ONE_CALL = "expand_dims"
@@ -100,7 +101,7 @@ class JaxSolution:
             return values, (jacobian * tangents[0]).sum(axis=-1)
 
         @both.defjvp
-        def _(primals: Any, tangents: Any) -> Any:
+        def _(_primals: Any, _tangents: Any) -> Any:
             raise InvalidPlan(
                 f"JAX asks for second derivatives of {self!r}, which has first ones only. Use a "
                 "method that needs no more, such as Gauss-Newton: scipy.optimize.least_squares, or "

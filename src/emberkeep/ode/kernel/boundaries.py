@@ -16,6 +16,7 @@ from emberkeep.ode.system.breakpoints import breakpoints
 
 if TYPE_CHECKING:
     from emberkeep.ode.kernel.code import Value, Variable
+    from emberkeep.ode.kernel.jumps import Moves
     from emberkeep.ode.kernel.trajectory import Trajectory
     from emberkeep.ode.system.breakpoints import Breakpoints
 
@@ -87,16 +88,15 @@ class Boundaries:
         if moving.there_are:
             moving.begin()
         for place, time in enumerate(times):
-            is_next = self._shorten(limit, direction * (time - start), after)
-            moving.take(is_next, moving.of_single(place))
+            moves = moving.of_single(place)
+            self._consider(limit, direction * (time - start), after, moves)
         for place, (time, distance) in enumerate(zip(pairs[::2], pairs[1::2], strict=True)):
             period = code.call("abs", distance)
             first = direction * (time - start)
             passed = code.call("floor", (after - first) / period) + 1.0
-            is_next = self._shorten(limit, first + passed * period, after)
-            if moving.there_are:
-                turns = code.where(distance < 0, -passed, passed) * direction
-                moving.take(is_next, moving.of_periodic(place, turns))
+            turns = code.where(distance < 0, -passed, passed) if moving.there_are else passed
+            moves = moving.of_periodic(place, turns, direction)
+            self._consider(limit, first + passed * period, after, moves)
         if self._driven:
             self._enter(limit, elapsed)
         self.limit.set(limit.get())
@@ -128,9 +128,10 @@ class Boundaries:
                     for end in driver.enter(start + direction * place.get())
                 ]
                 for each in found:
-                    is_next = self._shorten(ends, each, after)
                     if ends is limit:
-                        self.moving.take(is_next, STILL)
+                        self._consider(limit, each, after, STILL)
+                    else:
+                        self._shorten(ends, each, after)
                 # Where a piece ends at this very place, but for rounding, it is the next one.
                 is_over = (found[0] <= after) & (found[0] > place.get() - rounding)
                 code.leave(~is_over)
@@ -143,12 +144,21 @@ class Boundaries:
             is_apart = corner.get() < compared - self._near(compared)
             is_corner = is_corner & (is_apart | (compared >= own.span.get()))
         limit.set(code.where(is_corner, corner.get(), limit.get()))
-        self.moving.take(is_corner, STILL)
+        self.moving.take(is_corner, None, STILL)
         self._is_jump.set(~is_corner)
 
     def _near(self, elapsed: Value) -> Value:
         size = self._code.call("abs", self._own.start.get()) + elapsed
         return size * self._share + self._least
+
+    def _consider(self, limit: Variable, elapsed: Value, after: Value, moves: Moves) -> None:
+        """Take a time of a jump if it comes next, with how it moves."""
+        if not self.moving.there_are:
+            self._shorten(limit, elapsed, after)
+            return
+        apart = self._code.call("abs", elapsed - limit.get())
+        is_near = (elapsed > after) & (apart <= self._near(limit.get()))
+        self.moving.take(self._shorten(limit, elapsed, after), is_near, moves)
 
     def _shorten(self, limit: Variable, elapsed: Value, after: Value) -> Value:
         """Take a time if it comes next, and say so; not-a-number and infinity never do."""

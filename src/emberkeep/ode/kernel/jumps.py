@@ -1,14 +1,15 @@
 """Sensitivities across jumps of the right-hand side at times that parameters move.
 
 Where a right-hand side jumps from f₁ to f₂ at a time T, a change of T by dT changes the states
-behind it by (f₁ - f₂) dT. So S = ∂y/∂p jumps by (f₁ - f₂) ∂T/∂p.
+behind it by (f₁ - f₂) dT. So S = ∂y/∂p jumps by (f₁ - f₂) ∂T/∂p. Where two times fall together that
+move differently, nobody knows which jump is whose, and S is not a number from there on.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from emberkeep.ode.kernel.code import REAL
+from emberkeep.ode.kernel.code import NAN, REAL
 from emberkeep.ode.kernel.equations import write_program
 from emberkeep.ode.kernel.step import Y
 from emberkeep.ode.system.derivatives import jacobian
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Moves = Mapping[int, Value]  # ∂T/∂p, by number of the name, without zeros
 
 STILL: Moves = {}  # of what no parameter moves
+ALIKE = 1e-6  # moves that differ by rounding alone
 
 
 @final
@@ -82,8 +84,11 @@ class MovingJumps:
         """Those of a single time."""
         return {number: value for (row, number), value in self._known.items() if row == place}
 
-    def of_periodic(self, place: int, turns: Value) -> Moves:
-        """Those of a time so many distances behind the first of its kind."""
+    def of_periodic(self, place: int, turns: Value, direction: Value) -> Moves:
+        """Those of a time so many distances behind the first of its kind, in a direction."""
+        if not self.there_are:
+            return STILL
+        turns = turns * direction
         first = self._singles + 2 * place
         starts, distances = self.of_single(first), self.of_single(first + 1)
         zero = self._code.value(0.0, REAL)
@@ -92,11 +97,18 @@ class MovingJumps:
             for number in {**starts, **distances}
         }
 
-    def take(self, where: Value, moves: Moves) -> None:
-        """This is the next jump, where a condition holds; lane by lane."""
+    def take(self, is_next: Value, is_near: Value | None, moves: Moves) -> None:
+        """This is the next jump, or at the same time as the next, where that holds; in a lane."""
+        code = self._code
         for number, variable in self._next.items():
-            move = moves.get(number, self._code.value(0.0, REAL))
-            variable.set(self._code.where(where, move, variable.get()))
+            move, other = moves.get(number, code.value(0.0, REAL)), variable.get()
+            taken = code.where(is_next, move, other)
+            if is_near is not None:
+                size = code.call("abs", other) + code.call("abs", move)
+                is_alike = code.call("abs", other - move) <= size * ALIKE
+                together = code.where(is_alike, other, code.value(NAN, REAL))
+                taken = code.where(is_near, together, taken)
+            variable.set(taken)
 
     # Across it ------------------------------------------------------------------------------------
 

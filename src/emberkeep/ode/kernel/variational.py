@@ -147,15 +147,15 @@ class VariationalEquations:
         columns: dict[int, list[tuple[int, Value]]] = {}
         for (row, column), value in zip(entries.jacobian, values, strict=False):
             columns.setdefault(row, []).append((column, value))
-        with code.count_up("place", own * self._names) as place:
-            slope.set(place, code.value(0.0, REAL))
-        forcing = values[len(entries.jacobian) :]
-        for (row, number), value in zip(entries.forcing, forcing, strict=True):
-            slope.set(number * own + row, value)
         with code.count_up("name", self._names) as name:
             first = name * own
-            for row, parts in columns.items():
-                total = slope.get(first + row)
-                for column, value in parts:
-                    total = total + value * s.get(first + column)
+            column = [s.get(first + row) for row in range(own)]
+            for row in range(own):
+                total = code.value(0.0, REAL)
+                for place, value in columns.get(row, ()):
+                    total = total + value * column[place]
                 slope.set(first + row, total)
+        forcing = values[len(entries.jacobian) :]
+        for (row, number), value in zip(entries.forcing, forcing, strict=True):
+            place = number * own + row
+            slope.set(place, slope.get(place) + value)
