@@ -12,6 +12,7 @@ from emberkeep import ode
 from emberkeep.errors import InvalidPlan
 from emberkeep.keys import fingerprint
 from emberkeep.ode.compilation import OWN, Compilation
+from emberkeep.ode.events.planned import PlannedEvent
 from emberkeep.ode.methods import method
 from emberkeep.ode.methods.tableau import Tableau
 from emberkeep.ode.outputs import OUTPUTS
@@ -59,6 +60,7 @@ OTHER_PLANS = {
     "stepping": ["fixed"],
     "outputs": [("states",)],
     "precision": ["float32"],
+    "events": [(PlannedEvent("timed"),), (PlannedEvent("steady"),)],
 }
 
 

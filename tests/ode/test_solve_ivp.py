@@ -157,8 +157,62 @@ def test_the_function_is_the_users_wherever_emberkeep_lies():
     assert home_of(_of_arrays(linear)) is None
 
 
+# Events -------------------------------------------------------------------------------------------
+
+
+def cannon(t, y):
+    return [y[1], -0.5]
+
+
+def ground(t, y):
+    return y[0]
+
+
+def apex(t, y):
+    return y[1]
+
+
+ground.terminal, ground.direction = True, -1
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"t_eval": np.linspace(0, 100, 11)}, {"t_eval": [1.0, 50.0]}]
+)
+def test_events_as_in_scipys_documentation(given, solve_ivp):
+    ours, theirs = (
+        solve(cannon, [0, 100], [0, 10], events=[ground, apex], dense_output=True, **given)
+        for solve in (solve_ivp, scipy.integrate.solve_ivp)
+    )
+    for found, expected in zip(ours.t_events, theirs.t_events, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    for found, expected in zip(ours.y_events, theirs.y_events, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-11)
+    assert (ours.status, ours.success, ours.message) == (1, True, theirs.message)
+    times = theirs.t if given else theirs.t[[0, -1]]
+    np.testing.assert_allclose(ours.t, times, rtol=1e-12)
+    np.testing.assert_allclose(ours.y, theirs.sol(times), atol=1e-10)
+    np.testing.assert_allclose(ours.sol([3.0, 39.0]), theirs.sol([3.0, 39.0]), rtol=1e-10)
+    with pytest.raises(InvalidPlan, match="from 0 to 40"):
+        ours.sol(41.0)
+
+
+def test_events_of_many_and_more_than_there_is_room_for(solve_ivp):
+    found = solve_ivp(cannon, [0, 30], [[0, 10], [0, 20.0], [0, 5]], events=[ground, apex])
+    assert found.status.tolist() == [0, 0, 1]
+    assert found.success.all()
+    np.testing.assert_allclose(found.t[:, -1], [30, 30, 20])
+    np.testing.assert_allclose(found.y[:, :, -1], [[75, -5], [375, 5], [0, -5]], atol=1e-9)
+    np.testing.assert_allclose(found.t_events[0][:, 0], [np.nan, np.nan, 20])
+    fast = solve_ivp(
+        lambda t, y, w: [y[1], -w * w * y[0]], [0, 200], [1, 0], args=(3.0,),
+        events=lambda t, y, w: y[0], rtol=1e-9, atol=1e-9,
+    )  # fmt: skip
+    assert fast.t_events[0].size == 191
+    np.testing.assert_allclose(fast.t_events[0], np.pi / 3 * (0.5 + np.arange(191)), atol=1e-5)
+
+
 REFUSED = {
-    "events": ({"events": [lambda t, y: y[0]]}, "events="),
+    "events": ({"events": ["y"]}, "expected a function event"),
     "jac": ({"jac": ROTATION}, "leave it out"),
     "typo": ({"max_stp": 1.0}, "takes no max_stp="),
     "radau": ({"method": "Radau"}, "implicit"),

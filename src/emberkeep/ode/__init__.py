@@ -5,6 +5,8 @@ if TYPE_CHECKING:
     from emberkeep.ode.control.controller import Controller
     from emberkeep.ode.differentiable import jax_function
     from emberkeep.ode.drivers import Driver
+    from emberkeep.ode.events.event import Event, SteadyState
+    from emberkeep.ode.events.found import Occurrences
     from emberkeep.ode.ivp import solve_ivp
     from emberkeep.ode.methods.implicit import ImplicitTableau
     from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
@@ -18,10 +20,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Controller",
     "Driver",
+    "Event",
+    "Occurrences",
     "ImplicitTableau",
     "Result",
     "RosenbrockTableau",
     "Solver",
+    "SteadyState",
     "StoredResult",
     "Summary",
     "System",
@@ -35,10 +40,13 @@ __all__ = [
 _HOMES = {
     "Controller": "control.controller",
     "Driver": "drivers",
+    "Event": "events.event",
+    "Occurrences": "events.found",
     "ImplicitTableau": "methods.implicit",
     "Result": "result",
     "RosenbrockTableau": "methods.rosenbrock",
     "Solver": "solver",
+    "SteadyState": "events.event",
     "StoredResult": "stored.result",
     "Summary": "summary",
     "System": "system.system",

@@ -18,6 +18,7 @@ OWN = (
     "emberkeep.ode.kernel",
     "emberkeep.ode.compilation",
     "emberkeep.ode.control",
+    "emberkeep.ode.events",
     "emberkeep.ode.methods",
     "emberkeep.ode.outputs",
     "emberkeep.ode.plan",
@@ -53,6 +54,7 @@ class Compilation:
                 for output in compiled(self.plan).outputs
             ),
             "system": self.plan.system.ingredients(),
+            "events": tuple(each.ingredients() for each in self.plan.events),
             "tableau": as_dict(self.plan.tableau),
         }
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from emberkeep.keep.reports import depth_of_caller
 from emberkeep.ode.errors import SolveFailed, SolveWarning
-from emberkeep.ode.status import MEANINGS, REMEDIES, SUCCESS
+from emberkeep.ode.status import MEANINGS, REMEDIES, has_failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def _failures(name: str, status: Values, time: float | None) -> str:
     reasons = "; ".join(
         f"{count:,} {MEANINGS.get(code, 'stopped')}"
         for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
-        if code != SUCCESS
+        if has_failed(code)
     )
-    failed = np.flatnonzero(status)
+    failed = np.flatnonzero(has_failed(status))
     when = "" if time is None else f", at t = {time:.6g}"
     return (
         f"Of {status.size:,} trajectories of {name}, {failed.size:,} failed: {reasons}. The "

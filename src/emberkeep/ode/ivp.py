@@ -15,9 +15,11 @@ import types
 import numpy as np
 
 from emberkeep.errors import InvalidPlan, InvalidSystem, SolveFailed
+from emberkeep.ode.events.event import Event
 from emberkeep.ode.methods import chosen
 from emberkeep.ode.result import Result
-from emberkeep.ode.solver import Solver
+from emberkeep.ode.solver import MOST_RECORDS, Solver
+from emberkeep.ode.status import has_failed
 from emberkeep.ode.system.system import System
 from emberkeep.startup_records import final, frozen
 
@@ -37,7 +39,6 @@ IMPLICIT = ("radau", "bdf", "lsoda")
 BATCHED = 2  # dimensions of initial values, where each trajectory has its own
 # What SciPy takes and this does not, and what there is in its place.
 INSTEAD = {
-    "events": "Pass t_eval=, and look for the event in y; or use max_step= for what is short",
     "jac": "Methods here are explicit, and need no Jacobian: leave it out",
     "jac_sparsity": "Methods here are explicit, and need no Jacobian: leave it out",
     "lband": "Methods here are explicit, and need no Jacobian: leave it out",
@@ -100,13 +101,15 @@ class OdeResult:
     Attributes:
         t: times: those of t_eval, or start and end.
         y: by state and time; in a batch by trajectory, state and time. NaN from where one failed.
-        status: 0 where the end was reached, else -1; an array in a batch.
+        status: 0 where the end was reached, 1 where an event was the end, else -1; an array in a
+            batch.
         message: how it ended.
-        success: whether the end was reached; an array in a batch.
+        success: whether the end, or an event that ends it, was reached; an array in a batch.
         result: the same as `ode.solve` gives it, with states y_1, y_2, … and parameters p_1, ….
         sol: the solution as a function of time; None without ``dense_output=True``.
-        t_events: None.
-        y_events: None.
+        t_events: for each event, when it occurred; in a batch a row for each trajectory, with NaN
+            behind the last. None without events.
+        y_events: likewise, the states there.
         nfev: None: calls of the function are not counted.
         njev: 0: methods are explicit.
         nlu: 0, likewise.
@@ -119,8 +122,8 @@ class OdeResult:
     success: Any
     result: Result
     sol: OdeSolution | None = None
-    t_events: None = None
-    y_events: None = None
+    t_events: list[Values] | None = None
+    y_events: list[Values] | None = None
     nfev: None = None
     njev: int = 0
     nlu: int = 0
@@ -170,7 +173,9 @@ def solve_ivp(  # noqa: PLR0913, PLR0917 - SciPy's
         method: ``"RK23"``, ``"RK45"``, ``"DOP853"``, or any that `ode.solve` has.
         t_eval: times to give y at; None for start and end alone, whatever steps were taken.
         dense_output: whether to give the solution as a function of time, too.
-        events: is refused.
+        events: a function ``event(t, y, *args)``, or several, that go through zero; an attribute
+            ``terminal`` (True, or a number) makes one end trajectories, and ``direction`` is 1 or
+            -1 where it counts in one direction alone. They are followed, as `fun` is.
         vectorized: says nothing here: y is always an array of one dimension.
         args: further arguments: numbers, or arrays with one for each trajectory.
         rtol: tolerated error relative to a state.
@@ -187,10 +192,10 @@ def solve_ivp(  # noqa: PLR0913, PLR0917 - SciPy's
         InvalidPlan: something asked for cannot be; says what to do.
         InvalidSystem: the function cannot be compiled; says why.
     """
-    given = {"events": events, **options}
     _refuse(
-        {name: value for name, value in given.items() if value is not None and value is not False}
+        {name: value for name, value in options.items() if value is not None and value is not False}
     )
+    watched = _events(events)
     name = _method(method, first_step)
     begin, end = _span(t_span)
     start, arguments = _initial(y0), _arguments(args)
@@ -204,10 +209,16 @@ def solve_ivp(  # noqa: PLR0913, PLR0917 - SciPy's
     def solved(slope: Fun) -> tuple[Result, Callable[[Any], Result]]:
         system = System(slope, *map(_defaults, (states, parameters)), name=_name(fun))
         solver = Solver(
-            system, method=name, target=target, precision=precision, keep=keep, threads=threads
+            system,
+            events=watched,
+            method=name,
+            target=target,
+            precision=precision,
+            keep=keep,
+            threads=threads,
         )
 
-        def at(times: Any) -> Result:
+        def at(times: Any, room: int = MOST_RECORDS) -> Result:
             found = solver.solve(
                 (begin, end),
                 initial=states,
@@ -217,12 +228,17 @@ def solve_ivp(  # noqa: PLR0913, PLR0917 - SciPy's
                 atol=atol,
                 dt=first_step,
                 dt_max=max_step,
+                outputs=["states", "final", "reached", "events"] if watched else None,
+                most_records=room,
                 memory=math.inf,
             )
             assert isinstance(found, Result)  # in memory, whatever its size
             return found
 
         found = at(asked)
+        most = max((int(found.events[each].counts.max()) for each in found.event_names), default=0)
+        if most > MOST_RECORDS:  # all of them, as SciPy's
+            found = at(asked, most)
         solver.settle()  # what the solution is called for later is of the function as it is now
         return found, at
 
@@ -233,8 +249,9 @@ def solve_ivp(  # noqa: PLR0913, PLR0917 - SciPy's
         result, at = _compiled_as_it_is(fun, solved, problem, has_arguments=bool(arguments))
     sol = None
     if dense_output:
-        sol = OdeSolution(at, min(begin, end), max(begin, end), end < begin, is_batch)
-    return _as_scipy(result, sol, is_batch=is_batch)
+        last = end if is_batch or result.reached is None else float(result.reached[0])
+        sol = OdeSolution(at, min(begin, last), max(begin, last), end < begin, is_batch)
+    return _as_scipy(result, sol, is_batch=is_batch, is_sampled=t_eval is not None)
 
 
 def _compiled_as_it_is(
@@ -279,6 +296,33 @@ def _of_tuples(fun: Fun, *, has_arguments: bool) -> Fun:
         return fun(t, y[:])  # numba passes on no empty tuple
 
     return _of_user(slope if has_arguments else plain_slope)
+
+
+def _events(given: Any) -> tuple[Event, ...]:
+    """SciPy's events as ours."""
+    if given is None:
+        return ()
+    listed: list[Any] = [*given] if isinstance(given, list | tuple) else [given]
+    found: list[Event] = []
+    for place, event in enumerate(listed):
+        if not callable(event):
+            raise InvalidPlan(
+                f"events[{place}] is {event!r}; expected a function event(t, y, *args)"
+            )
+        direction = float(getattr(event, "direction", 0.0))
+        terminal = getattr(event, "terminal", False)
+        name = f"event_{place}"
+        found.append(
+            Event(_of_event(event), name, (direction > 0) - (direction < 0), int(terminal or 0))
+        )
+    return (*found,)
+
+
+def _of_event(event: Fun) -> Fun:
+    def crossing(t: Any, y: Any, p: Any) -> Any:
+        return event(t, np.array(y), *p)
+
+    return _of_user(crossing)
 
 
 def _of_user(function: Fun) -> Fun:
@@ -408,14 +452,48 @@ def _require_callable(fun: Fun, t: float, y: Values, arguments: list[Values]) ->
 # What comes back ---------------------------------------------------------------------------------
 
 
-def _as_scipy(result: Result, sol: OdeSolution | None, *, is_batch: bool) -> OdeResult:
+def _as_scipy(
+    result: Result, sol: OdeSolution | None, *, is_batch: bool, is_sampled: bool
+) -> OdeResult:
     assert result.states is not None
-    y, status = result.states.swapaxes(1, 2), np.where(result.status == 0, 0, -1)
+    t, y = result.t, result.states.swapaxes(1, 2)
+    status = np.where(has_failed(result.status), -1, 0)
+    status[result.ended] = 1
+    if result.ended.size and result.final is not None and not is_sampled:
+        # The end is where an event was.
+        y, ends = y.copy(), result.ended
+        y[ends, :, -1] = result.final[ends]
+        reached = np.asarray(result.reached)
+        t = np.stack([np.full(reached.shape, result.t[0]), reached], axis=-1)
     message = "The solver successfully reached the end of the integration interval."
+    if (status == 1).all():
+        message = "A termination event occurred."
     try:
         result.require_success()
     except SolveFailed as problem:
         message = str(problem)
+    t_events, y_events = _occurrences(result, is_batch=is_batch)
     if is_batch:
-        return OdeResult(result.t, y, status, message, status == 0, result, sol)
-    return OdeResult(result.t, y[0], int(status[0]), message, bool(status[0] == 0), result, sol)
+        return OdeResult(t, y, status, message, status >= 0, result, sol, t_events, y_events)
+    if status[0] == 1:
+        t = t[0] if t.ndim > 1 else t[~np.isnan(y[0, 0])]
+        y = y[..., : t.size]
+    return OdeResult(
+        t, y[0], int(status[0]), message, bool(status[0] >= 0), result, sol, t_events, y_events
+    )
+
+
+def _occurrences(
+    result: Result, *, is_batch: bool
+) -> tuple[list[Values] | None, list[Values] | None]:
+    """Times and states of all events."""
+    if not result.event_names:
+        return None, None
+    found = [*result.events.values()]
+    if is_batch:
+        return [each.times for each in found], [each.values for each in found]
+    counts = [int(each.counts[0]) for each in found]
+    return (
+        [each.times[0, :count] for each, count in zip(found, counts, strict=True)],
+        [each.values[0, :count] for each, count in zip(found, counts, strict=True)],
+    )

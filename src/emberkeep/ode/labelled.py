@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emberkeep.errors import EmberkeepError, InvalidPlan
-from emberkeep.ode.outputs import PEAKS
+from emberkeep.ode.outputs import EVENTS, PEAKS
 from emberkeep.ode.variables import (
     PARAMETER,
     RUN,
@@ -42,7 +42,13 @@ def optional(name: str, extra: str = "emberkeep[tables]", what: str = "This need
 
 def to_pandas(result: Result, table: str | None) -> Any:
     """One of the result's tables."""
-    made = {"states": _states, "runs": _runs, "windows": _windows, "peaks": _peaks}
+    made = {
+        "states": _states,
+        "runs": _runs,
+        "windows": _windows,
+        "peaks": _peaks,
+        EVENTS: _events,
+    }
     there = [
         name
         for name, is_there in (
@@ -50,6 +56,7 @@ def to_pandas(result: Result, table: str | None) -> Any:
             ("windows", result.windows is not None),
             ("runs", True),
             ("peaks", any(name in result.records for name in PEAKS)),
+            (EVENTS, "event_times" in result.records),
         )
         if is_there
     ]
@@ -157,6 +164,20 @@ def _peaks(result: Result) -> dict[str, Any]:
                 ("value", found.values[run, number]),
             ):
                 columns[column].append(values)
+    return {name: np.concatenate(parts) for name, parts in columns.items()}
+
+
+def _events(result: Result) -> dict[str, Any]:
+    """A row for each occurrence of an event, with states and observables there."""
+    names = ("run", "event", "number", "t", *map(state_label, result))
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for event, found in result.events.items():
+        run, number = np.nonzero(~np.isnan(found.times))
+        there = (run, np.full(run.size, event), number, found.times[run, number])
+        for name, values in zip(names, there, strict=False):
+            columns[name].append(values)
+        for name in result:
+            columns[state_label(name)].append(found[name][run, number])
     return {name: np.concatenate(parts) for name, parts in columns.items()}
 
 

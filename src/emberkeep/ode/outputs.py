@@ -18,7 +18,7 @@ REAL, DOUBLE, INT = (
     "int64",
 )  # kinds of numbers; the first is the plan's precision
 # Axes of results, after that of trajectories, whose lengths a solve decides about.
-TIME, WINDOW, RECORD = "time", "window", "record"
+TIME, WINDOW, RECORD, EVENT = "time", "window", "record", "event"
 # States and observables: with sensitivities, where there are any, or without.
 COLUMN, VALUE = "column", "value"
 TAKEN_AND_REJECTED = 2
@@ -29,9 +29,9 @@ TIMES_OF = ("time_of_min", "time_of_max")
 DERIVATIVE = "derivative_"  # before each of these: of first derivatives, in place of values
 SUMMARIES = tuple(prefix + name for prefix in ("", DERIVATIVE) for name in (*REDUCTIONS, *TIMES_OF))
 PEAKS = ("peaks", "troughs")
-REACHED = "reached"
+REACHED, EVENTS = "reached", "events"
 SAMPLED = ("states", *SUMMARIES, *PEAKS)  # they need times to save
-OUTPUTS = ("states", "final", "steps", REACHED, "step_times", *SUMMARIES, *PEAKS)
+OUTPUTS = ("states", "final", "steps", REACHED, "step_times", *SUMMARIES, *PEAKS, EVENTS)
 
 
 @final
@@ -70,6 +70,11 @@ _ARRAYS = {
         )
         for name in PEAKS
     },
+    EVENTS: (
+        Filled("event_values", REAL, (EVENT, RECORD, COLUMN)),
+        Filled("event_times", DOUBLE, (EVENT, RECORD)),
+        Filled("event_counts", INT, (EVENT,)),
+    ),
 }
 
 

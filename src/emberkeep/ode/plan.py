@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidPlan
+from emberkeep.ode.events.planned import CROSSING
 from emberkeep.ode.methods import chosen
-from emberkeep.ode.outputs import is_sampled, listed, ordered
+from emberkeep.ode.outputs import EVENTS, is_sampled, listed, ordered
 from emberkeep.startup_records import final, frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from emberkeep.ode.events.planned import PlannedEvent
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.summary import Summary
     from emberkeep.ode.system.system import System
@@ -37,6 +39,7 @@ class Plan:
         stepping: `CHOSEN`, by the error, or `FIXED`.
         outputs: what is kept of each trajectory.
         precision: ``"float64"`` or ``"float32"``.
+        events: what is looked for, and what it does.
     """
 
     system: System
@@ -44,6 +47,7 @@ class Plan:
     stepping: str
     outputs: tuple[str | Summary, ...]
     precision: str
+    events: tuple[PlannedEvent, ...] = ()
 
     @property
     def is_adaptive(self) -> bool:
@@ -64,6 +68,7 @@ def make_plan(
     precision: str,
     saves: bool,
     stepping: str | None = None,
+    events: tuple[PlannedEvent, ...] = (),
 ) -> Plan:
     """A plan with its defaults resolved.
 
@@ -71,10 +76,11 @@ def make_plan(
         system: what is integrated.
         method_name: any name of a method, or a tableau of the user's own.
         outputs: what is wanted; None for states where there are times to save them at, else the
-            final ones.
+            final ones, and for events where there are any.
         precision: any name of it.
         saves: whether there are times to save states at.
         stepping: `CHOSEN` or `FIXED`; None for the former where the method estimates its error.
+        events: what is looked for.
 
     Raises:
         InvalidPlan: names what cannot be.
@@ -87,6 +93,7 @@ def make_plan(
         raise InvalidPlan(f"precision={precision!r} is not known; expected 'float64' or 'float32'")
     if outputs is None:
         outputs = ("states",) if saves else ("final",)
+        outputs = (*outputs, EVENTS) if events else outputs
     wanted = ordered(listed(outputs))
     sampled = [output for output in wanted if is_sampled(output)]
     if saves != bool(sampled):
@@ -102,7 +109,23 @@ def make_plan(
             f"outputs contains 'step_times', and the steps of {tableau.name} have a fixed length "
             "here: they end every dt. Leave it out, or choose an adaptive method"
         )
-    return Plan(system, tableau, stepping, wanted, known)
+    if EVENTS in wanted and not events:
+        raise InvalidPlan(
+            f"outputs contains {EVENTS!r}, and there are none. Pass events=[ode.Event(…)] to Solver"
+        )
+    if events and stepping == FIXED:
+        raise InvalidPlan(
+            f"Events are found in steps whose length is chosen, and those of {tableau.name} are "
+            "fixed here. Choose an adaptive method such as 'tsit5'; or leave out "
+            "controller='fixed'"
+        )
+    if not tableau.interpolates and any(each.kind == CROSSING for each in events):
+        raise InvalidPlan(
+            f"Where in a step something occurs is found on values within it, and those of "
+            f"{tableau.name} are less accurate than its steps. Choose a method that has its own, "
+            "such as 'tsit5', 'vern7' or 'rodas5p'"
+        )
+    return Plan(system, tableau, stepping, wanted, known, events)
 
 
 def compiled(plan: Plan) -> Plan:

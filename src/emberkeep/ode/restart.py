@@ -56,6 +56,7 @@ def beginning_at(
             "combine them. Leave out grid="
         )
     last = ended(result)
+    _require_unchanged(result, parameters)
     # Vectors and symbols go by other names than what they replace.
     replaced = single("parameter", parameters, system.parameters, system)
     own = {
@@ -83,6 +84,17 @@ def ended(result: Result) -> Any:
         "initial= is a result that does not say where its trajectories ended. Solve with "
         "outputs=['final', …], or save at the end of the span too"
     )
+
+
+def _require_unchanged(result: Result, parameters: Mapping[str, Any] | None) -> None:
+    """What events have made of parameters is not known any more."""
+    unknown = [name for name in result.changed if name not in (parameters or {})]
+    if unknown:
+        raise InvalidPlan(
+            f"initial= is a result in which events have changed {', '.join(unknown)}, and it does "
+            f"not have what became of them. Pass parameters={{{unknown[0]!r}: …}}; or make a state "
+            f'of it, whose derivative is zero ("d{unknown[0]} = 0"), which goes on by itself'
+        )
 
 
 def _of_each(result: Result, name: str) -> Any:

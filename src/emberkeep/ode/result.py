@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.ode.outputs import SUMMARIES
-from emberkeep.ode.status import SUCCESS
+from emberkeep.ode.events.found import Occurrences
+from emberkeep.ode.outputs import EVENTS, SUMMARIES
+from emberkeep.ode.status import ENDED_BY_EVENT, SUCCESS, has_failed
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
@@ -46,8 +47,9 @@ class Result:
         t: times at which states were saved, or a row for each trajectory; empty without any.
         states: by trajectory, time and state; None unless among the outputs.
         final: by trajectory and state, at the end; None unless among the outputs.
-        status: by trajectory: 0 where it succeeded. The values of those that failed are NaN from
-            where they failed on.
+        status: by trajectory: 0 where it came to its end, -2 where an event ended it. The values of
+            those that failed are NaN from where they failed on, as are those at times to save that
+            are behind the event.
         state_names: in the order of the last axis.
         batch: parameters and initial values of each.
         t_span: start and end; arrays where each trajectory has its own.
@@ -67,6 +69,8 @@ class Result:
             among the outputs.
         sensitivities: by name of a parameter, or of a state for its initial value: the derivatives
             of all values by it, as a result of its own. See `sensitivity`.
+        event_names: of the solver's events, in their order.
+        changed: parameters that actions of events change.
     """
 
     name: str
@@ -87,6 +91,8 @@ class Result:
     units: Mapping[str, str] = {}
     reached: Values | None = None
     sensitivities: Mapping[str, Result] = {}
+    event_names: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
     def __getitem__(self, state: str) -> Values:
         """A state or observable: by trajectory and time, or at the end where none were saved.
@@ -169,6 +175,17 @@ class Result:
         """The troughs of a state or observable; ``"troughs"`` is among the outputs."""
         return self._peaks("troughs", name)
 
+    @property
+    def events(self) -> Mapping[str, Occurrences]:
+        """What was found of each event, by its name; ``"events"`` is among the outputs."""
+        times, values, counts = (
+            self._record(EVENTS, f"event_{part}") for part in ("times", "values", "counts")
+        )
+        return {
+            name: Occurrences(times[:, place], values[:, place], counts[:, place], self.keys())
+            for place, name in enumerate(self.event_names)
+        }
+
     def _peaks(self, kind: str, name: str) -> Peaks:
         self._record(kind)
         names = self.keys()
@@ -180,10 +197,11 @@ class Result:
         )
         return Peaks(times, values, counts)
 
-    def _record(self, kind: str) -> Values:
-        if kind not in self.records:
+    def _record(self, kind: str, array: str | None = None) -> Values:
+        name = array or kind
+        if name not in self.records:
             raise KeyError(f"There are no {kind} in this result: pass outputs=[{kind!r}]")
-        return self.records[kind]
+        return self.records[name]
 
     def _named(self, name: str, states: Values, observables: Values | None) -> Values:
         if name in self.state_names:
@@ -223,7 +241,12 @@ class Result:
     @property
     def failed(self) -> Values:
         """Numbers of trajectories that did not succeed."""
-        return np.flatnonzero(self.status != SUCCESS)
+        return np.flatnonzero(has_failed(self.status))
+
+    @property
+    def ended(self) -> Values:
+        """Numbers of trajectories that an event has ended before the end of their span."""
+        return np.flatnonzero(self.status == ENDED_BY_EVENT)
 
     def parameters(self) -> Mapping[str, Values]:
         """What was varied, by name: a value for each trajectory."""
@@ -271,8 +294,9 @@ class Result:
 
         Args:
             table: ``"states"``, a row for each trajectory and time; ``"windows"``, for each
-                trajectory and window of summaries; ``"runs"``, for each trajectory; or ``"peaks"``,
-                for each peak and trough. By default the first of these that there is.
+                trajectory and window of summaries; ``"runs"``, for each trajectory; ``"peaks"``,
+                for each peak and trough; or ``"events"``, for each occurrence of an event. By
+                default the first of these that there is.
         """
         from emberkeep.ode.labelled import to_pandas
 

@@ -11,6 +11,7 @@ from emberkeep.keep.default import default_keep
 from emberkeep.ode.batch import VERBATIM, make_batch
 from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.control.presets import controller as chosen_controller
+from emberkeep.ode.events.schedule import NO_EVENTS, Schedule
 from emberkeep.ode.memory import ALWAYS_THERE
 from emberkeep.ode.outputs import is_sampled, listed
 from emberkeep.ode.plan import CHOSEN, FIXED, make_plan
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from emberkeep.keep.keep import Keep
     from emberkeep.ode.control.controller import Controller
     from emberkeep.ode.drivers import Table
+    from emberkeep.ode.events.event import Event, SteadyState
+    from emberkeep.ode.events.planned import PlannedEvent
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.running.job import Outcome, Runner
@@ -60,6 +63,7 @@ class Solver:
 
     Args:
         system: what is integrated.
+        events: what happens to trajectories, and what it does: `ode.Event`, `ode.SteadyState`.
         method: such as ``"tsit5"`` (adaptive) or ``"rk4"`` (fixed steps).
         target: ``"cpu"``, ``"cuda"``, ``"auto"`` (a GPU where there is one), or a target.
         precision: ``"float64"`` or ``"float32"``.
@@ -79,6 +83,7 @@ class Solver:
         self,
         system: System,
         *,
+        events: Any = (),
         method: str | Tableau = "tsit5",
         target: str | Target = "auto",
         precision: str = "float64",
@@ -97,6 +102,12 @@ class Solver:
             self._solved = with_sensitivities(system, sensitivities, error_norm)
             made = self._solved.sensitivities
             self.sensitivities = () if made is None else made.names
+        self.events, self._planned = _events(self.system, events)
+        if self.events and self.sensitivities:
+            raise InvalidPlan(
+                "Sensitivities are not carried across events: their times depend on what is "
+                "differentiated by. Leave out events=, or sensitivities="
+            )
         self._given = (target, keep, threads)
         self._keep = _require_keep(keep)
         self.target = target_of(target, threads)
@@ -111,7 +122,7 @@ class Solver:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As a definition: whoever gets it looks for a GPU, and for what is kept, by itself."""
-        wanted = (self.sensitivities, self.error_norm)
+        wanted = (self.sensitivities, self.error_norm, self.events)
         return _solver, (self.system, self.method, self.precision, *self._given, *wanted)
 
     def without_sensitivities(self) -> Solver:
@@ -140,6 +151,7 @@ class Solver:
                 precision=self.precision,
                 saves=saves,
                 stepping=stepping,
+                events=self._planned,
             )
             if all(map(_is_name, found.outputs)):  # functions may change
                 self._plans[asked] = found
@@ -183,6 +195,7 @@ class Solver:
         parameters: Mapping[str, Any] | None = None,
         initial: Mapping[str, Any] | Result | None = None,
         drivers: Mapping[str, Any] | None = None,
+        event_times: Mapping[str, Any] | None = None,
         grid: str = VERBATIM,
         save_at: Any = None,
         windows: Any = None,
@@ -211,6 +224,8 @@ class Solver:
                 ended, with their parameters unless others are given.
             drivers: by name, the samples of what drives the system: `ode.Driver`, a pandas Series
                 over time, or an xarray DataArray whose last axis is time.
+            event_times: by name, other times of events that are known beforehand: for all, or a row
+                for each trajectory.
             grid: ``"verbatim"``: the first of each, the second of each, …; ``"combinations"``: each
                 with each, the last one varying fastest.
             save_at: times to save states at, a row of them for each trajectory, or an interval
@@ -219,7 +234,7 @@ class Solver:
                 where None.
             outputs: what comes out, such as ``"states"`` (at those times), ``"final"``, ``"mean"``,
                 or an `ode.Summary`; by default the states where there are times, else the final
-                ones.
+                ones, and events where there are any.
             rtol: tolerated error of a step relative to a state.
             atol: tolerated error where a state is small: one for all, or by state.
             dt: the length of fixed steps (no step is longer; each time to save is hit exactly), or
@@ -230,8 +245,8 @@ class Solver:
             controller: how the next step is chosen: a name such as ``"pi"``, ``"i"``, ``"pid"``,
                 ``"gustafsson"``, or an `ode.Controller`; ``"fixed"`` for steps of one length.
             safety: how much shorter a step is than the errors say, in place of the controller's.
-            most_records: for how many peaks, troughs or steps of a trajectory there is room, where
-                these are among the outputs.
+            most_records: for how many peaks, troughs, steps and events of a trajectory there is
+                room, where these are among the outputs.
             progress: draw how many trajectories have ended, and how long the others will take.
             into: a folder, such as ``"runs.zarr"``, that results are written to as they come.
             overwrite: replace an earlier result there.
@@ -257,7 +272,9 @@ class Solver:
         stepping = CHOSEN if steering.is_adaptive else FIXED
         plan = self.plan(outputs=outputs, saves=times.saves is not None, stepping=stepping)
         tables = _tables(self.system, drivers, times, plan.precision)
+        schedule = self._schedule(event_times, times)
         rows = {**times.rows, **{table.title: table.runs for table in tables if table.is_own}}
+        rows |= schedule.rows
         batch = make_batch(self.system, parameters, initial, grid, rows)
         if self._solved is not self.system:
             from emberkeep.ode.sensitivities import beginning
@@ -276,6 +293,7 @@ class Solver:
             make_windows(windows, times),
             _require_records(most_records),
             tables,
+            schedule,
         )
         place = _destination(job, into, memory, overwrite=overwrite)
         if place is not None:
@@ -288,6 +306,15 @@ class Solver:
         outcome = self._watched(job, collect, progress=progress)
         result = result_of(job, outcome)
         return result.warn_of_failures() if outcome.may_have_failed else result
+
+    def _schedule(self, event_times: Mapping[str, Any] | None, times: Times) -> Schedule:
+        if not self.events and event_times is None:
+            return NO_EVENTS
+        from emberkeep.ode.events.planned import changed_parameters
+        from emberkeep.ode.events.schedule import make_schedule
+
+        changed = changed_parameters(self._planned, self.system)
+        return make_schedule(self.events, event_times, times, changed)
 
     def settle(self) -> None:
         """From now on, solve with what is compiled, whatever becomes of the system's functions."""
@@ -326,6 +353,8 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     parameters: Mapping[str, Any] | None = None,
     initial: Mapping[str, Any] | Result | None = None,
     drivers: Mapping[str, Any] | None = None,
+    events: Any = (),
+    event_times: Mapping[str, Any] | None = None,
     method: str | Tableau = "tsit5",
     grid: str = VERBATIM,
     save_at: Any = None,
@@ -354,6 +383,7 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     """Integrate a batch of trajectories once; see `Solver` and `Solver.solve` for the arguments."""
     solver = Solver(
         system,
+        events=events,
         method=method,
         target=target,
         precision=precision,
@@ -367,6 +397,7 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
         parameters=parameters,
         initial=initial,
         drivers=drivers,
+        event_times=event_times,
         grid=grid,
         save_at=save_at,
         windows=windows,
@@ -396,9 +427,11 @@ def _solver(  # noqa: PLR0913, PLR0917 - as a pickle has it
     threads: int | None,
     sensitivities: Iterable[str],
     error_norm: str,
+    events: tuple[Event | SteadyState, ...],
 ) -> Solver:
     return Solver(
         system,
+        events=events,
         method=method,
         precision=precision,
         target=target,
@@ -407,6 +440,19 @@ def _solver(  # noqa: PLR0913, PLR0917 - as a pickle has it
         sensitivities=sensitivities,
         error_norm=error_norm,
     )
+
+
+def _events(
+    system: System, given: Any
+) -> tuple[tuple[Event | SteadyState, ...], tuple[PlannedEvent, ...]]:
+    """Events with their names, and what is compiled of them."""
+    if isinstance(given, tuple) and not given:
+        return (), ()
+    from emberkeep.ode.events.event import listed_events
+    from emberkeep.ode.events.planned import planned
+
+    events = listed_events(given)
+    return events, planned(events, system)
 
 
 def _is_name(output: str | Summary) -> bool:

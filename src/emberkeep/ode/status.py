@@ -1,8 +1,16 @@
 """How a trajectory can end; the same numbers stand in the generated code."""
 
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 SUCCESS, STEP_TOO_SMALL, NOT_FINITE, TOO_MANY_STEPS, STIFF = 0, 1, 2, 3, 4
-SINGULAR, NO_JACOBIAN, NOT_CONVERGED = 5, 6, 7
+SINGULAR, NO_JACOBIAN, NOT_CONVERGED, EVENT_STORM = 5, 6, 7, 8
 RUNNING = -1  # it has not ended
+# Ends that are no failures are negative: so the largest code tells whether there was one.
+ENDED_BY_EVENT = -2
 
 MEANINGS = {
     SUCCESS: "succeeded",
@@ -10,11 +18,13 @@ MEANINGS = {
     "or too fast a change",
     NOT_FINITE: "reached infinity or not-a-number",
     TOO_MANY_STEPS: "took more than max_steps",
+    ENDED_BY_EVENT: "ended at an event",
     STIFF: "turned out stiff: what decays fast keeps steps of explicit methods short long after it "
     "is gone, and max_steps or dt_min forbids them",
     SINGULAR: "met a linear system that is singular to rounding, however short the step",
     NO_JACOBIAN: "met a Jacobian that is infinite or not-a-number, where the slopes are not",
     NOT_CONVERGED: "had implicit stages that did not converge, however short the step",
+    EVENT_STORM: "came upon events that follow one another without time going on",
 }
 # What there is to do about each.
 REMEDIES = {
@@ -30,4 +40,12 @@ REMEDIES = {
     "infinite there. Write them so that it is not, or choose an explicit method.",
     NOT_CONVERGED: "Look for jumps that depend on states; try a Rosenbrock method, such as "
     "'rodas5p', which does not iterate; with fixed steps, try a smaller dt.",
+    EVENT_STORM: "Actions that bring about their own event again, at shorter and shorter "
+    "distances, have no end: end such trajectories by a terminal event before, as where a ball "
+    "hardly bounces any more; or let the action leave the event.",
 }
+
+
+def has_failed(status: Any) -> Any:
+    """Whether a trajectory, or each of several, has neither succeeded nor ended at an event."""
+    return (status != SUCCESS) & (status != ENDED_BY_EVENT)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from emberkeep.ode.outputs import DERIVATIVE, SUMMARIES, TIMES_OF
+from emberkeep.ode.outputs import DERIVATIVE, EVENT, SUMMARIES, TIMES_OF
 from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
@@ -40,13 +40,8 @@ class Variable:
 
 def variables(result: Result) -> Iterator[Variable]:
     """All of them, each with a label of its own."""
-    found = (
-        *_values(result),
-        *_steps(result),
-        *_summaries(result),
-        *_peaks(result),
-        *_sensitivities(result),
-    )
+    parts = (_values, _steps, _summaries, _peaks, _events, _sensitivities)
+    found = [each for part in parts for each in part(result)]
     taken = {initial_label(name, result) for name in result.batch.varied} | {
         axis for each in found for axis in each.axes
     }
@@ -111,6 +106,16 @@ def _peaks(result: Result) -> Iterator[Variable]:
                 yield Variable(f"{name}_{kind}", (kind,), each.values, own(name))
                 yield Variable(f"{name}_{kind}_time", (kind,), each.times, time)
                 yield Variable(f"{name}_{kind}_count", (), each.counts)
+
+
+def _events(result: Result) -> Iterator[Variable]:
+    if f"{EVENT}_times" not in result.records:
+        return
+    for event, found in result.events.items():
+        yield Variable(f"{event}_time", (EVENT,), found.times, result.units.get("t"))
+        yield Variable(f"{event}_count", (), found.counts)
+        for name in result:
+            yield Variable(f"{name}_{event}", (EVENT,), found[name], result.units.get(name))
 
 
 def _sensitivities(result: Result) -> Iterator[Variable]:

@@ -12,6 +12,8 @@ from emberkeep.ode import status
 from emberkeep.ode.kernel.boundaries import Boundaries
 from emberkeep.ode.kernel.code import BOOL, INFINITY, INT, REAL, SINGLE, TIME
 from emberkeep.ode.kernel.control import Controller
+from emberkeep.ode.kernel.events.events import Events
+from emberkeep.ode.kernel.events.standing import InStep
 from emberkeep.ode.kernel.step import FIRST, Y
 from emberkeep.ode.kernel.stiffness import NEVER, Stiffness
 from emberkeep.ode.kernel.trajectory import EPSILON, LEAST_UNITS
@@ -43,6 +45,7 @@ class Adaptive:
 
     def __init__(self, trajectory: Trajectory, outputs: Outputs) -> None:
         self._own, self._outputs = trajectory, outputs
+        self._events = Events(trajectory, outputs.events) if trajectory.events else None
         code = self._code = trajectory.code
         self._elapsed = code.variable("elapsed", TIME)
         self._size = code.variable("size", REAL)
@@ -54,7 +57,8 @@ class Adaptive:
         self._saved = code.variable("saved", INT) if trajectory.samples else None
         self._due = code.variable("due", TIME) if trajectory.samples else None
         has_boundaries = Boundaries.there_are(trajectory)
-        self._boundaries = Boundaries(trajectory) if has_boundaries else None
+        next_event = self._events.next_time if self._events else _never
+        self._boundaries = Boundaries(trajectory, next_event) if has_boundaries else None
         self._controller = Controller(code, trajectory.setting)
         # Implicit methods take stiffness as it comes.
         is_implicit = trajectory.implicit is not None
@@ -119,7 +123,7 @@ class Adaptive:
             self._deadline.set(NEVER)
         self._fresh.set(code.value(False, BOOL))  # noqa: FBT003
         with code.for_each(self._attention.get() | is_late):
-            outcome = code.variable("outcome", INT, self._outcome())
+            outcome, stands = self._standing()
             if self._stiffness is not None:
                 is_asked = self._attempts.get() >= self._looked_at()
                 is_asked |= outcome.get().equals(status.STEP_TOO_SMALL)
@@ -128,11 +132,7 @@ class Adaptive:
             ended = outcome.get().differs(status.RUNNING)
             with code.when(~ended):
                 self._deadline.set(code.smaller(self._deadline.get(), self._looked_at()))
-                if self._boundaries is not None:
-                    with code.when(self._elapsed.get() >= self._boundaries.limit.get()):
-                        if self._stiffness is not None:
-                            self._stiffness.cross()
-                        self._set_out(self._boundaries.is_jump(), crosses=True)
+                self._cross(stands)
             with code.when(ended):
                 self._end(outcome.get())
                 with code.when(self._waiting.get() < code.end):
@@ -144,8 +144,39 @@ class Adaptive:
             with code.when(code.any(is_due)):
                 self._sample(is_due, own.vectors[Y], own.start.get())
 
-    def _outcome(self) -> Value:
-        """How a trajectory stands; of a lane without one, that it has ended."""
+    def _standing(self) -> tuple[Variable, Value | None]:
+        """How a trajectory stands, and whether it is at an event; None without any."""
+        code = self._code
+        if self._events is None:
+            return code.variable("outcome", INT, self._outcome(None)), None
+        stands, verdict = self._events.attend(self._elapsed.get())
+        outcome = code.variable("outcome", INT, self._outcome(stands))
+        is_over = verdict.differs(status.RUNNING)
+        outcome.set(code.where(is_over, verdict, outcome.get()))
+        return outcome, stands
+
+    def _cross(self, stands: Value | None) -> None:
+        """Go on behind a jump, a corner or an event, where a trajectory is at one."""
+        code, boundaries = self._code, self._boundaries
+        is_between, is_jump = stands, None
+        if boundaries is not None:
+            is_at_limit = self._elapsed.get() >= boundaries.limit.get()
+            is_between = is_at_limit if stands is None else is_at_limit | stands
+            is_jump = boundaries.is_jump()
+            if stands is not None and is_jump is not None:
+                is_jump = is_jump | stands
+        if is_between is not None:
+            with code.when(is_between):
+                if self._stiffness is not None:
+                    self._stiffness.cross()
+                self._set_out(is_jump, crosses=True)
+
+    def _outcome(self, stands: Value | None) -> Value:
+        """How a trajectory stands; of a lane without one, that it has ended.
+
+        Args:
+            stands: whether it is at an event, behind which steps are chosen anew.
+        """
         code, own = self._code, self._own
         attempts = self._attempts.get() - self._started.get()
         is_late = attempts >= own.argument("most_attempts").get()
@@ -165,6 +196,8 @@ class Adaptive:
         if self._boundaries is not None:
             is_between = self._elapsed.get() >= self._boundaries.limit.get()
             outcome = code.where(is_between, late, outcome)
+        if stands is not None:
+            outcome = code.where(stands, late, outcome)
         return code.where(self._elapsed.get() >= own.span.get(), status.SUCCESS, outcome)
 
     def _judge(self, stiffness: Stiffness, outcome: Variable) -> None:
@@ -183,7 +216,9 @@ class Adaptive:
             if self._outputs.reached is not None:
                 self._outputs.reached.come_to(self._elapsed.get())
             saved = None if self._saved is None else self._saved.get()
-            self._outputs.end(outcome, saved, self._attempts.get() - self._started.get())
+            attempts = self._attempts.get() - self._started.get()
+            elapsed = self._elapsed.get() if self._events is not None else None
+            self._outputs.end(outcome, saved, attempts, elapsed)
             self._running.set(self._running.get() - 1)
             own.run.set(-1)
         # An empty lane goes along, takes no steps, and needs no attention.
@@ -195,6 +230,8 @@ class Adaptive:
             self._due.set(INFINITY)
         if self._boundaries is not None:
             self._boundaries.rest()
+        if self._events is not None:
+            self._events.rest()
         self._rest()
         own.rest()
 
@@ -206,6 +243,8 @@ class Adaptive:
         self._running.set(self._running.get() + 1)
         own.take(run)
         self._outputs.begin()
+        if self._events is not None:
+            self._events.take()
         self._elapsed.set(0.0)
         self._square.set(0.0)
         attempts = self._attempts.get()
@@ -268,6 +307,8 @@ class Adaptive:
         if not own.step.begins:
             first = own.vectors[FIRST]
             own.layout.each(own.states, lambda i: first.set(i, chosen(slopes.get(i), first.get(i))))
+        if self._events is not None:
+            self._events.set_out(slopes, own.time(self._elapsed.get()), is_fresh)
         least = self._smallest(own.time(self._elapsed.get()))
         size = code.larger(self._first_step(slopes, probe, bent), least)
         self._size.set(chosen(size, self._size.get()))
@@ -349,11 +390,20 @@ class Adaptive:
             trouble = own.implicit.trouble.get()
             self._reason.set(code.where(accepted, self._reason.get(), trouble))
         reached = code.where(is_last, end, elapsed + h)
+        until, is_cut = reached, None
+        if self._events is not None:
+            step = InStep(clock, elapsed, reached, h, signed)
+            is_cut = self._events.look(accepted, step)
+            until = self._events.until(reached)
         if self._saved is not None:
-            self._save(accepted, reached, elapsed, clock, signed, h)
-        own.accept(accepted)
-        self._outputs.accept(accepted, reached, 1)
-        reached = code.where(accepted, reached, elapsed)
+            self._save(accepted, until, reached, elapsed, clock, signed, h)
+        if self._events is not None and is_cut is not None:
+            self._events.go_there()
+            own.accept(accepted & ~is_cut)
+        else:
+            own.accept(accepted)
+        self._outputs.accept(accepted, until, 1)
+        reached = code.where(accepted, until, elapsed)
         self._elapsed.set(reached)
         factor = self._controller.factor(square, accepted)
         following = code.smaller(h * code.value(factor, REAL), own.real_setting("largest step"))
@@ -362,7 +412,8 @@ class Adaptive:
             # A step that was cut short says nothing against one of the length before.
             following = code.where(is_last & accepted, code.larger(following, size), following)
         self._size.set(following)
-        self._attention.set((reached >= span) | (following < self._least.get()))
+        attention = (reached >= span) | (following < self._least.get())
+        self._attention.set(attention if is_cut is None else attention | is_cut)
 
     def _renew_least(self) -> None:
         """The shortest step there can be by now; now and then is often enough."""
@@ -389,17 +440,24 @@ class Adaptive:
         return self._own.time(elapsed)
 
     def _save(
-        self, accepted: Value, reached: Value, before: Value, clock: Clock, signed: Value, h: Value
+        self,
+        accepted: Value,
+        until: Value,
+        reached: Value,
+        before: Value,
+        clock: Clock,
+        signed: Value,
+        h: Value,
     ) -> None:
-        """Values at the times to save that the step has passed."""
+        """Values at the times to save that the step has passed, until an event cuts it short."""
         code, own = self._code, self._own
         assert self._due is not None
         assert self._saved is not None
-        with code.when(code.any(accepted & (self._due.get() <= reached))):
+        with code.when(code.any(accepted & (self._due.get() <= until))):
             own.prepare_values(clock, signed)
             with code.loop():
                 wanted = self._due.get()
-                is_due = accepted & (wanted <= reached)
+                is_due = accepted & (wanted <= until)
                 code.leave(~code.any(is_due))
                 theta = code.value(wanted - before, REAL) / h
                 values = own.values_within(theta, signed, wanted < reached)
@@ -415,3 +473,7 @@ class Adaptive:
             self._outputs.store(sample)
             self._saved.set(self._saved.get() + 1)
             self._due.set(own.due(self._saved.get()))
+
+
+def _never() -> None:
+    """No event is known beforehand."""

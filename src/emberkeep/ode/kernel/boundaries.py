@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
+from emberkeep.ode.events.planned import TIMED
 from emberkeep.ode.kernel.code import BOOL, INFINITY, TIME
 from emberkeep.ode.kernel.equations import write_program
 from emberkeep.ode.kernel.jumps import STILL, MovingJumps
 from emberkeep.ode.system.breakpoints import breakpoints
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emberkeep.ode.kernel.code import Value, Variable
     from emberkeep.ode.kernel.jumps import Moves
     from emberkeep.ode.kernel.trajectory import Trajectory
@@ -33,10 +36,12 @@ class Boundaries:
 
     Args:
         trajectory: whose.
+        next_event: gives how much will have elapsed at the next event that is known beforehand.
     """
 
-    def __init__(self, trajectory: Trajectory) -> None:
+    def __init__(self, trajectory: Trajectory, next_event: Callable[[], Value | None]) -> None:
         self._own, code = trajectory, trajectory.code
+        self._next_event = next_event
         precision = "float32" if code.is_single else "float64"
         self._share, self._least = UNITS * LAST_PLACE[precision], LEAST[precision]
         self._code = code
@@ -54,6 +59,8 @@ class Boundaries:
     def there_are(trajectory: Trajectory) -> bool:
         """Whether a system has any."""
         found = _jumps(trajectory)
+        if any(each.planned.kind == TIMED for each in trajectory.events):
+            return True
         return bool(found.times or found.periodic or trajectory.drivers.bounding)
 
     @property
@@ -99,6 +106,11 @@ class Boundaries:
             self._consider(limit, first + passed * period, after, moves)
         if self._driven:
             self._enter(limit, elapsed)
+        following = self._next_event()
+        if following is not None:
+            if self._is_jump is not None:
+                self._is_jump.set(self._is_jump.get() | (following <= limit.get()))
+            limit.set(code.smaller(following, limit.get()))
         self.limit.set(limit.get())
         self._earliest.set(after if at_jump is None else code.where(at_jump, after, elapsed))
         is_smooth = limit.get() >= own.span.get()
@@ -183,7 +195,10 @@ class Boundaries:
 
 
 def _jumps(trajectory: Trajectory) -> Breakpoints:
-    """Where the derivatives of the system's own states may jump: steps are chosen for these."""
+    """Where the derivatives of the system's own states may jump: steps are chosen for these.
+
+    And what events look at: what goes through zero there does so at the end of a step.
+    """
     read = trajectory.read
     own = read.derivatives[: trajectory.own_states]
-    return breakpoints(read.program, own, trajectory.changing)
+    return breakpoints(read.program, (*own, *trajectory.looked_at), trajectory.changing)

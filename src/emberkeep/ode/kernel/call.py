@@ -138,6 +138,14 @@ def arguments(plan: Plan) -> tuple[Passed, ...]:
             Passed("intervals", INT, is_array=False),
             Passed("interval_step", INT, is_array=False),
         ]
+    if plan.events:
+        listed += [
+            Passed("event_limits", INT),  # at which of its occurrences each ends a trajectory
+            # Of each event that is known beforehand: where its rows begin, and how far apart.
+            Passed("timetable_places", INT),
+            Passed("timetable", DOUBLE),  # elapsed since the start, then infinity
+            Passed("steady", DOUBLE),  # of each steady state: rtol, atol
+        ]
     if plan.system.drivers:
         listed += [Passed("driver_numbers", DOUBLE), Passed("driver_counts", INT)]
         for place in range(len(plan.system.drivers)):

@@ -231,8 +231,26 @@ class Equations:
         wanted = [self._read.definitions[name] for name in self._system.observables]
         if not wanted:
             return []
-        driven = self.drivers.values(self.drivers_among(wanted), time)
-        return self.values(wanted, at, inputs, time, driven)
+        return self.values_at(wanted, at, inputs, time)
+
+    def values_at(
+        self,
+        wanted: Sequence[int],
+        at: Vector,
+        inputs: Vector,
+        time: Value,
+        slopes: Vector | None = None,
+    ) -> list[Value]:
+        """Values of the program, with drivers as they are at a time, and slopes as they are given.
+
+        See `rates_by_slopes`.
+        """
+        given = dict(self.drivers.values(self.drivers_among(wanted), time))
+        if slopes is not None:
+            used = self._read.program.names(wanted)
+            named = ((slope_of(name), i) for i, name in enumerate(self._system.states))
+            given |= {name: slopes.get(i) for name, i in named if name in used}
+        return self.values(wanted, at, inputs, time, given)
 
     def rates(self, at: Vector, inputs: Vector, time: Value) -> list[Value]:
         """The derivatives of all observables along a trajectory.
@@ -244,10 +262,16 @@ class Equations:
         if not wanted:
             return []
         moving = dict(zip(self._system.states, self._read.derivatives, strict=True))
-        found = self._along(wanted, moving)
-        used = self.drivers_among(found)
-        driven = self.drivers.values(used, time)
-        return self.values(found, at, inputs, time, driven)
+        return self.values_at(self._along(wanted, moving), at, inputs, time)
+
+    def rates_by_slopes(self, wanted: Sequence[int]) -> list[int]:
+        """The program's values that are derivatives of others by time, by way of `slope_of`.
+
+        Raises:
+            InvalidSystem: a value goes by way of a function that is not followed.
+        """
+        name = self._read.program.name
+        return self._along(wanted, {each: name(slope_of(each)) for each in self._system.states})
 
     def _along(self, wanted: Sequence[int], moving: Mapping[str, int]) -> list[int]:
         """Derivatives by time where states move so: the program's values."""
@@ -292,9 +316,14 @@ class Equations:
         return write_program(code, program, wanted, names)
 
 
-def driving(system: System, read: Read) -> list[str]:
-    """The drivers that derivatives depend on, in their order."""
-    used = read.program.names(read.derivatives)
+def slope_of(state: str) -> str:
+    """What programs call the derivative of a state that is given to them."""
+    return f"slope of {state}"
+
+
+def driving(system: System, read: Read, values: Sequence[int]) -> list[str]:
+    """The drivers that some values depend on, in their order."""
+    used = read.program.names(values)
     return [name for name in system.drivers if name in used]
 
 

@@ -9,6 +9,7 @@ from emberkeep.ode.kernel.code import INT, REAL, TIME, Code
 from emberkeep.ode.kernel.drivers import Drivers
 from emberkeep.ode.kernel.equations import Equations, driving
 from emberkeep.ode.kernel.error_norm import mean_square
+from emberkeep.ode.kernel.events.programs import event_programs
 from emberkeep.ode.kernel.families import step_of
 from emberkeep.ode.kernel.implicit import ImplicitStages
 from emberkeep.ode.kernel.step import FIRST, NEW, Stepper, Y
@@ -16,7 +17,7 @@ from emberkeep.ode.kernel.vectors import Layout, Vector
 from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from emberkeep.ode.kernel.code import Argument, Operand, Value
     from emberkeep.ode.kernel.step import Clock, Terms
@@ -75,8 +76,12 @@ class Trajectory:
         self.estimate_power = plan.tableau.estimate_power
         self.interpolates = plan.tableau.interpolates
         self.stability_limit = plan.tableau.stability_limit
-        # Where steps are chosen, they end where what drives the derivatives is not smooth.
-        bounding = driving(plan.system, read) if plan.is_adaptive else ()
+        self.events = event_programs(plan.events, plan.system, read) if plan.events else ()
+        functions = (each.function for each in self.events)
+        self.looked_at = tuple(value for value in functions if value is not None)
+        # Where steps are chosen, they end where what drives derivatives, or events, is not smooth.
+        driven = (*read.derivatives, *self.looked_at)
+        bounding = driving(plan.system, read, driven) if plan.is_adaptive else ()
         self.drivers = Drivers(code, plan.system.drivers, self.argument, self.start, bounding)
         self._equations = Equations(plan.system, read, self.layout, self.drivers)
         self.step = step_of(plan.tableau, self._equations.move_in_time, is_judged=plan.is_adaptive)
@@ -302,6 +307,23 @@ class Trajectory:
         """The derivatives of the observables there."""
         values = self._equations.rates(at, self.parameters, time)
         return Vector(len(values), [*values])
+
+    def evaluate(
+        self, wanted: Sequence[int], at: Vector, time: Value, slopes: Vector | None = None
+    ) -> list[Value]:
+        """Values of the system's program there; of slopes, too, where these are given."""
+        return self._equations.values_at(wanted, at, self.parameters, time, slopes)
+
+    def rates_by_slopes(self, wanted: Sequence[int]) -> list[int]:
+        """The program's values that are derivatives of others by time, as slopes are."""
+        return self._equations.rates_by_slopes(wanted)
+
+    def place_of(self, name: str) -> tuple[Vector, int]:
+        """Where a state or parameter is held."""
+        states = (*self.system.states,)
+        if name in states:
+            return self.vectors[Y], states.index(name)
+        return self.parameters, (*self.system.parameters,).index(name)
 
     def row(self, name: str, run: Value, *indices: Value) -> Row:
         """Where a trajectory's numbers in an array of results lie, but for the last axis."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
-from emberkeep.ode.outputs import COLUMN, REAL, RECORD, TIME, VALUE, WINDOW, filled_by
+from emberkeep.ode.outputs import COLUMN, EVENT, REAL, RECORD, TIME, VALUE, WINDOW, filled_by
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from emberkeep.ode.batch import Batch
     from emberkeep.ode.drivers import Table
+    from emberkeep.ode.events.schedule import Schedule
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.times import Times
     from emberkeep.ode.windows import Windows
@@ -41,6 +42,7 @@ class Job:
         windows: of times to save, which summaries are of.
         most_records: how many peaks or steps of a trajectory there is room for.
         drivers: tables of all drivers, in their order.
+        schedule: numbers of the plan's events.
     """
 
     plan: Plan
@@ -53,6 +55,7 @@ class Job:
     windows: Windows
     most_records: int
     drivers: tuple[Table, ...]
+    schedule: Schedule
 
     def results(self, plan: Plan | None = None) -> dict[str, Space]:
         """The arrays that a plan's outputs fill, by name; by default the job's own."""
@@ -63,6 +66,7 @@ class Job:
             VALUE: len(system.own_states) + len(system.own_observables),
             WINDOW: self.windows.count,
             RECORD: self.most_records,
+            EVENT: len(self.plan.events),
         }
         return {
             array.name: Space(

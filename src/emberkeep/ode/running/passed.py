@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emberkeep.ode.batch import Copies
+    from emberkeep.ode.events.schedule import Schedule
     from emberkeep.ode.running.job import Job, Space
 
 PARTS = 4  # of a source: offset, step, stride, length
@@ -34,6 +35,7 @@ def passed_to_all(job: Job) -> dict[str, Any]:
         "window_step": 0 if windows.counts.shape[0] == 1 else windows.count + 1,
         "most_records": job.most_records,
         **_tables(job),
+        **_schedule(job.schedule),
     }
     if plan.is_adaptive:
         saves = times.elapsed
@@ -52,6 +54,18 @@ def passed_to_all(job: Job) -> dict[str, Any]:
         "slots": intervals.slots,
         "intervals": intervals.counts.size,
         "interval_step": 0 if times.runs == 1 else intervals.counts.size,
+    }
+
+
+def _schedule(schedule: Schedule) -> dict[str, Any]:
+    """Numbers of events."""
+    if not schedule.names:
+        return {}
+    return {
+        "event_limits": schedule.limits,
+        "timetable_places": schedule.places,
+        "timetable": schedule.times,
+        "steady": schedule.steady,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.ode.outputs import COLUMN, PEAKS, REACHED, WINDOW, arrays_of
+from emberkeep.ode.outputs import COLUMN, EVENTS, PEAKS, REACHED, WINDOW, arrays_of
 from emberkeep.ode.result import Result
 from emberkeep.startup_records import final, frozen, replace
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     Values = np.ndarray[Any, Any]
 
-RECORDS = ("step_times", *(name + part for name in PEAKS for part in ("", "_times", "_counts")))
+RECORDS = (
+    "step_times",
+    *(name + part for name in PEAKS for part in ("", "_times", "_counts")),
+    *(array.name for array in arrays_of(EVENTS)),
+)
 
 
 def result_of(job: Job, outcome: Outcome) -> Result:
@@ -43,6 +47,8 @@ def result_of(job: Job, outcome: Outcome) -> Result:
         {name: arrays[name] for name in RECORDS if name in arrays},
         system.units,
         arrays.get(REACHED),
+        event_names=job.schedule.names,
+        changed=job.schedule.changed,
     )
     if system.sensitivities is None:
         return result

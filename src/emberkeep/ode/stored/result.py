@@ -16,7 +16,7 @@ from emberkeep.ode.errors import NotWritten
 from emberkeep.ode.failures import solve_failed, warn_of_failures
 from emberkeep.ode.labelled import optional
 from emberkeep.ode.outputs import REACHED
-from emberkeep.ode.status import RUNNING, SUCCESS
+from emberkeep.ode.status import RUNNING, has_failed
 from emberkeep.ode.stored.layout import FORMAT, STATUS
 from emberkeep.ode.variables import PARAMETER, state_label
 
@@ -100,7 +100,7 @@ class StoredResult:
         state_names: in their order.
         observable_names: likewise.
         sensitivity_names: of what all are differentiated by.
-        status: by trajectory: 0 where it succeeded.
+        status: by trajectory: 0 where it succeeded, -2 where an event ended it.
     """
 
     def __init__(self, path: str, attributes: Mapping[str, Any]) -> None:
@@ -203,7 +203,7 @@ class StoredResult:
     @property
     def failed(self) -> Values:
         """Numbers of trajectories that did not succeed."""
-        return np.flatnonzero(self.status != SUCCESS)
+        return np.flatnonzero(has_failed(self.status))
 
     def require_success(self) -> StoredResult:
         """The result itself, where every trajectory succeeded.
@@ -211,13 +211,13 @@ class StoredResult:
         Raises:
             SolveFailed: says how many did not, why, and which was the first.
         """
-        if self.status.any():
+        if self.failed.size:
             raise solve_failed(self.name, self.status, self._first_end())
         return self
 
     def warn_of_failures(self) -> StoredResult:
         """The result itself; where trajectories failed, after one warning that says why."""
-        if self.status.any():
+        if self.failed.size:
             warn_of_failures(self.name, self.status, self._first_end())
         return self
 
@@ -230,7 +230,7 @@ class StoredResult:
 
     def __repr__(self) -> str:
         there = int(np.count_nonzero(self.status != RUNNING))
-        good = int(np.count_nonzero(self.status == SUCCESS))
+        good = len(self) - self.failed.size
         lines = [
             f"<StoredResult of {self.name}",
             f"  trajectories  {len(self):,}, {good:,} of them succeeded",

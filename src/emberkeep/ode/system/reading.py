@@ -73,6 +73,29 @@ def read_equations(
     return Read(program, derivatives, definitions, reasons)
 
 
+def read_beside(
+    equations: Sequence[Equation],
+    read: Read,
+    names: Sequence[str],
+    functions: Mapping[str, Callable[..., float]],
+) -> list[int]:
+    """The values of further texts in a system's program.
+
+    Args:
+        equations: definitions that no equation uses.
+        read: the system; its program gets their instructions.
+        names: of states, parameters, constants and drivers.
+        functions: what users call by a name of their own.
+
+    Raises:
+        InvalidSystem: points at what cannot be read.
+    """
+    program = read.program
+    values = {name: program.name(name) for name in (TIME, *names)} | dict(read.definitions)
+    calls = _calls(program, functions, dict(read.reasons))
+    return [parse_equation(each, program, values, functions, calls) for each in equations]
+
+
 def _calls(
     program: Program, functions: Mapping[str, Callable[..., float]], reasons: dict[str, str]
 ) -> dict[str, Callable[..., int]]:

@@ -504,10 +504,11 @@ def _read(
 
 
 def _split(text: str) -> list[str]:
-    return split_equations(text if text.isascii() else _plain(text))
+    return split_equations(text if text.isascii() else plain_text(text))
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
+    """A text with its Greek letters and signs in one form each."""
     from emberkeep.ode.system.notation import plain
 
     return plain(text)
@@ -526,8 +527,8 @@ def _expansion(
 
 def _of_name(target: str, right: Any, observables: Sequence[str], place: str) -> Equation:
     """An item of a mapping: the derivative of a state, or the definition of an observable."""
-    text = _text(right, f"the equation of {target}")
-    text = text if text.isascii() else _plain(text)
+    text = text_of(right, f"the equation of {target}")
+    text = text if text.isascii() else plain_text(text)
     if target in observables:
         return definition_of(target, text, place)
     if target.endswith("'"):
@@ -540,13 +541,18 @@ def _is_sympy(value: object) -> bool:
     return any(str(base.__module__).partition(".")[0] == "sympy" for base in type(value).__mro__)
 
 
-def _text(right: Any, place: str) -> str:
+def text_of(right: Any, place: str) -> str:
+    """A right-hand side as text: a number, or a SymPy expression, too.
+
+    Raises:
+        InvalidSystem: it is something else.
+    """
     if isinstance(right, str):
         return right
     if _is_sympy(right):
-        from emberkeep.ode.system.from_sympy import text_of
+        from emberkeep.ode.system import from_sympy
 
-        return text_of(right, place)
+        return from_sympy.text_of(right, place)
     try:
         return repr(float(right))
     except (TypeError, ValueError, OverflowError):
@@ -586,7 +592,7 @@ def _arranged(
             f"There is no equation for {', '.join(map(repr, missing))}. Every state needs one: "
             f'"d{missing[0]} = …"; what has none is a parameter or a constant'
         )
-    _require_known_names((*derivatives.values(), *definitions.values()), definitions, known)
+    require_known_names((*derivatives.values(), *definitions.values()), definitions, known)
     _require_used(derivatives, definitions, observables)
     return (*(derivatives[state] for state in states), *in_order(list(definitions.values())))
 
@@ -605,9 +611,19 @@ def _require_definable(equation: Equation, known: Mapping[str, str]) -> None:
     )
 
 
-def _require_known_names(
+def require_known_names(
     equations: Iterable[Equation], definitions: Mapping[str, Equation], known: Mapping[str, str]
 ) -> None:
+    """Refuse equations that use a name nobody declared, or cannot be read.
+
+    Args:
+        equations: what is looked at.
+        definitions: of what they may use beside.
+        known: what kind each declared name is of.
+
+    Raises:
+        InvalidSystem: points at what is wrong.
+    """
     names = {*known, *definitions, TIME, *CONSTANTS, *WHERE_FREE, *FUNCTIONS, *SPELLINGS}
     for equation in equations:
         if not equation.text.isascii() or "'" in equation.tokens:

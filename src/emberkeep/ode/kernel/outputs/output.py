@@ -46,14 +46,16 @@ class Ending:
 
     Attributes:
         run: the trajectory's number in its chunk.
-        is_good: whether it has succeeded.
-        time: the end of its span.
+        is_good: whether it has succeeded, or was ended by an event.
+        is_cut: whether an event ended it; None where there are none.
+        time: when it has: the end of its span, or the event.
         saved: how many times to save it has passed; None where there are none.
         attempts: how many steps were tried.
     """
 
     run: Value
     is_good: Value
+    is_cut: Value | None
     time: Value
     saved: Value | None
     attempts: Operand

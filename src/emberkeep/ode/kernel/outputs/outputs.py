@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from emberkeep.ode import status
+from emberkeep.ode.kernel.outputs.events import EventRecords
 from emberkeep.ode.kernel.outputs.output import Ending, Sample, Sampled, Stepped
 from emberkeep.ode.kernel.outputs.peaks import Peaks
 from emberkeep.ode.kernel.outputs.reached import Reached
 from emberkeep.ode.kernel.outputs.states import Final, States
 from emberkeep.ode.kernel.outputs.steps import Steps, StepTimes
 from emberkeep.ode.kernel.outputs.summaries import Summaries
-from emberkeep.ode.outputs import DERIVATIVE, PEAKS, REACHED
+from emberkeep.ode.outputs import DERIVATIVE, EVENTS, PEAKS, REACHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ class Outputs:
 
     Attributes:
         reached: is told how far trajectories come; None unless that is wanted.
+        events: is told what occurs, likewise.
     """
 
     def __init__(self, trajectory: Trajectory, plan: Plan) -> None:
@@ -46,7 +48,10 @@ class Outputs:
         self.reached = Reached(trajectory) if REACHED in wanted else None
         self._all += [] if self.reached is None else [self.reached]
         self._all += [Peaks(trajectory, name) for name in PEAKS if name in wanted]
-        summaries = [output for output in wanted if output not in (*ALONE, REACHED, *PEAKS)]
+        self.events = EventRecords(trajectory) if EVENTS in wanted else None
+        self._all += [] if self.events is None else [self.events]
+        others = (*ALONE, REACHED, *PEAKS, EVENTS)
+        summaries = [output for output in wanted if output not in others]
         if summaries:
             self._all.append(Summaries(trajectory, summaries))
         self._sampled = [output for output in self._all if isinstance(output, Sampled)]
@@ -90,18 +95,25 @@ class Outputs:
         for output in self._stepped:
             output.accept(accepted, reached, steps)
 
-    def end(self, outcome: Value, saved: Value | None, attempts: Operand) -> None:
+    def end(
+        self, outcome: Value, saved: Value | None, attempts: Operand, elapsed: Value | None = None
+    ) -> None:
         """Write how a trajectory has ended; lane by lane.
 
         Args:
             outcome: its status.
             saved: how many times to save it has passed; None where there are none.
             attempts: how many steps were tried.
+            elapsed: how far it came; its span by default.
         """
         own, run = self._own, self._own.run.get()
         own.argument("status").set(run, outcome)
-        is_good = outcome.equals(status.SUCCESS)
-        ending = Ending(run, is_good, own.time(own.span.get()), saved, attempts)
+        is_good, is_cut, last = outcome.equals(status.SUCCESS), None, own.span.get()
+        if own.events and elapsed is not None:
+            is_cut = outcome.equals(status.ENDED_BY_EVENT)
+            is_good = is_good | is_cut
+            last = own.code.where(is_cut, elapsed, last)
+        ending = Ending(run, is_good, is_cut, own.time(last), saved, attempts)
         for output in self._all:
             output.end(ending)
 

@@ -35,4 +35,5 @@ class Reached(Output):
         """Write it; an end as it was given, not as it is computed from what has elapsed."""
         own = self._own
         time = own.time(self._elapsed.get())
-        own.write("reached", ending.run, self._code.where(ending.is_good, own.given_end(), time))
+        is_whole = ending.is_good if ending.is_cut is None else ending.is_good & ~ending.is_cut
+        own.write("reached", ending.run, self._code.where(is_whole, own.given_end(), time))

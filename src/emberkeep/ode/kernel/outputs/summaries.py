@@ -73,12 +73,23 @@ class Summaries(Sampled):
     def end(self, ending: Ending) -> None:
         """Write that there is nothing of windows that were not completed."""
         code, own = self._code, self._own
+        if ending.is_cut is not None and ending.saved is not None:
+            self._close(ending.run, ending.saved - self._begin.get(), ending.is_cut)
         left = code.variable("left", INT, self._window.get())
         with code.loop():
             code.leave(left.get() >= own.argument("window_count").get())
             for held in self._held:
                 held.store_nothing(ending.run, left.get())
             left.set(left.get() + 1)
+
+    def _close(self, run: Value, count: Value, is_cut: Value) -> None:
+        """Write what came of a window that an event has cut short, where there was something."""
+        window = self._window.get()
+        is_open = window < self._own.argument("window_count").get()
+        with self._code.when(is_cut & is_open & (count > 0)):
+            for held in self._held:
+                held.store(run, window, count)
+            self._window.set(window + 1)
 
 
 def _held(trajectory: Trajectory, summary: str | Summary) -> Held:
