@@ -343,7 +343,7 @@ def test_an_action_that_brings_its_event_about_again_is_a_storm(keep):
     with pytest.warns(SolveWarning, match=r"without time going on.*let the action leave"):
         result = solver(keep, STRAIGHT, again).solve((0, 2), outputs=["reached", "events"])
     assert result.status[0] == EVENT_STORM
-    assert result.reached[0] == pytest.approx(0.5, rel=1e-12)
+    assert result.reached[0] == pytest.approx(0.5, rel=1e-11)
 
 
 # What actions do --------------------------------------------------------------------------------

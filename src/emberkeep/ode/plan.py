@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.ode.events.planned import CROSSING
 from emberkeep.ode.methods import chosen
 from emberkeep.ode.outputs import EVENTS, is_sampled, listed, ordered
 from emberkeep.startup_records import final, frozen, replace
@@ -119,7 +118,7 @@ def make_plan(
             "fixed here. Choose an adaptive method such as 'tsit5'; or leave out "
             "controller='fixed'"
         )
-    if not tableau.interpolates and any(each.kind == CROSSING for each in events):
+    if not tableau.interpolates and any(each.when is not None for each in events):
         raise InvalidPlan(
             f"Where in a step something occurs is found on values within it, and those of "
             f"{tableau.name} are less accurate than its steps. Choose a method that has its own, "

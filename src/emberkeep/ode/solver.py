@@ -311,7 +311,7 @@ class Solver:
         if not self.events and event_times is None:
             return NO_EVENTS
         from emberkeep.ode.events.planned import changed_parameters
-        from emberkeep.ode.events.schedule import make_schedule
+        from emberkeep.ode.events.timetable import make_schedule
 
         changed = changed_parameters(self._planned, self.system)
         return make_schedule(self.events, event_times, times, changed)

@@ -29,8 +29,8 @@ TINY = 1e-30
 # An action that leaves a function as near to zero as it was, or so many times that, has not moved
 # it away.
 UNMOVED = 4.0
-# A function has jumped across zero that is not nearer to it than by this share of what it is at the
-# ends of the step, or than so many times what places can be told apart by.
+# A function has jumped across zero that is not nearer to it than by this share of what it is
+# elsewhere in the step, or than so many times what places can be told apart by.
 LEAP, SMOOTH = 2.0**-20, 64.0
 # So many places of each function, and each look, may there be in one step.
 MOST_IN_STEP = 100
@@ -224,20 +224,19 @@ class Crossings:
             found.set(found.get() + 1)
             self._occur(enclosure, begin, found.get(), step)
             with code.when(standing.is_cut.get()):
-                self._stand(enclosure, begin, end, near)
+                self._stand(enclosure, near)
         values = self._known([e.get() for e in end.values], [b.get() for b in begin.values])
         begin.set(share, values, code.value(True, BOOL), code)  # noqa: FBT003 - a literal
 
-    def _stand(self, enclosure: Enclosure, begin: Place, end: Place, near: Value) -> None:
+    def _stand(self, enclosure: Enclosure, near: Value) -> None:
         """See which functions stand at zero, and have not jumped across it."""
         code = self._code
         share = code.larger(near * SMOOTH, LEAP)
-        for number, stays, value, first, last in zip(
-            self._programs, self._stays, enclosure.place.values, begin.values, end.values,
-            strict=True,
-        ):  # fmt: skip
-            sizes = [code.call("fabs", each.get()) for each in (first, last, value)]
-            is_near = sizes[2] <= (sizes[0] + sizes[1]) * share
+        values = (code.call("fabs", each.get()) for each in enclosure.place.values)
+        for number, stays, value, largest in zip(
+            self._programs, self._stays, values, enclosure.largest, strict=True
+        ):
+            is_near = value <= largest.get() * share
             stays.set(self._standing.occurs[number].get() & is_near)
 
     def _occur(self, enclosure: Enclosure, begin: Place, found: Value, step: InStep) -> None:

@@ -80,6 +80,10 @@ class Enclosure:
         directions: of the functions.
         begin: a place before.
         end: a place at which something has occurred.
+
+    Attributes:
+        place: where it is.
+        largest: how large each function is at most where it was looked at.
     """
 
     def __init__(self, layout: Layout, directions: Sequence[int], begin: Place, end: Place) -> None:
@@ -87,6 +91,8 @@ class Enclosure:
         self._layout, self._directions, self._before = layout, directions, begin
         self._low = place(code, "low", begin.share.get(), [each.get() for each in begin.values])
         self.place = place(code, "high", end.share.get(), [each.get() for each in end.values])
+        sizes = [code.call("fabs", each.get()) for each in end.values]
+        self.largest = [code.variable("largest", REAL, each) for each in sizes]
 
     def occurs(self, values: Sequence[Value]) -> list[Value]:
         """Which functions have gone through zero since the beginning."""
@@ -123,6 +129,8 @@ class Enclosure:
             code.leave(width <= near)
             share = self._next(width, slack, near, reach.get())
             states, values = values_at(share)
+            for largest, value in zip(self.largest, values, strict=True):
+                largest.set(code.larger(code.call("fabs", value), largest.get()))
             has_occurred = any_of(self.occurs(values))
             high.set(share, values, has_occurred, code)
             low.set(share, values, ~has_occurred, code)
