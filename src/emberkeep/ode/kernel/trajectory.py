@@ -9,7 +9,7 @@ from emberkeep.ode.kernel.code import INT, REAL, TIME, Code
 from emberkeep.ode.kernel.drivers import Drivers
 from emberkeep.ode.kernel.equations import Equations, driving
 from emberkeep.ode.kernel.error_norm import mean_square
-from emberkeep.ode.kernel.events.programs import event_programs
+from emberkeep.ode.kernel.event_programs import event_programs
 from emberkeep.ode.kernel.families import step_of
 from emberkeep.ode.kernel.implicit import ImplicitStages
 from emberkeep.ode.kernel.step import FIRST, NEW, Stepper, Y

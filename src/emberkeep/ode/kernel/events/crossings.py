@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emberkeep.ode.kernel.code import Value, Variable
-    from emberkeep.ode.kernel.events.programs import EventProgram
+    from emberkeep.ode.kernel.event_programs import EventProgram
     from emberkeep.ode.kernel.events.search import Place
     from emberkeep.ode.kernel.events.standing import InStep, Standing
     from emberkeep.ode.kernel.trajectory import Trajectory

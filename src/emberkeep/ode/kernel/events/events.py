@@ -22,7 +22,7 @@ from emberkeep.ode.kernel.step import FIRST, Y
 
 if TYPE_CHECKING:
     from emberkeep.ode.kernel.code import Operand, Value
-    from emberkeep.ode.kernel.events.programs import EventProgram
+    from emberkeep.ode.kernel.event_programs import EventProgram
     from emberkeep.ode.kernel.events.standing import InStep
     from emberkeep.ode.kernel.outputs.events import EventRecords
     from emberkeep.ode.kernel.trajectory import Trajectory

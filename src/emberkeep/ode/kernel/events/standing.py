@@ -10,7 +10,7 @@ from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
     from emberkeep.ode.kernel.code import Value, Variable
-    from emberkeep.ode.kernel.events.programs import EventProgram
+    from emberkeep.ode.kernel.event_programs import EventProgram
     from emberkeep.ode.kernel.outputs.events import EventRecords
     from emberkeep.ode.kernel.step import Clock
     from emberkeep.ode.kernel.trajectory import Trajectory
