@@ -242,3 +242,68 @@ def dense(tableau):
 
 def line(*cells):
     return "| " + " | ".join(map(str, cells)) + " |"
+
+
+# Stiff systems ----------------------------------------------------------------------------------
+
+# Of x' = z (x - g(t)) + g'(t), by steps of length 1; and what is more than digits leave.
+STIFF = Decimal(-(10**6))
+SOMETHING = Decimal("1e-3")
+HIGHEST = 9
+
+
+def stiff_order(tableau, error, at_infinity):
+    """The power of the step by which errors fall where z is large, and whether they do with λ.
+
+    As the equation is linear, it is enough to take g = t, t², … one by one: an error of the k-th is
+    of the power k where z is large, or of k - 1 where it falls with z = λh. Errors of all steps add
+    up where they do not decay.
+    """
+    errors = [error(tableau, power) for power in range(1, HIGHEST)]
+    adds_up = abs(at_infinity - 1) < SOMETHING
+    for power, one in enumerate(errors, 1):
+        if abs(one) > SOMETHING:
+            return power - adds_up, False
+    falling = (power for power, one in enumerate(errors, 1) if abs(one * STIFF) > SOMETHING)
+    return next(falling) - 1, True
+
+
+def powers(power):
+    """The equation whose solution is t^power."""
+
+    def f(t, y):
+        return [STIFF * (y[0] - t**power) + power * (t ** (power - 1) if power > 1 else 1)]
+
+    def jacobian(t, y):
+        return [[STIFF]]
+
+    def in_time(t, y):
+        slope = power * (t ** (power - 1) if power > 1 else 1)
+        second = power * (power - 1) * (t ** (power - 2) if power > 2 else 1)
+        return [second - STIFF * slope]
+
+    return f, jacobian, in_time
+
+
+def rosenbrock_error(tableau, power):
+    """The error of a step on such an equation."""
+    zero = Decimal(0)
+    found = rosenbrock_ks(tableau, powers(power), zero, [zero], Decimal(1))
+    return moved([zero], 1, tableau.weights, found)[0] - 1
+
+
+def implicit_error(tableau, power):
+    """The error of a step on such an equation, whose stages are found at once."""
+    f = powers(power)[0]
+    sides = [f(node, [Decimal(0)])[0] for node in tableau.nodes]
+    matrix = [
+        [(i == j) - STIFF * a for j, a in enumerate(row)] for i, row in enumerate(tableau.matrix)
+    ]
+    slopes = solution(matrix, sides)
+    return sum(b * k for b, k in zip(tableau.weights, slopes, strict=True)) - 1
+
+
+def when_stiff(order):
+    """How a table says it."""
+    power, falls = order
+    return f"{power}, 1/λ" if falls else str(power)

@@ -367,6 +367,31 @@ def test_a_tableau_of_ones_own_is_public():
         chosen(7)
 
 
+# Stiff equations --------------------------------------------------------------------------------
+
+
+@cache
+def stiff_order(name):
+    """See there: on the equation of Prothero and Robinson."""
+    with localcontext() as context:
+        context.prec = 60
+        tableau = reference["decimals"](exact(name))
+        at_infinity = numbers_of(name).value_at_infinity
+        return reference["stiff_order"](tableau, reference["implicit_error"], at_infinity)
+
+
+@every_method
+def test_the_order_that_is_left_on_stiff_equations(name):
+    """That of stages: 1 where the first is implicit, 2 where it is the start, s of collocation."""
+    tableau = numbers_of(name)
+    expected = 2 if tableau.begins_explicitly else 1
+    if name in COLLOCATION:
+        expected = tableau.count + (name == "gauss-legendre-6")
+    if name == "implicit-midpoint":
+        expected = 2
+    assert stiff_order(name) == (expected, tableau.ends_with_solution)
+
+
 # Documents --------------------------------------------------------------------------------------
 
 
@@ -382,6 +407,7 @@ def line(name):
         one.count,
         kind,
         reference["stability"](one),
+        reference["when_stiff"](stiff_order(name)),
         "yes" if one.ends_with_solution else "no",
         reference["dense"](one),
         reference["left"](defect(name)),

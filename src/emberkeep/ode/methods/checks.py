@@ -132,6 +132,31 @@ def check_order(tableau: Method, weights: Row, field: str, differentials: Differ
                 )
 
 
+def check_estimate(tableau: Method, error: Row, differentials: Differentials) -> None:
+    """Refuse an estimate that sees no error at all where equations are linear, or only of time.
+
+    Steps would grow without bound there, and be wrong.
+    """
+    tree: Tree = ()
+    chains: list[Tree] = []
+    for _ in error:
+        tree = (tree,)
+        chains.append(tree)
+    bushes: list[Tree] = [((),) * (size + 1) for size in range(len(error))]
+    for kinds, equations in ((chains, "linear, x' = λx"), (bushes, "of time alone, x' = g(t)")):
+        if all(_is_nothing(error, differentials(one)) for one in kinds):
+            raise refusal(
+                tableau,
+                f"its error is none at all for equations that are {equations}. Give another error, "
+                "or none, for steps of fixed length",
+            )
+
+
+def _is_nothing(weights: Row, values: Sequence[float]) -> bool:
+    share = sum(w * v for w, v in zip(weights, values, strict=False))
+    return abs(share) <= TOLERANCE * sum(map(abs, weights)) * max(map(abs, values))
+
+
 def _allowed(weights: Row, tree: Tree, differentials: Differentials) -> float:
     """What rounding explains: sums of large terms of both signs lose digits."""
     terms = (abs(w * v) for w, v in zip(weights, differentials(tree), strict=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from emberkeep.ode.methods.checks import (
+    check_estimate,
     check_interpolant,
     check_node,
     check_order,
@@ -43,6 +44,7 @@ def _check_numbers(tableau: Tableau) -> None:
     if tableau.error:
         embedded = tuple(w - e for w, e in zip(tableau.weights, tableau.error, strict=True))
         check_order(tableau, embedded, "error_order", differentials)
+        check_estimate(tableau, tableau.error, differentials)
     if tableau.interpolant:
         check_interpolant(tableau, differentials)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from emberkeep.ode.methods.checks import (
+    check_estimate,
     check_interpolant,
     check_node,
     check_order,
@@ -51,6 +52,7 @@ def _check_numbers(tableau: ImplicitTableau) -> None:
         # With the slopes at the start as one stage more, which takes of none.
         started = runge_kutta([(), *((0.0, *row) for row in tableau.matrix)])
         check_order(tableau, embedded(tableau), "error_order", started)
+        check_estimate(tableau, (tableau.error_at_start, *tableau.error), started)
 
 
 def embedded(tableau: ImplicitTableau) -> tuple[float, ...]:

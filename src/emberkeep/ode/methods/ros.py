@@ -3,7 +3,8 @@
 `ros2`: Verwer, Spee, Blom & Hundsdorfer, SIAM Journal on Scientific Computing 20 (1999). `ros3`:
 Sandu et al., Atmospheric Environment 31 (1997). `ros3p`: Lang & Verwer, BIT 41 (2001). `scholz4-7`:
 Scholz, BIT 29 (1989); it, and all others: Rang, The Prothero and Robinson example (Braunschweig,
-2014).
+2014). What `ros3p` and `ros3pr` are compared with there is the same on all linear equations: here
+they have no estimate.
 """
 
 from emberkeep.ode.methods.rosenbrock_forms import transformed
@@ -62,8 +63,6 @@ ROS3P = transformed(
         (-0.7886751345948128822545743902509787278238, -1.077350269189625764509148780501957455648),
     ),
     weights=(2 / 3, 0.0, 1 / 3),
-    embedded=(1 / 3, 1 / 3, 1 / 3),
-    error_order=2,
 )
 
 ROS3PR = transformed(
@@ -73,8 +72,6 @@ ROS3PR = transformed(
     alphas=((2.36602540378444,), (0.0, 1.0)),
     gammas=((-2.36602540378444,), (-0.284686425165674, -1.08133897861876)),
     weights=(0.292663844023951, -0.0813389786187641, 0.788675134594813),
-    embedded=(0.111324865405187, 0.1, 0.788675134594813),
-    error_order=2,
 )
 
 ROS3PRL = transformed(

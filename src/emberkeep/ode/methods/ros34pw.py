@@ -1,7 +1,8 @@
 """Four stages, of order 3 with any matrix in place of the Jacobian, for algebraic equations too.
 
 Rang & Angermann (BIT 45, 2005); `ros34prw`: Rang (Journal of Computational and Applied Mathematics
-286, 2015).
+286, 2015). What `ros34pw1a` and `ros34pw1b` are compared with there is the same on all linear
+equations: here they have no estimate.
 """
 
 from emberkeep.ode.methods.rosenbrock_forms import transformed
@@ -17,8 +18,6 @@ ROS34PW1A = transformed(
         (-1.870323744195384, -0.09624340112825115, 0.2726301276675511),
     ),
     weights=(0.3285609536316354, -0.5785609536316354, 0.25, 1.0),
-    embedded=(-0.25, 0.0, 0.25, 1.0),
-    error_order=2,
 )
 
 ROS34PW1B = transformed(
@@ -32,8 +31,6 @@ ROS34PW1B = transformed(
         (-1.128167857898393, -0.1677546870499461, 0.05452602553351021),
     ),
     weights=(0.5495647928937977, -0.5507258170857301, 0.25, 0.7511610241919324),
-    embedded=(-0.001161024191932427, 0.0, 0.25, 0.7511610241919324),
-    error_order=2,
 )
 
 ROS34PW2 = transformed(

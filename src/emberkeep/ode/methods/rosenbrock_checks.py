@@ -6,6 +6,7 @@ from functools import cache
 
 from emberkeep.ode.methods.checks import (
     TOLERANCE,
+    check_estimate,
     check_interpolant,
     check_order,
     check_triangle,
@@ -53,6 +54,7 @@ def _check_numbers(tableau: RosenbrockTableau) -> None:
     if tableau.error:
         embedded = tuple(w - e for w, e in zip(tableau.weights, tableau.error, strict=True))
         check_order(tableau, embedded, "error_order", differentials)
+        check_estimate(tableau, tableau.error, differentials)
     if tableau.interpolant:
         check_interpolant(tableau, differentials)
 
