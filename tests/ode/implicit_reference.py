@@ -237,7 +237,8 @@ def left(defect):
 
 
 def dense(tableau):
-    return f"{tableau.dense_order}" if tableau.interpolant else f"{tableau.dense_order}, Hermite"
+    """The order of values within a step, or that steps end at times to save."""
+    return str(tableau.dense_order) if tableau.interpolates else "ends"
 
 
 def line(*cells):
@@ -287,9 +288,14 @@ def powers(power):
 
 def rosenbrock_error(tableau, power):
     """The error of a step on such an equation."""
+    return rosenbrock_sum(tableau, power, tableau.weights) - 1
+
+
+def rosenbrock_sum(tableau, power, weights):
+    """What weights take of the k of such a step."""
     zero = Decimal(0)
     found = rosenbrock_ks(tableau, powers(power), zero, [zero], Decimal(1))
-    return moved([zero], 1, tableau.weights, found)[0] - 1
+    return moved([zero], 1, weights, found)[0]
 
 
 def implicit_error(tableau, power):

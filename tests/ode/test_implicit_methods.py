@@ -169,6 +169,19 @@ def test_orders_fall_on_stiff_equations_to_what_the_documents_say(method, keep):
     assert error(0.1, 10 * rate) == pytest.approx(error(0.1, rate) / (10 if falls else 1), rel=0.1)
 
 
+@pytest.mark.parametrize("method", kinds(one for one in ADAPTIVE if one != "rosenbrock32"))
+def test_values_to_save_are_right_where_decay_is_fast(method, keep):
+    """Also where an end of a step is right whatever its length, and slopes enlarge every error."""
+    one, times = solver(keep, PROTHERO, method), np.linspace(0, 5, 101)
+    for rate, tolerance in ((1e2, 1e-7), (1e6, 1e-4), (1e6, 1e-6)):
+        found = one.solve(
+            (0, 5), initial={"x": np.cos(PHASES)}, parameters={"k": rate, "p": PHASES},
+            save_at=times, rtol=tolerance, atol=tolerance,
+        )  # fmt: skip
+        errors = found.require_success()["x"] - np.cos(times + PHASES[:, None])
+        assert np.abs(errors).max() < 30 * tolerance
+
+
 FOLLOWER = ode.System("dx = -1e8*(x - cos(t))", {"x": 10.0}, name="follower8")
 
 

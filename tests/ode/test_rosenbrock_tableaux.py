@@ -401,6 +401,26 @@ def test_the_order_that_is_left_on_stiff_equations(name, expected):
     assert stiff_order(name) == expected
 
 
+def test_which_estimates_see_the_inside_of_steps_where_decay_is_fast():
+    """Not those of a last stage: the end is right, and that stage nothing, whatever is between."""
+    blind = {
+        name for name in ROSENBROCK if numbers_of(name).error and not sees_inside(numbers_of(name))
+    }
+    last = {name for name in ROSENBROCK if name.startswith("rodas")}
+    assert blind == last - {"rodas5", "rodas5pe"} | {"ros2pr"}
+    found = {name for name in ROSENBROCK if numbers_of(name).interpolates}
+    assert found == {"rodas5pe", "rosenbrock23"}
+
+
+def sees_inside(tableau):
+    """By a step of the equation of Prothero and Robinson, where z is large."""
+    decimals = reference["decimals"](tableau)
+    return any(
+        abs(reference["rosenbrock_sum"](decimals, power, decimals.error)) > 1e-4
+        for power in range(2, tableau.order + 2)
+    )
+
+
 # Documents --------------------------------------------------------------------------------------
 
 

@@ -75,9 +75,22 @@ class RosenbrockTableau:
     def interpolates(self) -> bool:
         """Whether values within a step are as accurate as steps; else these end at times to save.
 
-        Hermite's cubic is not: it goes by slopes, in which a fast decay enlarges every error.
+        Hermite's cubic is not: it goes by slopes, in which a fast decay enlarges every error. Nor
+        is an interpolant whose errors are not estimated where decay is fast.
         """
-        return self.has_interpolant and self.dense_order >= self.order - 1
+        return self.has_interpolant and self.dense_order >= self.order - 1 and self.sees_inside
+
+    @property
+    def sees_inside(self) -> bool:
+        """Whether the estimate says by what the inside of a step is wrong where decay is fast.
+
+        The end of a step may be right there whatever is between: an estimate that is of the end
+        alone lets steps grow as long as the span.
+        """
+        from emberkeep.ode.methods.stability import estimates_at_once
+
+        powers = range(2, self.interpolant_order + 2)
+        return any(abs(estimates_at_once(self, power)) > ALIKE for power in powers)
 
     @property
     def estimate_power(self) -> int:

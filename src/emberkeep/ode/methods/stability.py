@@ -86,6 +86,17 @@ def _damped(tableau: RosenbrockTableau, slope: Any, pivot: Any, coupling: Any) -
     return 1 + _sum(tableau.weights, found)
 
 
+def estimates_at_once(tableau: RosenbrockTableau, power: int) -> Any:
+    """The estimate of the error where x follows t^power at once: x' = z(x - g) + g', large z.
+
+    A stage's states and its k are together what x is to be there; g' is 0 at the start.
+    """
+    found: list[Any] = []
+    for node, row in zip(tableau.nodes, ((), *tableau.stages), strict=True):
+        found.append(node**power - sum(a * k for a, k in zip(row, found, strict=False)))
+    return sum(e * k for e, k in zip(tableau.error, found, strict=False))
+
+
 def of_implicit(tableau: ImplicitTableau) -> Function:
     """R of an implicit Runge-Kutta method."""
 
