@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from emberkeep import ode
-from emberkeep.errors import InvalidPlan
 from emberkeep.ode.methods import IMPLICIT, ROSENBROCK, numbers_of
 from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
 
@@ -21,8 +20,7 @@ stiff_orders = {
     **dict.fromkeys(IMPLICIT, runpy.run_path(HERE / "test_implicit_tableaux.py")["stiff_order"]),
 }
 
-FULLY = {name for name in IMPLICIT if not numbers_of(name).is_diagonal}
-METHODS = sorted({*ROSENBROCK, *IMPLICIT} - FULLY)
+METHODS = sorted({*ROSENBROCK, *IMPLICIT})
 # One of each kind is compiled by every run of the tests.
 EVERYDAY = {
     "rosenbrock23",  # the last stage looks at the solution
@@ -32,6 +30,8 @@ EVERYDAY = {
     "trapezoidal",  # one stage behind the start
     "sdirk4",  # the first stage is implicit, and values within a step are its own
     "kencarp4",
+    "gauss-legendre-4",  # two stages at once
+    "radau-iia-5",  # three, one of them real
 }
 
 
@@ -104,7 +104,7 @@ def test_steps_of_many_states_are_those_of_the_numbers(method, keep):
     check_steps(keep, method, numbers_of(method), large=True)
 
 
-DT = {1: 2e-3, 2: 1e-2, 3: 5e-3, 4: 2e-2, 5: 4e-2, 6: 0.2}
+DT = {1: 2e-3, 2: 1e-2, 3: 5e-3, 4: 2e-2, 5: 4e-2, 6: 0.2, 8: 0.25, 9: 0.25}
 
 
 @every_method
@@ -131,14 +131,13 @@ def test_what_is_saved_is_right_to_the_tolerance(method, keep):
     for tolerance in (1e-5, 1e-8):
         step = tolerance ** (1 / tableau.estimate_power)
         most = 100 * WEAK.get(method, 1)
+        error = max(tolerance, step**tableau.order)  # of very high orders, others show
         found = one.solve(
             (0, times[-1]), parameters={"a": rates}, save_at=times, rtol=tolerance, atol=tolerance
         )
-        explicit["check_saved"](
-            found, bound=most * (step**tableau.order + step ** (tableau.dense_order + 1))
-        )
+        explicit["check_saved"](found, bound=most * (error + step ** (tableau.dense_order + 1)))
         ended = found.states[:, -1, :3] - explicit["exact"](times[-1:])[:, 0]
-        assert np.abs(ended).max() < most * step**tableau.order
+        assert np.abs(ended).max() < most * error
 
 
 # What is stiff ----------------------------------------------------------------------------------
@@ -155,7 +154,7 @@ def test_orders_fall_on_stiff_equations_to_what_the_documents_say(method, keep):
     if method in {"rosenbrock32", "grk4a"}:
         pytest.skip("what decays at once grows, or stays")
     one, (power, falls) = solver(keep, PROTHERO, method), stiff_orders[method](method)
-    rate = 1e5
+    rate = 1e5 if power < 5 else 1e3  # so that errors are more than rounding
 
     def error(dt, rate):
         found = one.solve(
@@ -165,7 +164,7 @@ def test_orders_fall_on_stiff_equations_to_what_the_documents_say(method, keep):
         return np.abs(found.require_success().final[:, 0] - np.cos(2 + PHASES)).max()
 
     measured = np.log2(error(0.1, rate) / error(0.05, rate))
-    assert measured == pytest.approx(power, abs=0.35)
+    assert measured == pytest.approx(power, abs=0.45)
     assert error(0.1, 10 * rate) == pytest.approx(error(0.1, rate) / (10 if falls else 1), rel=0.1)
 
 
@@ -233,9 +232,3 @@ OWN = {
 @pytest.mark.parametrize("name", OWN)
 def test_steps_of_odd_tableaux_are_those_of_their_numbers(name, keep):
     check_steps(keep, OWN[name], OWN[name].check(), large=False)
-
-
-@pytest.mark.parametrize("method", sorted(FULLY))
-def test_stages_that_are_found_all_at_once_are_refused(method, keep):
-    with pytest.raises(InvalidPlan, match="fully implicit, and stages are solved one by one here"):
-        solver(keep, PROTHERO, method).solve((0, 1), dt=0.1)

@@ -223,10 +223,11 @@ class Block:
 class Function:
     """What is called from several places, on arrays that it is given, with variables of its own."""
 
-    __slots__ = ("body", "name", "parameters", "variables")
+    __slots__ = ("body", "family", "name", "parameters", "variables")
 
-    def __init__(self, name: str, parameters: Sequence[LocalArray]) -> None:
-        self.name, self.parameters = name, tuple(parameters)
+    def __init__(self, family: str, number: int, parameters: Sequence[LocalArray]) -> None:
+        self.family, self.parameters = family, tuple(parameters)
+        self.name = f"{family}_{number + 1}" if number else family
         self.variables: list[Variable] = []
         self.body = Block()
 
@@ -546,7 +547,8 @@ class Code:
         self, name: str, parameters: Sequence[LocalArray], write: Callable[[], None]
     ) -> Function:
         """Code to be called from several places; `write` writes it."""
-        made = Function(name, parameters)
+        number = sum(other.family == name for other in self.functions)
+        made = Function(name, number, parameters)
         self.functions.append(made)
         outer, self.variables = self.variables, made.variables
         try:

@@ -8,6 +8,7 @@ rounded to a double once, without a library. (Hairer & Wanner, Solving ODEs II, 
 from __future__ import annotations
 
 from emberkeep.ode.methods.implicit import ImplicitTableau
+from emberkeep.startup_records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,27 +24,35 @@ STEPS = 12
 
 
 def collocation(name: str, order: int, polynomial: Polynomial) -> ImplicitTableau:
-    """The method whose nodes are a polynomial's roots.
-
-    It is compared with what takes of the slopes at the start too, with the weight γ₀, and has the
-    order that there are stages. So the error is γ₀ times what the slopes there differ by from those
-    of the stages, extrapolated.
-    """
+    """The method whose nodes are a polynomial's roots, without an estimate."""
     nodes = roots(polynomial)
     interpolant = integrals(nodes)
-    gamma = start_weight(polynomial)
     return ImplicitTableau(
         name=name,
         order=order,
         nodes=_doubles(nodes),
         matrix=tuple(_doubles([at(row, node) for row in interpolant]) for node in nodes),
         weights=_doubles([at(row, ONE) for row in interpolant]),
-        error=_doubles([gamma * row[0] // ONE for row in interpolant]),
-        error_at_start=-gamma / ONE,
-        error_order=len(nodes),
         interpolant=tuple(map(_doubles, interpolant)),
         interpolant_order=len(nodes),
     )
+
+
+def compared_at_start(name: str, order: int, polynomial: Polynomial) -> ImplicitTableau:
+    """The same with Hairer's estimate, for methods whose last stage is the solution.
+
+    It is compared with what takes of the slopes at the start too, with the weight γ₀, and has the
+    order that there are stages. So the error is γ₀ times what the slopes there differ by from those
+    of the stages, extrapolated.
+    """
+    gamma = start_weight(polynomial)
+    interpolant = integrals(roots(polynomial))
+    estimate: dict[str, object] = {
+        "error": _doubles([gamma * row[0] // ONE for row in interpolant]),
+        "error_at_start": -gamma / ONE,
+        "error_order": len(interpolant),
+    }
+    return replace(collocation(name, order, polynomial), estimate)
 
 
 def legendre(count: int) -> list[int]:

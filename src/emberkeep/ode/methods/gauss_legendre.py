@@ -1,4 +1,8 @@
-"""Collocation at Gauss's points: orders of twice as many as stages, A-stable and symplectic."""
+"""Collocation at Gauss's points: orders of twice as many as stages, A-stable and symplectic.
+
+They have no estimate: what decays at once stays there from step to step, and Hairer's filter of
+what is stiff would not show it.
+"""
 
 from emberkeep.ode.methods.collocation import collocation, legendre
 

@@ -85,9 +85,12 @@ class ImplicitTableau:
     def interpolates(self) -> bool:
         """Whether values within a step are as accurate as steps; else these end at times to save.
 
-        Hermite's cubic is not: it goes by slopes, in which a fast decay enlarges every error.
+        Hermite's cubic is not: it goes by slopes, in which a fast decay enlarges every error. Nor
+        is an interpolant where the estimate is filtered: with what is stiff in it, it loses by what
+        the inside of a step is wrong where decay is fast.
         """
-        return self.has_interpolant and self.dense_order >= self.order - 1
+        accurate = self.has_interpolant and self.dense_order >= self.order - 1
+        return accurate and not self.error_at_start
 
     @property
     def estimate_power(self) -> int:
