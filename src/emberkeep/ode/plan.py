@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from emberkeep.ode.events.planned import PlannedEvent
-    from emberkeep.ode.methods.tableau import Tableau
+    from emberkeep.ode.methods import Method
     from emberkeep.ode.summary import Summary
     from emberkeep.ode.system.system import System
 
@@ -42,7 +42,7 @@ class Plan:
     """
 
     system: System
-    tableau: Tableau
+    tableau: Method
     stepping: str
     outputs: tuple[str | Summary, ...]
     precision: str
@@ -62,7 +62,7 @@ class Plan:
 def make_plan(
     system: System,
     *,
-    method_name: str | Tableau,
+    method_name: str | Method,
     outputs: Iterable[str | Summary] | None,
     precision: str,
     saves: bool,

@@ -71,6 +71,7 @@ class Result:
             of all values by it, as a result of its own. See `sensitivity`.
         event_names: of the solver's events, in their order.
         changed: parameters that actions of events change.
+        method: that it was solved by; the one that ``"auto"`` chose.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Result:
     sensitivities: Mapping[str, Result] = {}
     event_names: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    method: str = ""
 
     def __getitem__(self, state: str) -> Values:
         """A state or observable: by trajectory and time, or at the end where none were saved.

@@ -13,6 +13,7 @@ from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.control.presets import controller as chosen_controller
 from emberkeep.ode.events.schedule import NO_EVENTS, Schedule
 from emberkeep.ode.memory import ALWAYS_THERE
+from emberkeep.ode.methods import AUTO, FIRST_TRIED, chosen
 from emberkeep.ode.outputs import is_sampled, listed
 from emberkeep.ode.plan import CHOSEN, FIXED, make_plan
 from emberkeep.ode.result import Result
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from emberkeep.ode.drivers import Table
     from emberkeep.ode.events.event import Event, SteadyState
     from emberkeep.ode.events.planned import PlannedEvent
-    from emberkeep.ode.methods.tableau import Tableau
+    from emberkeep.ode.methods import Method
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.running.job import Outcome, Runner
     from emberkeep.ode.stored.destination import Destination
@@ -64,7 +65,8 @@ class Solver:
     Args:
         system: what is integrated.
         events: what happens to trajectories, and what it does: `ode.Event`, `ode.SteadyState`.
-        method: such as ``"tsit5"`` (adaptive) or ``"rk4"`` (fixed steps).
+        method: such as ``"tsit5"`` (adaptive), ``"rodas5p"`` (for stiff systems) or ``"rk4"``
+            (fixed steps); ``"auto"`` to have one chosen for each batch.
         target: ``"cpu"``, ``"cuda"``, ``"auto"`` (a GPU where there is one), or a target.
         precision: ``"float64"`` or ``"float32"``.
         keep: where compiled code is kept; the user's own keep by default.
@@ -84,7 +86,7 @@ class Solver:
         system: System,
         *,
         events: Any = (),
-        method: str | Tableau = "tsit5",
+        method: str | Method = "tsit5",
         target: str | Target = "auto",
         precision: str = "float64",
         keep: Keep | None = None,
@@ -114,11 +116,15 @@ class Solver:
         self._runner: Runner | None = None
         self._plans: dict[Any, Plan] = {}  # of outputs that are names
         # What is wrong with method or precision shows here, not at the first solve.
-        self.tableau = self.plan(outputs=("final",)).tableau
+        tried = FIRST_TRIED if method == AUTO else method
+        plan = self._plan(tried, ("final",), saves=False, stepping=None)
+        self.tableau = None if method == AUTO else plan.tableau
+        self._precision = plan.precision
 
     def __repr__(self) -> str:
         where = f"{self.target.name} {self.target.architecture}"
-        return f"<Solver of {self.system.name}: {self.tableau.name}, {self.precision}, {where}>"
+        method = AUTO if self.tableau is None else self.tableau.name
+        return f"<Solver of {self.system.name}: {method}, {self.precision}, {where}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As a definition: whoever gets it looks for a GPU, and for what is kept, by itself."""
@@ -128,7 +134,7 @@ class Solver:
     def without_sensitivities(self) -> Solver:
         """The same solver of states alone."""
         given = (self.system, self.method, self.precision, *self._given)
-        return _solver(*given, (), "states")
+        return _solver(*given, (), "states", self.events)
 
     def plan(
         self,
@@ -137,16 +143,37 @@ class Solver:
         saves: bool | None = None,
         stepping: str | None = None,
     ) -> Plan:
-        """What is compiled for these outputs."""
+        """What is compiled for these outputs.
+
+        Raises:
+            InvalidPlan: the method is chosen by a solve, or something asked for cannot be.
+        """
+        if self.method == AUTO:
+            raise InvalidPlan(
+                "method='auto' is chosen when a batch is solved, and compiled then. Name a method, "
+                "such as 'tsit5' or 'rodas5p', to plan or build ahead"
+            )
         wanted = None if outputs is None else listed(outputs)
         if saves is None:
             saves = wanted is not None and any(map(is_sampled, wanted))
-        asked = (wanted, saves, stepping)
+        return self._plan(self.method, wanted, saves=saves, stepping=stepping)
+
+    def _plan(
+        self,
+        method: str | Method,
+        outputs: Iterable[str | Summary] | None,
+        *,
+        saves: bool,
+        stepping: str | None,
+    ) -> Plan:
+        """The same of a method; it is made once where outputs are but names."""
+        wanted = None if outputs is None else listed(outputs)
+        asked = (method, wanted, saves, stepping)
         found = None if wanted and not all(map(_is_name, wanted)) else self._plans.get(asked)
         if found is None:
             found = make_plan(
                 self._solved,
-                method_name=self.method,
+                method_name=method,
                 outputs=wanted,
                 precision=self.precision,
                 saves=saves,
@@ -268,10 +295,7 @@ class Solver:
             begins = beginning_at(initial, self.system, parameters, grid)
             initial, parameters = begins.initial, begins.parameters
         times = make_times(t_span, save_at)
-        steering = chosen_controller(controller, self.tableau, safety=safety)
-        stepping = CHOSEN if steering.is_adaptive else FIXED
-        plan = self.plan(outputs=outputs, saves=times.saves is not None, stepping=stepping)
-        tables = _tables(self.system, drivers, times, plan.precision)
+        tables = _tables(self.system, drivers, times, self._precision)
         schedule = self._schedule(event_times, times)
         rows = {**times.rows, **{table.title: table.runs for table in tables if table.is_own}}
         rows |= schedule.rows
@@ -280,21 +304,28 @@ class Solver:
             from emberkeep.ode.sensitivities import beginning
 
             batch = beginning(batch, self._solved, before)
-        numbers = Numbers(rtol, atol, dt, dt_min, dt_max, max_steps, steering)
-        settings, atol = kernel_numbers(plan, times, numbers)
-        job = Job(
-            plan,
-            batch,
-            times,
-            settings,
-            atol,
-            dt,
-            int(max_steps),
-            make_windows(windows, times),
-            _require_records(most_records),
-            tables,
-            schedule,
-        )
+
+        def job_of(method: str | Method) -> Job:
+            steering = chosen_controller(controller, chosen(method), safety=safety)
+            stepping = CHOSEN if steering.is_adaptive else FIXED
+            plan = self._plan(method, outputs, saves=times.saves is not None, stepping=stepping)
+            numbers = Numbers(rtol, atol, dt, dt_min, dt_max, max_steps, steering)
+            settings, tolerated = kernel_numbers(plan, times, numbers)
+            return Job(
+                plan,
+                batch,
+                times,
+                settings,
+                tolerated,
+                dt,
+                int(max_steps),
+                make_windows(windows, times),
+                _require_records(most_records),
+                tables,
+                schedule,
+            )
+
+        job = job_of(self.method) if self.method != AUTO else self._automatic(job_of, rtol)
         place = _destination(job, into, memory, overwrite=overwrite)
         if place is not None:
             return self._written(job, place, progress=progress)
@@ -306,6 +337,12 @@ class Solver:
         outcome = self._watched(job, collect, progress=progress)
         result = result_of(job, outcome)
         return result.warn_of_failures() if outcome.may_have_failed else result
+
+    def _automatic(self, job_of: Callable[[str], Job], rtol: float) -> Job:
+        """What is to be done, by the method that is found to fit."""
+        from emberkeep.ode.automatic import choose
+
+        return choose(job_of, self._running(), rtol)
 
     def _schedule(self, event_times: Mapping[str, Any] | None, times: Times) -> Schedule:
         if not self.events and event_times is None:
@@ -355,7 +392,7 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
     drivers: Mapping[str, Any] | None = None,
     events: Any = (),
     event_times: Mapping[str, Any] | None = None,
-    method: str | Tableau = "tsit5",
+    method: str | Method = "tsit5",
     grid: str = VERBATIM,
     save_at: Any = None,
     windows: Any = None,
@@ -420,7 +457,7 @@ def solve(  # noqa: PLR0913 - what a solve is, all of it by name
 
 def _solver(  # noqa: PLR0913, PLR0917 - as a pickle has it
     system: System,
-    method: str | Tableau,
+    method: str | Method,
     precision: str,
     target: str | Target,
     keep: Keep | None,

@@ -19,7 +19,7 @@ from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from emberkeep.ode.methods.tableau import Tableau
+    from emberkeep.ode.methods import Method
 
 # fixed: steps are as long as they are asked to be, whatever the error.
 # pid: the formula above.
@@ -74,7 +74,7 @@ class Exponents:
     retry: float
 
 
-def exponents(controller: Controller, tableau: Tableau) -> Exponents:
+def exponents(controller: Controller, tableau: Method) -> Exponents:
     """The exponents with which a controller is used for a method."""
     power = tableau.estimate_power
     first, second, third = controller.exponents

@@ -14,7 +14,7 @@ from emberkeep.startup_records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from emberkeep.ode.methods.tableau import Tableau
+    from emberkeep.ode.methods import Method
 
 PRESETS = {
     one.name: one
@@ -54,7 +54,7 @@ ALIASES = {
 
 def controller(
     given: str | Controller | None,
-    tableau: Tableau,
+    tableau: Method,
     *,
     safety: float | None = None,
     least: float | None = None,

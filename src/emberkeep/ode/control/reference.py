@@ -10,7 +10,7 @@ from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from emberkeep.ode.methods.tableau import Tableau
+    from emberkeep.ode.methods import Method
 
 # Errors beyond these say no more, and their powers would be none.
 LEAST_ERROR, MOST_ERROR = 1e-6, 1e6
@@ -35,7 +35,7 @@ class Memory:
 
 
 def decide(
-    controller: Controller, tableau: Tableau, error: float, step: float, memory: Memory
+    controller: Controller, tableau: Method, error: float, step: float, memory: Memory
 ) -> tuple[bool, float, Memory]:
     """Whether a step is accepted, the next one over this one, and what to remember.
 
@@ -62,7 +62,7 @@ def decide(
 
 
 def grown(
-    controller: Controller, tableau: Tableau, error: float, step: float, memory: Memory
+    controller: Controller, tableau: Method, error: float, step: float, memory: Memory
 ) -> float:
     """The factor after an accepted step, before bounds."""
     numbers = exponents(controller, tableau)
@@ -80,6 +80,6 @@ def grown(
     return factor
 
 
-def retried(controller: Controller, tableau: Tableau, error: float) -> float:
+def retried(controller: Controller, tableau: Method, error: float) -> float:
     """The factor after a rejected step: by its error alone, since it is not as those before."""
     return controller.safety * error ** -exponents(controller, tableau).retry

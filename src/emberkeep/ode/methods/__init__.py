@@ -85,6 +85,9 @@ ROSENBROCK = {
     "rodas6p": "rodas6p",
 }
 
+# Chosen for each batch (`ode/automatic.py`), which begins by trying the second one.
+AUTO, FIRST_TRIED = "auto", "tsit5"
+
 # ... and every implicit Runge-Kutta method.
 IMPLICIT = {
     "implicit-euler": "sdirk",

@@ -49,6 +49,7 @@ def result_of(job: Job, outcome: Outcome) -> Result:
         arrays.get(REACHED),
         event_names=job.schedule.names,
         changed=job.schedule.changed,
+        method=job.plan.tableau.name,
     )
     if system.sensitivities is None:
         return result

@@ -1,0 +1,85 @@
+"""``method="auto"``: an explicit method or an implicit one, by trying both on a few trajectories.
+
+The rule. Up to sixteen trajectories, spread over the batch, are integrated by the explicit method,
+for some thousands of attempts of a step at most. Where all of them end within a few hundred, it is
+chosen. Else the same trajectories are integrated by the implicit method. Attempts are extended to
+the end of the span where a trajectory did not come that far. An attempt of an implicit step counts
+as several explicit ones, and as more of them the more states there are. The kind that needs less is
+chosen, for the whole batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emberkeep.errors import InvalidPlan, InvalidSystem
+from emberkeep.ode.methods import FIRST_TRIED
+from emberkeep.ode.outputs import REACHED, ordered
+from emberkeep.startup_records import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from emberkeep.ode.running.job import Job, Runner
+
+    Values = np.ndarray[Any, Any]
+
+EXPLICIT, IMPLICIT = FIRST_TRIED, "rodas5p"
+# Below this tolerance, an explicit method of higher order takes fewer evaluations.
+TIGHT, EXPLICIT_TIGHT = 1e-8, "vern7"
+
+TRIED = 16  # trajectories
+FEW = 300  # attempts: so few are explicit steps of what is not stiff
+MOST = 5000
+# What an implicit attempt counts as: measured with 3 to 100 states of sparse systems.
+SHARE, SHARE_OF_STATE = 4.0, 0.05
+
+
+def choose(job_of: Callable[[str], Job], runner: Runner, rtol: float) -> Job:
+    """What is to be done, by the method that takes less work.
+
+    Args:
+        job_of: what is to be done, by a method.
+        runner: of the machine.
+        rtol: tolerated relative error of a step.
+
+    Raises:
+        InvalidPlan: steps have a fixed length, so that nothing tells methods apart.
+    """
+    explicit = job_of(EXPLICIT_TIGHT if rtol < TIGHT else EXPLICIT)
+    if not explicit.plan.is_adaptive:
+        raise InvalidPlan(
+            "method='auto' is chosen by how many steps errors ask for, and steps are fixed here. "
+            "Name a method, or leave out controller='fixed'"
+        )
+    needed = _attempts(explicit, runner)
+    if needed.max() <= FEW:
+        return explicit
+    try:
+        implicit = job_of(IMPLICIT)
+        needed_then = _attempts(implicit, runner)
+    except InvalidSystem:  # it has no Jacobian
+        return explicit
+    worth = SHARE + SHARE_OF_STATE * len(explicit.plan.system.states)
+    return explicit if needed.mean() <= worth * needed_then.mean() else implicit
+
+
+def _attempts(job: Job, runner: Runner) -> Values:
+    """How many attempts of a step some trajectories take, or would to the end of their spans."""
+    plan = replace(job.plan, {"outputs": ordered(("final", "steps", REACHED))})
+    probe = replace(job, {"plan": plan, "max_steps": min(job.max_steps, MOST)})
+    runs = job.batch.runs
+    chosen = np.unique(np.linspace(0, runs - 1, min(runs, TRIED)).astype(int))
+    parts = [(int(run), int(run) + 1) for run in chosen]
+    attempts: list[float] = []
+    for (run, _), outcome in zip(parts, runner.run(probe, parts, None), strict=True):
+        taken = float(outcome.results["steps"].sum())
+        starts, ends = job.times.starts, job.times.ends
+        start, end = (float(each[run if each.size > 1 else 0]) for each in (starts, ends))
+        came = abs(float(outcome.results[REACHED][0]) - start)
+        span = abs(end - start)
+        has_ended = outcome.status[0] == 0 or span == 0
+        attempts.append(taken if has_ended else taken * span / max(came, span * 1e-9))
+    return np.array(attempts)
