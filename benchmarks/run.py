@@ -17,6 +17,7 @@ BENCHMARKS = (
     "ode_stored",
     "ode_sensitivities",
     "work_precision",
+    "stiff",
     "phasetype",
     "models",
     "inference",

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,14 +125,14 @@ def ours(problem: Problem) -> list[dict[str, Any]]:
     return rows
 
 
-def theirs(tool: str, wanted: list[str]) -> list[dict[str, Any]]:
+def theirs(tool: str, packages: list[str], program: str, wanted: list[str]) -> list[dict[str, Any]]:
     """What a peer's program says; nothing where it cannot be installed."""
     try:
-        python = peer(tool, PEERS[tool])
+        python = peer(tool, packages)
     except (subprocess.CalledProcessError, OSError):
         print(f"({tool} is left out: it cannot be installed here)")
         return []
-    command = [python, str(HERE / "peers" / "work_precision_peers.py"), tool, *wanted]
+    command = [python, str(HERE / "peers" / program), tool, *wanted]
     one_thread = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, **one_thread}
@@ -171,7 +172,7 @@ def compared(problem: Problem, points: list[dict[str, Any]]) -> list[Row]:
     return rows
 
 
-def draw(data: dict[str, Any], folder: Path) -> None:
+def draw(problems: Sequence[Any], points: list[dict[str, Any]], files: str) -> None:
     """A picture of each problem; the same bytes from the same data."""
     import matplotlib as mpl
 
@@ -180,14 +181,14 @@ def draw(data: dict[str, Any], folder: Path) -> None:
 
     mpl.rcParams.update({"svg.hashsalt": "emberkeep", "svg.fonttype": "none", "font.size": 10})
     styles = {"emberkeep": ("-", "o"), "heyoka": ("--", "s"), "diffrax": ("--", "^")}
-    for problem in PROBLEMS:
-        points = [point for point in data["points"] if point["problem"] == problem.name]
-        if not points:
+    for problem in problems:
+        its = [point for point in points if point["problem"] == problem.name]
+        if not its:
             continue
         figure, axes = plt.subplots(figsize=(7.2, 4.6), layout="constrained")
-        curves = dict.fromkeys((point["tool"], point["method"]) for point in points)
+        curves = dict.fromkeys((point["tool"], point["method"]) for point in its)
         for number, (tool, method) in enumerate(curves):
-            curve = [p for p in points if (p["tool"], p["method"]) == (tool, method)]
+            curve = [p for p in its if (p["tool"], p["method"]) == (tool, method)]
             line, mark = styles.get(tool, (":", "x"))
             axes.loglog(
                 [p["error"] for p in curve],
@@ -204,7 +205,7 @@ def draw(data: dict[str, Any], folder: Path) -> None:
         axes.set_ylabel("processor's time of a trajectory, µs")
         axes.grid(visible=True, which="major", alpha=0.3)
         axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-        figure.savefig(folder / f"work-precision-{problem.name}.svg", metadata={"Date": None})
+        figure.savefig(PICTURES / f"{files}-{problem.name}.svg", metadata={"Date": None})
         plt.close(figure)
 
 
@@ -217,12 +218,16 @@ def processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
 
 
-def write(data: dict[str, Any]) -> None:
-    """What was measured, and pictures of it."""
+def write(problems: Sequence[Any], points: list[dict[str, Any]], files: str) -> None:
+    """What was measured, and pictures of it; what is known of other problems stays."""
     PICTURES.mkdir(exist_ok=True)
-    (PICTURES / "work-precision.json").write_text(json.dumps(data, indent=1) + "\n")
+    numbers, names = PICTURES / f"{files}.json", {problem.name for problem in problems}
+    known = json.loads(numbers.read_text())["points"] if numbers.exists() else []
+    points = [*(point for point in known if point["problem"] not in names), *points]
+    data = {"processor": processor(), "points": points}
+    numbers.write_text(json.dumps(data, indent=1) + "\n")
     if importlib.util.find_spec("matplotlib"):
-        draw(data, PICTURES)
+        draw(problems, points, files)
     else:
         print("(the pictures are left out: there is no matplotlib)")
 
@@ -231,7 +236,8 @@ def main(arguments: list[str]) -> bool:
     """All problems, or those named."""
     wanted = [name for name in arguments if name != "--write"]
     problems = [problem for problem in PROBLEMS if not wanted or problem.name in wanted]
-    measured = [row for tool in PEERS for row in theirs(tool, wanted)]
+    program = "work_precision_peers.py"
+    measured = [row for tool in PEERS for row in theirs(tool, PEERS[tool], program, wanted)]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["EMBERKEEP_DIR"] = os.path.join(folder, "keep")
         os.environ["EMBERKEEP_CONFIG_DIR"] = os.path.join(folder, "config")
@@ -254,7 +260,7 @@ def main(arguments: list[str]) -> bool:
         points += mine
         rows += compared(problem, mine)
     if "--write" in arguments:
-        write({"processor": processor(), "points": points})
+        write(problems, points, "work-precision")
     return show(rows)
 
 

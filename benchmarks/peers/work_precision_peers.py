@@ -132,6 +132,12 @@ class Text(str):
 
     __slots__ = ()
 
+    def __neg__(self):
+        return Text(f"(-{self})")
+
+    def __le__(self, other):
+        return Text(f"({self} <= {other})")
+
 
 for _name, _sign in {"add": "+", "sub": "-", "mul": "*", "truediv": "/"}.items():
     setattr(Text, f"__{_name}__", lambda a, b, _s=_sign: Text(f"({a} {_s} {b})"))

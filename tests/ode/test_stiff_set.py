@@ -10,14 +10,16 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.sparse import diags_array
 
+from emberkeep import ode
 from emberkeep.ode.system.evaluate import evaluate
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS / "peers")]
-from stiff_models import SYSTEMS  # noqa: E402 - found by the line above
-from stiff_problems import PROBLEMS  # noqa: E402 - as above
+import stiff_models  # noqa: E402 - found by the line above
+from stiff_problems import PROBLEMS, ends, parameters  # noqa: E402 - as above
 
 del sys.path[:2]
+SYSTEMS = {name: make() for name, make in stiff_models.SYSTEMS.items()}
 BY_NAME = {problem.name: problem for problem in PROBLEMS}
 OF_NUMBERS = SimpleNamespace(
     exp=math.exp, sin=math.sin, sqrt=math.sqrt, where=lambda test, a, b: a if test else b
@@ -118,7 +120,50 @@ def test_scipy_ends_where_the_literature_says(name):
     assert apart(problem, found[states], [*problem.printed.values()]) < near
 
 
+@pytest.mark.parametrize("name", sorted({*WAYS} - {*SLOW}))
+def test_exact_ends_are_those_in_print(name):
+    problem = BY_NAME[name]
+    found = np.array(ends(problem)[0])[[*problem.printed]]
+    assert apart(problem, found, [*problem.printed.values()]) < 10.0**-problem.digits
+
+
+@pytest.mark.parametrize("name", sorted({*BY_NAME} - {*SLOW}))
+def test_scipy_ends_where_exact_ends_are_said_to_be(name):
+    """With a parameter other than the literature's."""
+    problem = BY_NAME[name]
+    method, rtol, near = WAYS.get(name, ("Radau", 1e-9, 1e-8))
+    p = parameters(problem, 3)[2]
+    assert apart(problem, by_scipy(problem, method, rtol, p), ends(problem)[2]) < near
+
+
 def test_all_problems_have_an_end_in_print_or_are_known_to_have_none():
     without = {name for name, problem in BY_NAME.items() if not problem.printed}
     assert without == {"robertson"} | {f"brusselator-{states}" for states in (16, 32, 64)}
     assert {*WAYS} == {*BY_NAME} - without
+
+
+# Ours -------------------------------------------------------------------------------------------
+
+# How many tolerances its ends may be away from the exact ones, at 1e-6 and at 1e-9.
+MULTIPLES = {"rodas5p": 10, "kvaerno5": 100, "radau-iia-5": 200}
+AT_ONCE = {(name, "rodas5p") for name in ("robertson-late", "orego", "pollu", "brusselator-16")}
+AT_ONCE |= {
+    (name, method) for name in ("robertson", "hires", "van-der-pol") for method in MULTIPLES
+}
+OURS = [
+    pytest.param(name, method, marks=[] if (name, method) in AT_ONCE else [pytest.mark.soak])
+    for name in BY_NAME
+    for method in MULTIPLES
+    if name not in {"pleiades", "ring-modulator", "medakzo"}
+]
+
+
+@pytest.mark.parametrize(("name", "method"), OURS)
+def test_ours_end_within_tolerances_of_the_exact_ends(keep, name, method):
+    problem, exact = BY_NAME[name], np.array(ends(BY_NAME[name]))
+    solver = ode.Solver(SYSTEMS[name], method=method, target="cpu", keep=keep, threads=1)
+    given = {next(iter(SYSTEMS[name].parameters)): parameters(problem, len(exact))}
+    for tolerance in (1e-6, 1e-9):
+        close = {"rtol": tolerance, "atol": tolerance * problem.floor}
+        result = solver.solve((0, problem.end), parameters=given, **close).require_success()
+        assert apart(problem, result.final, exact) < MULTIPLES[method] * tolerance
