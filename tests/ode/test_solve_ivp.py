@@ -215,8 +215,8 @@ REFUSED = {
     "events": ({"events": ["y"]}, "expected a function event"),
     "jac": ({"jac": ROTATION}, "leave it out"),
     "typo": ({"max_stp": 1.0}, "takes no max_stp="),
-    "radau": ({"method": "Radau"}, "implicit"),
-    "class": ({"method": scipy.integrate.LSODA}, "implicit"),
+    "bdf": ({"method": "BDF"}, "several steps before.*rodas5p"),
+    "class": ({"method": scipy.integrate.BDF}, "several steps before"),
     "no method": ({"method": "nonsense"}, "There is no method"),
     "fixed steps": ({"method": "rk4"}, "first_step="),
     "args": ({"args": 1.0}, r"args=\(1.0,\)"),
@@ -302,3 +302,21 @@ def test_a_dense_solution_is_of_the_function_as_it_was(keep):
     np.testing.assert_allclose(found, np.exp([-1.0, -2.0, -3.0]), rtol=1e-6)
     for solution in solutions:
         np.testing.assert_array_equal(solution.sol([0.0, 1.0]), solution.y)
+
+
+@pytest.mark.parametrize("method", ["Radau", scipy.integrate.Radau, "LSODA", "rodas5p", "auto"])
+def test_stiff_systems_are_solved_as_scipy_solves_them(method, keep):
+    def stiff(t, y):
+        return [-1e4 * (y[0] - np.cos(t)), y[0] - y[1]]
+
+    expected = scipy.integrate.solve_ivp(
+        stiff, (0, 5), [0, 0], method="Radau", rtol=1e-9, atol=1e-11
+    )
+    found = ode.solve_ivp(
+        stiff, (0, 5), [0, 0], method=method, rtol=1e-7, atol=1e-9, keep=keep, target="cpu"
+    )
+    assert found.success
+    np.testing.assert_allclose(found.y[:, -1], expected.y[:, -1], atol=1e-6)
+    wanted = {"Radau": "radau-iia-5", "LSODA": "rodas5p", "auto": "rodas5p"}
+    name = getattr(method, "__name__", method)
+    assert found.result.method == wanted.get(name, name)

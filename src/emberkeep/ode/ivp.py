@@ -16,7 +16,7 @@ import numpy as np
 
 from emberkeep.errors import InvalidPlan, InvalidSystem, SolveFailed
 from emberkeep.ode.events.event import Event
-from emberkeep.ode.methods import chosen
+from emberkeep.ode.methods import AUTO, chosen
 from emberkeep.ode.result import Result
 from emberkeep.ode.solver import MOST_RECORDS, Solver
 from emberkeep.ode.status import has_failed
@@ -35,14 +35,15 @@ if TYPE_CHECKING:
     Fun = Callable[..., Any]
     T = TypeVar("T")
 
-IMPLICIT = ("radau", "bdf", "lsoda")
+MULTISTEP = "bdf"
+CHOOSING = ("lsoda", AUTO)  # between what is stiff and what is not
 BATCHED = 2  # dimensions of initial values, where each trajectory has its own
 # What SciPy takes and this does not, and what there is in its place.
 INSTEAD = {
-    "jac": "Methods here are explicit, and need no Jacobian: leave it out",
-    "jac_sparsity": "Methods here are explicit, and need no Jacobian: leave it out",
-    "lband": "Methods here are explicit, and need no Jacobian: leave it out",
-    "uband": "Methods here are explicit, and need no Jacobian: leave it out",
+    "jac": "Jacobians are derived from the function itself: leave it out",
+    "jac_sparsity": "Jacobians are derived from the function itself: leave it out",
+    "lband": "Jacobians are derived from the function itself: leave it out",
+    "uband": "Jacobians are derived from the function itself: leave it out",
     "min_step": "ode.solve has dt_min=",
 }
 BIND = "bind it: solve_ivp(lambda t, y, k: fun(t, y, k, it), …)"
@@ -111,8 +112,8 @@ class OdeResult:
             behind the last. None without events.
         y_events: likewise, the states there.
         nfev: None: calls of the function are not counted.
-        njev: 0: methods are explicit.
-        nlu: 0, likewise.
+        njev: None, likewise.
+        nlu: None, likewise.
     """
 
     t: Values
@@ -125,8 +126,8 @@ class OdeResult:
     t_events: list[Values] | None = None
     y_events: list[Values] | None = None
     nfev: None = None
-    njev: int = 0
-    nlu: int = 0
+    njev: None = None
+    nlu: None = None
 
     def __getitem__(self, name: str) -> Any:
         """A field by its name."""
@@ -358,12 +359,14 @@ def _refuse(given: dict[str, Any]) -> None:
 def _method(given: Any, first_step: float | None) -> Any:
     """A method by its name; SciPy's classes are taken by theirs."""
     name = getattr(given, "__name__", given)
-    if isinstance(name, str) and name.lower() in IMPLICIT:
+    plain = name.lower() if isinstance(name, str) else ""
+    if plain == MULTISTEP:
         raise InvalidPlan(
-            f"method={name!r} is an implicit method, and all here are explicit: 'RK23', 'RK45', "
-            "'DOP853', 'tsit5', 'vern7' and others (see docs/methods.md). A system that is not "
-            "too stiff is solved by them in more steps; for others, stay with SciPy"
+            f"method={name!r} goes by several steps before, and all here by one. For stiff systems "
+            "take 'rodas5p' or 'Radau', or 'LSODA' to have it found out whether one is"
         )
+    if plain in CHOOSING:
+        return AUTO
     if not chosen(name).is_adaptive and first_step is None:
         raise InvalidPlan(
             f"{name} takes steps of fixed length: pass first_step=…, or use method='RK45'"
