@@ -317,6 +317,6 @@ def test_stiff_systems_are_solved_as_scipy_solves_them(method, keep):
     )
     assert found.success
     np.testing.assert_allclose(found.y[:, -1], expected.y[:, -1], atol=1e-6)
-    wanted = {"Radau": "radau-iia-5", "LSODA": "rodas5p", "auto": "rodas5p"}
+    wanted = {"Radau": "radau-iia-5", "LSODA": "rodas5pe", "auto": "rodas5pe"}
     name = getattr(method, "__name__", method)
     assert found.result.method == wanted.get(name, name)

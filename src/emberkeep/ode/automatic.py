@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 EXPLICIT, IMPLICIT = FIRST_TRIED, "rodas5p"
+# Where values within steps are wanted: its estimate is of these too.
+IMPLICIT_WITHIN = "rodas5pe"
 # Below this tolerance, an explicit method of higher order takes fewer evaluations.
 TIGHT, EXPLICIT_TIGHT = 1e-8, "vern7"
 
@@ -58,7 +60,8 @@ def choose(job_of: Callable[[str], Job], runner: Runner, rtol: float) -> Job:
     if needed.max() <= FEW:
         return explicit
     try:
-        implicit = job_of(IMPLICIT)
+        needs_within = explicit.plan.is_sampled or explicit.plan.events
+        implicit = job_of(IMPLICIT_WITHIN if needs_within else IMPLICIT)
         needed_then = _attempts(implicit, runner)
     except InvalidSystem:  # it has no Jacobian
         return explicit

@@ -121,8 +121,8 @@ def make_plan(
     if not tableau.interpolates and any(each.when is not None for each in events):
         raise InvalidPlan(
             f"Where in a step something occurs is found on values within it, and those of "
-            f"{tableau.name} are less accurate than its steps. Choose a method that has its own, "
-            "such as 'tsit5', 'vern7' or 'rodas5p'"
+            f"{tableau.name} are less accurate than its steps. Choose a method that has its own: "
+            "'tsit5' or 'vern7'; for stiff systems 'rodas5pe', or 'rosenbrock23'"
         )
     return Plan(system, tableau, stepping, wanted, known, events)
 
