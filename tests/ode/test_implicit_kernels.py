@@ -20,7 +20,7 @@ from emberkeep.ode.status import (
 gpu = runpy.run_path(Path(__file__).parent / "gpu_on_host.py")
 pytestmark = pytest.mark.filterwarnings("ignore::emberkeep.SolveWarning")
 
-METHODS = ["rodas5p", "kvaerno5"]
+METHODS = ["rodas5p", "kvaerno5", "radau-iia-5"]
 MANY = 26  # states: more than are written out
 
 ROBERTSON = ode.System(

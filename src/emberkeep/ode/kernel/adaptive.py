@@ -264,6 +264,8 @@ class Adaptive:
         """Begin to integrate, at the start or behind a jump; or go on, behind a corner."""
         code = self._code
         self._controller.begin()
+        if self._own.implicit is not None:
+            self._own.implicit.forget()
         if self._boundaries is not None:
             elapsed, moving = self._elapsed.get(), self._boundaries.moving
             moves = crosses and moving.there_are
@@ -384,6 +386,8 @@ class Adaptive:
             trouble = own.implicit.trouble.get()
             square = code.where(trouble.equals(status.RUNNING), square, TROUBLED)
         accepted = code.named("accepted", square <= 1.0)
+        if own.implicit is not None:
+            own.implicit.end(signed, accepted)
         # Of the last step that was rejected: it tells why others have to be so short.
         self._square.set(code.where(accepted, self._square.get(), square))
         if self._reason is not None and own.implicit is not None:

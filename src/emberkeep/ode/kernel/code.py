@@ -227,7 +227,8 @@ class Function:
 
     def __init__(self, family: str, number: int, parameters: Sequence[LocalArray]) -> None:
         self.family, self.parameters = family, tuple(parameters)
-        self.name = f"{family}_{number + 1}" if number else family
+        # Without a dash: what is printed with one and a number is a variable or an array.
+        self.name = f"{family}{number + 1}" if number else family
         self.variables: list[Variable] = []
         self.body = Block()
 

@@ -46,14 +46,8 @@ class CoupledStages:
         self._what, self._stepper, self._clock, self._h = iteration, stepper, clock, h
         self._factors, self._allowed = factors, allowed
         self._layout, self._code = stepper.layout, stepper.layout.code
-        self._unknowns = [stepper.changing(name) for name in iteration.targets]
-        self._changes = [f"change{number}" for number in range(1, len(self._unknowns) + 1)]
-
-    def begin(self) -> None:
-        """All stages are where the step begins."""
-        zero = self._code.value(0.0, REAL)
-        for unknown in self._unknowns:
-            self._layout.each(self._stepper.states, lambda i, u=unknown: u.set(i, zero))
+        self.unknowns = [stepper.changing(name) for name in iteration.targets]
+        self._changes = [f"change{number}" for number in range(1, len(self.unknowns) + 1)]
 
     def turn(self, going: Value) -> Value:
         """One turn of Newton's method: unknowns change where it goes on; the size of the change."""
@@ -82,7 +76,7 @@ class CoupledStages:
         slopes = [stepper.weighted(_terms(self._changes, row), one) for row in self._what.inverse]
 
         def put(index: Operand) -> None:
-            own = [unknown.get(index) for unknown in self._unknowns]
+            own = [unknown.get(index) for unknown in self.unknowns]
             missed = self._less([slope(index) for slope in slopes], own)
             for name, value in zip(self._changes, missed, strict=True):
                 stepper[name].set(index, value)
@@ -114,7 +108,7 @@ class CoupledStages:
 
         def follow(total: Value, index: Operand) -> Value:
             unit = self._h / self._allowed(y.get(index), index)
-            for unknown, change in zip(self._unknowns, changes, strict=True):
+            for unknown, change in zip(self.unknowns, changes, strict=True):
                 ratio = change.get(index) * unit
                 total = code.call("fmuladd", ratio, ratio, total)
                 before = unknown.get(index)

@@ -56,6 +56,7 @@ class Fixed:
             next_one.set(next_one.get() + 1)
         if own.implicit is not None:
             own.implicit.begin()
+            own.implicit.forget()
         if not own.step.begins:
             self._begin_slopes()
         with code.count_up("interval", own.argument("intervals").get()) as interval:
@@ -112,6 +113,8 @@ class Fixed:
             lambda node: time if node == 0 else time + signed * node,
             signed,
         )
+        if own.implicit is not None:
+            own.implicit.end(signed, self._code.value(True, BOOL))  # noqa: FBT003 - a literal
         new = own.stepper[NEW]
         own.layout.each(own.states, lambda i: y.set(i, new.get(i)))
         if own.step.last:

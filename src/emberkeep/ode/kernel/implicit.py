@@ -10,6 +10,7 @@ from emberkeep.ode.kernel.coupled import CoupledStages
 from emberkeep.ode.kernel.linear.factors import Factors
 from emberkeep.ode.kernel.linear.jacobian import Jacobian
 from emberkeep.ode.kernel.newton import MOST_TURNS, MOST_TURNS_OF_FIXED, Newton
+from emberkeep.ode.kernel.predictor import Predictor
 from emberkeep.ode.kernel.step import Factoring, Implicit, Iteration, SlopesInTime, Solution, Y
 
 if TYPE_CHECKING:
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
     from emberkeep.ode.kernel.code import Operand, Value
     from emberkeep.ode.kernel.equations import Equations
-    from emberkeep.ode.kernel.step import Clock, CoupledIteration, ImplicitOperation, Stepper
+    from emberkeep.ode.kernel.step import (
+        Clock,
+        CoupledIteration,
+        ImplicitOperation,
+        Step,
+        Stepper,
+    )
     from emberkeep.ode.kernel.vectors import Layout, Vector
 
 # What counts as tolerated is no less than so much of a state: less is not told from rounding.
@@ -29,6 +36,7 @@ class ImplicitStages(Implicit):
     """The implicit operations of a step.
 
     Args:
+        step: whose they are.
         layout: where vectors lie.
         equations: the right-hand side.
         inputs: parameters and constants.
@@ -38,6 +46,7 @@ class ImplicitStages(Implicit):
 
     def __init__(
         self,
+        step: Step,
         layout: Layout,
         equations: Equations,
         inputs: Vector,
@@ -52,11 +61,23 @@ class ImplicitStages(Implicit):
         self._factors: Factors | None = None
         self.trouble = layout.code.variable("trouble", INT, status.RUNNING)
         most = MOST_TURNS if is_adaptive else MOST_TURNS_OF_FIXED
+        self._predictor = Predictor(layout.code) if step.is_coupled else None
         self._newton = Newton(layout.code, most)
+
+    def forget(self) -> None:
+        """What was before tells nothing of what comes: a start, or what is behind a jump."""
+        if self._predictor is not None:
+            self._predictor.forget()
 
     def begin(self) -> None:
         """Nothing is wrong with a new attempt of a step."""
         self.trouble.set(status.RUNNING)
+
+    def end(self, h: Value, accepted: Value) -> None:
+        """An attempt of a step is over."""
+        if self._predictor is not None:
+            is_found = self.trouble.get().equals(status.RUNNING)
+            self._predictor.remember(self._code.where(is_found, h, 0.0), accepted)
 
     def take(self, operation: ImplicitOperation, stepper: Stepper, clock: Clock, h: Value) -> None:
         """Write one operation; see `Stepper.take`."""
@@ -125,7 +146,8 @@ class ImplicitStages(Implicit):
         self, iteration: CoupledIteration, stepper: Stepper, clock: Clock, h: Value
     ) -> None:
         stages = CoupledStages(iteration, stepper, clock, h, self._by_gamma, self._allowed)
-        stages.begin()
+        assert self._predictor is not None
+        self._predictor.predict(iteration, stages.unknowns, self._layout, h)
         self._note_missed(self._newton.seek(stages.turn))
 
     def _note_missed(self, is_found: Value) -> None:

@@ -129,6 +129,8 @@ class CoupledIteration:
         states: what stages are away from the start, for each by unknowns, by the step's length.
         inverse: what makes unknowns of it.
         gammas: γ of each unknown, and complex of each pair.
+        powers: for θ, θ², …, what a value within the step takes of the unknowns, by its length;
+            empty where there is no such polynomial.
     """
 
     targets: tuple[str, ...]
@@ -136,6 +138,7 @@ class CoupledIteration:
     states: tuple[tuple[float, ...], ...]
     inverse: tuple[tuple[float, ...], ...]
     gammas: tuple[complex, ...]
+    powers: tuple[tuple[float, ...], ...] = ()
 
 
 ImplicitOperation = Factoring | SlopesInTime | Solution | Iteration | CoupledIteration
@@ -174,6 +177,11 @@ class Step:
     def is_implicit(self) -> bool:
         """Whether linear systems are solved."""
         return any(isinstance(operation, Factoring) for operation in self.operations)
+
+    @property
+    def is_coupled(self) -> bool:
+        """Whether all stages are found at once."""
+        return any(isinstance(operation, CoupledIteration) for operation in self.operations)
 
 
 def terms(row: Sequence[float]) -> Terms:

@@ -94,6 +94,7 @@ class Trajectory:
         self.implicit: ImplicitStages | None = None
         if self.step.is_implicit:
             self.implicit = ImplicitStages(
+                self.step,
                 self.layout,
                 self._equations,
                 self.parameters,

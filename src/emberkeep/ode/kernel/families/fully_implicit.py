@@ -55,29 +55,26 @@ def fully_implicit_step(tableau: ImplicitTableau, *, is_judged: bool) -> Step:
             (name, value) for name, value in zip(names, parts.of_slopes(row), strict=True) if value
         )
 
+    powers = (*(parts.of_slopes(row) for row in zip(*tableau.interpolant, strict=True)),)
     estimate = of_slopes(tableau.error) if is_judged else ()
     filtering = _filter_of(tableau, parts) if estimate else 0.0
-    gammas = parts.gammas
-    first = filtering or gammas[0]
+    first, gammas = filtering or parts.gammas[0], parts.gammas
     operations: list[Operation] = [
         Factoring(first, tuple(gamma for gamma in gammas if gamma != first)),
-        CoupledIteration(tuple(names), tableau.nodes, parts.states, parts.inverse, gammas),
+        CoupledIteration(tuple(names), tableau.nodes, parts.states, parts.inverse, gammas, powers),
         Combination(NEW, Y, of_slopes(tableau.weights)),
     ]
     doubts: list[Operation] = []
-    has_interpolant = bool(tableau.interpolant)
-    if filtering or not has_interpolant:
+    if filtering or not powers:
         operations.append(Slopes(FIRST, Y, 0.0))
     if filtering:
-        # Of what slopes at the start differ by from those of the stages there: what is stiff in it
-        # is filtered out once, and once more where much is left.
+        # What slopes at the start differ by from those of the stages there: what is stiff in it is
+        # filtered out once, and once more where much is left (Hairer & Wanner, IV.8).
         compared = tuple((name, -value / filtering) for name, value in estimate)
         operations += _filtered(ERROR, (*compared, (FIRST, 1.0)))
         doubts = [Combination("at", Y, ((ERROR, 1.0),)), Slopes("again", "at", 0.0)]
         doubts += _filtered(AGAIN, (*compared, ("again", 1.0)))
         estimate = ((ERROR, 1.0),)
-    columns = [parts.of_slopes(row) for row in zip(*tableau.interpolant, strict=True)]
-    interpolant = tuple(zip(names, zip(*columns, strict=True), strict=False))
     return Step(
         tuple(operations),
         begins=True,
@@ -85,7 +82,7 @@ def fully_implicit_step(tableau: ImplicitTableau, *, is_judged: bool) -> Step:
         error=estimate,
         doubts=tuple(doubts),
         doubted_error=((AGAIN, 1.0),) if doubts else (),
-        interpolant=interpolant,
+        interpolant=tuple(zip(names, zip(*powers, strict=True), strict=False)),
     )
 
 
