@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from emberkeep import ode
+from emberkeep.errors import InvalidPlan
 from emberkeep.ode.methods import IMPLICIT, ROSENBROCK, numbers_of
 from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
 
@@ -179,6 +180,28 @@ def test_values_to_save_are_right_where_decay_is_fast(method, keep):
         )  # fmt: skip
         errors = found.require_success()["x"] - np.cos(times + PHASES[:, None])
         assert np.abs(errors).max() < 30 * tolerance
+
+
+INSIDE = [one for one in ADAPTIVE if numbers_of(one).interpolates]
+
+
+@pytest.mark.parametrize("method", INSIDE)
+def test_events_are_found_where_decay_is_fast(method, keep):
+    one = solver(keep, PROTHERO, method, events=[ode.Event("x - 0.3", name="crossed")])
+    first = np.arccos(0.3)
+    times = [first, 2 * np.pi - first, 2 * np.pi + first]
+    for tolerance in (1e-4, 1e-7):
+        found = one.solve(
+            (0, 9), parameters={"k": 1e6}, rtol=tolerance, atol=tolerance, outputs=["events"]
+        ).events["crossed"]
+        assert found.counts.tolist() == [3]
+        assert found.times[0, :3] == pytest.approx(times, abs=10 * tolerance)
+
+
+def test_methods_without_values_within_their_steps_find_no_events(keep):
+    assert INSIDE == ["rodas5pe", "rosenbrock23", "sdirk4"]
+    with pytest.raises(InvalidPlan, match="rodas5p are less accurate .*'rodas5pe', or 'rosenbrock23'"):
+        solver(keep, PROTHERO, "rodas5p", events=[ode.Event("x")])
 
 
 FOLLOWER = ode.System("dx = -1e8*(x - cos(t))", {"x": 10.0}, name="follower8")
