@@ -1,6 +1,9 @@
 """The stiff test set: its equations, written twice, agree, and lead where the literature says."""
 
+import ctypes
 import math
+import runpy
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,15 +15,18 @@ from scipy.sparse import diags_array
 
 from emberkeep import ode
 from emberkeep.ode.system.evaluate import evaluate
+from emberkeep.targets.protocol import PrintedSource
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS / "peers")]
+import rodas5p_floor  # noqa: E402 - found by the line above
 import stiff_models  # noqa: E402 - found by the line above
 from stiff_problems import PROBLEMS, ends, parameters  # noqa: E402 - as above
 
 del sys.path[:2]
 SYSTEMS = {name: make() for name, make in stiff_models.SYSTEMS.items()}
 BY_NAME = {problem.name: problem for problem in PROBLEMS}
+machine = runpy.run_path(Path(__file__).parent / "kernel_machine.py")
 OF_NUMBERS = SimpleNamespace(
     exp=math.exp, sin=math.sin, sqrt=math.sqrt, where=lambda test, a, b: a if test else b
 )
@@ -167,3 +173,38 @@ def test_ours_end_within_tolerances_of_the_exact_ends(keep, name, method):
         close = {"rtol": tolerance, "atol": tolerance * problem.floor}
         result = solver.solve((0, problem.end), parameters=given, **close).require_success()
         assert apart(problem, result.final, exact) < MULTIPLES[method] * tolerance
+
+
+# By hand, for GPUs ------------------------------------------------------------------------------
+
+LARGE = ("pollu", "brusselator-16", "brusselator-32", "brusselator-64")
+HELD = ("robertson", *(pytest.param(name, marks=pytest.mark.soak) for name in LARGE))
+
+
+def test_the_floor_of_gpus_is_compiled_for_one():
+    nvrtc = pytest.importorskip("emberkeep.targets.cuda.nvrtc")
+    problem = BY_NAME["robertson"]
+    text, name = rodas5p_floor.kernel(problem), rodas5p_floor.entry(problem)
+    source = PrintedSource(name, text, (), {})
+    assert nvrtc.compile_source(source, "sm_90")[0].startswith(b"\x7fELF")
+
+
+@pytest.mark.skipif(not machine["HAS_COMPILER"], reason="needs a C++ compiler")
+@pytest.mark.parametrize("name", HELD)
+def test_the_floor_of_gpus_ends_within_tolerances_of_the_exact_ends(name, tmp_path):
+    """Compiled for this processor, a thread after the other."""
+    problem, exact = BY_NAME[name], np.array(ends(BY_NAME[name]))
+    given, count = np.array(parameters(problem, len(exact))), len(exact)
+    out, tried = np.empty((len(problem.start), count)), np.zeros(count, np.int32)
+    (tmp_path / "floor.cpp").write_text(machine["as_cpp"](rodas5p_floor.kernel(problem)))
+    command = ["g++", "-O1", "-w", "-shared", "-fPIC", "floor.cpp", "-o", "floor.so"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    library = ctypes.CDLL(str(tmp_path / "floor.so"))
+    passed = [ctypes.c_void_p(each.ctypes.data) for each in (given, out, tried)]
+    close = [ctypes.c_double(value) for value in (problem.end, 1e-6, 1e-6 * problem.floor)]
+    for index in range(count):
+        library.place_at(ctypes.c_int64(index))
+        library[rodas5p_floor.entry(problem)](*passed, ctypes.c_int(count), *close)
+    assert apart(problem, out.T, exact) < 10e-6
+    assert (tried > 10).all()
+    assert (tried < 400).all()
