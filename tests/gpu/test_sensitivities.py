@@ -27,6 +27,23 @@ CASES = {
 }
 
 
+BALL = ode.System("dx = v; dv = -g", {"x": 1.0, "v": 0.0}, {"g": 9.81, "e": 0.8}, name="ball")
+BOUNCE = ode.Event("x", direction="falling", action={"v": "-e*v"})
+
+
+def test_through_events(keep):
+    there, here = (
+        ode.Solver(BALL, target=target, keep=keep, sensitivities=["g", "x"], events=[BOUNCE]).solve(
+            (0, 1), parameters={"e": np.linspace(0.6, 0.9, 200)}, rtol=1e-9, atol=1e-11
+        )
+        for target in ("cuda", "cpu")
+    )
+    for name in ("g", "x"):
+        np.testing.assert_allclose(
+            there.sensitivities[name].final, here.sensitivities[name].final, rtol=1e-7, atol=1e-8
+        )
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_they_agree_with_the_cpu(case, keep):
     system, names = CASES[case]

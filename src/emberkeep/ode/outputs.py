@@ -71,7 +71,7 @@ _ARRAYS = {
         for name in PEAKS
     },
     EVENTS: (
-        Filled("event_values", REAL, (EVENT, RECORD, COLUMN)),
+        Filled("event_values", REAL, (EVENT, RECORD, VALUE)),
         Filled("event_times", DOUBLE, (EVENT, RECORD)),
         Filled("event_counts", INT, (EVENT,)),
     ),

@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 STATES, ALL = ERROR_NORMS = ("states", "all")
 
 
-def with_sensitivities(system: System, given: Any, error_norm: str) -> System:
+def with_sensitivities(
+    system: System, given: Any, error_norm: str, *, has_events: bool = False
+) -> System:
     """A system with its derivatives by what is given; itself, where that is nothing.
 
     Args:
         system: the user's.
         given: names of parameters and states, of vectors and matrices too.
         error_norm: whose errors steps are chosen by: ``"states"`` or ``"all"``.
+        has_events: whether something happens to trajectories that is no part of the equations.
 
     Raises:
         InvalidPlan: something cannot be differentiated by.
@@ -41,7 +44,7 @@ def with_sensitivities(system: System, given: Any, error_norm: str) -> System:
     if not names:
         return system
     observables = system.observables
-    made = Sensitivities(names, (*system.states,), observables, error_norm == ALL)
+    made = Sensitivities(names, (*system.states,), observables, error_norm == ALL, has_events)
     further = (label(value, name) for name in names for value in observables)
     return system.differentiated(
         made, {**system.states, **made.initial()}, (*observables, *further)

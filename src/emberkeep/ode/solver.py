@@ -98,18 +98,15 @@ class Solver:
         self.sensitivities: tuple[str, ...] = ()
         self.error_norm = error_norm
         self._solved = system  # with its sensitivities
+        self.events, self._planned = _events(self.system, events)
         if sensitivities or error_norm != "states":
             from emberkeep.ode.sensitivities import with_sensitivities
 
-            self._solved = with_sensitivities(system, sensitivities, error_norm)
+            self._solved = with_sensitivities(
+                system, sensitivities, error_norm, has_events=bool(self.events)
+            )
             made = self._solved.sensitivities
             self.sensitivities = () if made is None else made.names
-        self.events, self._planned = _events(self.system, events)
-        if self.events and self.sensitivities:
-            raise InvalidPlan(
-                "Sensitivities are not carried across events: their times depend on what is "
-                "differentiated by. Leave out events=, or sensitivities="
-            )
         self._given = (target, keep, threads)
         self._keep = _require_keep(keep)
         self.target = target_of(target, threads)

@@ -169,7 +169,7 @@ class Adaptive:
             with code.when(is_between):
                 if self._stiffness is not None:
                     self._stiffness.cross()
-                self._set_out(is_jump, crosses=True)
+                self._set_out(is_jump, stands, crosses=True)
 
     def _outcome(self, stands: Value | None) -> Value:
         """How a trajectory stands; of a lane without one, that it has ended.
@@ -260,7 +260,9 @@ class Adaptive:
             self._due.set(own.due(self._saved.get()))
         self._set_out(None)
 
-    def _set_out(self, is_jump: Value | None, *, crosses: bool = False) -> None:
+    def _set_out(
+        self, is_jump: Value | None, stands: Value | None = None, *, crosses: bool = False
+    ) -> None:
         """Begin to integrate, at the start or behind a jump; or go on, behind a corner."""
         code = self._code
         self._controller.begin()
@@ -268,8 +270,10 @@ class Adaptive:
             self._own.implicit.forget()
         if self._boundaries is not None:
             elapsed, moving = self._elapsed.get(), self._boundaries.moving
-            moves = crosses and moving.there_are
-            jump = moving.before(self._time_within(elapsed)) if moves else None
+            jump = None
+            if crosses and moving.there_are:
+                is_there = elapsed >= self._boundaries.limit.get()
+                jump = moving.before(self._time_within(elapsed), is_there, stands)
             self._boundaries.begin(elapsed, is_jump)
             if jump is not None:
                 moving.cross(jump, self._time_within(elapsed))

@@ -110,6 +110,9 @@ class Boundaries:
         if following is not None:
             if self._is_jump is not None:
                 self._is_jump.set(self._is_jump.get() | (following <= limit.get()))
+            if moving.there_are:
+                is_before = following < limit.get() - self._near(limit.get())
+                moving.take(is_before, None, STILL)
             limit.set(code.smaller(following, limit.get()))
         self.limit.set(limit.get())
         self._earliest.set(after if at_jump is None else code.where(at_jump, after, elapsed))

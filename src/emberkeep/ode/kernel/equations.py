@@ -240,16 +240,17 @@ class Equations:
         inputs: Vector,
         time: Value,
         slopes: Vector | None = None,
+        named: Mapping[str, Value] | None = None,
     ) -> list[Value]:
         """Values of the program, with drivers as they are at a time, and slopes as they are given.
 
-        See `rates_by_slopes`.
+        See `rates_by_slopes`; `named` are others that the program calls by name.
         """
-        given = dict(self.drivers.values(self.drivers_among(wanted), time))
+        given = {**self.drivers.values(self.drivers_among(wanted), time), **(named or {})}
         if slopes is not None:
             used = self._read.program.names(wanted)
-            named = ((slope_of(name), i) for i, name in enumerate(self._system.states))
-            given |= {name: slopes.get(i) for name, i in named if name in used}
+            places = ((slope_of(name), i) for i, name in enumerate(self._system.states))
+            given |= {name: slopes.get(i) for name, i in places if name in used}
         return self.values(wanted, at, inputs, time, given)
 
     def rates(self, at: Vector, inputs: Vector, time: Value) -> list[Value]:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from emberkeep.errors import InvalidPlan
+from emberkeep.errors import InvalidPlan, InvalidSystem
 from emberkeep.ode.events.planned import require_changeable
+from emberkeep.ode.kernel.drivers import rate_of
+from emberkeep.ode.system.derivatives import jacobian
 from emberkeep.ode.system.equations import TIME
 from emberkeep.ode.system.reading import read_beside
-from emberkeep.startup_records import frozen
+from emberkeep.ode.system.sensitivities import label
+from emberkeep.startup_records import frozen, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,8 +52,14 @@ def event_programs(
         InvalidPlan: a function cannot be followed; says why.
         InvalidSystem: points at what cannot be read.
     """
-    return tuple(
+    found = [
         _event_program(each, f"events[{place}]", system, read) for place, each in enumerate(events)
+    ]
+    if system.sensitivities is None:
+        return tuple(found)
+    return tuple(
+        replace(each, {"action": _with_derivatives(each, f"events[{place}]", system, read)})
+        for place, each in enumerate(found)
     )
 
 
@@ -73,6 +82,53 @@ def _event_program(event: PlannedEvent, place: str, system: System, read: Read) 
     values = read_beside(action, read, names, system.functions)
     targets = (each.target for each in action)
     return EventProgram(event, function, dict(zip(targets, values, strict=True)))
+
+
+def move_of(name: str) -> str:
+    """What programs call the derivative of an event's time by a name."""
+    return f"move by {name}"
+
+
+def _with_derivatives(
+    event: EventProgram, place: str, system: System, read: Read
+) -> dict[str, int]:
+    """An action, with what it makes of the derivatives of the states that it changes.
+
+    Raises:
+        InvalidSystem: it makes a parameter depend on what is differentiated by.
+    """
+    program, wanted, action = read.program, system.sensitivities, dict(event.action)
+    assert wanted is not None
+    states = wanted.states
+    drivers = {name: program.name(rate_of(name)) for name in system.drivers}
+    parameters = [name for name in wanted.names if name not in states]
+    columns = [*states, *parameters, TIME, *drivers]
+    slopes = jacobian(program, [*action.values()], columns)
+    for row, (target, _) in enumerate(event.action.items()):
+        by = {columns[column]: value for (r, column), value in slopes.items() if r == row}
+        if target not in states:
+            if target in wanted.names or by.keys() & {*states, *parameters}:
+                raise InvalidSystem(
+                    f"There are no sensitivities of {system.name}: the action of {place} makes "
+                    f"the parameter {target!r} depend on what it is differentiated by. Make it a "
+                    f"state, with the equation d{target} = 0"
+                )
+            continue
+        for name in wanted.names:
+            terms = [(value, label(state, name)) for state, value in by.items() if state in states]
+            total = by.get(name, program.number(0.0)) if name in parameters else program.number(0.0)
+            moving = [(by[each], rate) for each, rate in drivers.items() if each in by]
+            in_time = by.get(TIME, program.number(0.0))
+            for value, rate in moving:
+                in_time = program.arithmetic("+", in_time, program.arithmetic("*", value, rate))
+            if program.literal(in_time) != 0:
+                move = program.name(move_of(name))
+                total = program.arithmetic("+", total, program.arithmetic("*", in_time, move))
+            for value, other in terms:
+                product = program.arithmetic("*", value, program.name(other))
+                total = program.arithmetic("+", total, product)
+            action[label(target, name)] = total
+    return action
 
 
 def _action(action: Callable[..., Any], place: str, system: System, read: Read) -> dict[str, int]:
@@ -104,8 +160,9 @@ def _followed(
     from emberkeep.ode.system.following import follow
 
     program, inputs = read.program, system.inputs
-    observed = dict.fromkeys(system.observables, 1.0)
-    values = {**system.states, **observed}
+    observed = dict.fromkeys(system.own_observables, 1.0)
+    states = {name: system.states[name] for name in system.own_states}
+    values = {**states, **observed}
 
     def arrange(flat: Sequence[Any]) -> tuple[Any, ...]:
         time, *rest = flat
@@ -114,7 +171,7 @@ def _followed(
 
     operands = [
         program.name(TIME),
-        *map(program.name, system.states),
+        *map(program.name, states),
         *(read.definitions[name] for name in observed),
         *map(program.name, inputs),
     ]

@@ -112,9 +112,21 @@ class MovingJumps:
 
     # Across it ------------------------------------------------------------------------------------
 
-    def before(self, time: Value) -> Jump:
-        """The jump at which a trajectory is, seen from before it; lane by lane."""
-        moves = {number: variable.get() for number, variable in self._next.items()}
+    def before(self, time: Value, is_there: Value, is_at_event: Value | None) -> Jump:
+        """The jump at which a trajectory is, seen from before it, if it is; lane by lane.
+
+        Args:
+            time: when.
+            is_there: whether it is at one.
+            is_at_event: whether it is at an event, too; None where there are none.
+        """
+        code = self._code
+        moves: dict[int, Value] = {}
+        for number, variable in self._next.items():
+            moves[number] = code.where(is_there, variable.get(), 0.0)
+            if is_at_event is not None:
+                is_shared = is_at_event & moves[number].differs(0.0)
+                moves[number] = code.where(is_shared, NAN, moves[number])
         return Jump(moves, self._slopes_at(time, "k2", "before_jump"))
 
     def cross(self, jump: Jump, time: Value) -> None:

@@ -15,7 +15,10 @@ from emberkeep.ode.kernel.outputs.outputs import Outputs
 from emberkeep.ode.kernel.trajectory import Trajectory
 from emberkeep.ode.kernel.user_functions import user_functions
 from emberkeep.ode.plan import compiled
-from emberkeep.ode.system.differentiable import require_differentiable
+from emberkeep.ode.system.differentiable import (
+    require_differentiable,
+    require_differentiable_events,
+)
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.protocol import PrintedSource
 
@@ -53,6 +56,8 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
     large, named = _sizes(plan, read)
     code = Code(is_single=plan.precision == "float32")
     trajectory = Trajectory(code, plan, read, large=large, named=named)
+    if plan.system.sensitivities is not None:
+        require_differentiable_events(plan.system, read, trajectory.looked_at)
     loop = Adaptive if plan.is_adaptive else Fixed
     loop(trajectory, Outputs(trajectory, plan)).write()
     has_vectors = isinstance(target, CpuTarget) and target.vector_bits > 0

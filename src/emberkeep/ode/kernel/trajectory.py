@@ -17,7 +17,7 @@ from emberkeep.ode.kernel.vectors import Layout, Vector
 from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from emberkeep.ode.kernel.code import Argument, Operand, Value
     from emberkeep.ode.kernel.step import Clock, Terms
@@ -309,10 +309,15 @@ class Trajectory:
         return Vector(len(values), [*values])
 
     def evaluate(
-        self, wanted: Sequence[int], at: Vector, time: Value, slopes: Vector | None = None
+        self,
+        wanted: Sequence[int],
+        at: Vector,
+        time: Value,
+        slopes: Vector | None = None,
+        named: Mapping[str, Value] | None = None,
     ) -> list[Value]:
-        """Values of the system's program there; of slopes, too, where these are given."""
-        return self._equations.values_at(wanted, at, self.parameters, time, slopes)
+        """Values of the system's program there; of slopes, and of others, where these are given."""
+        return self._equations.values_at(wanted, at, self.parameters, time, slopes, named)
 
     def rates_by_slopes(self, wanted: Sequence[int]) -> list[int]:
         """The program's values that are derivatives of others by time, as slopes are."""

@@ -24,7 +24,7 @@ from emberkeep.ode.system.program import COMPARISONS
 from emberkeep.ode.system.variational import JUMPING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from emberkeep.ode.system.reading import Read
     from emberkeep.ode.system.system import System
@@ -50,33 +50,51 @@ def require_differentiable(system: System, read: Read, *, crosses: bool) -> None
     Raises:
         InvalidSystem: names what jumps.
     """
-    jumps = _Jumps(system, read)
-    for value in jumps.suspicious(known_too=not crosses):
+    jumps = _Jumps(system, read, read.derivatives[: len(system.own_states)])
+    for value in jumps.moved(known_too=not crosses):
         if not jumps.is_continuous(value):
-            text = _text(read, value)
-            text = text if len(text) < _LONGEST else f"{text[:_LONGEST]}…"
             raise InvalidSystem(
                 f"There are no sensitivities of {system.name}: its right-hand side jumps with "
-                f"{text}, at a time that depends on what it is differentiated by"
+                f"{_short(read, value)}, at a time that depends on what it is differentiated by"
                 + (
                     ", and steps of fixed length do not end there. Choose a method that estimates "
                     "its error"
                     if not crosses and jumps.is_known(value)
-                    else ". Write it without a jump, such as by max() or tanh(); or leave out "
-                    "what moves it"
+                    else ". Make it an event that changes a parameter: ode.Event(…, action={…}); "
+                    "or write it without a jump, such as by max() or tanh()"
                 )
+            )
+
+
+def require_differentiable_events(system: System, read: Read, functions: Sequence[int]) -> None:
+    """Refuse events whose functions jump: at a jump, they say nothing of how it moves.
+
+    Args:
+        system: with its sensitivities.
+        read: its program.
+        functions: of events.
+
+    Raises:
+        InvalidSystem: names what jumps.
+    """
+    jumps = _Jumps(system, read, functions)
+    for value in jumps.all_of_them():
+        if not jumps.is_continuous(value):
+            raise InvalidSystem(
+                f"There are no sensitivities of {system.name}: an event is where a function goes "
+                f"through zero that jumps with {_short(read, value)}. Write it without a jump"
             )
 
 
 @final
 class _Jumps:
-    """Where the derivatives of a system's own states may jump."""
+    """Where values of a system's program may jump."""
 
-    def __init__(self, system: System, read: Read) -> None:
+    def __init__(self, system: System, read: Read, values: Sequence[int]) -> None:
         assert system.sensitivities is not None
         self._system, self._read, self._program = system, read, read.program
         names, states = system.sensitivities.names, system.own_states
-        self._own = read.derivatives[: len(states)]
+        self._own = values
         self._needed = self._program.needed(self._own)
         # States that change with what is differentiated by, and parameters that are so.
         zero = self._program.number(0.0)
@@ -91,18 +109,18 @@ class _Jumps:
         found = breakpoints(self._program, self._own, self._unknown)
         self._unsolved = {*found.unsolved}
 
-    def suspicious(self, *, known_too: bool) -> list[int]:
+    def all_of_them(self) -> list[int]:
+        """What may jump."""
+        return [value for value in self._needed if self._may_jump(value)]
+
+    def moved(self, *, known_too: bool) -> list[int]:
         """What may jump at times that depend on what is differentiated by."""
-        states, found = {*self._system.own_states}, list[int]()
-        for value in self._needed:
-            if self._may_jump(value):
-                names = self._program.names(self._program.operands(value))
-                is_moved = bool(names & self._moved)
-                changes = bool(names & ({TIME} | self._unknown))
-                # An initial value moves nothing by itself: its state does.
-                is_moved = is_moved and bool(names & (self._moved - states) or names & states)
-                if is_moved and changes and (known_too or not self.is_known(value)):
-                    found.append(value)
+        found: list[int] = []
+        for value in self.all_of_them():
+            names = self._program.names(self._program.operands(value))
+            changes = bool(names & ({TIME} | self._unknown))
+            if names & self._moved and changes and (known_too or not self.is_known(value)):
+                found.append(value)
         return found
 
     def is_known(self, value: int) -> bool:
@@ -163,6 +181,11 @@ class _Jumps:
         sizes = 1.0 + np.abs(both).max(axis=0)
         [apart] = [np.abs(after - before) / sizes for before, after in pairwise(both)]
         return float(apart.max())
+
+
+def _short(read: Read, value: int) -> str:
+    text = _text(read, value)
+    return text if len(text) < _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _text(read: Read, value: int) -> str:

@@ -29,12 +29,14 @@ class Sensitivities:
         states: the system's own.
         observables: likewise.
         are_judged: whether steps are chosen by their errors, too.
+        may_jump: whether events may change any of them, also those that are zero by the equations.
     """
 
     names: tuple[str, ...]
     states: tuple[str, ...]
     observables: tuple[str, ...]
     are_judged: bool
+    may_jump: bool = False
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:

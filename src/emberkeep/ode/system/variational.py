@@ -63,7 +63,7 @@ def _reached(
     program: Program, own: Sequence[int], equations: Variational, wanted: Sensitivities
 ) -> set[tuple[int, int]]:
     """Derivatives of states, by state and number of the name, that are not zero for ever."""
-    moving = _moving(program, own)
+    moving = {*wanted.names} if wanted.may_jump else _moving(program, own)
     users: dict[int, list[int]] = {}
     for row, column in equations.jacobian:
         users.setdefault(column, []).append(row)

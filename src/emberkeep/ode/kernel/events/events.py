@@ -16,6 +16,7 @@ from emberkeep.ode.kernel.code import INT, REAL
 from emberkeep.ode.kernel.error_norm import mean_square
 from emberkeep.ode.kernel.events.crossings import Crossings
 from emberkeep.ode.kernel.events.search import any_of
+from emberkeep.ode.kernel.events.sensitivities import EventSensitivities
 from emberkeep.ode.kernel.events.standing import Standing
 from emberkeep.ode.kernel.events.timed import Timed
 from emberkeep.ode.kernel.step import FIRST, Y
@@ -51,6 +52,9 @@ class Events:
             else None
         )
         self._steady = (*kinds[STEADY],)
+        self._sensitivities = (
+            EventSensitivities(trajectory) if trajectory.names and kinds[CROSSING] else None
+        )
         self._timed = {
             number: Timed(trajectory, place) for place, number in enumerate(kinds[TIMED])
         }
@@ -126,7 +130,7 @@ class Events:
         def scale(index: Operand) -> Value:
             return atol + rtol * code.call("fabs", y.get(index))
 
-        square = mean_square(own.layout, own.states, slopes.get, scale)
+        square = mean_square(own.layout, own.own_states, slopes.get, scale)
         is_steady = (square <= 1.0) & (own.run.get() >= 0)
         standing.cut(code.value(0.0, REAL), step.before, is_steady)
         standing.occurs[number].set(is_steady)
@@ -151,14 +155,25 @@ class Events:
         with code.when(stands):
             standing.until.set(elapsed)
             time = own.time(elapsed)
+            moving = self._sensitivities
+            if moving is not None:
+                moving.begin(time)
             for number, occurs in enumerate(standing.occurs):
                 with code.when(occurs.get()):
                     standing.count(number, own.vectors[Y], time)
                     ends = standing.ends(number, standing.counts[number].get())
                     outcome.set(code.where(ends, status.ENDED_BY_EVENT, outcome.get()))
+                    if moving is not None:
+                        with code.when(standing.cuts_now(own.events[number], ends)):
+                            moving.meet(number, time)
             is_lost = standing.is_storm() & outcome.get().equals(status.RUNNING)
             outcome.set(code.where(is_lost, status.EVENT_STORM, outcome.get()))
+            if moving is not None:
+                moving.arrive()
             self._act(time)
+            if moving is not None:
+                with code.when(outcome.get().equals(status.RUNNING)):
+                    moving.leave(time)
             standing.settle()
         return stands, outcome.get()
 
@@ -176,7 +191,9 @@ class Events:
     def _set(self, program: EventProgram, time: Value) -> None:
         """Give states and parameters their new values, all of those before."""
         own = self._own
-        values = own.evaluate([*program.action.values()], own.vectors[Y], time)
+        moving = self._sensitivities
+        moves = None if moving is None else moving.named_moves()
+        values = own.evaluate([*program.action.values()], own.vectors[Y], time, named=moves)
         for name, value in zip(program.action, values, strict=True):
             vector, place = own.place_of(name)
             vector.set(place, value)

@@ -125,7 +125,8 @@ class Standing:
 
     def cuts(self, event: int, program: EventProgram) -> Value:
         """Whether a step ends where an event occurs once more."""
-        code = self._code
-        if program.action:
-            return code.value(True, BOOL)  # noqa: FBT003 - a literal
-        return self.ends(event, self.counts[event].get() + 1)
+        return self.cuts_now(program, self.ends(event, self.counts[event].get() + 1))
+
+    def cuts_now(self, program: EventProgram, ends: Value) -> Value:
+        """Whether a step ends at an event, which may end the trajectory."""
+        return self._code.value(True, BOOL) if program.action else ends  # noqa: FBT003 - a literal

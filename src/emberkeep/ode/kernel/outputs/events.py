@@ -63,6 +63,6 @@ class EventRecords(Output):
         place = code.value(event, INT)
         own.row("event_times", run, place).set(count, time)
         row = own.row("event_values", run, place, count)
-        own.layout.each(own.states, lambda i: row.set(code.value(i, INT), values.get(i)))
-        for index in range(own.observables):
-            row.set(code.value(own.states + index, INT), observed.get(index))
+        own.layout.each(own.own_states, lambda i: row.set(code.value(i, INT), values.get(i)))
+        for index in range(own.own_observables):
+            row.set(code.value(own.own_states + index, INT), observed.get(index))
