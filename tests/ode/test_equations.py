@@ -241,7 +241,6 @@ class TestSymPy:
         [
             lambda s, x, t: s.Eq(x + 1, 1),
             lambda s, x, t: s.Eq(x.diff(t, t, t), 1),
-            lambda s, x, t: s.Eq(2 * x.diff(t), 1),
             lambda s, x, t: x,
         ],
     )

@@ -5,7 +5,7 @@ for some thousands of attempts of a step at most. Where all of them end within a
 chosen. Else the same trajectories are integrated by the implicit method. Attempts are extended to
 the end of the span where a trajectory did not come that far. An attempt of an implicit step counts
 as several explicit ones, and as more of them the more states there are. The kind that needs less is
-chosen, for the whole batch.
+chosen, for the whole batch. Where equations are algebraic, it is the implicit one without trying.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.errors import InvalidPlan, InvalidSystem
-from emberkeep.ode.methods import FIRST_TRIED
+from emberkeep.ode.methods import FIRST_TRIED, FITTING
 from emberkeep.ode.outputs import REACHED, ordered
 from emberkeep.startup_records import replace
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from emberkeep.ode.plan import Plan
     from emberkeep.ode.running.job import Job, Runner
 
     Values = np.ndarray[Any, Any]
 
 EXPLICIT, IMPLICIT = FIRST_TRIED, "rodas5p"
 # Where values within steps are wanted: its estimate is of these too.
-IMPLICIT_WITHIN = "rodas5pe"
+IMPLICIT_WITHIN = FITTING
 # Below this tolerance, an explicit method of higher order takes fewer evaluations.
 TIGHT, EXPLICIT_TIGHT = 1e-8, "vern7"
 
@@ -60,13 +61,23 @@ def choose(job_of: Callable[[str], Job], runner: Runner, rtol: float) -> Job:
     if needed.max() <= FEW:
         return explicit
     try:
-        needs_within = explicit.plan.is_sampled or explicit.plan.events
-        implicit = job_of(IMPLICIT_WITHIN if needs_within else IMPLICIT)
+        implicit = job_of(IMPLICIT_WITHIN if _needs_within(explicit.plan) else IMPLICIT)
         needed_then = _attempts(implicit, runner)
     except InvalidSystem:  # it has no Jacobian
         return explicit
     worth = SHARE + SHARE_OF_STATE * len(explicit.plan.system.states)
     return explicit if needed.mean() <= worth * needed_then.mean() else implicit
+
+
+def choose_for_constraints(job_of: Callable[[str], Job]) -> Job:
+    """The same where equations are algebraic: implicit methods alone fit."""
+    implicit = job_of(IMPLICIT_WITHIN)
+    return implicit if _needs_within(implicit.plan) else job_of(IMPLICIT)
+
+
+def _needs_within(plan: Plan) -> bool:
+    """Whether values within steps are wanted."""
+    return plan.is_sampled or bool(plan.events)
 
 
 def _attempts(job: Job, runner: Runner) -> Values:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.errors import InvalidPlan
-from emberkeep.ode.methods import chosen
+from emberkeep.ode.methods import chosen, interpolates_constraints, require_fit
 from emberkeep.ode.outputs import EVENTS, is_sampled, listed, ordered
 from emberkeep.startup_records import final, frozen, replace
 
@@ -52,6 +52,13 @@ class Plan:
     def is_adaptive(self) -> bool:
         """Whether steps are chosen by the error."""
         return self.stepping == CHOSEN
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether values within steps are as accurate; else these end at times to save."""
+        if self.system.has_mass:
+            return interpolates_constraints(self.tableau)
+        return self.tableau.interpolates
 
     @property
     def is_sampled(self) -> bool:
@@ -103,6 +110,8 @@ def make_plan(
             else "save_at was passed, and outputs does not contain 'states', nor a summary such as "
             "'mean'. Add one, or leave out save_at"
         )
+    if system.has_mass:
+        require_fit(tableau, system.name)
     if stepping == FIXED and "step_times" in wanted:
         raise InvalidPlan(
             f"outputs contains 'step_times', and the steps of {tableau.name} have a fixed length "
@@ -118,13 +127,14 @@ def make_plan(
             "fixed here. Choose an adaptive method such as 'tsit5'; or leave out "
             "controller='fixed'"
         )
-    if not tableau.interpolates and any(each.when is not None for each in events):
+    plan = Plan(system, tableau, stepping, wanted, known, events)
+    if not plan.interpolates and any(each.when is not None for each in events):
         raise InvalidPlan(
             f"Where in a step something occurs is found on values within it, and those of "
             f"{tableau.name} are less accurate than its steps. Choose a method that has its own: "
             "'tsit5' or 'vern7'; for stiff systems 'rodas5pe', or 'rosenbrock23'"
         )
-    return Plan(system, tableau, stepping, wanted, known, events)
+    return plan
 
 
 def compiled(plan: Plan) -> Plan:

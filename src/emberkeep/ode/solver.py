@@ -13,7 +13,7 @@ from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.control.presets import controller as chosen_controller
 from emberkeep.ode.events.schedule import NO_EVENTS, Schedule
 from emberkeep.ode.memory import ALWAYS_THERE
-from emberkeep.ode.methods import AUTO, FIRST_TRIED, chosen
+from emberkeep.ode.methods import AUTO, FIRST_TRIED, FITTING, chosen
 from emberkeep.ode.outputs import is_sampled, listed
 from emberkeep.ode.plan import CHOSEN, FIXED, make_plan
 from emberkeep.ode.result import Result
@@ -113,7 +113,8 @@ class Solver:
         self._runner: Runner | None = None
         self._plans: dict[Any, Plan] = {}  # of outputs that are names
         # What is wrong with method or precision shows here, not at the first solve.
-        tried = FIRST_TRIED if method == AUTO else method
+        automatic = FITTING if system.has_mass else FIRST_TRIED
+        tried = automatic if method == AUTO else method
         plan = self._plan(tried, ("final",), saves=False, stepping=None)
         self.tableau = None if method == AUTO else plan.tableau
         self._precision = plan.precision
@@ -337,8 +338,10 @@ class Solver:
 
     def _automatic(self, job_of: Callable[[str], Job], rtol: float) -> Job:
         """What is to be done, by the method that is found to fit."""
-        from emberkeep.ode.automatic import choose
+        from emberkeep.ode.automatic import choose, choose_for_constraints
 
+        if self.system.has_mass:
+            return choose_for_constraints(job_of)
         return choose(job_of, self._running(), rtol)
 
     def _schedule(self, event_times: Mapping[str, Any] | None, times: Times) -> Schedule:

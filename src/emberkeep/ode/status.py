@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 SUCCESS, STEP_TOO_SMALL, NOT_FINITE, TOO_MANY_STEPS, STIFF = 0, 1, 2, 3, 4
-SINGULAR, NO_JACOBIAN, NOT_CONVERGED, EVENT_STORM = 5, 6, 7, 8
+SINGULAR, NO_JACOBIAN, NOT_CONVERGED, EVENT_STORM, INCONSISTENT = 5, 6, 7, 8, 9
 RUNNING = -1  # it has not ended
 # Ends that are no failures are negative: so the largest code tells whether there was one.
 ENDED_BY_EVENT = -2
@@ -25,6 +25,8 @@ MEANINGS = {
     NO_JACOBIAN: "met a Jacobian that is infinite or not-a-number, where the slopes are not",
     NOT_CONVERGED: "had implicit stages that did not converge, however short the step",
     EVENT_STORM: "came upon events that follow one another without time going on",
+    INCONSISTENT: "began, or went on behind a jump or an event, with values for which no solution "
+    "of the algebraic equations was found",
 }
 # What there is to do about each.
 REMEDIES = {
@@ -38,6 +40,8 @@ REMEDIES = {
     "another dt.",
     NO_JACOBIAN: "Look for roots, logarithms or powers of what becomes zero: their slope is "
     "infinite there. Write them so that it is not, or choose an explicit method.",
+    INCONSISTENT: "Begin nearer to a solution: what has a derivative keeps its initial value, and "
+    "what has none is found from there. Look whether the equations determine it.",
     NOT_CONVERGED: "Look for jumps that depend on states; try a Rosenbrock method, such as "
     "'rodas5p', which does not iterate; with fixed steps, try a smaller dt.",
     EVENT_STORM: "Actions that bring about their own event again, at shorter and shorter "

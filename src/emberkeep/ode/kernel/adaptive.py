@@ -140,7 +140,7 @@ class Adaptive:
         if own.layout.large:
             self._start_large()
         if self._due is not None:
-            is_due = self._fresh.get() & (self._due.get() <= 0)
+            is_due = own.unless_missed(self._fresh.get() & (self._due.get() <= 0))
             with code.when(code.any(is_due)):
                 self._sample(is_due, own.vectors[Y], own.start.get())
 
@@ -198,7 +198,10 @@ class Adaptive:
             outcome = code.where(is_between, late, outcome)
         if stands is not None:
             outcome = code.where(stands, late, outcome)
-        return code.where(self._elapsed.get() >= own.span.get(), status.SUCCESS, outcome)
+        outcome = code.where(self._elapsed.get() >= own.span.get(), status.SUCCESS, outcome)
+        if own.constraints is not None:
+            outcome = code.where(own.constraints.missed.get(), status.INCONSISTENT, outcome)
+        return outcome
 
     def _judge(self, stiffness: Stiffness, outcome: Variable) -> None:
         """Whether a trajectory that takes long, or too small steps, does because it is stiff."""
@@ -309,7 +312,9 @@ class Adaptive:
         def chosen(new: Value, old: Value) -> Value:
             return new if is_fresh is None else code.where(is_fresh, new, old)
 
-        own.slopes(own.vectors[Y], slopes, self._time_within(self._elapsed.get()))
+        time = self._time_within(self._elapsed.get())
+        own.settle(time, is_fresh, (probe, bent))
+        own.slopes(own.vectors[Y], slopes, time)
         if not own.step.begins:
             first = own.vectors[FIRST]
             own.layout.each(own.states, lambda i: first.set(i, chosen(slopes.get(i), first.get(i))))
@@ -319,7 +324,7 @@ class Adaptive:
         size = code.larger(self._first_step(slopes, probe, bent), least)
         self._size.set(chosen(size, self._size.get()))
         self._least.set(chosen(least, self._least.get()))
-        has_ended = own.span.get() <= 0
+        has_ended = own.or_missed(own.span.get() <= 0)
         if is_fresh is not None:
             has_ended = (is_fresh & has_ended) | (~is_fresh & self._attention.get())
         self._attention.set(has_ended)
@@ -389,7 +394,7 @@ class Adaptive:
         if own.implicit is not None:
             trouble = own.implicit.trouble.get()
             square = code.where(trouble.equals(status.RUNNING), square, TROUBLED)
-        accepted = code.named("accepted", square <= 1.0)
+        accepted = code.named("accepted", own.unless_missed(square <= 1.0))
         if own.implicit is not None:
             own.implicit.end(signed, accepted)
         # Of the last step that was rejected: it tells why others have to be so short.
@@ -420,7 +425,7 @@ class Adaptive:
             # A step that was cut short says nothing against one of the length before.
             following = code.where(is_last & accepted, code.larger(following, size), following)
         self._size.set(following)
-        attention = (reached >= span) | (following < self._least.get())
+        attention = own.or_missed((reached >= span) | (following < self._least.get()))
         self._attention.set(attention if is_cut is None else attention | is_cut)
 
     def _renew_least(self) -> None:

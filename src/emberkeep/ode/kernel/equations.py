@@ -209,6 +209,43 @@ class Equations:
         """
         return jacobian(self._read.program, self._read.derivatives, [*self._system.states])
 
+    @property
+    def has_mass(self) -> bool:
+        """Whether slopes are M y', with a mass matrix, in place of y'."""
+        return self._read.mass is not None
+
+    def mass(self) -> dict[tuple[int, int], tuple[float, int | None]] | None:
+        """The mass matrix: for each entry a number, and the program's value that it is of.
+
+        None where derivatives are given.
+        """
+        if self._read.mass is None:
+            return None
+        literal = self._read.program.literal
+        return {
+            place: (1.0, value) if (number := literal(value)) is None else (number, None)
+            for place, value in self._read.mass.items()
+        }
+
+    def constraints(self) -> dict[tuple[int, int], int]:
+        """Those of `jacobian` that are in rows in which the mass matrix has nothing."""
+        algebraic = {*self._read.algebraic}
+        return {place: slope for place, slope in self.jacobian().items() if place[0] in algebraic}
+
+    def pivots(self) -> tuple[frozenset[tuple[int, int]], ...]:
+        """Entries of M/γ - hJ that are not small beside others, however short a step is.
+
+        First those that do not change with states, and so do not vanish on the way.
+        """
+        if self._read.mass is None:
+            return ()
+        constraints, names = self.constraints(), self._read.program.names
+        lasting = {
+            place for place, slope in constraints.items() if names([slope]) <= {*self._inputs}
+        }
+        mass = self._read.mass.keys()
+        return frozenset({*mass, *lasting}), frozenset({*mass, *constraints})
+
     def slopes_in_time(self) -> list[int]:
         """The program's values that are partial derivatives of slopes by time.
 
@@ -253,8 +290,16 @@ class Equations:
             given |= {name: slopes.get(i) for name, i in places if name in used}
         return self.values(wanted, at, inputs, time, given)
 
-    def rates(self, at: Vector, inputs: Vector, time: Value) -> list[Value]:
+    def rates(
+        self, at: Vector, inputs: Vector, time: Value, slopes: Vector | None = None
+    ) -> list[Value]:
         """The derivatives of all observables along a trajectory.
+
+        Args:
+            at: the states.
+            inputs: parameters and constants.
+            time: when.
+            slopes: the derivatives of the states; None for those that the equations give.
 
         Raises:
             InvalidSystem: one goes by way of a function that is not followed.
@@ -263,6 +308,8 @@ class Equations:
         if not wanted:
             return []
         moving = dict(zip(self._system.states, self._read.derivatives, strict=True))
+        if slopes is not None:
+            return self.values_at(self.rates_by_slopes(wanted), at, inputs, time, slopes)
         return self.values_at(self._along(wanted, moving), at, inputs, time)
 
     def rates_by_slopes(self, wanted: Sequence[int]) -> list[int]:

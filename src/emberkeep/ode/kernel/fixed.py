@@ -57,6 +57,11 @@ class Fixed:
         if own.implicit is not None:
             own.implicit.begin()
             own.implicit.forget()
+        if own.constraints is not None and own.implicit is not None:
+            own.settle(own.start.get(), None, (own.stepper["at"], own.stepper["ahead"]))
+            missed = own.constraints.missed.get()
+            trouble = code.value(status.INCONSISTENT, INT)
+            own.implicit.note(code.where(missed, trouble, status.RUNNING))
         if not own.step.begins:
             self._begin_slopes()
         with code.count_up("interval", own.argument("intervals").get()) as interval:

@@ -1,4 +1,4 @@
-"""What implicit steps do beside explicit ones: factors of W = I/γ - hJ, and Newton's method."""
+"""What implicit steps do beside explicit ones: factors of W = M/γ - hJ, and Newton's method."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from emberkeep.ode.kernel.code import Operand, Value
     from emberkeep.ode.kernel.equations import Equations
     from emberkeep.ode.kernel.step import (
+        At,
         Clock,
         CoupledIteration,
         ImplicitOperation,
@@ -93,7 +94,20 @@ class ImplicitStages(Implicit):
         else:
             self._iterate_together(operation, stepper, clock, h)
 
-    def _note(self, trouble: Value) -> None:
+    def weighed(self, at: At, stepper: Stepper) -> At:
+        """What the mass matrix makes of a vector that is given place by place."""
+        if not self._equations.has_mass:
+            return at
+        assert self._jacobian is not None
+        layout, states = self._layout, stepper.states
+        vector, result = layout.passing("weighed", states), layout.passing("weight", states)
+        if layout.large:
+            vector, result = stepper["weighed"], stepper["weight"]
+        layout.each(states, lambda i: vector.set(i, at(i)))
+        self._jacobian.weigh(vector, result)
+        return result.get
+
+    def note(self, trouble: Value) -> None:
         """Remember what is wrong first."""
         is_new = self.trouble.get().equals(status.RUNNING)
         self.trouble.set(self._code.where(is_new, trouble, self.trouble.get()))
@@ -108,7 +122,7 @@ class ImplicitStages(Implicit):
             if factors is None:
                 factors = self._by_gamma[gamma] = Factors(self._layout, jacobian, gamma)
             factors.factor(h)
-            self._note(factors.trouble)
+            self.note(factors.trouble)
         self._factors = self._by_gamma[operation.gamma]
         self._newton.begin()
 
@@ -152,7 +166,7 @@ class ImplicitStages(Implicit):
 
     def _note_missed(self, is_found: Value) -> None:
         found = self._code.value(status.RUNNING, INT)
-        self._note(self._code.where(is_found, found, status.NOT_CONVERGED))
+        self.note(self._code.where(is_found, found, status.NOT_CONVERGED))
 
     def _allowed(self, size: Value, index: Operand) -> Value:
         precision = "float32" if self._code.is_single else "float64"
@@ -168,7 +182,8 @@ class ImplicitStages(Implicit):
             at, change = stepper["at"], stepper["change"]
         layout.each(states, lambda i: at.set(i, base.get(i) + reach * k.get(i)))
         self._equations.slopes(at, self._inputs, time, change)
-        layout.each(states, lambda i: change.set(i, (change.get(i) - k.get(i)) * (1 / gamma)))
+        weighed = self.weighed(k.get, stepper)
+        layout.each(states, lambda i: change.set(i, (change.get(i) - weighed(i)) * (1 / gamma)))
         assert self._factors is not None
         self._factors.solve(change)
         return change

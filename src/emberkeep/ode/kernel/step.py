@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from emberkeep.ode.kernel.vectors import Layout, Vector
 
     Clock = Callable[[float], Value]
+    At = Callable[[Operand], Value]
 
 Terms = tuple[tuple[str, float], ...]
 
@@ -52,18 +53,20 @@ class Combination:
         base: what is added to; empty for nothing.
         terms: slopes with their weights.
         by_length: whether the sum is multiplied by the step's length.
+        by_mass: whether by the mass matrix.
     """
 
     target: str
     base: str
     terms: Terms
     by_length: bool = True
+    by_mass: bool = False
 
 
 @final
 @frozen
 class Factoring:
-    """The matrix W = I/γ - hJ at the start of the step, factored.
+    """The matrix W = M/γ - hJ at the start of the step, factored.
 
     Attributes:
         gamma: γ; a `Solution` is of this one.
@@ -101,7 +104,7 @@ class Solution:
 @final
 @frozen
 class Iteration:
-    """The slopes k = f(base + h γ k) of an implicit stage, by Newton's method with W.
+    """The slopes M k = f(base + h γ k) of an implicit stage, by Newton's method with W.
 
     Attributes:
         target: the vector that they go to.
@@ -199,6 +202,10 @@ class Implicit(ABC):
     def take(self, operation: ImplicitOperation, stepper: Stepper, clock: Clock, h: Value) -> None:
         """Write one of them; see `Stepper.take`."""
 
+    @abstractmethod
+    def weighed(self, at: At, stepper: Stepper) -> At:
+        """What the mass matrix makes of a vector that is given place by place."""
+
 
 @final
 class Stepper:
@@ -264,7 +271,9 @@ class Stepper:
     def _combine(self, operation: Combination, h: Value) -> None:
         target = self[operation.target]
         scale = h if operation.by_length else self.layout.code.value(1.0, REAL)
-        weighted = self.weighted(operation.terms, scale)
+        weighted: At = self.weighted(operation.terms, scale)
+        if operation.by_mass and self._implicit is not None:
+            weighted = self._implicit.weighed(weighted, self)
         if not operation.base:
             self.layout.each(self.states, lambda i: target.set(i, weighted(i)))
             return

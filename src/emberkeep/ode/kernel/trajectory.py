@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from emberkeep.ode.kernel.call import SETTINGS, arguments, stride_places
-from emberkeep.ode.kernel.code import INT, REAL, TIME, Code
+from emberkeep.ode.kernel.code import BOOL, INT, REAL, TIME, Code
+from emberkeep.ode.kernel.constraints import Constraints
 from emberkeep.ode.kernel.drivers import Drivers
 from emberkeep.ode.kernel.equations import Equations, driving
 from emberkeep.ode.kernel.error_norm import mean_square
 from emberkeep.ode.kernel.event_programs import event_programs
 from emberkeep.ode.kernel.families import step_of
-from emberkeep.ode.kernel.implicit import ImplicitStages
+from emberkeep.ode.kernel.implicit import LEAST_TOLERATED, ImplicitStages
 from emberkeep.ode.kernel.step import FIRST, NEW, Stepper, Y
 from emberkeep.ode.kernel.vectors import Layout, Vector
 from emberkeep.startup_records import frozen
@@ -74,7 +75,7 @@ class Trajectory:
         self.span = code.variable("span", TIME, 0.0)
         self.floor = code.variable("floor", REAL, 0.0)
         self.estimate_power = plan.tableau.estimate_power
-        self.interpolates = plan.tableau.interpolates
+        self.interpolates = plan.interpolates
         self.stability_limit = plan.tableau.stability_limit
         self.events = event_programs(plan.events, plan.system, read) if plan.events else ()
         functions = (each.function for each in self.events)
@@ -100,6 +101,19 @@ class Trajectory:
                 self.parameters,
                 self._tolerated_at_least,
                 is_adaptive=plan.is_adaptive,
+            )
+        self.constraints: Constraints | None = None
+        precision = "float32" if code.is_single else "float64"
+        if self._equations.has_mass:
+            self.constraints = Constraints(
+                plan.system,
+                read,
+                self.layout,
+                self._equations,
+                self.parameters,
+                lambda size, index: self._tolerated_at_least(
+                    size, index, LEAST_TOLERATED[precision]
+                ),
             )
         self.stepper = Stepper(
             self.step,
@@ -158,6 +172,7 @@ class Trajectory:
     def take(self, run: Value) -> None:
         """Read what a trajectory begins with; lane by lane."""
         self.run.set(run)
+        self._begin_constraints()
         self.drivers.take(run)
         y, p = self.vectors[Y], self.parameters
         self.layout.each(self.states, lambda i: y.set(i, self._fetch(i, run)))
@@ -200,6 +215,11 @@ class Trajectory:
             self._clear(vector)
         self.start.set(0.0)
         self.floor.set(0.0)
+        self._begin_constraints()
+
+    def _begin_constraints(self) -> None:
+        if self.constraints is not None:
+            self.constraints.missed.set(self.code.value(False, BOOL))  # noqa: FBT003 - a literal
 
     def named_inputs(self, used: Collection[str] | None = None) -> dict[str, Value]:
         """Parameters and constants by their names; those that are used, or all."""
@@ -208,14 +228,55 @@ class Trajectory:
         wanted = [(index, name) for index, name in names if used is None or name in used]
         return {name: self.parameters.get(index) for index, name in wanted}
 
-    def slopes(self, at: Vector, result: Vector, time: Value, *, in_step: bool = True) -> None:
-        """The derivatives at states and a time, as a step sees them, or anybody."""
-        self._equations.slopes(at, self.parameters, time, result, in_step=in_step)
+    def slopes(
+        self,
+        at: Vector,
+        result: Vector,
+        time: Value,
+        *,
+        in_step: bool = True,
+        is_near: bool = False,
+    ) -> None:
+        """The derivatives at states and a time, as a step sees them, or anybody.
+
+        Args:
+            at: the states.
+            result: where they go.
+            time: when.
+            in_step: whether a step sees them.
+            is_near: whether they are as little other than the last ones as states and time are, so
+                that a mass matrix and what goes with it need not be seen to again.
+        """
+        if self.constraints is None:
+            self._equations.slopes(at, self.parameters, time, result, in_step=in_step)
+        else:
+            self.constraints.derivatives(at, time, result, anew=not is_near, in_step=in_step)
+
+    def settle(self, time: Value, where: Value | None, work: tuple[Vector, Vector]) -> None:
+        """Make the states consistent with algebraic equations, where a trajectory begins.
+
+        Args:
+            time: when.
+            where: the condition; None for all that is written for.
+            work: two vectors to work with.
+        """
+        if self.constraints is not None:
+            everywhere = self.code.value(True, BOOL)  # noqa: FBT003 - a literal
+            where = everywhere if where is None else where
+            self.constraints.settle(self.vectors[Y], time, where, work)
+
+    def or_missed(self, condition: Value) -> Value:
+        """A condition, or that values could not be made consistent."""
+        return condition if self.constraints is None else condition | self.constraints.missed.get()
+
+    def unless_missed(self, condition: Value) -> Value:
+        """A condition, and that values could be made consistent."""
+        return condition if self.constraints is None else condition & ~self.constraints.missed.get()
 
     def judged_slopes(self, at: Vector, result: Vector, time: Value) -> None:
         """The derivatives of what steps are chosen by, as a step sees them."""
         if self.judged == self.states:
-            self.slopes(at, result, time)
+            self.slopes(at, result, time, is_near=True)
         else:
             self.own_slopes(at, result, time)
 
@@ -303,9 +364,10 @@ class Trajectory:
         values = self._equations.observables(at, self.parameters, time)
         return Vector(len(values), [*values])
 
-    def rates(self, at: Vector, time: Value) -> Vector:
-        """The derivatives of the observables there."""
-        values = self._equations.rates(at, self.parameters, time)
+    def rates(self, at: Vector, time: Value, slopes: Vector) -> Vector:
+        """The derivatives of the observables there, where those of the states are these."""
+        given = slopes if self._equations.has_mass else None
+        values = self._equations.rates(at, self.parameters, time, given)
         return Vector(len(values), [*values])
 
     def evaluate(

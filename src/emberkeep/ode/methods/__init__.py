@@ -87,6 +87,7 @@ ROSENBROCK = {
 
 # Chosen for each batch (`ode/automatic.py`), which begins by trying the second one.
 AUTO, FIRST_TRIED = "auto", "tsit5"
+FITTING = "rodas5pe"  # where equations are algebraic
 
 # ... and every implicit Runge-Kutta method.
 IMPLICIT = {
@@ -233,6 +234,33 @@ def chosen(given: str | Method) -> Method:
         f"method={given!r} is not known; expected a name, or an ode.Tableau, an "
         "ode.RosenbrockTableau or an ode.ImplicitTableau"
     )
+
+
+def require_fit(method: Method, system: str) -> None:
+    """Refuse a method that does not see to algebraic equations.
+
+    Args:
+        method: that was chosen.
+        system: what it was chosen for, by its name.
+
+    Raises:
+        InvalidPlan: names those that do.
+    """
+    from emberkeep.ode.methods.constraints import keeps_constraints
+
+    if not keeps_constraints(method):
+        fit = [name for name in FILES if keeps_constraints(numbers_of(name))]
+        raise InvalidPlan(
+            f"{system} has algebraic equations or a mass matrix, and a step of {method.name} does "
+            f"not end where they hold. Choose a stiffly accurate method: {', '.join(sorted(fit))}"
+        )
+
+
+def interpolates_constraints(method: Method) -> bool:
+    """Whether a method's values within a step are as accurate where equations are algebraic."""
+    from emberkeep.ode.methods.constraints import interpolates
+
+    return interpolates(method)
 
 
 def numbers_of(name: str) -> Method:

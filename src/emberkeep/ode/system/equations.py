@@ -25,6 +25,10 @@ _TOKENS = re.compile(
 _NAME = re.compile(_WORD, re.ASCII)
 _EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
 _TWICE = r"\s*(?:\*\*|\^)?\s*2\s*"
+_QUOTIENT = re.compile(
+    rf"(?<![\w/])d\s*(?:\(\s*(?P<inner>{_WORD})\s*\)|(?P<leibniz>{_WORD}))\s*/\s*d\s*t(?!{WORD}|\s*/)",
+    re.ASCII,
+)
 _LEFT = re.compile(
     rf"\s*(?:d\s*\(\s*(?P<inner>{_WORD})\s*\)\s*/\s*d\s*t|d(?P<leibniz>{_WORD})\s*/\s*d\s*t"
     rf"|d{_TWICE}\(?\s*(?P<twice>{_WORD})\s*\)?\s*/\s*d\s*t{_TWICE}|(?P<second>{_WORD})\s*'\s*'"
@@ -108,6 +112,8 @@ _KINDS = {
 
 
 DERIVATIVE, SECOND, DEFINITION = "derivative", "second derivative", "definition"
+ZERO = "0"
+IMPLICIT = "implicit"  # 0 = …, or a left-hand side in which there are derivatives
 
 
 @final
@@ -116,7 +122,8 @@ class Equation:
     """One equation.
 
     Attributes:
-        target: the state whose derivative it gives, or the name that it defines.
+        target: the state whose derivative it gives, or the name that it defines; of an implicit
+            equation, its left-hand side, as tokens with spaces between them.
         kind: which of these; a second derivative becomes two equations.
         tokens: of its right-hand side.
         text: as it was written.
@@ -174,16 +181,9 @@ def read_equation(text: str, place: str, states: Collection[str]) -> Equation:
             "imported or returned"
         )
     left, right = parts
-    found = _LEFT.fullmatch(left)
+    found, tokens = _LEFT.fullmatch(left), _tokens(right)
     if found is None:
-        raise pointed(
-            f"{place}: the left-hand side is neither a derivative nor a name",
-            text,
-            0,
-            len(left.rstrip()),
-            'Write "dx = …", "x\' = …" or "d(x)/dt = …" for a state x',
-        )
-    tokens = _tokens(right)
+        return Equation(_implicit(left, text, place), IMPLICIT, tokens, text, place)
     plain, second = found["plain"], found["second"] or found["twice"]
     if second is not None:
         return Equation(second, SECOND, tokens, text, place)
@@ -193,6 +193,22 @@ def read_equation(text: str, place: str, states: Collection[str]) -> Equation:
     if plain[0] == "d" and plain[1:] in states and plain not in states:
         return Equation(plain[1:], DERIVATIVE, tokens, text, place)
     return Equation(plain, DEFINITION, tokens, text, place)
+
+
+def _implicit(left: str, text: str, place: str) -> str:
+    """A left-hand side that is zero, or has derivatives in it; these as x', all as tokens."""
+    tokens = _tokens(_QUOTIENT.sub(lambda found: f"{found['inner'] or found['leibniz']}'", left))
+    is_zero = len(tokens) == 1 and not tokens[0].strip("0.")
+    if is_zero or ("'" in tokens and "' '" not in " ".join(tokens)):
+        return ZERO if is_zero else " ".join(tokens)
+    raise pointed(
+        f"{place}: the left-hand side is neither a derivative nor a name",
+        text,
+        0,
+        len(left.rstrip()),
+        'Write "dx = …", "x\' = …" or "d(x)/dt = …" for a state x, or "0 = …" for an algebraic '
+        "equation",
+    )
 
 
 def equation_of(target: str, right: str, place: str) -> Equation:
@@ -231,7 +247,10 @@ def looks_right(equation: Equation) -> bool:
 
 def names_in(equation: Equation) -> set[str]:
     """Names that an equation uses, those of functions included."""
-    return {token for token in set(equation.tokens) if _NAME.fullmatch(token)} - WORDS
+    tokens = set(equation.tokens)
+    if equation.kind == IMPLICIT:
+        tokens.update(equation.target.split())
+    return {token for token in tokens if _NAME.fullmatch(token)} - WORDS
 
 
 def is_name(text: str) -> bool:
@@ -246,9 +265,9 @@ def pointed(problem: str, text: str, column: int, width: int, remedy: str) -> In
 
 
 def find_name(equation: Equation, name: str) -> tuple[int, int]:
-    """Column and width of a name in the right-hand side of an equation as it was written."""
+    """Column and width of a name in an equation as it was written, but for its target."""
     equals = _EQUALS.search(equation.text)
-    start = equals.end() if equals else 0
+    start = equals.end() if equals and equation.kind != IMPLICIT else 0
     found = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)").search(equation.text, start)
     return (found.start(), len(name)) if found else (start, 1)
 

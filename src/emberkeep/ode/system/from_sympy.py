@@ -15,7 +15,14 @@ import sympy
 from sympy.printing.str import StrPrinter
 
 from emberkeep.errors import InvalidSystem
-from emberkeep.ode.system.equations import DEFINITION, DERIVATIVE, SECOND, Equation, equation_of
+from emberkeep.ode.system.equations import (
+    DEFINITION,
+    DERIVATIVE,
+    SECOND,
+    Equation,
+    equation_of,
+    read_equation,
+)
 from emberkeep.startup_records import replace
 
 
@@ -97,6 +104,8 @@ def text_of(expression: Any, place: str) -> str:
 def sides(equation: Any, place: str) -> Equation:
     """``Eq(Derivative(x(t), t), …)``, of second order too, or ``Eq(name, …)`` for a definition.
 
+    ``Eq(0, …)`` is an algebraic equation, and derivatives may be in sums and products.
+
     Raises:
         InvalidSystem: it is another sort of equation.
     """
@@ -107,10 +116,17 @@ def sides(equation: Any, place: str) -> Equation:
         target = _Printer().doprint(left.expr)
     elif isinstance(left, sympy.Symbol | sympy.core.function.AppliedUndef):
         kind, target = DEFINITION, _Printer().doprint(left)
+    elif (
+        isinstance(left, sympy.Expr)
+        and not isinstance(left, sympy.Derivative)
+        and (left.is_zero or left.has(sympy.Derivative))
+    ):
+        return read_equation(f"{text_of(left, place)} = {text_of(equation.rhs, place)}", place, ())
     else:
         raise InvalidSystem(
-            f"{place} is {equation}. A SymPy equation must read Eq(Derivative(x(t), t), …), or "
-            "Eq(name, …) for an intermediate value; or pass a dictionary {'x': expression}"
+            f"{place} is {equation}. A SymPy equation must read Eq(Derivative(x(t), t), …), "
+            "Eq(0, …) where it is algebraic, or Eq(name, …) for an intermediate value; or pass a "
+            "dictionary {'x': expression}"
         )
     right = text_of(equation.rhs, place)
     return replace(equation_of(target, right, place), {"kind": kind})

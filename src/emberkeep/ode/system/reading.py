@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emberkeep.ode.system.equations import TIME
+from emberkeep.ode.system.equations import DEFINITION, IMPLICIT, TIME
 from emberkeep.ode.system.parsing import parse_equation
 from emberkeep.ode.system.program import Program
 from emberkeep.startup_records import final, frozen
@@ -23,11 +23,13 @@ class Read:
 
     Attributes:
         program: its instructions.
-        derivatives: the value of each state's derivative.
+        derivatives: the value of each state's derivative; where there is a mass matrix, of each
+            row's right-hand side.
         definitions: the value of each intermediate name; all observables are among them.
         reasons: why each function of the user's that is compiled by itself could not be followed.
         variational: of a system with sensitivities, what the derivatives of its own states make
             those of sensitivities of, which come behind them.
+        mass: the entries of the mass matrix, by row and column; None where derivatives are given.
     """
 
     program: Program
@@ -35,6 +37,15 @@ class Read:
     definitions: Mapping[str, int]
     reasons: Mapping[str, str]
     variational: Variational | None = None
+    mass: Mapping[tuple[int, int], int] | None = None
+
+    @property
+    def algebraic(self) -> tuple[int, ...]:
+        """The rows of the mass matrix in which there is nothing."""
+        if self.mass is None:
+            return ()
+        rows = {row for row, _ in self.mass}
+        return tuple(row for row in range(len(self.derivatives)) if row not in rows)
 
 
 def read_equations(
@@ -47,7 +58,8 @@ def read_equations(
     """Parse all equations.
 
     Args:
-        equations: derivatives in the order of states; definitions after those that they need.
+        equations: derivatives in the order of states, implicit ones in place of those that have
+            none; definitions after those that they need.
         names: of states, parameters and constants.
         functions: what users call by a name of their own.
         follow: whether these are written into the program where that can be, in place of a call;
@@ -62,14 +74,20 @@ def read_equations(
     reasons: dict[str, str] = {}
     calls = _calls(program, functions, reasons) if follow else {}
     for equation in equations:
-        if not equation.is_derivative:
+        if equation.kind == DEFINITION:
             value = parse_equation(equation, program, values, functions, calls)
             values[equation.target] = definitions[equation.target] = value
-    derivatives = tuple(
-        parse_equation(equation, program, values, functions, calls)
-        for equation in equations
-        if equation.is_derivative
-    )
+    rows = [equation for equation in equations if equation.kind != DEFINITION]
+
+    def parse(equation: Equation, more: Mapping[str, int]) -> int:
+        return parse_equation(equation, program, {**values, **more}, functions, calls)
+
+    if any(equation.kind == IMPLICIT for equation in rows):
+        from emberkeep.ode.system.implicit import read_rows
+
+        derivatives, mass = read_rows(rows, program, names[: len(rows)], parse)
+        return Read(program, derivatives, definitions, reasons, mass=mass)
+    derivatives = tuple(parse(equation, {}) for equation in rows)
     return Read(program, derivatives, definitions, reasons)
 
 

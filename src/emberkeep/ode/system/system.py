@@ -9,11 +9,13 @@ from emberkeep.errors import InvalidSystem
 from emberkeep.ode.system.equations import (
     CONSTANTS,
     FUNCTIONS,
+    IMPLICIT,
     SECOND,
     SPELLINGS,
     TIME,
     WHERE_FREE,
     WORDS,
+    ZERO,
     Equation,
     definition_of,
     equation_of,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from emberkeep.ode.system.sensitivities import Sensitivities
 
     Values = Mapping[str, float]
+    Row = tuple[str, tuple[tuple[str, str], ...]]  # of a matrix: entries other than zero
 
 # What is no longer than this is parsed at once, so that every mistake shows where it was made.
 PARSED_AT_ONCE = 2000
@@ -50,7 +53,9 @@ class System:
     Args:
         equations: text (``"dx = s*(y - x)"``, ``"x' = …"``, ``"d(x)/dt = …"``; one a line), a list
             of such texts, a mapping from state to right-hand side (text or SymPy), a list of
-            SymPy's ``Eq(Derivative(x(t), t), …)``, or a Python function ``f(t, y, p)``.
+            SymPy's ``Eq(Derivative(x(t), t), …)``, or a Python function ``f(t, y, p)``. Equations
+            may be algebraic (``"0 = x + y - 1"``), and have several derivatives on their left-hand
+            sides (``"C*(x' - y') = …"``).
         states: names and default initial values, in the order in which results have them.
         parameters: names and default values of what may differ between trajectories.
         constants: names and values of what is the same for all; see `with_constants`.
@@ -62,6 +67,9 @@ class System:
         name: what it is called in the keep; made of the states where none is given.
         units: of states, observables, parameters, constants and ``"t"``, as texts, which tables and
             pictures show. Nothing is converted.
+        mass: what a function or mapping gives M y' of, in place of y': numbers, or expressions of
+            parameters and constants. By state (``{"y": 0}``, the rest of the diagonal being one, or
+            a row, ``{"y": {"x": 1, "y": -1}}``), as a list of the diagonal, or as a matrix.
 
     Raises:
         InvalidSystem: says what is wrong, and where.
@@ -73,6 +81,7 @@ class System:
         "equations",
         "function",
         "functions",
+        "mass",
         "name",
         "observables",
         "parameters",
@@ -88,7 +97,8 @@ class System:
     observables: tuple[str, ...]
     functions: Mapping[str, Callable[..., float]]
     drivers: Mapping[str, str]
-    equations: tuple[Equation, ...]  # of the states in their order, then definitions
+    equations: tuple[Equation, ...]  # of states in their order, implicit ones, then definitions
+    mass: tuple[Row, ...]  # of M, those that are not just a one on the diagonal
     function: Callable[..., Any] | None
     units: Mapping[str, str]
     sensitivities: Sensitivities | None  # of what a solver makes of the user's system
@@ -105,6 +115,7 @@ class System:
         drivers: Mapping[str, str] | Iterable[str] | None = None,
         name: str | None = None,
         units: Mapping[str, str] | None = None,
+        mass: Any = None,
     ) -> None:
         known: dict[str, str] = {}
         shapes: dict[str, tuple[int, ...]] = {}
@@ -119,6 +130,7 @@ class System:
             raise InvalidSystem("A system needs states: states={'x': 1.0, …}")
         self._set("name", str(name) if name else "_".join(self.states)[:LONGEST_NAME])
         self._set("units", _units(_given(units), (*known, *self.observables)))
+        self._set("mass", () if mass is None else self._mass_rows(mass, shapes))
         if callable(equations):
             if self.functions:
                 raise InvalidSystem(
@@ -135,6 +147,11 @@ class System:
             if any(equation.kind == SECOND for equation in written):
                 written = self._add_velocities(written, known)
             self._set("equations", _arranged(written, self.states, self.observables, known))
+            if self.mass and any(equation.kind == IMPLICIT for equation in self.equations):
+                raise InvalidSystem(
+                    "Some equations are implicit, and mass= is given. Write all of it on left-hand "
+                    "sides, as in \"C*(x' - y') = …\", or leave it to mass="
+                )
             if sum(len(equation.tokens) for equation in self.equations) <= PARSED_AT_ONCE:
                 self.check()
 
@@ -152,6 +169,24 @@ class System:
                 known[name], states[name] = "state", 0.0
         self._set("states", states)
         return first_order(written)
+
+    def _mass_rows(self, given: Any, shapes: Mapping[str, tuple[int, ...]]) -> tuple[Row, ...]:
+        from emberkeep.ode.system.mass import mass_rows
+
+        return mass_rows(given, (*self.states,), (*self.parameters, *self.constants), shapes)
+
+    @property
+    def has_mass(self) -> bool:
+        """Whether equations give M y', with a matrix that may be singular, in place of y'."""
+        return bool(self.mass) or any(equation.kind == IMPLICIT for equation in self.equations)
+
+    def row_labels(self) -> list[str]:
+        """How the equation in each row of the mass matrix is called in messages."""
+        if self.function is not None:
+            return [f"that of {state}, from the function" for state in self.states]
+        given = {each.target: each.text for each in self.equations if each.is_derivative}
+        others = iter([each.text for each in self.equations if each.kind == IMPLICIT])
+        return [given.get(state) or next(others) for state in self.states]
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -171,6 +206,9 @@ class System:
         ):
             if names:
                 parts.append(f"{label} {', '.join(names)}")
+        if self.has_mass:
+            count = sum(equation.target == ZERO for equation in self.equations)
+            parts.append(f"{count} algebraic equations" if count else "a mass matrix")
         text = "; ".join(parts)
         return f"<System {self.name}: {text if len(text) < 400 else text[:400] + '…'}>"  # noqa: PLR2004
 
@@ -261,6 +299,11 @@ class System:
 
             names = (*own, *self.inputs)
             read = read_equations(self.equations, names, self.functions, follow=True)
+        if self.has_mass:
+            from emberkeep.ode.system.mass import separated, with_rows
+
+            numbers = {**self.parameters, **self.constants}
+            read = separated(with_rows(read, self.mass, (*own,)), numbers, self.functions)
         if self.sensitivities is None:
             return read
         from emberkeep.ode.system.variational import differentiated
@@ -291,6 +334,7 @@ class System:
             or tuple((equation.target, equation.canonical) for equation in self.equations),
             "functions": {name: self.functions[name] for name in sorted(self.functions)},
             "sensitivities": None if self.sensitivities is None else as_dict(self.sensitivities),
+            "mass": self.mass,
         }
 
 
@@ -571,6 +615,7 @@ def _arranged(
     """Equations in the order of the states, then definitions; every name in them known."""
     derivatives: dict[str, Equation] = {}
     definitions: dict[str, Equation] = {}
+    implicit: dict[tuple[str, str], Equation] = {}
     for equation in written:
         place, target = equation.place, equation.target
         if equation.is_derivative and target not in states:
@@ -578,6 +623,11 @@ def _arranged(
                 f"{place} gives the derivative of {target!r}, which is no state:\n"
                 f"    {equation.text}\nAdd it to states={{…}}; there are {', '.join(states)}"
             )
+        if equation.kind == IMPLICIT:
+            same = implicit.setdefault((target, equation.canonical), equation)
+            if same is not equation:
+                raise InvalidSystem(f"{place} and {same.place} are the same. Keep one of them")
+            continue
         if not equation.is_derivative:
             _require_definable(equation, known)
         group = derivatives if equation.is_derivative else definitions
@@ -586,15 +636,33 @@ def _arranged(
                 f"{place} and {group[target].place} are both for {target!r}. Keep one of them"
             )
         group[target] = equation
-    missing = [state for state in states if state not in derivatives]
-    if missing:
+    _require_as_many(states, derivatives, implicit.values())
+    # In whatever order they were written, they are the same system.
+    others = [implicit[key] for key in sorted(implicit)]
+    given = (*(derivatives[state] for state in states if state in derivatives), *others)
+    require_known_names((*given, *definitions.values()), definitions, known)
+    _require_used(states, given, definitions, observables)
+    return (*given, *in_order(list(definitions.values())))
+
+
+def _require_as_many(
+    states: Mapping[str, float], derivatives: Mapping[str, Equation], implicit: Iterable[Equation]
+) -> None:
+    """Each state has an equation for its derivative, or there is an implicit one in its place."""
+    missing, others = [state for state in states if state not in derivatives], [*implicit]
+    if not others and missing:
         raise InvalidSystem(
             f"There is no equation for {', '.join(map(repr, missing))}. Every state needs one: "
-            f'"d{missing[0]} = …"; what has none is a parameter or a constant'
+            f'"d{missing[0]} = …"; what has none is a parameter or a constant. An algebraic '
+            'equation reads "0 = …"'
         )
-    require_known_names((*derivatives.values(), *definitions.values()), definitions, known)
-    _require_used(derivatives, definitions, observables)
-    return (*(derivatives[state] for state in states), *in_order(list(definitions.values())))
+    if len(missing) != len(others):
+        raise InvalidSystem(
+            f"There must be one equation for each state. Of {len(states)} states, {len(missing)} "
+            f"have none for their derivative ({', '.join(missing) or 'all have one'}), and there "
+            f"are {len(others)} implicit equations: {'; '.join(each.text for each in others)}. "
+            "Add one, or leave one out"
+        )
 
 
 def _require_definable(equation: Equation, known: Mapping[str, str]) -> None:
@@ -603,7 +671,9 @@ def _require_definable(equation: Equation, known: Mapping[str, str]) -> None:
         _require_name("definition", target, known)
         return
     remedy = (
-        f'Write "d{target} = …" for its derivative' if known[target] == "state" else "Rename one"
+        f'Write "d{target} = …" for its derivative, or "0 = … - {target}" if it is algebraic'
+        if known[target] == "state"
+        else "Rename one"
     )
     raise InvalidSystem(
         f"{equation.place} defines {target!r}, which is a {known[target]} already:\n"
@@ -660,20 +730,21 @@ def _explain(
 
 
 def _require_used(
-    derivatives: Mapping[str, Equation],
+    states: Mapping[str, float],
+    given: Iterable[Equation],
     definitions: Mapping[str, Equation],
     observables: Sequence[str],
 ) -> None:
     """A definition that nobody uses is a derivative with a slip of the pen."""
     for name in observables:
-        if name in derivatives:
+        if name in states:
             raise InvalidSystem(
                 f"The observable {name!r} is a state, which results have anyway. Leave it out"
             )
         if name not in definitions:
             raise InvalidSystem(f'The observable {name!r} has no equation. Add one: "{name} = …"')
     used = set(observables)
-    for equation in (*derivatives.values(), *definitions.values()):
+    for equation in (*given, *definitions.values()):
         used |= names_in(equation)
     for name, equation in definitions.items():
         if name not in used:

@@ -123,6 +123,9 @@ class Events:
         """Cut a step at its beginning, where states hardly move."""
         code, own, standing = self._code, self._own, self._standing
         y, slopes = own.vectors[Y], own.stepper[FIRST]
+        if own.constraints is not None:  # of which a step knows M y' alone
+            slopes = own.stepper["slopes_at_start"]
+            own.slopes(y, slopes, step.clock(0.0))
         rtol, atol = (
             code.value(own.argument("steady").get(2 * place + part), REAL) for part in range(2)
         )

@@ -44,7 +44,9 @@ def rosenbrock_step(tableau: RosenbrockTableau, *, is_autonomous: bool) -> Step:
             operations.append(Slopes(slopes, at, tableau.nodes[stage - 1]))
             coupled = _solutions(tableau.couplings[stage - 2])
             if coupled:
-                operations.append(Combination(solution, slopes, coupled, by_length=False))
+                operations.append(
+                    Combination(solution, slopes, coupled, by_length=False, by_mass=True)
+                )
                 slopes = solution
         weight = 0.0 if is_autonomous else tableau.time_weights[stage - 1]
         if weight or slopes != solution:

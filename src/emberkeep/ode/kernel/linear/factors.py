@@ -1,4 +1,4 @@
-"""The factors of the matrix W = I/γ - hJ, for one trajectory, in the form that its size asks for.
+"""The factors of the matrix W = M/γ - hJ, for one trajectory, in the form that its size asks for.
 
 Measured on CPUs: straight lines of values up to what is written out at all (`kernel/source.py`);
 beyond, functions of straight lines on arrays; from some thousands of products on, loops.
@@ -58,6 +58,7 @@ class Factors:
 
         Args:
             h: length of the step, negative backwards.
+            in_step: whether that is within a step, which is on one side of a jump.
         """
         if self._functions is not None:
             self._trouble = self._functions.factor(self._entries, h)

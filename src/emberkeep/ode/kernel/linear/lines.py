@@ -45,7 +45,7 @@ class Lines:
             for row, column in sorted(shape.entries):
                 kind = INVERSE if row == column else LOWER if row > column else UPPER
                 found.append((kind, number, row, column))
-        return [*found, *((OUTER, slope, 0, 0) for slope in {*self._matrix.outer.values()})]
+        return [*found, *((OUTER, place, 0, 0) for place in range(len(self._matrix.between)))]
 
     def factored(self, entries: Vector, h: Value) -> tuple[dict[Key, Number], Value]:
         """The factors' numbers, and what is wrong with them."""
@@ -59,8 +59,12 @@ class Lines:
                 if entry.slope >= 0 or entry.mass
             }
             sound, total = self._eliminated(number, shape, matrix, numbers, sound, total)
-        for slope in sorted({*self._matrix.outer.values()}):
-            numbers[OUTER, slope, 0, 0] = Number(h * entries.get(slope))
+        for place, entry in enumerate(self._matrix.between):
+            numbers[OUTER, place, 0, 0] = (
+                -self._entry(entry, entries, back)
+                if entry.mass
+                else Number(h * entries.get(entry.slope))
+            )
         return numbers, self._judged(sound & total.equals(total), entries)
 
     def _judged(self, is_sound: Value, entries: Vector) -> Value:
@@ -79,6 +83,8 @@ class Lines:
 
     def _entry(self, entry: Entry, entries: Vector, back: Value) -> Number:
         mass = Number.of(self._code, self._matrix.diagonal * entry.mass)
+        if entry.factor >= 0:
+            mass = Number(entries.get(entry.factor)) * mass
         if entry.slope < 0:
             return mass
         slope = Number(entries.get(entry.slope))
@@ -136,10 +142,11 @@ class Lines:
         matrix, parts = self._matrix, [right, *([imaginary] if imaginary else [])]
         rest = [Number(*(part.get(row) for part in parts)) for row in range(matrix.size)]
         solution: dict[int, Number] = {}
+        between = {entry: place for place, entry in enumerate(matrix.between)}
         for block, shape_number in zip(matrix.blocks, matrix.shape_of, strict=True):
             shape = matrix.shapes[shape_number]
             for row, column in block.outer:
-                outer = number((OUTER, matrix.outer[row, column], 0, 0))
+                outer = number((OUTER, between[matrix.outer[row, column]], 0, 0))
                 rest[row] = rest[row].plus_product(outer, solution[column])
             part = [rest[row] for row, _ in block.pivots]
             for place in range(shape.size):

@@ -94,8 +94,8 @@ class Loops:
             )
         }
         inner = len(self._places)
-        between = enumerate(sorted({*matrix.outer.values()}), inner)
-        self._between = {slope: place for place, slope in between}
+        between = enumerate(matrix.between, inner)
+        self._between = {entry: place for place, entry in between}
         self._pivots = sum(shape.size for shape in matrix.shapes)
         code, count = self._code, inner + len(self._between)
         self._trouble = count
@@ -210,32 +210,38 @@ class Loops:
             products.set(its_pivot, products.get(its_pivot) + size)
 
     def _fill(self, entries: LocalArray, factors: Numbers, h: Value) -> None:
-        """The matrix, before anything is eliminated."""
-        code, back = self._code, -h
-        with code.count_up("i", len(self._places)) as index:
+        """The matrix, before anything is eliminated; of what is between blocks, its negative."""
+        code, back, shapes = self._code, -h, self._matrix.shapes
+        with code.count_up("i", self._trouble) as index:
             factors.set(index, Number.of(code, 0.0))
         moved: list[tuple[int, int]] = []
-        massive: dict[float, list[int]] = {}
-        for (number, place), index in self._places.items():
-            entry = self._matrix.shapes[number].entries[place]
+        massive: dict[tuple[float, bool], list[tuple[int, int]]] = {}
+        for index, entry in (
+            *((index, shapes[shape].entries[at]) for (shape, at), index in self._places.items()),
+            *((index, entry) for entry, index in self._between.items()),
+        ):
             if entry.slope >= 0:
                 moved.append((index, entry.slope))
             if entry.mass:
-                massive.setdefault(entry.mass, []).append(index)
+                alike = massive.setdefault((entry.mass, entry.factor >= 0), [])
+                alike.append((index, entry.factor))
         targets = code.table("moved", [index for index, _ in moved])
         sources = code.table("moved_from", [slope for _, slope in moved])
-        with code.count_up("i", len(moved)) as index:
-            factors.set(targets.get(index), Number(back * entries.get(sources.get(index))))
-        for mass, places in massive.items():
-            table = code.table("massive", places)
-            with code.count_up("i", len(places)) as index:
-                at = table.get(index)
-                added = Number.of(code, self._matrix.diagonal * mass)
-                factors.set(at, factors.get(at) + added)
-        table = code.table("between", [*self._between])
-        with code.count_up("i", len(self._between)) as index:
-            between = Number(h * entries.get(table.get(index)))
-            factors.set(index + len(self._places), between)
+        with code.count_up("i", len(moved)) as place:
+            slope = Number(back * entries.get(sources.get(place)))
+            factors.set(targets.get(place), slope)
+        for (mass, is_scaled), places in massive.items():
+            table = code.table("massive", [index for index, _ in places])
+            scales = code.table("massive_by", [scale for _, scale in places]) if is_scaled else None
+            with code.count_up("i", len(places)) as place:
+                at = table.get(place)
+                part = Number.of(code, self._matrix.diagonal * mass)
+                if scales is not None:
+                    part = Number(entries.get(scales.get(place))) * part
+                factors.set(at, factors.get(at) + part)
+        with code.count_up("i", len(self._between)) as place:
+            index = place + len(self._places)
+            factors.set(index, -factors.get(index))
 
     def _diagonals(self) -> list[int]:
         """Where the diagonal of each pivot of each shape is."""

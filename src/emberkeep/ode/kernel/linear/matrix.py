@@ -1,9 +1,9 @@
-"""The matrix of implicit steps, W = I/γ - hJ: what it is made of, and how it is taken apart.
+"""The matrix of implicit steps, W = M/γ - hJ: what it is made of, and how it is taken apart.
 
 Pivots lie where the order puts them, whatever the numbers are; so the growth of numbers is watched.
 A pivot that is next to nothing beside what it was on the way, where that was far larger than what
 the matrix had there, has no right digits. The step is not taken then, and tried again with a
-smaller h, for which W comes near to I/γ.
+smaller h, for which W comes near to M/γ.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from emberkeep.ode.kernel.linear.ordering import ordering
 from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from emberkeep.ode.kernel.code import Code, Value
     from emberkeep.ode.kernel.linear.ordering import Block, Place
+
+    Mass = Mapping[Place, tuple[float, int | None]]
 
 # A pivot may be so many times smaller than what it was on the way, ...
 CANCELLED = {"float32": 2.0**12, "float64": 2.0**40}
@@ -34,11 +36,13 @@ class Entry:
 
     Attributes:
         slope: where it is among the numbers of the Jacobian; negative for a zero there.
-        mass: what there is of 1/γ.
+        mass: what there is of 1/γ, ...
+        factor: ... times which of those numbers; negative for none of them.
     """
 
     slope: int
     mass: float
+    factor: int = -1
 
 
 @final
@@ -87,7 +91,7 @@ class Matrix:
         blocks: in the order in which they are solved.
         shapes: of blocks; those that are alike in all entries have one, and are factored once.
         shape_of: for each block, which it has.
-        outer: for entries between blocks, where they are among the values.
+        outer: the entries between blocks.
     """
 
     size: int
@@ -96,7 +100,22 @@ class Matrix:
     blocks: tuple[Block, ...]
     shapes: tuple[Shape, ...]
     shape_of: tuple[int, ...]
-    outer: Mapping[Place, int]
+    outer: Mapping[Place, Entry]
+
+    def massive(self) -> list[tuple[Place, Entry]]:
+        """The entries in which there is something of 1/γ, by row and column."""
+        found = {**self.outer}
+        for block, number in zip(self.blocks, self.shape_of, strict=True):
+            rows, columns = zip(*block.pivots, strict=True)
+            inner = self.shapes[number].entries.items()
+            found |= {(rows[row], columns[column]): entry for (row, column), entry in inner}
+        return [(place, found[place]) for place in sorted(found) if found[place].mass]
+
+    @property
+    def between(self) -> tuple[Entry, ...]:
+        """The entries between blocks, each once."""
+        order = {entry: (entry.slope, entry.mass, entry.factor) for entry in self.outer.values()}
+        return tuple(sorted(order, key=order.__getitem__))
 
     @property
     def products(self) -> int:
@@ -108,22 +127,38 @@ class Matrix:
         )
 
 
-def matrix_of(slopes: Mapping[Place, int], size: int, gamma: complex = 1.0) -> Matrix:
-    """The matrix of a Jacobian.
+def matrix_of(
+    slopes: Mapping[Place, int],
+    size: int,
+    gamma: complex = 1.0,
+    mass: Mass | None = None,
+    preferred: Sequence[Collection[Place]] = (),
+) -> Matrix:
+    """The matrix of a Jacobian and a mass matrix.
 
     Args:
-        slopes: the program's values that its entries are, but for zeros.
+        slopes: the program's values that the Jacobian's entries are, but for zeros.
         size: how many rows.
         gamma: γ.
+        mass: for each entry of M but zeros, a number, and the program's value that it is of; None
+            where M is one.
+        preferred: entries that are better pivots; see `ordering`.
+
+    Raises:
+        StructurallySingular: whatever the numbers are, it could not be solved with.
     """
-    values = (*dict.fromkeys(slopes.values()),)
+    if mass is None:
+        mass = {(row, row): (1.0, None) for row in range(size)}
+    factors = [value for _, value in mass.values() if value is not None]
+    values = (*dict.fromkeys([*slopes.values(), *factors]),)
     places = {value: place for place, value in enumerate(values)}
 
     def entry(at: Place) -> Entry:
-        found = slopes.get(at)
-        return Entry(-1 if found is None else places[found], float(at[0] == at[1]))
+        slope, (number, factor) = slopes.get(at), mass.get(at, (0.0, None))
+        found = -1 if slope is None else places[slope]
+        return Entry(found, number, -1 if factor is None else places[factor])
 
-    blocks = ordering(size, {*slopes, *((row, row) for row in range(size))})
+    blocks = ordering(size, {*slopes, *mass}, preferred)
     shapes: list[Shape] = []
     shape_of: list[int] = []
     known: dict[object, int] = {}
@@ -133,7 +168,7 @@ def matrix_of(slopes: Mapping[Place, int], size: int, gamma: complex = 1.0) -> M
         if number == len(shapes):
             shapes.append(shape)
         shape_of.append(number)
-    outer = {place: entry(place).slope for block in blocks for place in block.outer}
+    outer = {place: entry(place) for block in blocks for place in block.outer}
     return Matrix(size, 1.0 / gamma, values, blocks, (*shapes,), (*shape_of,), outer)
 
 

@@ -34,18 +34,21 @@ class Block:
     outer: tuple[Place, ...]
 
 
-def ordering(size: int, pattern: Collection[Place]) -> tuple[Block, ...]:
+def ordering(
+    size: int, pattern: Collection[Place], preferred: Iterable[Collection[Place]] = ()
+) -> tuple[Block, ...]:
     """The blocks of a system, in the order in which they are solved.
 
     Args:
         size: how many unknowns.
         pattern: rows and columns of all entries that may be other than zero.
+        preferred: those of them that are better pivots, the best first; each with those before it.
 
     Raises:
         StructurallySingular: no choice of numbers in these places could be solved; names rows.
     """
     entries = set(pattern)
-    row_of = _matched(size, entries)
+    row_of = _matched(size, [*preferred, entries])
     columns_in: dict[int, list[int]] = {row: [] for row in range(size)}
     for row, column in sorted(entries):
         columns_in[row].append(column)
@@ -79,16 +82,25 @@ class StructurallySingular(Exception):  # noqa: N818 - reads as what it says
         super().__init__(f"rows {', '.join(map(str, self.rows))} cannot all be solved")
 
 
-def _matched(size: int, entries: set[Place]) -> list[int]:
+def _matched(size: int, stages: Sequence[Collection[Place]]) -> list[int]:
     """For each column, the row of its pivot: the diagonal wherever that can be."""
-    row_of = [column if (column, column) in entries else -1 for column in range(size)]
-    columns: dict[int, list[int]] = {row: [] for row in range(size)}
-    for row, column in sorted(entries):
-        columns[row].append(column)
-    for start in [row for row in range(size) if row_of[row] < 0]:
-        came, free = _augmenting(start, columns, row_of)
-        while free >= 0:
-            row_of[free], free = came[free]
+    row_of = [-1] * size
+    for entries in stages:
+        rest = set(range(size)) - {*row_of}
+        for row in rest & {row for row, column in entries if row == column and row_of[row] < 0}:
+            row_of[row] = row
+        columns: dict[int, list[int]] = {row: [] for row in range(size)}
+        for row, column in sorted(entries):
+            columns[row].append(column)
+        for start in sorted(set(range(size)) - {*row_of}):
+            try:
+                came, free = _augmenting(start, columns, row_of)
+            except StructurallySingular:
+                if entries is stages[-1]:
+                    raise
+                continue
+            while free >= 0:
+                row_of[free], free = came[free]
     return row_of
 
 

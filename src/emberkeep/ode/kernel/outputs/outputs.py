@@ -79,7 +79,7 @@ class Outputs:
         if self._has_derivatives:
             slopes = own.layout.passing("sampled_slopes", own.states)
             own.slopes(states, slopes, time, in_step=False)
-            rates = own.rates(states, time)
+            rates = own.rates(states, time, slopes)
         sample = Sample(number, time, states, observed, slopes, rates)
         for output in self._sampled:
             output.fold(sample, where)
