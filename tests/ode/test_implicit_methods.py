@@ -8,11 +8,14 @@ import pytest
 
 from emberkeep import ode
 from emberkeep.errors import InvalidPlan
+from emberkeep.ode.compilation import Compilation
 from emberkeep.ode.methods import IMPLICIT, ROSENBROCK, numbers_of
 from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
+from emberkeep.targets.cuda.target import CudaTarget
 
 HERE = Path(__file__).parent
 reference = runpy.run_path(HERE / "implicit_reference.py")
+gpu = runpy.run_path(HERE / "gpu_on_host.py")
 explicit = runpy.run_path(HERE / "test_kernel_methods.py")
 stiff_orders = {
     **dict.fromkeys(
@@ -103,6 +106,26 @@ def test_steps_are_those_of_the_numbers(method, keep):
 @pytest.mark.parametrize("method", METHODS)
 def test_steps_of_many_states_are_those_of_the_numbers(method, keep):
     check_steps(keep, method, numbers_of(method), large=True)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not gpu["HAS_COMPILER"], reason="there is no C++ compiler")
+@pytest.mark.parametrize("method", METHODS)
+def test_a_gpu_is_given_the_same_steps(method, keep, monkeypatch, tmp_path):
+    """What is written for GPUs, as threads of this machine."""
+    one = solver(keep, bells(large=False), method)
+    monkeypatch.setattr(one, "_runner", gpu["Threads"](tmp_path))
+    found = steps(one, 1 / 16, 4).final[0]
+    assert found == pytest.approx(expected(numbers_of(method), 1 / 16, 4), rel=2e-12)
+
+
+@pytest.mark.parametrize("large", [False, pytest.param(True, marks=pytest.mark.soak)])
+@every_method
+def test_what_a_gpu_is_given_compiles(method, large, keep):
+    nvrtc = pytest.importorskip("emberkeep.targets.cuda.nvrtc")
+    plan = solver(keep, bells(large=large), method).plan(outputs=("states", "final"))
+    source = Compilation(plan).source(CudaTarget("sm_90"))
+    assert nvrtc.compile_source(source, "sm_90")[0].startswith(b"\x7fELF")
 
 
 DT = {1: 2e-3, 2: 1e-2, 3: 5e-3, 4: 2e-2, 5: 4e-2, 6: 0.2, 8: 0.25, 9: 0.25}
@@ -200,7 +223,9 @@ def test_events_are_found_where_decay_is_fast(method, keep):
 
 def test_methods_without_values_within_their_steps_find_no_events(keep):
     assert INSIDE == ["rodas5pe", "rosenbrock23", "sdirk4"]
-    with pytest.raises(InvalidPlan, match="rodas5p are less accurate .*'rodas5pe', or 'rosenbrock23'"):
+    with pytest.raises(
+        InvalidPlan, match="rodas5p are less accurate .*'rodas5pe', or 'rosenbrock23'"
+    ):
         solver(keep, PROTHERO, "rodas5p", events=[ode.Event("x")])
 
 
