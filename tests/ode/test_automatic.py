@@ -62,6 +62,13 @@ def test_what_has_no_jacobian_stays_explicit(keep):
     assert found.method == "tsit5"
 
 
+def test_a_dae_has_an_implicit_method(keep):
+    system = ode.System("dx = -y; 0 = y - 2*x", {"x": 1.0, "y": 2.0}, name="dae")
+    found = solved(keep, system, (0, 1), rtol=1e-8, atol=1e-10)
+    assert found.method == "rodas5p"
+    assert found.require_success()["x"] == pytest.approx(np.exp(-2), rel=1e-6)
+
+
 def test_what_comes_of_numbers_is_not_built_ahead(keep):
     one = ode.Solver(VAN_DER_POL, method="auto", target="cpu", keep=keep)
     assert "auto" in repr(one)
