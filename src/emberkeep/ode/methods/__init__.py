@@ -85,10 +85,6 @@ ROSENBROCK = {
     "rodas6p": "rodas6p",
 }
 
-# Chosen for each batch (`ode/automatic.py`), which begins by trying the second one.
-AUTO, FIRST_TRIED = "auto", "tsit5"
-FITTING = "rodas5pe"  # where equations are algebraic
-
 # ... and every implicit Runge-Kutta method.
 IMPLICIT = {
     "implicit-euler": "sdirk",
@@ -119,6 +115,10 @@ IMPLICIT = {
 }
 
 FILES = {**EXPLICIT, **ROSENBROCK, **IMPLICIT}
+
+# Chosen for each batch (`ode/automatic.py`), which begins by trying the second one.
+AUTO, FIRST_TRIED = "auto", "tsit5"
+FITTING = "rodas5pe"  # where equations are algebraic
 
 # Every other name → the method.
 ALIASES = {
