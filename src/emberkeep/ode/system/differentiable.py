@@ -3,12 +3,14 @@
 Where a right-hand side jumps at a place that a parameter moves, sensitivities jump as well. Times
 that are known beforehand are gone across by steps that are chosen. All other jumps, such as where a
 state reaches a threshold, are found by nobody; so whatever may jump there is refused, unless it is
-seen not to: around places where both sides of a comparison are equal, differences of derivatives
-become smaller with the distance.
+seen not to: around places where both sides of a comparison are equal, differences of values become
+smaller with the distance. Such places are looked at until all other comparisons have held at some
+and not at others, as what jumps may be hidden behind them.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, final
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 
 # Comparisons that change as values cross each other.
 _CROSSINGS = frozenset(COMPARISONS) - {"==", "!="}
-# How often a place is looked for, how many have to be found, and how equal sides are there.
-_TRIES, _PLACES, _TURNS, _NEAR = 40, 6, 30, 1e-12
+# How often places are looked for, how many have to be found, and how equal sides are there.
+_TRIES, _PLACES, _TURNS, _NEAR = 600, 6, 30, 1e-12
 # How far from it is looked, and what is left of a difference at the nearer distance: of a corner
 # 1e-4, of a root 1e-2, of a jump all.
 _FAR, _CLOSE, _SHARE, _ROUNDING = 1e-4, 1e-8, 0.05, 1e-10
@@ -94,8 +96,8 @@ class _Jumps:
         assert system.sensitivities is not None
         self._system, self._read, self._program = system, read, read.program
         names, states = system.sensitivities.names, system.own_states
-        self._own = values
-        self._needed = self._program.needed(self._own)
+        self._values = values
+        self._needed = self._program.needed(self._values)
         # States that change with what is differentiated by, and parameters that are so.
         zero = self._program.number(0.0)
         moved = {
@@ -106,7 +108,8 @@ class _Jumps:
         self._moved = moved | {*names}
         self._unknown = {*states, *system.drivers}
         self._functions = system.functions
-        found = breakpoints(self._program, self._own, self._unknown)
+        self._places = sorted({0.0, *filter(math.isfinite, self._literals())})
+        found = breakpoints(self._program, self._values, self._unknown)
         self._unsolved = {*found.unsolved}
 
     def all_of_them(self) -> list[int]:
@@ -135,20 +138,17 @@ class _Jumps:
         return operation == "call" and rest[0] in JUMPING
 
     def is_continuous(self, value: int) -> bool:
-        """Whether derivatives are the same on both sides, wherever the sides were looked at."""
-        if self._program.instructions[value][0] not in _CROSSINGS:
-            return False
+        """Whether values are the same on both sides, wherever the sides were looked at."""
         program = self._program
+        if program.instructions[value][0] not in _CROSSINGS:
+            return False
         difference = program.arithmetic("-", *program.operands(value))
         names = sorted(program.names([difference]))
-        every = sorted(program.names([*self._own, difference]))
         slopes = jacobian(program, [difference], names)
-        numbers = random.Random(0)  # noqa: S311 - places to look at
-        found = 0
-        for turn in range(_TRIES * len(names)):
-            at = {name: np.float64(numbers.uniform(0.2, 2.0)) for name in every}
-            if turn % 2:
-                at = {name: number * numbers.choice((-1, 1)) for name, number in at.items()}
+        others = self._others({*names})
+        numbers, found, seen = random.Random(0), 0, set[tuple[int, bool]]()  # noqa: S311 - places
+        for turn in range(_TRIES):
+            at = self._somewhere(numbers, [difference])
             name = names[turn % len(names)]
             slope = slopes.get((0, names.index(name)))
             if slope is None or not self._make_equal(difference, slope, name, at):
@@ -158,25 +158,60 @@ class _Jumps:
                 if close > _SHARE * far + _ROUNDING:
                     return False
                 found += 1
-        return found >= _PLACES
+                holds = evaluate(program, others, at, self._functions)
+                seen |= {(other, bool(each)) for other, each in zip(others, holds, strict=True)}
+            if found >= _PLACES and len(seen) == 2 * len(others):
+                return True
+        return False
+
+    def _others(self, names: set[str]) -> list[int]:
+        """Comparisons of other names, too: what those of the same are is told by the place."""
+        program = self._program
+        return [
+            value
+            for value in self._needed
+            if program.instructions[value][0] in _CROSSINGS
+            and not program.names(program.operands(value)) <= names
+        ]
+
+    def _literals(self) -> set[float]:
+        found = (self._program.literal(value) for value in self._needed)
+        return {number for number in found if number is not None}
+
+    def _somewhere(self, numbers: random.Random, more: list[int]) -> dict[str, Any]:
+        """Numbers of all sizes, and between those that equations have themselves."""
+        first, last = self._places[0], self._places[-1]
+        places = [first - 1 - abs(first), *self._places, last + 1 + abs(last)]
+
+        def drawn() -> float:
+            kind = numbers.randrange(3)
+            if kind == 0:
+                return numbers.uniform(-2, 2)
+            if kind == 1:
+                place = numbers.randrange(len(places) - 1)
+                return numbers.uniform(places[place], places[place + 1])
+            return numbers.choice((-1, 1)) * 10 ** numbers.uniform(-3, 3)
+
+        names = sorted(self._program.names([*self._values, *more]))
+        return {name: np.float64(drawn()) for name in names}
 
     def _make_equal(self, difference: int, slope: int, name: str, at: dict[str, Any]) -> bool:
         """Change a number so that both sides of a comparison are equal, by Newton's method."""
         for _ in range(_TURNS):
             apart, rate = evaluate(self._program, [difference, slope], at, self._functions)
-            if abs(apart) <= _NEAR:
-                return True
             if not (np.isfinite(apart) and np.isfinite(rate) and rate):
                 return False
+            if abs(apart) <= _NEAR * max(1.0, abs(rate * at[name])):
+                return True
             at[name] -= apart / rate
         return False
 
     def _difference(self, at: Mapping[str, Any], name: str, distance: float) -> float:
-        """By how much derivatives differ on both sides of a place, to their size."""
+        """By how much values differ on both sides of a place, to their size."""
         step = distance * max(1.0, abs(at[name]))
         sides = [{**at, name: at[name] + way * step} for way in (-1, 1)]
         both = [
-            np.array(evaluate(self._program, self._own, side, self._functions)) for side in sides
+            np.array(evaluate(self._program, self._values, side, self._functions)) for side in sides
         ]
         sizes = 1.0 + np.abs(both).max(axis=0)
         [apart] = [np.abs(after - before) / sizes for before, after in pairwise(both)]
