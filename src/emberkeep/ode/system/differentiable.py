@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 # Comparisons that change as values cross each other.
 _CROSSINGS = frozenset(COMPARISONS) - {"==", "!="}
-# How often places are looked for, how many have to be found, and how equal sides are there.
-_TRIES, _PLACES, _TURNS, _NEAR = 600, 6, 30, 1e-12
+# How many places have to be found, and where other comparisons hide what jumps, such as a window of
+# time; how often they are looked for, and how equal sides are there.
+_PLACES, _HIDDEN, _TRIES, _TURNS, _NEAR = 6, 200, 2000, 30, 1e-12
 # How far from it is looked, and what is left of a difference at the nearer distance: of a corner
 # 1e-4, of a root 1e-2, of a jump all.
 _FAR, _CLOSE, _SHARE, _ROUNDING = 1e-4, 1e-8, 0.05, 1e-10
@@ -146,6 +147,7 @@ class _Jumps:
         names = sorted(program.names([difference]))
         slopes = jacobian(program, [difference], names)
         others = self._others({*names})
+        enough = _HIDDEN if others else _PLACES
         numbers, found, seen = random.Random(0), 0, set[tuple[int, bool]]()  # noqa: S311 - places
         for turn in range(_TRIES):
             at = self._somewhere(numbers, [difference])
@@ -160,7 +162,7 @@ class _Jumps:
                 found += 1
                 holds = evaluate(program, others, at, self._functions)
                 seen |= {(other, bool(each)) for other, each in zip(others, holds, strict=True)}
-            if found >= _PLACES and len(seen) == 2 * len(others):
+            if found >= enough and len(seen) == 2 * len(others):
                 return True
         return False
 
