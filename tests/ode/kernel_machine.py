@@ -108,6 +108,7 @@ extern "C" void place_at(long long index) { blockIdx.x = index; blockDim.x = 1; 
 def as_cpp(text):
     """CUDA C++ as a host's compiler reads it."""
     text = text.replace('asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));', "y = exp2f(x);")
+    text = text.replace('asm("" : "+f"(x));', "").replace('asm("" : "+d"(x));', "")
     text = text.replace("__log2f(", "log2(").replace("__fdividef(x, y)", "x / y")
     lines = [line for line in text.splitlines() if "#pragma unroll" not in line]
     return PRELUDE + "\n".join(lines) + TRAILER

@@ -2,6 +2,8 @@
 
 import cmath
 import math
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from emberkeep import ode
 from emberkeep.ode.errors import InvalidSystem
 from emberkeep.targets.cuda.target import CudaTarget
+
+gpu = runpy.run_path(Path(__file__).parent / "gpu_on_host.py")
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-14}
 SMALL = 1e-30
@@ -192,6 +196,39 @@ def test_they_compile_for_a_gpu(keep):
             events=[BOUNCE],
         )  # fmt: skip
         assert one.build()
+
+
+GROWING = ode.System(
+    "dx = where(mod(t - shift, 0.7) < 0.2, 1, 0) - k*exp(-x)*x",
+    {"x": 0.3},
+    {"shift": 0.13, "k": 0.4},
+    name="moved_pulses",
+)
+
+
+@pytest.mark.skipif(not gpu["HAS_COMPILER"], reason="needs a C++ compiler")
+@pytest.mark.parametrize("case", ["bounces", "bounces in arrays", "pulses"])
+def test_what_a_gpu_is_given(case, keep, tmp_path):
+    """Its text, compiled for this processor: lines, arrays and loops, jumps and events."""
+    system, names, events = {
+        "bounces": (ball(), ["g", "e", "x"], [BOUNCE]),
+        "bounces in arrays": (ball(8), ["g", "e", "x"], [BOUNCE]),
+        "pulses": (GROWING, ["shift", "k", "x"], []),
+    }[case]
+    given = {"save_at": 0.25, "outputs": ["states", "final", "mean", "std", "max"], **TIGHT}
+    given["initial"] = {"x": np.linspace(0.9, 1.1, 9)}
+    here, there = (solver(keep, system, names, events) for _ in range(2))
+    there._runner = gpu["Threads"](tmp_path)
+    one, other = (each.solve((0, 1), **given) for each in (here, there))
+    assert one.status.tolist() == other.status.tolist() == [0] * 9
+    for name in names:
+        first, second = one.sensitivities[name], other.sensitivities[name]
+        for part in ("states", "final"):
+            np.testing.assert_allclose(
+                getattr(first, part), getattr(second, part), rtol=1e-8, atol=1e-9
+            )
+        for kind, values in first.summaries.items():
+            np.testing.assert_allclose(values, second.summaries[kind], rtol=1e-8, atol=1e-9)
 
 
 def test_a_function_for_jax(keep):
