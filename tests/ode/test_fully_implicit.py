@@ -115,6 +115,32 @@ def test_a_linear_system_is_multiplied_by_the_function_of_stability(keep, method
         assert left == pytest.approx(1, rel=1e-9)
 
 
+def estimates(tableau, z):
+    """Of a step of x' = (z/h) x from 1: filtered once, and again (Hairer & Wanner II, IV.8)."""
+    gamma, ones = -tableau.error_at_start, np.ones(tableau.count)
+    slopes = z * np.linalg.solve(np.eye(tableau.count) - z * np.array(tableau.matrix), ones)
+    compared = np.array(tableau.error) @ slopes
+    first = (gamma * z - compared) / (1 - gamma * z)
+    return abs(first), abs((gamma * z * (1 + first) - compared) / (1 - gamma * z))
+
+
+@pytest.mark.parametrize("method", RADAU)
+def test_steps_are_judged_by_an_estimate_that_is_filtered(keep, method):
+    """One is taken where what is tolerated is a little more than that, not where it is less."""
+    one = solver(keep, SPIRAL, method)
+    again = 0
+    for z in (-0.5, 0.3 + 1j, -2 + 0.5j, -30.0, -200 + 300j):
+        first, second = estimates(one.tableau, z)
+        again += second < first
+        for share in (0.98, 1.02):
+            found = one.solve(
+                (0, 1), parameters={"a": np.real(z), "b": np.imag(z)}, dt=1.0, rtol=1e-13,
+                atol=min(first, second) / 2**0.5 * share, outputs=["steps"],
+            )  # fmt: skip
+            assert (found.steps.tolist() == [[1, 0]]) == (share > 1)
+    assert again > 1
+
+
 @pytest.mark.parametrize("method", [*GAUSS[:2], "radau-iia-5"])
 def test_gauss_keeps_what_motion_keeps(keep, method):
     """Over 300 times around: the angular momentum to rounding, the energy without a drift."""

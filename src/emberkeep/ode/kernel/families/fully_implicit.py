@@ -56,7 +56,7 @@ def fully_implicit_step(tableau: ImplicitTableau, *, is_judged: bool) -> Step:
         )
 
     powers = (*(parts.of_slopes(row) for row in zip(*tableau.interpolant, strict=True)),)
-    estimate = of_slopes(tableau.error) if is_judged else ()
+    estimate = of_slopes(tableau.error) if is_judged and tableau.error else ()
     filtering = _filter_of(tableau, parts) if estimate else 0.0
     first, gammas = filtering or parts.gammas[0], parts.gammas
     operations: list[Operation] = [
