@@ -20,7 +20,7 @@ from emberkeep.targets.cuda.nvrtc import compile_source
 from emberkeep.targets.cuda.target import CudaTarget
 
 FIT = [name for name in sorted(FILES) if keeps_constraints(numbers_of(name))]
-SOME = ["rodas5p", "kvaerno5", "sdirk2"]
+SOME = ["rodas5p", "kvaerno5", "sdirk2", "radau-iia-5"]
 
 ROBERTSON = """
 da = -0.04*a + 1e4*b*c
@@ -71,7 +71,7 @@ def test_robertson_as_a_dae_is_robertson_as_an_ode(keep):
 
 def test_robertson_ends_where_the_literature_says(keep):
     """Hairer & Wanner, Solving ODEs II: the end state at 1e11."""
-    for method in ("rodas5p", "kvaerno5"):
+    for method in ("rodas5p", "kvaerno5", "radau-iia-9"):
         found = solver(keep, robertson(), method).solve((0, 1e11), rtol=1e-9, atol=1e-16)
         a, b, c = found.require_success().final[0]
         assert a == pytest.approx(0.2083340149701255e-07, rel=1e-5)
@@ -134,7 +134,7 @@ def amplifier(capacities, **constants):
 
 
 @pytest.mark.parametrize("capacities", [False, True])
-@pytest.mark.parametrize("method", ["rodas5p", "kvaerno5"])
+@pytest.mark.parametrize("method", ["rodas5p", "kvaerno5", "radau-iia-5"])
 def test_an_amplifier_ends_where_the_test_set_says(method, capacities, keep):
     """Its matrix is not diagonal, and singular only as a whole; also with parameters in it."""
     read = amplifier(capacities).read()
@@ -187,7 +187,9 @@ def error_of_fixed(keep, method, dt, *, large=False):
     return np.array([errors[0], np.linalg.norm(errors[1:])])
 
 
-@pytest.mark.parametrize("method", ["rodas5p", "rodas4", "rodas3", "kvaerno3", "sdirk2"])
+@pytest.mark.parametrize(
+    "method", ["rodas5p", "rodas4", "rodas3", "kvaerno3", "sdirk2", "radau-iia-3"]
+)
 def test_algebraic_states_converge_with_the_order_of_the_method(method, keep):
     order = numbers_of(method).order
     dt = 0.1 if method in ("rodas5p", "rodas4") else 0.04
@@ -240,7 +242,7 @@ def test_single_precision(keep):
     assert np.abs(found.states[0] - exact(np.array([1, 2, 3]))).max() < 1e-3
 
 
-@pytest.mark.parametrize("method", ["rodas5p", "kvaerno5"])
+@pytest.mark.parametrize("method", ["rodas5p", "kvaerno5", "radau-iia-5"])
 def test_large_systems(method, keep):
     times = np.linspace(0, 3, 7)
     found = solver(keep, oscillator(9), method).solve(
@@ -682,7 +684,7 @@ def test_cuda_compiles(method):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("method", ["rodas5p", "kvaerno5"])
+@pytest.mark.parametrize("method", ["rodas5p", "kvaerno5", "radau-iia-5"])
 @pytest.mark.parametrize("make", [cable, lambda: amplifier(True)], ids=["large", "small"])  # noqa: FBT003
 def test_cuda_of_longer_systems_compiles(method, make):
     check_cuda(make(), method)

@@ -1,8 +1,8 @@
 """The stages of a fully implicit step, all at once (Hairer & Wanner, Solving ODEs II, IV.8).
 
-Where stages are, h T u away from the start, f has slopes, which T Γ⁻¹ u is to be. So u changes
-by what solves (Γ⁻¹ - hJ) Δu = T⁻¹ f - Γ⁻¹ u: a system of real numbers for each real γ, and one of
-complex ones for each pair.
+Where stages are, h T u away from the start, f has slopes, which M T Γ⁻¹ u is to be, with the mass
+matrix M. So u changes by what solves (M Γ⁻¹ - hJ) Δu = T⁻¹ f - M Γ⁻¹ u: a real system for each real
+γ, and a complex one for each pair.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from emberkeep.ode.kernel.code import Operand, Value
     from emberkeep.ode.kernel.linear.factors import Factors
-    from emberkeep.ode.kernel.step import Clock, CoupledIteration, Stepper, Terms
+    from emberkeep.ode.kernel.step import At, Clock, CoupledIteration, Stepper, Terms
     from emberkeep.ode.kernel.vectors import Vector
+
+    Column = tuple[tuple[int, float], ...]
 
 
 @final
@@ -32,6 +34,7 @@ class CoupledStages:
         h: its length, negative backwards.
         factors: of the matrix of each γ.
         allowed: what a state may be wrong by, given what it is.
+        weighed: what the mass matrix makes of a vector.
     """
 
     def __init__(
@@ -42,9 +45,10 @@ class CoupledStages:
         h: Value,
         factors: Mapping[complex, Factors],
         allowed: Callable[[Value, Operand], Value],
+        weighed: Callable[[At, Stepper], At],
     ) -> None:
         self._what, self._stepper, self._clock, self._h = iteration, stepper, clock, h
-        self._factors, self._allowed = factors, allowed
+        self._factors, self._allowed, self._weighed = factors, allowed, weighed
         self._layout, self._code = stepper.layout, stepper.layout.code
         self.unknowns = [stepper.changing(name) for name in iteration.targets]
         self._changes = [f"change{number}" for number in range(1, len(self.unknowns) + 1)]
@@ -73,34 +77,28 @@ class CoupledStages:
     def _rotate(self) -> None:
         """By how much they miss those of the unknowns, in their coordinates; in place of slopes."""
         stepper, one = self._stepper, self._code.value(1.0, REAL)
+        changes = [stepper[name] for name in self._changes]
         slopes = [stepper.weighted(_terms(self._changes, row), one) for row in self._what.inverse]
 
         def put(index: Operand) -> None:
-            own = [unknown.get(index) for unknown in self.unknowns]
-            missed = self._less([slope(index) for slope in slopes], own)
-            for name, value in zip(self._changes, missed, strict=True):
-                stepper[name].set(index, value)
+            rotated = [slope(index) for slope in slopes]
+            for change, value in zip(changes, rotated, strict=True):
+                change.set(index, value)
 
         self._layout.each(stepper.states, put)
+        for unknown, column in zip(self.unknowns, _columns(self._what.gammas), strict=True):
+            self._subtract(self._weighed(unknown.get, stepper), column, changes)
 
-    def _less(self, slopes: Sequence[Value], own: Sequence[Value]) -> list[Value]:
-        """Slopes, less Γ⁻¹ times the unknowns."""
-        code = self._code
-        found: list[Value] = []
+    def _subtract(self, own: At, column: Column, changes: Sequence[Vector]) -> None:
+        """A multiple of an unknown from changes, by their places."""
 
-        def fused(weight: float, value: Value, rest: Value) -> Value:
-            return code.call("fmuladd", value, -weight, rest)
+        def put(index: Operand) -> None:
+            value = own(index)
+            for place, weight in column:
+                rest = changes[place].get(index)
+                changes[place].set(index, self._code.call("fmuladd", value, -weight, rest))
 
-        for gamma in self._what.gammas:
-            place, inverse = len(found), 1 / gamma
-            if not isinstance(inverse, complex):
-                found.append(fused(inverse, own[place], slopes[place]))
-                continue
-            re, im = inverse.real, inverse.imag
-            (u, v), (first, second) = own[place : place + 2], slopes[place : place + 2]
-            found.append(fused(-im, v, fused(re, u, first)))
-            found.append(fused(im, u, fused(re, v, second)))
-        return found
+        self._layout.each(self._stepper.states, put)
 
     def _follow(self, changes: Sequence[Vector], going: Value) -> Value:
         stepper, code = self._stepper, self._code
@@ -117,6 +115,19 @@ class CoupledStages:
 
         total = self._layout.fold(stepper.states, 0.0, follow)
         return code.call("sqrt", total * (1 / stepper.states))
+
+
+def _columns(gammas: Sequence[complex]) -> list[Column]:
+    """The columns of Γ⁻¹, without zeros: of a pair, as it multiplies u + iv."""
+    found: list[Column] = []
+    for gamma in gammas:
+        place, inverse = len(found), 1 / gamma
+        if isinstance(inverse, complex):
+            re, im = inverse.real, inverse.imag
+            found += [((place, re), (place + 1, im)), ((place, -im), (place + 1, re))]
+        else:
+            found.append(((place, inverse),))
+    return found
 
 
 def _terms(names: Sequence[str], row: Sequence[float]) -> Terms:

@@ -159,7 +159,9 @@ class ImplicitStages(Implicit):
     def _iterate_together(
         self, iteration: CoupledIteration, stepper: Stepper, clock: Clock, h: Value
     ) -> None:
-        stages = CoupledStages(iteration, stepper, clock, h, self._by_gamma, self._allowed)
+        stages = CoupledStages(
+            iteration, stepper, clock, h, self._by_gamma, self._allowed, self.weighed
+        )
         assert self._predictor is not None
         self._predictor.predict(iteration, stages.unknowns, self._layout, h)
         self._note_missed(self._newton.seek(stages.turn))

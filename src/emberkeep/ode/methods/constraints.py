@@ -17,10 +17,10 @@ def keeps_constraints(method: Method) -> bool:
     """
     if isinstance(method, RosenbrockTableau):
         return method.is_stiffly_accurate
-    if not isinstance(method, ImplicitTableau) or not method.is_diagonal:
+    if not isinstance(method, ImplicitTableau) or not method.ends_with_solution:
         return False
     diagonal = [row[place] for place, row in enumerate(method.matrix)]
-    return method.ends_with_solution and all(diagonal[1:])
+    return not method.is_diagonal or all(diagonal[1:])
 
 
 def interpolates(method: Method) -> bool:

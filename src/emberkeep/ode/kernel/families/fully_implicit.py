@@ -71,9 +71,9 @@ def fully_implicit_step(tableau: ImplicitTableau, *, is_judged: bool) -> Step:
         # What slopes at the start differ by from those of the stages there: what is stiff in it is
         # filtered out once, and once more where much is left (Hairer & Wanner, IV.8).
         compared = tuple((name, -value / filtering) for name, value in estimate)
-        operations += _filtered(ERROR, (*compared, (FIRST, 1.0)))
+        operations += _filtered(ERROR, compared, FIRST)
         doubts = [Combination("at", Y, ((ERROR, 1.0),)), Slopes("again", "at", 0.0)]
-        doubts += _filtered(AGAIN, (*compared, ("again", 1.0)))
+        doubts += _filtered(AGAIN, compared, "again")
         estimate = ((ERROR, 1.0),)
     return Step(
         tuple(operations),
@@ -93,5 +93,10 @@ def _filter_of(tableau: ImplicitTableau, parts: Decoupling) -> float:
     return alike[0] if alike and not isinstance(alike[0], complex) else wanted
 
 
-def _filtered(target: str, terms: Terms) -> list[Operation]:
-    return [Combination(target, "", terms, by_length=False), Solution(target)]
+def _filtered(target: str, compared: Terms, slopes: str) -> list[Operation]:
+    """What slopes differ by from those of the stages, as the linear system of a step sees it."""
+    return [
+        Combination(target, "", compared, by_length=False, by_mass=True),
+        Combination(target, target, ((slopes, 1.0),), by_length=False),
+        Solution(target),
+    ]
