@@ -1,6 +1,10 @@
 """Sensitivities against closed forms, differences and complex steps; steps are those without."""
 
+import json
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -576,3 +580,27 @@ def test_trajectories_that_fail_have_none(keep, blowup):
     found = result.sensitivity("x", "x")
     assert found[0] == pytest.approx(1 / (1 - 0.5) ** 2, rel=1e-8)
     assert np.isnan(found[1])
+
+
+WARM = """
+import json, sys
+from emberkeep import ode
+system = ode.System("dx = -k*x", {"x": 1.0}, {"k": 1.0}, name="one")
+before = set(sys.modules)
+result = ode.solve(system, (0, 1), dt=0.1, method="rk4", target="cpu", sensitivities=["k"])
+print(json.dumps([sorted(set(sys.modules) - before), result.sensitivity("x", "k").tolist()]))
+"""
+
+
+def test_where_they_are_kept_nothing_is_differentiated_again(tmp_path):
+    environ = {**os.environ, "EMBERKEEP_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", WARM]
+    (cold, first), (warm, second) = (
+        json.loads(subprocess.run(command, env=environ, capture_output=True, check=True).stdout)
+        for _ in range(2)
+    )
+    assert first == second
+    writing = {f"emberkeep.ode.{name}" for name in ("kernel.source", "system.variational")}
+    assert writing <= {*cold}
+    assert not writing & {*warm}
+    assert not {"emberkeep.ode.system.derivatives", "emberkeep.ode.system.differentiable"} & {*warm}
