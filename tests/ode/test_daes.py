@@ -2,7 +2,9 @@
 
 import copy
 import pickle
+import runpy
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from emberkeep.ode.methods.constraints import interpolates, keeps_constraints
 from emberkeep.targets.cuda.nvrtc import compile_source
 from emberkeep.targets.cuda.target import CudaTarget
 
+gpu = runpy.run_path(Path(__file__).parent / "gpu_on_host.py")
 FIT = [name for name in sorted(FILES) if keeps_constraints(numbers_of(name))]
 SOME = ["rodas5p", "kvaerno5", "sdirk2", "radau-iia-5"]
 
@@ -202,7 +205,7 @@ def test_algebraic_states_converge_with_the_order_of_the_method(method, keep):
 @pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("method", FIT)
 def test_every_method_that_fits_converges(method, large, keep):
-    one, half = (error_of_fixed(keep, method, h, large=large) for h in (0.04, 0.02))
+    one, half = (error_of_fixed(keep, method, h, large=large) for h in (0.01, 0.005))
     least = min(2, numbers_of(method).order)
     measured = np.log2(one / half)
     # What Newton's method leaves of errors is about 1e-11.
@@ -338,14 +341,17 @@ def test_initial_values_are_made_consistent_in_each_trajectory(keep):
 CIRCLE = "dx = y; 0 = x^2 + y^2 - 1"
 
 
+def circles(copies):
+    lines = [f"dx{i} = y{i}; 0 = x{i}^2 + y{i}^2 - 1" for i in range(copies)]
+    starts = {"x": 0.0, "y": 0.5}
+    states = {f"{name}{i}": value for i in range(copies) for name, value in starts.items()}
+    return ode.System(";".join(lines), states, name=f"circle_{copies}")
+
+
 @pytest.mark.parametrize("fixed", [False, True])
 @pytest.mark.parametrize("copies", [1, 15])
 def test_a_start_that_cannot_be_consistent_is_told_and_touches_no_neighbour(copies, fixed, keep):
-    lines = [f"dx{i} = y{i}; 0 = x{i}^2 + y{i}^2 - 1" for i in range(copies)]
-    states = {
-        f"{name}{i}": value for i in range(copies) for name, value in (("x", 0.0), ("y", 0.5))
-    }
-    one = solver(keep, ode.System(";".join(lines), states, name=f"circle_{copies}"))
+    one = solver(keep, circles(copies))
     begin = np.linspace(-1.5, 1.2, 41)
     options = {"dt": 0.01, "controller": "fixed"} if fixed else {}
     ask = {"save_at": [0, 0.2], "rtol": 1e-8, "atol": 1e-10, **options}
@@ -689,6 +695,21 @@ def test_cuda_compiles(method):
 def test_cuda_of_longer_systems_compiles(method, make):
     check_cuda(make(), method)
     check_cuda(make(), method, ("final",))
+
+
+@pytest.mark.skipif(not gpu["HAS_COMPILER"], reason="there is no C++ compiler")
+@pytest.mark.parametrize("copies", [1, 15])
+def test_what_a_gpu_is_given_computes_the_same(copies, keep, tmp_path, monkeypatch):
+    one = solver(keep, circles(copies))
+    ask = {"initial": {"x0": np.linspace(-1.5, 0.8, 24)}, "save_at": [0, 0.2], "rtol": 1e-8}
+    with pytest.warns(emberkeep.SolveWarning):
+        here = one.solve((0, 0.2), **ask)
+    monkeypatch.setattr(one, "_runner", gpu["Threads"](tmp_path))
+    with pytest.warns(emberkeep.SolveWarning):
+        there = one.solve((0, 0.2), **ask)
+    assert there.status.tolist() == here.status.tolist()
+    assert status.INCONSISTENT in there.status
+    np.testing.assert_allclose(there.states, here.states, rtol=0, atol=1e-9)
 
 
 def test_what_is_solved_is_what_neighbours_do_not_change(keep):
