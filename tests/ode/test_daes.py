@@ -536,7 +536,8 @@ def test_systems_pickle_and_copy():
         for other in (pickle.loads(pickle.dumps(system)), copy.deepcopy(system)):
             assert other == system
             assert other.read().mass is not None
-    assert "algebraic" in repr(FORMS["text"]())
+    assert "1 algebraic equation>" in repr(FORMS["text"]())
+    assert "a mass matrix" in repr(FORMS["mapping"]())
 
 
 def test_sympy(keep):
@@ -568,6 +569,16 @@ def test_vectors(keep):
     found = solver(keep, system).solve((0, 1), rtol=1e-9, atol=1e-11)
     assert found.final[0, :3].sum() == pytest.approx(1.0, abs=1e-8)
     assert found.final[0, 3:] == pytest.approx(found.final[0, [1, 2, 0]], abs=1e-8)
+
+
+def test_sums_of_derivatives_of_vectors(keep):
+    """(x[i] + x[i+1])' = -(x[i] + x[i+1]) for three in a ring: so it is of each."""
+    system = ode.System(
+        "C[i]*x[i]' + C[i]*x[i % 3 + 1]' = -C[i]*(x[i] + x[i % 3 + 1]) for i in 1..3",
+        {"x": [1.0, 2.0, 3.0]}, {"C": [1.0, 2.0, 3.0]}, name="summed",
+    )  # fmt: skip
+    found = solver(keep, system).solve((0, 1), rtol=1e-9, atol=1e-11)
+    assert found.final[0] == pytest.approx(np.array([1, 2, 3]) * np.exp(-1), abs=1e-8)
 
 
 def test_equations_without_a_diagonal_are_matched(keep):

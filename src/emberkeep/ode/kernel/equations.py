@@ -180,6 +180,7 @@ class Equations:
     def __init__(self, system: System, read: Read, layout: Layout, drivers: Drivers) -> None:
         self._system, self._read, self.layout, self.drivers = system, read, layout, drivers
         self._inputs = (*system.parameters, *system.constants)
+        self._jacobian: dict[tuple[int, int], int] | None = None
         self.time = layout.code.array("time", REAL, 1) if layout.large else None
         own = len(system.own_states)
         self._slopes = Evaluation(self, "right_hand_side", read.derivatives[:own])
@@ -207,7 +208,10 @@ class Equations:
         Raises:
             InvalidSystem: slopes go by way of a function that is not followed.
         """
-        return jacobian(self._read.program, self._read.derivatives, [*self._system.states])
+        if self._jacobian is None:
+            names = [*self._system.states]
+            self._jacobian = jacobian(self._read.program, self._read.derivatives, names)
+        return self._jacobian
 
     @property
     def has_mass(self) -> bool:

@@ -208,7 +208,8 @@ class System:
                 parts.append(f"{label} {', '.join(names)}")
         if self.has_mass:
             count = sum(equation.target == ZERO for equation in self.equations)
-            parts.append(f"{count} algebraic equations" if count else "a mass matrix")
+            algebraic = f"{count} algebraic equation{'s' * (count > 1)}"
+            parts.append(algebraic if count else "a mass matrix")
         text = "; ".join(parts)
         return f"<System {self.name}: {text if len(text) < 400 else text[:400] + '…'}>"  # noqa: PLR2004
 
