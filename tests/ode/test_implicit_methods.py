@@ -164,6 +164,32 @@ def test_what_is_saved_is_right_to_the_tolerance(method, keep):
         assert np.abs(ended).max() < most * error
 
 
+# Each by itself, since one with large errors keeps steps short for all: linear equations, those of
+# time alone, and what is between. Their span, and their end states.
+KINDS = {
+    "decay": ("dx = -x; dy = 0.5*y", (1, 1), 3, (np.exp(-3), np.exp(1.5))),
+    "oscillation": ("dx = y; dy = -4*x", (1, 0), 6, (np.cos(12), -2 * np.sin(12))),
+    "time": ("dx = cos(3*t); dy = t*exp(-t)", (0, 0), 6, (np.sin(18) / 3, 1 - 7 * np.exp(-6))),
+    "rate": ("dx = cos(t)*x; dy = -2*t*y", (1, 1), 3, (np.exp(np.sin(3)), np.exp(-9))),
+    "chain": ("dx = 1; dy = x^2", (0, 0), 6, (6, 72)),
+    "power": ("dx = -x^2; dy = x*y", (1, 1), 6, (1 / 7, 7)),
+}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", ADAPTIVE)
+def test_no_kind_of_equation_escapes_the_estimate(method, kind, keep):
+    equations, (x, y), span, ends = KINDS[kind]
+    one = solver(keep, ode.System(equations, {"x": x, "y": y}, name=kind), method)
+    tableau = numbers_of(method)
+    for tolerance in (1e-5, 1e-8):
+        allowed = 60 * WEAK.get(method, 1) * (1 + max(map(abs, ends)))
+        allowed *= tolerance ** min(1, tableau.order / tableau.estimate_power)
+        found = one.solve((0, span), rtol=tolerance, atol=tolerance).require_success()
+        assert np.abs(found.final[0] - ends).max() < allowed
+
+
 # What is stiff ----------------------------------------------------------------------------------
 
 PROTHERO = ode.System(
