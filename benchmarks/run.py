@@ -14,6 +14,7 @@ BENCHMARKS = (
     "sharing",
     "kernels",
     "ode",
+    "ode_events",
     "ode_stored",
     "ode_sensitivities",
     "work_precision",

@@ -121,10 +121,12 @@ class Variable:
 
     def get(self) -> Value:
         """The number that it has here."""
+        assert self.number not in self.code.gone, f"{self.name} is an aside's own"
         return self.code.record("get", self.kind, (self,), uniform=self.uniform, name=self.name)
 
     def set(self, value: Operand) -> None:
         """Another number from here on."""
+        assert self.number not in self.code.gone, f"{self.name} is an aside's own"
         self.code.assign(self, value)
 
 
@@ -243,6 +245,7 @@ class Code:
     Attributes:
         arguments: what the kernel is passed, in their order.
         variables: all that change.
+        gone: numbers of those that were some aside's own.
         arrays: all arrays of a trajectory's own.
         tables: of numbers that are known.
         functions: what is called from several places.
@@ -260,6 +263,7 @@ class Code:
         self._loops = 0  # around what is written, within the same lane and function
         self.arguments: list[Argument] = []
         self.variables: list[Variable] = []
+        self.gone: set[int] = set()
         self.arrays: list[LocalArray] = []
         self.tables: list[Table] = []
         self.functions: list[Function] = []
@@ -516,13 +520,15 @@ class Code:
     def aside(self) -> Generator[None]:
         """What is so rare that to make it fast is not worth a compiler's time; in a lane.
 
-        Of variables that are the same in all lanes, it has its own only.
+        Variables that are made in it are its own, and are gone after it; of those that are the same
+        in all lanes, it has no others.
         """
         assert self.in_lane
         block, before = Block(), len(self.variables)
         with self._within(block), self._around(0):
             yield
-        own = [variable for variable in self.variables[before:] if variable.uniform]
+        own = self.variables[before:]
+        self.gone.update(variable.number for variable in own)
         self.add("aside", f"aside_{self.count()}", block, own)
 
     @contextlib.contextmanager

@@ -30,7 +30,7 @@ class Contents:
     Attributes:
         values: that differ between lanes, and are computed outside.
         shared: values that are the same in all lanes, and are computed outside.
-        variables: that differ between lanes, and are read or set.
+        variables: that differ between lanes, and are read or set; but for those of asides.
         assigned: those that are set.
         alike: variables that are the same in all lanes.
         arrays: all of them.
@@ -45,7 +45,11 @@ class Contents:
         alike: dict[int, Variable] = {}
         arrays: dict[int, LocalArray] = {}
         arguments: dict[int, Argument] = {}
+        asides: set[int] = set()
         for operation, *rest in all_instructions(block):
+            if operation == "aside":
+                *rest, own = rest
+                asides.update(variable.number for variable in own)
             for item in items(rest):
                 if isinstance(item, Variable):
                     (alike if item.uniform else variables)[item.number] = item
@@ -62,8 +66,8 @@ class Contents:
         outside = [value for number, value in values.items() if number not in made]
         self.values = [value for value in outside if not value.uniform]
         self.shared = [value for value in outside if value.uniform]
-        self.variables = list(variables.values())
-        self.assigned = list(assigned.values())
+        self.variables = [each for number, each in variables.items() if number not in asides]
+        self.assigned = [each for number, each in assigned.items() if number not in asides]
         self.alike = list(alike.values())
         self.arrays = list(arrays.values())
         self.arguments = list(arguments.values())

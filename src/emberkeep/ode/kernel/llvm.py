@@ -147,11 +147,11 @@ class Printer:
         self._names.update(names)
         self._arrays.update(arrays)
         for variable in variables:
-            kind = self._type(variable.kind, is_vector=not variable.uniform)
+            kind = self._type(variable.kind, is_vector=self._is_vector(variable))
             self._entry.append(f"  %x{variable.number} = alloca {kind}, align {ALIGNMENT}")
         self._label = "begun"
         for variable in variables:
-            kind = self._type(variable.kind, is_vector=not variable.uniform)
+            kind = self._type(variable.kind, is_vector=self._is_vector(variable))
             self._say(f"store {kind} zeroinitializer, ptr %x{variable.number}, align {ALIGNMENT}")
         self._print(block)
         self._go("end")
@@ -281,23 +281,24 @@ class Printer:
     # Memory -----------------------------------------------------------------------------------
 
     def _get(self, _: str, result: Value, variable: Variable) -> None:
-        if self._in_lane and not variable.uniform:
+        if self._in_lane and variable.number in self._shadows:
             self._names[result.number] = self._load_lane(
                 self._shadows[variable.number], variable.kind
             )
             return
-        kind = self._type(variable.kind, is_vector=not variable.uniform)
+        kind = self._type(variable.kind, is_vector=self._is_vector(variable))
         self._names[result.number] = self._emit(
             f"load {kind}, ptr %x{variable.number}, align {ALIGNMENT}"
         )
 
     def _set(self, _: str, variable: Variable, value: Value) -> None:
-        if self._in_lane and not variable.uniform:
+        if self._in_lane and variable.number in self._shadows:
             operand = self._operand(value, is_vector=False)
             self._store_lane(self._shadows[variable.number], variable.kind, operand)
             return
-        kind = self._type(variable.kind, is_vector=not variable.uniform)
-        operand = self._operand(value, is_vector=not variable.uniform)
+        is_vector = self._is_vector(variable)
+        kind = self._type(variable.kind, is_vector=is_vector)
+        operand = self._operand(value, is_vector=is_vector)
         self._say(f"store {kind} {operand}, ptr %x{variable.number}, align {ALIGNMENT}")
 
     def _load_lane(self, shadow: str, kind: str) -> str:
@@ -483,7 +484,10 @@ class Printer:
             names[value.number] = f"%g{value.number}"
             operand = self._operand(value, is_vector=False)
             given[names[value.number]] = self._type(value.kind, is_vector=False), operand
+        its_own = {variable.number for variable in own}
         for variable in inside.variables:
+            if variable.number in its_own:
+                continue
             shadow = printer._shadows[variable.number] = f"%s{variable.number}_"
             given[shadow] = "ptr", self._shadows[variable.number]
         arrays = {array.number: self._arrays[array.number] for array in inside.arrays}

@@ -450,6 +450,25 @@ class Trajectory:
         return values
 
 
+    def polynomial(self, place: int, h: Value) -> list[Value]:
+        """What a state gains within the step, as coefficients of θ, θ², …; see `values_within`."""
+        stepper = self.stepper
+        if self.step.interpolant:
+            size = max(len(row) for _, row in self.step.interpolant)
+            sums: list[Value | None] = [None] * size
+            for name, row in self.step.interpolant:
+                slope = stepper[name].get(place)
+                for power, weight in enumerate(row):
+                    if weight:
+                        term, total = slope * weight, sums[power]
+                        sums[power] = term if total is None else total + term
+            return [self.code.value(0.0, REAL) if each is None else h * each for each in sums]
+        change = stepper[NEW].get(place) - self.vectors[Y].get(place)
+        first = h * stepper[FIRST].get(place)
+        last = h * stepper[self.step.last or "slopes_at_end"].get(place)
+        return [first, change * 3.0 - first * 2.0 - last, first + last - change * 2.0]
+
+
 @final
 @frozen
 class Row:

@@ -13,16 +13,16 @@ from emberkeep.ode.kernel.events.search import (
     resolution,
 )
 from emberkeep.ode.kernel.step import NEW, Y
+from emberkeep.ode.kernel.vectors import Vector
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from emberkeep.ode.kernel.code import Value, Variable
     from emberkeep.ode.kernel.event_programs import EventProgram
     from emberkeep.ode.kernel.events.search import Place
     from emberkeep.ode.kernel.events.standing import InStep, Standing
     from emberkeep.ode.kernel.trajectory import Trajectory
-    from emberkeep.ode.kernel.vectors import Vector
 
 # A function that stands at zero counts as being on the side that it goes to, by so little.
 TINY = 1e-30
@@ -69,6 +69,9 @@ class Crossings:
             bool(trajectory.read.program.names([value]) & moved) for value in self._values
         ]
         self._rates = trajectory.rates_by_slopes(self._values)
+        used = trajectory.read.program.names(self._values)
+        # The states that functions depend on.
+        self._places = [place for place, name in enumerate(trajectory.system.states) if name in used]
 
     # Sides ------------------------------------------------------------------------------------
 
@@ -193,10 +196,11 @@ class Crossings:
     def _search(self, step: InStep, ends: Sequence[Value]) -> None:
         """Go through what occurs in a step, one place after the other, until one cuts it."""
         code = self._code
+        polynomials = {at: self._own.polynomial(at, step.signed) for at in self._places}
         begin = place(code, "begin", code.value(0.0, REAL), [side.get() for side in self._sides])
         found = code.variable("found_in_step", INT, 0)
         if self._looks == 1:
-            self._search_until(code.value(1.0, REAL), ends, begin, found, step)
+            self._search_until(code.value(1.0, REAL), ends, begin, found, step, polynomials)
             return
         with code.count_up("look", self._looks) as look:
             share = code.value(look + 1, REAL) * (1 / self._looks)
@@ -206,10 +210,30 @@ class Crossings:
                 code.where(is_last, end, inner)
                 for end, inner in zip(ends, self._at(share, step)[1], strict=True)
             ]
-            self._search_until(share, values, begin, found, step)
+            self._search_until(share, values, begin, found, step, polynomials)
+
+    def _along(
+        self, polynomials: Mapping[int, Sequence[Value]], share: Value, step: InStep
+    ) -> list[Value]:
+        """The functions at a share of a step, by polynomials of the states that they depend on."""
+        code, own = self._code, self._own
+        states = Vector(own.states, [None] * own.states)
+        for at, coefficients in polynomials.items():
+            gained = code.value(0.0, REAL)
+            for coefficient in reversed(coefficients):
+                gained = (gained + coefficient) * share
+            inner = own.vectors[Y].get(at) + gained
+            states.set(at, code.where(share < 1, inner, own.stepper[NEW].get(at)))
+        return self._from_zero(states, own.time(self._elapsed(share, step)))
 
     def _search_until(
-        self, share: Value, values: Sequence[Value], begin: Place, found: Variable, step: InStep
+        self,
+        share: Value,
+        values: Sequence[Value],
+        begin: Place,
+        found: Variable,
+        step: InStep,
+        polynomials: Mapping[int, Sequence[Value]],
     ) -> None:
         code, own, standing = self._code, self._own, self._standing
         end = place(code, "end", share, values)
@@ -219,8 +243,8 @@ class Crossings:
             enclosure = Enclosure(own.layout, self._directions, begin, end)
             occurs = any_of(enclosure.occurs([each.get() for each in end.values]))
             code.leave(standing.is_cut.get() | ~occurs)
-            states, _ = self._at(share, step)
-            enclosure.narrow(lambda at: self._at(at, step), near, states, standing.states)
+            enclosure.narrow(lambda at: self._along(polynomials, at, step), near)
+            enclosure.land(lambda at: self._at(at, step), near, standing.states)
             found.set(found.get() + 1)
             self._occur(enclosure, begin, found.get(), step)
             with code.when(standing.is_cut.get()):

@@ -89,6 +89,7 @@ class Enclosure:
     def __init__(self, layout: Layout, directions: Sequence[int], begin: Place, end: Place) -> None:
         code = self._code = layout.code
         self._layout, self._directions, self._before = layout, directions, begin
+        self._end = end.share.get()
         self._low = place(code, "low", begin.share.get(), [each.get() for each in begin.values])
         self.place = place(code, "high", end.share.get(), [each.get() for each in end.values])
         sizes = [code.call("fabs", each.get()) for each in end.values]
@@ -103,24 +104,14 @@ class Enclosure:
             )
         ]
 
-    def narrow(
-        self,
-        values_at: Callable[[Value], tuple[Vector, list[Value]]],
-        near: Value,
-        end: Vector,
-        found: Vector,
-    ) -> None:
+    def narrow(self, values_at: Callable[[Value], list[Value]], near: Value) -> None:
         """Enclose it until both places are near; then it is at `place`.
 
         Args:
-            values_at: gives states and functions at a share of the step.
+            values_at: gives the functions at a share of the step.
             near: how near, as a share of the step.
-            end: the states at the end.
-            found: gets the states at the place, for which functions have gone through zero: those
-                that are computed a second time may be rounded differently.
         """
-        code, low, high, layout = self._code, self._low, self.place, self._layout
-        layout.each(found.size, lambda i: found.set(i, end.get(i)))
+        code, low, high = self._code, self._low, self.place
         first = code.named("enclosed", high.share.get() - low.share.get())
         reach = code.variable("reach", REAL, first * FREEDOM)
         slack = code.value(TRUNCATION, REAL) / first
@@ -128,15 +119,40 @@ class Enclosure:
             width = high.share.get() - low.share.get()
             code.leave(width <= near)
             share = self._next(width, slack, near, reach.get())
-            states, values = values_at(share)
+            values = values_at(share)
             for largest, value in zip(self.largest, values, strict=True):
                 largest.set(code.larger(code.call("fabs", value), largest.get()))
             has_occurred = any_of(self.occurs(values))
             high.set(share, values, has_occurred, code)
             low.set(share, values, ~has_occurred, code)
-            with code.when(has_occurred):
-                layout.each(found.size, lambda i: found.set(i, states.get(i)))
             reach.set(reach.get() * 0.5)
+
+    def land(
+        self,
+        at: Callable[[Value], tuple[Vector, list[Value]]],
+        near: Value,
+        states: Vector,
+    ) -> None:
+        """Go to where functions have gone through zero of the states that are there, as these are.
+
+        What is rounded in another way may just not have, where it has when the place was enclosed.
+
+        Args:
+            at: gives states and functions at a share of the step.
+            near: how near places are, as a share of the step.
+            states: gets those there.
+        """
+        code, layout, high = self._code, self._layout, self.place
+        further = code.variable("further", REAL, near)
+        with code.loop():
+            share = high.share.get()
+            found, values = at(share)
+            layout.each(states.size, lambda i: states.set(i, found.get(i)))
+            for variable, value in zip(high.values, values, strict=True):
+                variable.set(value)
+            code.leave(any_of(self.occurs(values)) | (share >= self._end))
+            high.share.set(code.smaller(share + further.get(), self._end))
+            further.set(further.get() * 2.0)
 
     def _next(self, width: Value, slack: Value, near: Value, reach: Value) -> Value:
         """Where to look next."""
