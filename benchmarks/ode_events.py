@@ -7,7 +7,7 @@ from measuring import Row, show
 
 from emberkeep import ode
 
-TRAJECTORIES, REPEATS, LONGER = 4_000, 15, 100
+TRAJECTORIES, REPEATS, LONGER = 2048, 30, 100
 # It loses energy, and ends where hardly any is left, after some 500 steps.
 SPRING = ode.System(
     "dx = v; dv = -k*x - 0.05*v; energy = v^2/2 + k*x^2/2",

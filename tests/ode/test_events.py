@@ -429,7 +429,7 @@ EVERYTHING = [
     ode.Event("x", name="zero", action={"v": "0.95*v"}),
     ode.Event("v - 0.1*cos(3*t)", name="slow", checks=2),
     ode.Event.every(1.7, first=0.3, name="kick", action={"v": "v + 0.1", "w": "1.01*w"}),
-    ode.Event("x - 3", name="far", terminal=2),
+    ode.Event("x + 2", name="far", terminal=2),
     ode.SteadyState(1e-3, 1e-3),
 ]
 PLACES = [("tsit5", "float64", False), ("bosh3", "float32", False), ("tsit5", "float64", True)]
@@ -450,6 +450,7 @@ def test_a_trajectory_is_the_same_wherever_it_stands(method, precision, large, k
             (0, 12), parameters={"w": w}, save_at=0.5, outputs=outputs, most_records=30
         )
         assert not result.failed.size
+        assert 0 < result.ended.size < len(result)
         assert all(each.counts.sum() for each in [*result.events.values()][:3])
         found.append([result.states, result.final, result.steps, result.reached,
                       *result.records.values()])  # fmt: skip

@@ -449,7 +449,6 @@ class Trajectory:
         )
         return values
 
-
     def polynomial(self, place: int, h: Value) -> list[Value]:
         """What a state gains within the step, as coefficients of θ, θ², …; see `values_within`."""
         stepper = self.stepper

@@ -71,7 +71,9 @@ class Crossings:
         self._rates = trajectory.rates_by_slopes(self._values)
         used = trajectory.read.program.names(self._values)
         # The states that functions depend on.
-        self._places = [place for place, name in enumerate(trajectory.system.states) if name in used]
+        self._places = [
+            place for place, name in enumerate(trajectory.system.states) if name in used
+        ]
 
     # Sides ------------------------------------------------------------------------------------
 
@@ -147,7 +149,7 @@ class Crossings:
         before = [side.get() for side in self._sides]
         for values in (*inner, ends):
             conditions += self._going(before, values)
-            before = self._known(values, before)
+            before = values  # what is before not-a-number says nothing of what comes after it
         occurs = accepted & any_of(conditions)
         with code.when(code.any(occurs)):
             if not inner:
