@@ -48,8 +48,7 @@ class Contents:
         asides: set[int] = set()
         for operation, *rest in all_instructions(block):
             if operation == "aside":
-                *rest, own = rest
-                asides.update(variable.number for variable in own)
+                asides.update(variable.number for variable in rest[-1])
             for item in items(rest):
                 if isinstance(item, Variable):
                     (alike if item.uniform else variables)[item.number] = item

@@ -219,7 +219,8 @@ class Crossings:
     ) -> list[Value]:
         """The functions at a share of a step, by polynomials of the states that they depend on."""
         code, own = self._code, self._own
-        states = Vector(own.states, [None] * own.states)
+        nothing: list[Value | Variable | None] = [None] * own.states
+        states = Vector(own.states, nothing)
         for at, coefficients in polynomials.items():
             gained = code.value(0.0, REAL)
             for coefficient in reversed(coefficients):
