@@ -571,6 +571,20 @@ def test_vectors(keep):
     assert found.final[0, 3:] == pytest.approx(found.final[0, [1, 2, 0]], abs=1e-8)
 
 
+def test_slopes_that_vanish_on_the_way_are_no_pivots(keep):
+    """From u = 2 and w = 1/2, Newton's first step is to w = 0, where u w has no slope by u."""
+    system = ode.System(
+        "dx = -x; 0 = u*w - p; 0 = u + w - 2 - x", {"x": 1.0, "u": 2.0, "w": 0.5}, {"p": 0.5},
+        name="product",
+    )  # fmt: skip
+    p = np.array([0.0, 0.5, -0.5])
+    found = solver(keep, system).solve((0, 1), parameters={"p": p}, rtol=1e-9, atol=1e-11)
+    total = 2 + np.exp(-1)
+    root = np.sqrt(total**2 - 4 * p)
+    assert found.require_success()["u"] == pytest.approx((total + root) / 2, abs=1e-7)
+    assert found["w"] == pytest.approx((total - root) / 2, abs=1e-7)
+
+
 def test_sums_of_derivatives_of_vectors(keep):
     """(x[i] + x[i+1])' = -(x[i] + x[i+1]) for three in a ring: so it is of each."""
     system = ode.System(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Place = tuple[int, int]
 
 
+POSTPONED = 4  # times as many products, rather than a pivot that may vanish
+
+
 @final
 @frozen
 class Block:
@@ -48,7 +51,8 @@ def ordering(
         StructurallySingular: no choice of numbers in these places could be solved; names rows.
     """
     entries = set(pattern)
-    row_of = _matched(size, [*preferred, entries])
+    stages = [*preferred, entries]
+    row_of = _matched(size, stages)
     columns_in: dict[int, list[int]] = {row: [] for row in range(size)}
     for row, column in sorted(entries):
         columns_in[row].append(column)
@@ -64,7 +68,7 @@ def ordering(
             if column not in inside
         ]
         diagonal = [(row_of[column], column) for column in sorted(members)]
-        pivots, filled = _eliminated(diagonal, inner)
+        pivots, filled = _eliminated(diagonal, inner, stages[0])
         blocks.append(Block(pivots, frozenset(filled), tuple(outer)))
     return tuple(blocks)
 
@@ -163,8 +167,14 @@ def _components(size: int, needs: Sequence[Sequence[int]]) -> list[list[int]]:
     return found
 
 
-def _eliminated(diagonal: list[Place], inner: set[Place]) -> tuple[tuple[Place, ...], set[Place]]:
-    """Pivots in the order of the fewest products, and all entries there are in the end."""
+def _eliminated(
+    diagonal: list[Place], inner: set[Place], best: Collection[Place]
+) -> tuple[tuple[Place, ...], set[Place]]:
+    """Pivots in the order of the fewest products, and all entries there are in the end.
+
+    Pivots that are not among the best count as several times as many, so that what others leave of
+    them comes to them first: where they vanish by themselves, that need not.
+    """
     columns: dict[int, set[int]] = {row: set() for row, _ in diagonal}
     rows: dict[int, set[int]] = {column: set() for _, column in diagonal}
     for row, column in inner:
@@ -172,11 +182,16 @@ def _eliminated(diagonal: list[Place], inner: set[Place]) -> tuple[tuple[Place, 
         rows[column].add(row)
     filled, left = set(inner), list(diagonal)
     pivots: list[Place] = []
+
+    def cost(pivot: Place) -> int:
+        products = (len(rows[pivot[1]]) - 1) * (len(columns[pivot[0]]) - 1)
+        return products if pivot in best else (products + 1) * POSTPONED
+
     while left:
-        best = min(left, key=lambda pivot: (len(rows[pivot[1]]) - 1) * (len(columns[pivot[0]]) - 1))
-        left.remove(best)
-        pivots.append(best)
-        row, column = best
+        chosen = min(left, key=cost)
+        left.remove(chosen)
+        pivots.append(chosen)
+        row, column = chosen
         others, across = rows.pop(column) - {row}, columns.pop(row) - {column}
         for each in across:
             rows[each].discard(row)
