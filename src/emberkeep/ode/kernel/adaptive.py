@@ -403,11 +403,12 @@ class Adaptive:
             trouble = own.implicit.trouble.get()
             self._reason.set(code.where(accepted, self._reason.get(), trouble))
         reached = code.where(is_last, end, elapsed + h)
-        until, is_cut = reached, None
-        if self._events is not None:
+        until, is_cut, taken = reached, None, accepted
+        if self._events is not None and self._events.cut_steps:
             step = InStep(clock, elapsed, reached, h, signed)
             is_cut = self._events.look(accepted, step)
-            until = self._events.until(reached)
+            until = self._events.until()
+            taken = accepted & (until > elapsed)
         if self._saved is not None:
             self._save(accepted, until, reached, elapsed, clock, signed, h)
         if self._events is not None and is_cut is not None:
@@ -415,7 +416,7 @@ class Adaptive:
             own.accept(accepted & ~is_cut)
         else:
             own.accept(accepted)
-        self._outputs.accept(accepted, until, 1)
+        self._outputs.accept(taken, until, 1)
         reached = code.where(accepted, until, elapsed)
         self._elapsed.set(reached)
         factor = self._controller.factor(square, accepted)

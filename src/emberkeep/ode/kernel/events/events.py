@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 
 from emberkeep.ode import status
 from emberkeep.ode.events.planned import CROSSING, STEADY, TIMED
-from emberkeep.ode.kernel.code import INT, REAL
+from emberkeep.ode.kernel.code import BOOL, INT, REAL
 from emberkeep.ode.kernel.error_norm import mean_square
 from emberkeep.ode.kernel.events.crossings import Crossings
 from emberkeep.ode.kernel.events.search import any_of
@@ -91,22 +91,30 @@ class Events:
 
     # Steps, in all lanes ----------------------------------------------------------------------
 
+    @property
+    def cut_steps(self) -> bool:
+        """Whether some may occur within a step."""
+        return self._crossings is not None or bool(self._steady)
+
     def look(self, accepted: Value, step: InStep) -> Value:
         """See what occurs in a step.
 
         Returns:
             In which lanes the step is cut short; `until` says where.
         """
+        standing = self._standing
+        standing.until.set(step.reached)
+        standing.is_cut.set(self._code.value(False, BOOL))  # noqa: FBT003 - a literal
         for place, number in enumerate(self._steady):
             self._look_whether_steady(place, number, step)
+            accepted = accepted & ~standing.is_cut.get()
         if self._crossings is not None:
-            self._crossings.look(accepted & ~self._standing.is_cut.get(), step)
-        return self._standing.is_cut.get()
+            self._crossings.look(accepted, step)
+        return standing.is_cut.get()
 
-    def until(self, reached: Value) -> Value:
+    def until(self) -> Value:
         """How much has elapsed at the end of a step: of one that is cut short, where it is."""
-        standing = self._standing
-        return self._code.where(standing.is_cut.get(), standing.until.get(), reached)
+        return self._standing.until.get()
 
     def go_there(self) -> None:
         """Go to where steps are cut short, in lanes where they are."""
