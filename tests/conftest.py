@@ -33,6 +33,14 @@ class Hushed(logging.Handler):
         self.texts.append(record.getMessage())
 
 
+def pytest_configure():
+    """A machine that is busy is slow with some examples: that is no fault of theirs."""
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
+
+
 @pytest.fixture(autouse=True)
 def hushed():
     """Its texts; a test that expects some clears them."""
