@@ -48,21 +48,17 @@ class Compiled:
     """Code in lanes, loaded into this process."""
 
     def __init__(self, code, lanes, bits, processor="host"):
-        import llvmlite.binding as llvm
-
         from emberkeep.targets.cpu.assembly import assemble, processor_of
+        from emberkeep.targets.cpu.link import link
+        from emberkeep.targets.cpu.load import load_shared_object
 
-        ctypes.CDLL("libmvec.so.1", ctypes.RTLD_GLOBAL)
         self.lanes, self._arguments = lanes, code.arguments
         printed, self._work = source(code, lanes, bits)
         self.text = printed.text
-        binary = assemble(printed, *processor_of(processor))
-        machine = llvm.Target.from_default_triple().create_target_machine()
-        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-        self._engine.add_object_file(llvm.ObjectFileRef.from_data(binary))
-        self._engine.finalize_object()
+        binary = link(assemble(printed, *processor_of(processor)))
+        entry = load_shared_object(binary).address("emberkeep_kernel")
         kind = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        self._entry = kind(self._engine.get_function_address("emberkeep_kernel"))
+        self._entry = kind(entry)
 
     def __call__(self, given, runs, share=None):
         """Run it for so many trajectories; arrays are changed in place."""
