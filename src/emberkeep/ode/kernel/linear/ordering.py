@@ -83,7 +83,10 @@ class StructurallySingular(Exception):  # noqa: N818 - reads as what it says
 
     def __init__(self, rows: Iterable[int]) -> None:
         self.rows = tuple(rows)
-        super().__init__(f"rows {', '.join(map(str, self.rows))} cannot all be solved")
+        super().__init__(self.rows)  # as it is made again from a pickle
+
+    def __str__(self) -> str:
+        return f"rows {', '.join(map(str, self.rows))} cannot all be solved"
 
 
 def _matched(size: int, stages: Sequence[Collection[Place]]) -> list[int]:
