@@ -35,7 +35,14 @@ class Inseparable(Exception):  # noqa: N818 - reads as what it says
 
     def __init__(self, eigenvalues: Sequence[complex]) -> None:
         self.eigenvalues = tuple(eigenvalues)
-        super().__init__(f"eigenvalues {', '.join(f'{value:.3g}' for value in eigenvalues)}")
+        super().__init__(self.eigenvalues)  # as it is made again from a pickle
+
+    def __str__(self) -> str:
+        return f"eigenvalues {', '.join(map(_short, self.eigenvalues))}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, int | float | complex) else str(value)
 
 
 @final
