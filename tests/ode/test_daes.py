@@ -205,8 +205,10 @@ def test_algebraic_states_converge_with_the_order_of_the_method(method, keep):
 @pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("method", FIT)
 def test_every_method_that_fits_converges(method, large, keep):
-    one, half = (error_of_fixed(keep, method, h, large=large) for h in (0.01, 0.005))
     least = min(2, numbers_of(method).order)
+    # The error of `ros2s` goes through zero at a step of 0.02: its order shows well below.
+    dt = 0.00125 if numbers_of(method).order == least else 0.01
+    one, half = (error_of_fixed(keep, method, h, large=large) for h in (dt, dt / 2))
     measured = np.log2(one / half)
     # What Newton's method leaves of errors is about 1e-11.
     assert ((measured > least - 0.4) | (half < 1e-9)).all(), (measured, half)

@@ -140,7 +140,8 @@ def test_its_order(method, keep):
     errors = [
         np.abs(steps(one, dt / parts, count * parts).final[0] - known).max() for parts in (1, 2)
     ]
-    assert order - 0.4 < np.log2(errors[0] / errors[1]) < order + 1.0
+    slack = 0.4 if order < 9 else 1.0  # where the second error is of rounding already
+    assert order - slack < np.log2(errors[0] / errors[1]) < order + 1.0
 
 
 # Estimates that are small beside their errors.
