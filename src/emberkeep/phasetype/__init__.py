@@ -3,6 +3,7 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emberkeep.phasetype import inference, models
+    from emberkeep.phasetype.epochs import Epochs
     from emberkeep.phasetype.graph import Graph, GraphBuilder
     from emberkeep.phasetype.inference import SVGD, mcmc, method_of_moments, svgd
     from emberkeep.phasetype.trace import Trace
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SVGD",
+    "Epochs",
     "Graph",
     "GraphBuilder",
     "Trace",
@@ -31,6 +33,7 @@ __all__ = [
 
 _HOMES = {
     "SVGD": ("inference.stein_variational.descent", "SVGD"),
+    "Epochs": ("epochs", "Epochs"),
     "Graph": ("graph", "Graph"),
     "GraphBuilder": ("graph", "GraphBuilder"),
     "Trace": ("trace", "Trace"),

@@ -10,13 +10,15 @@ import numpy as np
 from emberkeep.phasetype import stiff
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.errors import InvalidGraph, TooStiff
-from emberkeep.phasetype.kernels.accuracy import MOST_STEPS
+from emberkeep.phasetype.kernels.accuracy import MOST_STEPS, TAIL
 from emberkeep.phasetype.linear_systems import Elimination, read_theta
 from emberkeep.phasetype.moments import expectation
 from emberkeep.phasetype.numeric import as_numbers
+from emberkeep.phasetype.quantiles import quantiles, read_probabilities
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.trace import rows_of
 from emberkeep.phasetype.uniformisation import Series
+from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 ENDING, LEFT = 0, -1  # kinds of observation: how fast the chain ends; that it has not ended
 FASTEST = 2.0**1023
-HALVINGS, PRECISE, PAST = 200, 4e-16, 2.5e-4
 
 
 def weights_of(graph: Structure, theta: Values) -> Values:
@@ -209,60 +210,34 @@ def quantile(graph: Structure, probabilities: Any, theta: Any) -> Any:
         InvalidGraph: a probability is none.
     """
     vectors, single = read_theta(graph, theta)
-    wanted = as_numbers("The probabilities", probabilities)
-    if not ((wanted >= 0) & (wanted <= 1)).all():
-        raise InvalidGraph(f"Probabilities must be between 0 and 1; here is {wanted.tolist()}")
+    wanted = read_probabilities(probabilities)
     flat = wanted.reshape(-1)
-    rows = [_quantiles(graph, vector, flat) for vector in vectors]
+    rows = [quantiles(_Tails(graph, vector), flat) for vector in vectors]
     return _shaped(np.stack(rows), wanted.shape, single=single)
 
 
-def _quantiles(graph: Structure, vector: Values, wanted: Values) -> Values:
-    """By bisection between a time that is too early and one that is not, sped up by the density."""
-    theta = vector if vector.size else None
+@final
+class _Tails:
+    """A graph for one parameter vector."""
 
-    def excess(times: Values) -> Values:
-        # The smaller of the two tails is the one that is known precisely.
-        low = wanted[active] <= 0.5  # noqa: PLR2004 - the middle
-        found = np.empty(len(times))
-        if low.any():
-            found[low] = cumulative(graph, times[low], theta) - wanted[active][low]
-        if not low.all():
-            found[~low] = (1 - wanted[active][~low]) - survival(graph, times[~low], theta)
-        return found
+    def __init__(self, graph: Structure, vector: Values) -> None:
+        self._graph, self._theta = graph, vector if vector.size else None
+        self.is_discrete, self.defect = graph.is_discrete, graph.defect
 
-    found = np.where(wanted >= 1, np.inf, 0.0)
-    active = np.flatnonzero((wanted > graph.defect) & (wanted < 1))
-    low = np.zeros(len(active))
-    high = np.full(len(active), float(expectation(graph, theta, None)))
-    high = np.maximum(high, 1.0) if graph.is_discrete else high
-    while (behind := excess(high) < 0).any():
-        low[behind], high[behind] = high[behind], 2 * high[behind]
-    guess = (low + high) / 2
-    for _ in range(HALVINGS):
-        if graph.is_discrete:
-            guess = np.floor(guess)
-        over = excess(guess)
-        high, low = np.where(over >= 0, guess, high), np.where(over >= 0, low, guess)
-        width = high - low
-        if (width <= (1 if graph.is_discrete else PRECISE * high)).all():
-            break
-        middle = (low + high) / 2
-        if graph.is_discrete:
-            guess = middle
-            continue
-        slope = density(graph, guess, theta)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            newton = guess - over / slope
-        # Just past the root, so that both ends come near.
-        newton += PAST * (newton - guess)
-        inside = (newton > low) & (newton < high)
-        guess = np.where(inside, newton, middle)
-    found[active] = high
-    return found
+    def cdf(self, times: Values) -> Values:
+        return cumulative(self._graph, times, self._theta)
+
+    def survival(self, times: Values) -> Values:
+        return survival(self._graph, times, self._theta)
+
+    def pdf(self, times: Values) -> Values:
+        return density(self._graph, times, self._theta)
+
+    def expectation(self) -> float:
+        return expectation(self._graph, self._theta, None)
 
 
-def state_probabilities(graph: Structure, times: Any, theta: Any) -> Any:
+def state_probabilities(graph: Structure, times: Any, theta: Any, tail: float = TAIL) -> Any:
     """By time and vertex: the probability of being there; where the chain has ended it stays."""
     vectors, single = read_theta(graph, theta)
     flat, shape = read_times(times, whole=graph.is_discrete)
@@ -271,12 +246,17 @@ def state_probabilities(graph: Structure, times: Any, theta: Any) -> Any:
     ends = graph.absorbing
     known = series(graph, vectors, _ways_out(graph, vectors, ends))
     if _far_apart(known, flat):
-        return np.stack([state_probabilities(graph, times, vector) for vector in vectors])
+        return np.stack([state_probabilities(graph, times, vector, tail) for vector in vectors])
     found = np.zeros((len(vectors), len(flat), len(graph)))
     late = _late(known, flat)
     for vector in range(len(vectors)):
-        states = known.states_after if graph.is_discrete else known.states
-        found[vector][np.ix_(np.flatnonzero(~late), known.vertices)] = states(flat[~late], vector)
+        early = flat[~late]
+        states = (
+            known.states_after(early, vector)
+            if graph.is_discrete
+            else known.states(early, vector, tail)
+        )
+        found[vector][np.ix_(np.flatnonzero(~late), known.vertices)] = states
     if late.any():
         found[0, late] = stiff.states(graph, vectors[0], flat[late])
     for kind, end in enumerate(ends):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from emberkeep.phasetype.assembly import Edges
     from emberkeep.phasetype.canonical import Canonical
     from emberkeep.phasetype.differentiable.model import Model
+    from emberkeep.phasetype.epochs import Epochs
     from emberkeep.phasetype.states import States
     from emberkeep.phasetype.trace import Trace
     from emberkeep.targets.declaration import Declared
@@ -234,6 +235,22 @@ class Graph(PhaseType):
         weights = check_weights(self.states, self.edges, vector, discrete=self.is_discrete)
         edges = Edges(self.edges.starts, self.edges.targets, weights, np.zeros((len(weights), 0)))
         return Graph(self.states, edges, self.initial, is_discrete=self.is_discrete, name=self.name)
+
+    def epochs(self, epochs: Any) -> Epochs:
+        """The same chain in time that changes: its weights are those of the epoch.
+
+        Args:
+            epochs: tuples of a time and a parameter vector, ``[(0, theta), (1.5, theta), …]``, in
+                order from time 0 on; the last epoch goes on for ever. A third member is a *pulse*,
+                what happens to the chain when the epoch begins: a matrix of probabilities by vertex
+                and vertex, or a function of a state that gives pairs of a state and a probability.
+
+        Raises:
+            InvalidGraph: says which of them is impossible, and why.
+        """
+        from emberkeep.phasetype.epochs import Epochs
+
+        return Epochs(self, epochs)
 
     # Looking --------------------------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ def waiting(system: Elimination, values: Values) -> Values:
 
 def moments(graph: Structure, order: int, theta: Any, rewards: Any) -> Any:
     """The raw moments E[Y], E[Y²], … up to an order."""
-    _require_order(order)
+    require_order(order)
     vectors, single = read_theta(graph, theta)
     with Eliminated(graph, vectors) as system:
         known = powers(system, one_kind(graph, rewards), int(order))
@@ -86,7 +86,8 @@ def moments(graph: Structure, order: int, theta: Any, rewards: Any) -> Any:
     return found[0] if single else found
 
 
-def _require_order(order: Any) -> None:
+def require_order(order: Any) -> None:
+    """Refuse what is no order of a moment."""
     if not isinstance(order, int | np.integer) or order < 1:
         raise InvalidGraph(f"The order of a moment is a whole number, at least 1; not {order!r}")
 
@@ -144,22 +145,41 @@ def _covariances(
     vectors, _ = read_theta(graph, theta)
     with Eliminated(graph, vectors) as system:
         means = [waiting(system, kind) for kind in kinds]
-        changes: list[Values] = []
-        for kind, mean in zip(kinds, means, strict=True):
-            change = system.changes(mean)
-            if graph.is_discrete:
-                change += kind[system.vertices][rows_of(graph).edge_rows][None, :, None]
-            changes.append(change)
-        weights = system.factors.weights
+        inner = covariances_from(system, kinds, means, pairs)
         found: list[Values] = []
-        staying = 1 - system.sums(weights) if graph.is_discrete else None
-        for one, other in pairs:
-            noise = system.sums(weights * changes[one] * changes[other])
-            if staying is not None:
-                noise += staying * system.rows(kinds[one] * kinds[other])
-            inner = system.begun(system.solve(noise))
+        for (one, other), rest in zip(pairs, inner, strict=True):
             averages = system.begun(means[one]), system.begun(means[other])
-            found.append(inner + _between(system, means[one], means[other], *averages))
+            between = _between(system, means[one], means[other], *averages)
+            found.append(system.begun(rest) + between)
+    return found
+
+
+def covariances_from(
+    system: Elimination, kinds: list[Values], means: list[Values], pairs: list[tuple[int, int]]
+) -> list[Values]:
+    """By pair, by block, row and vector: covariances of the rest, from each row on.
+
+    Args:
+        system: the elimination.
+        kinds: rewards, by kind and vertex.
+        means: of the rest, by kind; see `waiting`.
+        pairs: of kinds.
+    """
+    graph = system.graph
+    changes: list[Values] = []
+    for kind, mean in zip(kinds, means, strict=True):
+        change = system.changes(mean)
+        if graph.is_discrete:
+            change += kind[system.vertices][rows_of(graph).edge_rows][None, :, None]
+        changes.append(change)
+    weights = system.factors.weights
+    staying = 1 - system.sums(weights) if graph.is_discrete else None
+    found: list[Values] = []
+    for one, other in pairs:
+        noise = system.sums(weights * changes[one] * changes[other])
+        if staying is not None:
+            noise += staying * system.rows(kinds[one] * kinds[other])
+        found.append(system.solve(noise))
     return found
 
 
@@ -188,7 +208,7 @@ def gradient(graph: Structure, theta: Any, order: int, rewards: Any) -> tuple[An
     """
     if not graph.theta_length:
         raise InvalidGraph(f"The weights of {graph.name} depend on no parameters")
-    _require_order(order)
+    require_order(order)
     vectors, single = read_theta(graph, theta)
     values = one_kind(graph, rewards)
     with Eliminated(graph, vectors) as system:

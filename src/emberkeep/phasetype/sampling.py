@@ -32,7 +32,7 @@ def sample(graph: Structure, size: int, theta: Any, rewards: Any, seed: int | No
     )  # every state must have a way out, or a chain would run for ever
     values = read_rewards(graph, rewards)
     edges = graph.edges
-    sums = _within(weights, edges.starts)
+    sums = within(weights, edges.starts)
     out = np.bincount(edges.sources, weights, len(graph))
     key = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
     columns = np.ascontiguousarray(values.reshape(len(graph), -1))
@@ -44,7 +44,7 @@ def sample(graph: Structure, size: int, theta: Any, rewards: Any, seed: int | No
     return found[:, 0] if values.ndim == 1 else found
 
 
-def _within(weights: Values, starts: Values) -> Values:
+def within(weights: Values, starts: Values) -> Values:
     """Cumulative sums that begin anew with each vertex."""
     found = weights.copy()
     for begin, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):

@@ -162,12 +162,17 @@ class Structure(ABC):
         return self.once("defect", self._find_defect)
 
     def _find_defect(self) -> float:
+        return self.missing + fsum(self.initial[self.absorbing].tolist())
+
+    @property
+    def missing(self) -> float:
+        """What probabilities of beginning lack to one; none where that may be rounding alone.
+
+        Small probabilities would be lost in it.
+        """
         begins = self.initial[self.initial > 0]
         missing = fsum([1.0, *(-begins).tolist()])
-        # What may be missing by rounding alone is not: small probabilities would be lost in it.
-        is_rounding = missing <= len(begins) * 2.0**-53
-        ended = fsum(self.initial[self.absorbing].tolist())
-        return ended if is_rounding else missing + ended
+        return 0.0 if missing <= len(begins) * 2.0**-53 else missing
 
     @property
     def absorbing(self) -> Values:

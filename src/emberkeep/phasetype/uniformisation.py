@@ -27,17 +27,25 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, Any]
 
 CHUNK = 256  # steps between looks at whether anything is left
+FAINT = 1e-300  # a weight below does not count, however small is what it may bring
 
 
-def poisson_weights(mean: float) -> tuple[int, Values]:
-    """The first number, and the probabilities from there on, of all that count."""
+def poisson_weights(mean: float, tail: float = TAIL) -> tuple[int, Values]:
+    """The first number, and the probabilities from there on, of all that count.
+
+    Args:
+        mean: of the Poisson number.
+        tail: what is left out has a probability below e to minus this. With `FAINTEST` small
+            probabilities of states are as precise as large ones.
+    """
     mode = math.floor(mean)
-    high = steps_for(mean, TAIL)
+    high = steps_for(mean, tail)
     low = max(0, mode - (high - mode))
     up = np.cumprod(mean / np.arange(mode + 1, high + 1)) if high > mode else np.empty(0)
     down = np.cumprod(np.arange(mode, low, -1) / mean) if mode > low else np.empty(0)
+    up, down = up[up > FAINT], down[down > FAINT]
     weights = np.concatenate([down[::-1], [1.0], up])
-    return low, weights / weights.sum()
+    return mode - len(down), weights / weights.sum()
 
 
 @final
@@ -66,7 +74,9 @@ class Series:
         out = np.stack([np.bincount(sources, row, len(leaving)) for row in weights])
         self.is_discrete = graph.is_discrete
         # In discrete time a step is a step.
-        self.rates = np.ones(len(weights)) if graph.is_discrete else out.max(axis=1)
+        highest = out.max(axis=1, initial=0.0)
+        stands = graph.is_discrete | (highest == 0)  # for now: in another epoch it may go on
+        self.rates = np.where(stands, 1.0, highest)
         scale = self.rates[:, None]
         self.probabilities = np.ascontiguousarray(weights[:, order] / scale)
         self.staying = np.maximum(1 - out / scale, 0.0)
@@ -130,9 +140,9 @@ class Series:
         mix(means.reshape(-1), which, known, largest, beyond, mixed, count=len(which))
         return mixed.reshape(len(known), len(times))
 
-    def states(self, times: Values, vector: int) -> Values:
+    def states(self, times: Values, vector: int, tail: float = TAIL) -> Values:
         """By time and vertex that can be left: the probability of being there."""
-        windows = [poisson_weights(float(self.rates[vector] * time)) for time in times]
+        windows = [poisson_weights(float(self.rates[vector] * time), tail) for time in times]
         return self._propagate(windows, vector)
 
     def states_after(self, steps: Values, vector: int) -> Values:
