@@ -15,6 +15,7 @@ from emberkeep.errors import StoreProblem
 from emberkeep.lease import acquire, failure, record, shared
 from emberkeep.lease.file_slot import FileSlot
 from emberkeep.lease.shared import acquire_slot
+from emberkeep.store import files
 from emberkeep.store.counts import Counts
 from emberkeep.store.directory import Directory
 from emberkeep.store.eviction import Policy, collect
@@ -69,8 +70,8 @@ def use_local(root):
 def facts_of(folder):
     """All that could change there, but for times of reading."""
     facts = {}
-    for place, folders, files in os.walk(folder):
-        for path in (place, *(os.path.join(place, name) for name in (*folders, *files))):
+    for place, folders, names in os.walk(folder):
+        for path in (place, *(os.path.join(place, name) for name in (*folders, *names))):
             found = os.lstat(path)
             content = b""
             if stat.S_ISREG(found.st_mode):
@@ -123,7 +124,7 @@ class Attacker:
 def test_no_swap_before_any_step_leads_out(
     tmp_path, monkeypatch, use, swapped, has_folder, briefly
 ):
-    monkeypatch.setattr(record, "PAUSES_S", ())
+    monkeypatch.setattr(files, "PAUSES_S", ())
     home = tmp_path / "home"
     (home / "leases").mkdir(parents=True, mode=0o700)
     left = record.compose("0" * record.TOKEN_DIGITS, "0" * record.OWNER_DIGITS, 7)

@@ -13,8 +13,8 @@ from itertools import count
 import pytest
 
 from emberkeep import Keep, StoreWarning
-from emberkeep.lease import record
 from emberkeep.sharing import folder
+from emberkeep.store import files
 from emberkeep.trust.edits import change_trust, with_entry
 from emberkeep.trust.signatures import generate
 from emberkeep.trust.trust_list import TrustedKey
@@ -149,7 +149,7 @@ SHARED = (shared_miss, shared_hit, shared_hit_at_home, shared_damage)
 def patch(monkeypatch):
     """No pauses between attempts: what fails here fails at once."""
     monkeypatch.setattr(folder, "PAUSES_S", (0.0,) * 3)
-    monkeypatch.setattr(record, "PAUSES_S", (0.0,) * 4)
+    monkeypatch.setattr(files, "PAUSES_S", (0.0,) * 4)
     return monkeypatch
 
 

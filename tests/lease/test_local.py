@@ -366,6 +366,7 @@ def test_a_lock_file_removed_by_somebody_else_harms_nobody(folder, in_thread):
     os.unlink(lease.path)
     other = in_thread(lambda: take(folder)).join()
     lease.release(succeeded=True)
+    assert other.renew(), "the first has removed the file of the second"
     other.release(succeeded=True)
     assert os.listdir(folder) == []
 

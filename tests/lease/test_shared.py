@@ -1030,7 +1030,7 @@ def test_what_does_not_pass_is_given_up(folder, refuse):
     refused = refuse("open", errno.ESTALE)
     told = []
     assert take(folder, on_problem=told.append) is None
-    assert refused() == len(record.PAUSES_S) + 1
+    assert refused() == len(files.PAUSES_S) + 1
     assert len(told) == 1
 
 

@@ -78,7 +78,8 @@ class LocalLease:
             return
         if succeeded:
             _remove(failure.path_for(self.path))
-        _remove(self.path)  # before unlocking, so that nobody gets a lock on its remains
+        if _has_its_name(self.owner):
+            _remove(self.path)  # before unlocking, so that nobody gets a lock on its remains
         _unlock(self.owner)
         _close(self.owner)
         _forget(self)
@@ -226,6 +227,14 @@ def _root(path: str) -> str:
 
 def _remove(path: str) -> None:
     remove_within(_root(path), path)
+
+
+def _has_its_name(owner: FileIO) -> bool:
+    """Whether the file is still there: where somebody has removed it, another's may be."""
+    try:
+        return os.fstat(owner.fileno()).st_nlink > 0
+    except OSError:
+        return True
 
 
 def _write_token(owner: FileIO) -> str:

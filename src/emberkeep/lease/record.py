@@ -20,11 +20,10 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 
 from emberkeep.startup_records import final, frozen
 from emberkeep.store import files
-from emberkeep.store.files import Access, allow
+from emberkeep.store.files import PASSING, UNSEEN, Access, allow, patiently
 from emberkeep.store.no_follow import in_folder, open_folder
 
 TYPE_CHECKING = False
@@ -45,11 +44,6 @@ LIMIT = 4096  # a longer line is from the future, or nobody's; it is waited for 
 # For heartbeats: never makes the file, and a pipe in its place makes nobody wait.
 BEATING = os.O_RDWR | files.READING
 WRITING = os.O_WRONLY | os.O_CREAT | files.NO_FOLLOW
-
-# What a server that was restarted, or is at work on the same file, answers for a moment.
-PASSING = frozenset([errno.ESTALE, errno.EBUSY])
-UNSEEN = frozenset([errno.ENOENT])
-PAUSES_S = (0.002, 0.01, 0.05, 0.25)
 
 # File systems without hard links say so in one of these ways.
 NO_LINKS = frozenset([errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK])
@@ -267,12 +261,12 @@ def _open(name: str, flags: int, folder: int, bits: int = OWN_FILE_BITS) -> int:
 def _make_folder(path: str) -> None:
     """Make the folder of leases, for those whom the shared root permits to write there."""
     root, folder = _root(path), os.path.basename(os.path.dirname(path))
-    os.close(_patiently(lambda: open_folder(root, (folder,), _access(path))))
+    os.close(patiently(lambda: open_folder(root, (folder,), _access(path))))
 
 
 def _access(path: str) -> Access:
     """What the shared root permits to whom, whatever this process would grant by default."""
-    mode = _patiently(lambda: os.stat(_root(path)).st_mode)
+    mode = patiently(lambda: os.stat(_root(path)).st_mode)
     return Access(mode & FILE_BITS | OWN_FILE_BITS, mode & FOLDER_BITS)
 
 
@@ -283,16 +277,4 @@ def _root(path: str) -> str:
 
 def _at(path: str, work: Callable[[int, str], T], passing: frozenset[int] = PASSING) -> T:
     """Do something to a name in the folder of leases, patiently."""
-    return _patiently(lambda: in_folder(_root(path), path, work), passing)
-
-
-def _patiently(work: Callable[[], T], passing: frozenset[int] = PASSING) -> T:
-    """Try again, a few times, what a network file system refuses for a moment."""
-    for pause_s in PAUSES_S:
-        try:
-            return work()
-        except OSError as problem:
-            if problem.errno not in passing:
-                raise
-        time.sleep(pause_s)
-    return work()
+    return patiently(lambda: in_folder(_root(path), path, work), passing)

@@ -179,7 +179,8 @@ class SharedFolder:
             found = self.directory.read(key, deadline.extend)
             if not isinstance(found, Miss) or found.reason not in (ABSENT, DAMAGED, UNREADABLE):
                 break
-            if found.reason != UNREADABLE and (attempt or not self._refresh(key)):
+            folders = folder_name(key.kind), folder_name(key.name)
+            if found.reason != UNREADABLE and (attempt or not self._refresh(*folders)):
                 break
         if not isinstance(found, Miss):
             self._seen.note()
@@ -188,25 +189,25 @@ class SharedFolder:
             return found if problem is None else Miss(UNREADABLE, problem)
         return found
 
-    def _refresh(self, key: Key) -> bool:
-        """Have the folder of an entry looked at anew: clients remember what was not there.
+    def _refresh(self, *names: str) -> bool:
+        """Have a folder within looked at anew: clients remember what was not there.
 
         Opening a folder makes a client of NFS ask the server whether it has changed; then it
-        forgets what it knew to be missing. Whether there is such a folder.
+        forgets what it knew to be missing in it, which may be the next one. Whether all are there.
         """
         if self.directory.folder is None:
             return False
-        folder = os.path.join(self._root, folder_name(key.kind), folder_name(key.name))
-        try:
-            descriptor = os.open(folder, os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            return False
-        finally:
-            os.close(descriptor)
+        for depth in range(len(names) + 1):
+            try:
+                descriptor = os.open(os.path.join(self._root, *names[:depth]), os.O_RDONLY)
+            except OSError:
+                return False
+            try:
+                os.fstat(descriptor)
+            except OSError:
+                return False
+            finally:
+                os.close(descriptor)
         return True
 
     def _not_there(self) -> str:
@@ -311,6 +312,8 @@ class SharedFolder:
         if not self._objects.is_there():
             return self._not_there()
         if self.directory.has_object("format") or not self._seen.is_known():
+            return None
+        if self._refresh() and self.directory.has_object("format"):  # laid out just now
             return None
         return (
             f"the shared folder {self._root} was a keep, and has none in it now. Mount it; if it "

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 from stat import S_ISREG
 
 from emberkeep.startup_records import final, frozen, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 PRIVATE = 0o700
 PIECE_BYTES = 1 << 20
@@ -17,6 +22,12 @@ FOLDER_TRIES = 5  # each can only fail if a collection empties the keep within m
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+# What a network file system answers for a moment: of what another host has just made, that it is
+# not there; and where its server was restarted, or is at work on the same file.
+UNSEEN = frozenset([errno.ENOENT])
+PASSING = frozenset([errno.ESTALE, errno.EBUSY])
+PAUSES_S = (0.002, 0.01, 0.05, 0.25)
 
 # A pipe in the place of a file must not make its reader wait.
 READING = os.O_RDONLY | NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)
@@ -141,6 +152,18 @@ def _create(name: str) -> int:
     except FileNotFoundError:
         make_folder(os.path.dirname(name))
         return os.open(name, flags, 0o600)
+
+
+def patiently(work: Callable[[], T], passing: frozenset[int] = PASSING) -> T:
+    """Try again, a few times, what a network file system refuses for a moment."""
+    for pause_s in PAUSES_S:
+        try:
+            return work()
+        except OSError as problem:
+            if problem.errno not in passing:
+                raise
+        time.sleep(pause_s)
+    return work()
 
 
 def make_folder(path: str, access: Access = ALONE) -> None:

@@ -17,8 +17,10 @@ from emberkeep.store.files import (
     FOLDER,
     FOLDER_TRIES,
     NO_FOLLOW,
+    UNSEEN,
     allow,
     make_folder,
+    patiently,
     unique_name,
 )
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 TEMPORARY = "temporary"
+INNER = FOLDER | NO_FOLLOW
 MOST_OPEN = 16  # folders at once, for each thread that writes
 
 
@@ -244,20 +247,29 @@ def _name(problem: OSError, root: str, names: Sequence[str]) -> None:
 
 
 def _open_inner(name: str, folder: int, access: Access | None) -> int:
-    flags = FOLDER | NO_FOLLOW
+    if access is None:
+        return os.open(name, INNER, dir_fd=folder)
+    return patiently(lambda: _open_or_make(name, folder, access), UNSEEN)
+
+
+def _open_or_make(name: str, folder: int, access: Access) -> int:
+    """FileNotFoundError where somebody else was faster, and a network file system shows it late."""
     try:
-        return os.open(name, flags, dir_fd=folder)
+        return os.open(name, INNER, dir_fd=folder)
     except FileNotFoundError:
-        if access is None:
-            raise
-    try:
-        os.mkdir(name, access.folder & 0o777, dir_fd=folder)
-    except FileExistsError:  # somebody else was faster
-        return os.open(name, flags, dir_fd=folder)
-    inner = os.open(name, flags, dir_fd=folder)
-    if access is not ALONE:
+        is_ours = _make_inner(name, folder, access)
+    inner = os.open(name, INNER, dir_fd=folder)
+    if is_ours and access is not ALONE:
         allow(inner, access.folder)
     return inner
+
+
+def _make_inner(name: str, folder: int, access: Access) -> bool:
+    try:
+        os.mkdir(name, access.folder & 0o777, dir_fd=folder)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _write_new(name: str, content: bytes, folder: int, access: Access) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from errno import EBUSY, EIO, ESTALE
+from errno import EBUSY, EIO, ENOENT, ESTALE
 
 from emberkeep.errors import StoreProblem
 from emberkeep.startup_records import final
@@ -75,11 +75,18 @@ def _lay_out(directory: LaidOut) -> None:
     try:
         directory.objects.write("format", LAYOUT, replaces=False)
     except FileExistsError:
-        if not directory.is_keep():  # a client that remembers that there was none
+        try:
+            files.patiently(lambda: _see_layout(directory), files.UNSEEN)
+        except FileNotFoundError:  # a client that remembers for long that there was none
             raise StoreProblem(
                 f"{directory.root} was laid out by somebody a moment ago, and how cannot be read "
                 "yet. What comes next will be kept"
             ) from None
+
+
+def _see_layout(directory: LaidOut) -> None:
+    if not directory.is_keep():
+        raise FileNotFoundError(ENOENT, "its file 'format' is not seen yet", directory.root)
 
 
 @final

@@ -119,9 +119,18 @@ class LyingFiles(mfusepy.Operations):
                 entries.append((entry.name, kind, 0))
         return entries
 
+    def opendir(self, path):
+        """No rule fires; a folder has no handle."""
+        self.rules.opened(path.strip("/"))
+        return 0
+
     @lying
     def mkdir(self, path, mode):
-        os.mkdir(self.real(path), mode)
+        try:
+            os.mkdir(self.real(path), mode)
+        except FileExistsError:
+            self.rules.told_of(path.strip("/"))
+            raise
         self.make(path)
 
     @lying
@@ -137,7 +146,11 @@ class LyingFiles(mfusepy.Operations):
 
     @lying
     def link(self, target, source):
-        os.link(self.real(source), self.real(target), follow_symlinks=False)
+        try:
+            os.link(self.real(source), self.real(target), follow_symlinks=False)
+        except FileExistsError:
+            self.rules.told_of(target.strip("/"))
+            raise
         self.rules.made(target.strip("/"))
 
     @lying

@@ -103,6 +103,7 @@ def mount(tmp_path):
         lying.inject(flipped=True, times=1)               # one bit
         lying.inject(hidden=True, lasts_s=2.0)            # exists, and is not seen
         lying.inject(negative=1.0)                        # found missing: stays so for a second
+        lying.inject(negative=60.0, revalidates=True)     # or until its folder is opened, as on NFS
 
     Operations: getattr (each look-up), open, create, read, write, truncate, flush (as part of
     close), fsync, rename, link, symlink, readlink, unlink, mkdir, rmdir, readdir, chmod, chown,

@@ -37,12 +37,14 @@ class Rule:
         probability=1.0,
         lasts_s=None,
         after=False,
+        revalidates=False,
     ):
         if kind not in USUAL_OPERATIONS and not isinstance(getattr(errno, kind, None), int):
             raise ValueError(f"{kind!r} is neither an error nor one of {list(USUAL_OPERATIONS)}")
         if operation is None and kind not in USUAL_OPERATIONS:
             raise ValueError(f"say which operation is to fail with {kind}; '*' for all")
         self.kind, self.value, self.after = kind, value, after
+        self.revalidates = revalidates
         self.operations = USUAL_OPERATIONS.get(kind) if operation is None else operation
         if isinstance(self.operations, str):
             self.operations = (self.operations,)
@@ -155,6 +157,21 @@ class Rules:
             elif not exists and not fresh:
                 self._missing_since[path] = now
             return exists and not fresh
+
+    def told_of(self, path):
+        """The server has said that the path is there, to a client that asks it anew."""
+        self._forget(lambda missing: missing == path)
+
+    def opened(self, folder):
+        """The folder was opened: a client that asks anew forgets what was missing in it."""
+        self._forget(lambda missing: os.path.dirname(missing) == folder)
+
+    def _forget(self, concerns):
+        with self._lock:
+            rules = [rule for rule in self._rules if rule.kind == "negative" and rule.revalidates]
+            for path in tuple(self._missing_since):
+                if concerns(path) and any(rule.is_for("getattr", (path,)) for rule in rules):
+                    del self._missing_since[path]
 
     def made(self, path):
         """This client has made the path itself, and knows that it is there."""

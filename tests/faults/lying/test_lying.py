@@ -386,6 +386,22 @@ def test_what_was_missing_stays_missing_for_a_while(mount):
     assert two.counts()["negative"] >= 1
 
 
+def test_what_was_missing_is_asked_for_anew_once_its_folder_is_opened(mount):
+    one = mount()
+    two = mount(one.backing)
+    two.inject(negative=60.0, revalidates=True)
+    for name in ("file", "folder"):
+        assert not os.path.exists(os.path.join(two.path, name))
+    put(one.path, "file", b"bytes")
+    os.mkdir(os.path.join(one.path, "folder"))
+    assert number_of(lambda: get(two.path, "file")) == errno.ENOENT
+    with pytest.raises(FileExistsError):
+        os.mkdir(os.path.join(two.path, "folder"))
+    assert os.path.isdir(os.path.join(two.path, "folder"))
+    os.close(os.open(two.path, os.O_RDONLY))
+    assert get(two.path, "file") == b"bytes"
+
+
 # Time ---------------------------------------------------------------------------------------------
 
 
