@@ -184,7 +184,7 @@ def from_callback(
         )
     draft = _Explored(theta_length=theta_length, discrete=discrete, name=name)
     waiting: list[Any] = []
-    for state, probability in _pairs(initial):
+    for state, probability in read_pairs(initial):
         before = len(waiting)
         vertex = draft.find_or_add_vertex(state)
         if vertex == before:
@@ -221,7 +221,7 @@ def _answers(given: Any, state: object) -> Iterable[Any]:
         ) from None
 
 
-def _pairs(initial: Any) -> list[tuple[Any, float]]:
+def read_pairs(initial: Any) -> list[tuple[Any, float]]:
     """States and probabilities."""
     pairs: list[tuple[Any, float]]
     try:
@@ -264,7 +264,7 @@ def from_frontier(
     """Explore what can be reached, a frontier of states at a time."""
     from emberkeep.phasetype.frontier import explore
 
-    pairs = _pairs(initial)
+    pairs = read_pairs(initial)
     begins = np.array([np.atleast_1d(state) for state, _ in pairs], np.int64)
     rows, sources, targets, base, coefficients = explore(
         callback, begins, theta_length, most_states, known

@@ -331,38 +331,3 @@ def laplace(graph: Structure, arguments: Any, theta: Any, rewards: Any) -> Any:
     ending = system.sums(np.where(out[None, :, None], system.factors.weights, 0.0))
     found = system.begun(system.solve(ending)) + graph.defect
     return _shaped(found.reshape(len(vectors), len(flat)), given.shape, single=single)
-
-
-def joint_probabilities(graph: Structure, counts: Any, rewards: Any, rate: Any, theta: Any) -> Any:
-    """Probabilities of how often events happen, whose rate is that of rewards earned.
-
-    By parameter vector, and by how many of each kind: 0, 1, …, up to `counts`.
-    """
-    if graph.is_discrete:
-        raise InvalidGraph("Events happen in continuous time; this graph is discrete")
-    vectors, single = read_theta(graph, theta)
-    values = read_rewards(graph, rewards)
-    rates = as_numbers("The rates", rate)
-    if not (np.isfinite(rates) & (rates >= 0)).all():
-        raise InvalidGraph(f"rate must be finite and not negative; it is {rate!r}")
-    columns = values.reshape(len(graph), -1) * rates
-    limits = np.broadcast_to(np.asarray(counts), (columns.shape[1],))
-    if not np.issubdtype(limits.dtype, np.integer) or (limits < 0).any():
-        raise InvalidGraph(f"counts must be whole numbers, not negative; here is {counts!r}")
-    by_row = columns[rows_of(graph).vertices]
-    system = Elimination(graph, len(vectors), by_row.sum(axis=1))
-    system.update(vectors, np.ones(len(vectors)))
-    out = rows_of(graph).pattern.column == rows_of(graph).pattern.rows
-    ending = system.sums(np.where(out[None, :, None], system.factors.weights, 0.0))
-    found = np.zeros((len(vectors), *(limits + 1)))
-    known: dict[tuple[int, ...], Values] = {}
-    for index in np.ndindex(*(limits + 1)):
-        right = ending.copy() if not any(index) else np.zeros_like(ending)
-        for kind, count in enumerate(index):
-            if count:
-                before = (*index[:kind], count - 1, *index[kind + 1 :])
-                right += by_row[None, :, kind, None] * known[before]
-        known[index] = system.solve(right)
-        found[(slice(None), *index)] = system.begun(known[index])
-    found[(slice(None), *[0] * len(limits))] += graph.defect
-    return found[0] if single else found

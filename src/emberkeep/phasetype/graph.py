@@ -252,6 +252,16 @@ class Graph(PhaseType):
 
         return Epochs(self, epochs)
 
+    def with_initial(self, initial: Any) -> Graph:
+        """The graph of a chain that begins elsewhere; what nothing leads to then is left out.
+
+        Args:
+            initial: pairs of a state and the probability of beginning there.
+        """
+        from emberkeep.phasetype.editing import with_initial
+
+        return graph_of(with_initial(self, initial))
+
     # Looking --------------------------------------------------------------------------------------
 
     def __reduce__(self) -> tuple[Any, ...]:

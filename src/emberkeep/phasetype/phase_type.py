@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
+import numpy as np
+
 from emberkeep.phasetype.distribution import (
     accumulated,
     cumulative,
     density,
-    joint_probabilities,
     laplace,
     quantile,
     state_probabilities,
@@ -30,7 +33,11 @@ from emberkeep.phasetype.structure import Structure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    from emberkeep.phasetype.joint import JointTable
+    from emberkeep.phasetype.paths import Path
 
 
 class PhaseType(Structure):
@@ -78,11 +85,22 @@ class PhaseType(Structure):
             found = system.by_vertex(waiting(system, one_kind(self, rewards)))
         return found[0] if single else found
 
-    def pdf(self, times: Any, theta: Any = None) -> Any:
-        """The density, to 1e-10 of its peak or better; in discrete time the probability mass."""
-        return density(self, times, theta)
+    @abstractmethod
+    def reward_transform(self, rewards: Any, theta: Any = None) -> PhaseType:
+        """The graph whose time until the end is what this one earns."""
 
-    def pmf(self, steps: Any, theta: Any = None) -> Any:
+    def pdf(self, times: Any, theta: Any = None, *, rewards: Any = None) -> Any:
+        """The density, to 1e-10 of its peak or better; in discrete time the probability mass.
+
+        Args:
+            times: of which the density is wanted; with `rewards`, what is earned.
+            theta: as of `expectation`.
+            rewards: of one kind, in place of time. Nothing is earned with a probability of its
+                own (`1 - earning_probability(rewards)`), which is no density.
+        """
+        return self._ask(density, times, theta, rewards)
+
+    def pmf(self, steps: Any, theta: Any = None, *, rewards: Any = None) -> Any:
         """The probability of ending with a step; in discrete time.
 
         Raises:
@@ -90,19 +108,32 @@ class PhaseType(Structure):
         """
         if not self.is_discrete:
             raise InvalidGraph(f"{self.name} is continuous: it has a density, pdf(times)")
-        return self.pdf(steps, theta)
+        return self.pdf(steps, theta, rewards=rewards)
 
-    def cdf(self, times: Any, theta: Any = None) -> Any:
-        """The probability that it takes no longer."""
-        return cumulative(self, times, theta)
+    def cdf(self, times: Any, theta: Any = None, *, rewards: Any = None) -> Any:
+        """The probability that it takes no longer, or that no more is earned."""
+        return self._ask(cumulative, times, theta, rewards)
 
-    def survival(self, times: Any, theta: Any = None) -> Any:
+    def survival(self, times: Any, theta: Any = None, *, rewards: Any = None) -> Any:
         """The probability that it takes longer; small ones are as precise as large ones."""
-        return survival(self, times, theta)
+        return self._ask(survival, times, theta, rewards)
 
-    def quantile(self, probabilities: Any, theta: Any = None) -> Any:
-        """The least times that are not exceeded with given probabilities."""
-        return quantile(self, probabilities, theta)
+    def quantile(self, probabilities: Any, theta: Any = None, *, rewards: Any = None) -> Any:
+        """The least times, or rewards, that are not exceeded with given probabilities."""
+        return self._ask(quantile, probabilities, theta, rewards)
+
+    def _ask(
+        self, question: Callable[[PhaseType, Any, Any], Any], given: Any, theta: Any, rewards: Any
+    ) -> Any:
+        """What is known of time, of rewards too: as that of the graph they transform it to."""
+        if rewards is None:
+            return question(self, given, theta)
+        vectors, single = read_theta(self, theta)
+        found = [
+            question(self.reward_transform(rewards, vector if vector.size else None), given, None)
+            for vector in vectors
+        ]
+        return found[0] if single else np.stack(found)
 
     def state_probabilities(self, times: Any, theta: Any = None) -> Any:
         """By time and vertex: the probability of being there."""
@@ -111,6 +142,43 @@ class PhaseType(Structure):
     def accumulated_rewards(self, times: Any, theta: Any = None, *, rewards: Any = None) -> Any:
         """What was earned up to times, on average; by kind of reward where there are several."""
         return accumulated(self, times, rewards, theta)
+
+    def occupancies(self, times: Any, theta: Any = None) -> Any:
+        """By time and vertex: the time that was spent there until then, on average.
+
+        In discrete time, how many steps; zero where the chain ends. Without end (``numpy.inf``)
+        these are `sojourn_times`.
+        """
+        from emberkeep.phasetype.occupancy import occupancies
+
+        return occupancies(self, times, theta)
+
+    def visits(self, times: Any, theta: Any = None) -> Any:
+        """By time and vertex: how often it was come to until then, on average.
+
+        Where it begins has been come to; in discrete time, staying is no new visit.
+        """
+        from emberkeep.phasetype.occupancy import visits
+
+        return visits(self, times, theta)
+
+    def hitting_probabilities(self, targets: Any, theta: Any = None) -> Any:
+        """By vertex: the probability of ever coming to a target, for a chain that is there now.
+
+        Args:
+            targets: numbers of vertices, a mask by vertex, or a function of the state. Of where the
+                chain ends, these are also known as backward probabilities.
+            theta: as of `expectation`.
+        """
+        from emberkeep.phasetype.hitting import hitting_probabilities
+
+        return hitting_probabilities(self, targets, theta)
+
+    def earning_probability(self, rewards: Any, theta: Any = None) -> Any:
+        """The probability that anything is earned; by kind where there are several."""
+        from emberkeep.phasetype.hitting import earning_probability
+
+        return earning_probability(self, rewards, theta)
 
     def laplace_transform(self, s: Any, theta: Any = None, *, rewards: Any = None) -> Any:
         """E[exp(-s Y)], for real s that are not negative."""
@@ -124,13 +192,25 @@ class PhaseType(Structure):
         Args:
             counts: up to how many of each kind.
             theta: parameters.
-            rewards: by vertex and kind.
-            rate: of events by reward; one, or by kind.
+            rewards: by vertex and kind. In discrete time they are whole numbers, and themselves
+                what is counted.
+            rate: of events by reward; one, or by kind. Only in continuous time.
 
         Returns:
             An array with an axis for each kind: at [i, j], the probability of i and j.
         """
+        from emberkeep.phasetype.joint import joint_probabilities
+
         return joint_probabilities(self, counts, rewards, rate, theta)
+
+    def joint_table(self, theta: Any = None, *, rewards: Any = None, rate: Any = 1.0) -> JointTable:
+        """The same for one parameter vector, as a table that grows with what it is asked for.
+
+        It has marginals, conditionals, and the probability of what lies outside of it.
+        """
+        from emberkeep.phasetype.joint import JointTable
+
+        return JointTable(self, rewards=rewards, rate=rate, theta=theta)
 
     def sample(
         self, size: int = 1, theta: Any = None, *, rewards: Any = None, seed: int | None = None
@@ -144,3 +224,31 @@ class PhaseType(Structure):
             seed: the same gives the same, whatever the number of threads.
         """
         return sample(self, size, theta, rewards, seed)
+
+    def sample_paths(
+        self,
+        size: int = 1,
+        theta: Any = None,
+        *,
+        ends: Any = None,
+        duration: float | None = None,
+        at: tuple[float, Any] | None = None,
+        seed: int | None = None,
+    ) -> list[Path]:
+        """Draw whole paths: where the chain goes and when, also of those that meet a condition.
+
+        Args:
+            size: how many.
+            theta: one parameter vector.
+            ends: those that end in one of these vertices; all such arguments are read as those
+                of `hitting_probabilities`.
+            duration: those that take just so long.
+            at: those that are in one of some vertices at a time, as ``(time, vertices)``.
+            seed: without a condition, paths take what `sample` of the same seed gives.
+
+        Raises:
+            InvalidGraph: the condition has no probability, or there are several of them.
+        """
+        from emberkeep.phasetype.paths import sample_paths
+
+        return sample_paths(self, size, theta, ends=ends, duration=duration, at=at, seed=seed)

@@ -8,6 +8,7 @@ from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.kernels.simulation import run_chain
 from emberkeep.phasetype.linear_systems import read_single
 from emberkeep.phasetype.moments import expectation
+from emberkeep.phasetype.random_numbers import key_of
 from emberkeep.phasetype.rewards import read_rewards
 
 TYPE_CHECKING = False
@@ -34,11 +35,11 @@ def sample(graph: Structure, size: int, theta: Any, rewards: Any, seed: int | No
     edges = graph.edges
     sums = within(weights, edges.starts)
     out = np.bincount(edges.sources, weights, len(graph))
-    key = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
+    key = key_of(seed)
     columns = np.ascontiguousarray(values.reshape(len(graph), -1))
     found = np.empty((size, columns.shape[1]))
     run_chain(
-        int(key), np.cumsum(graph.initial), edges.starts, edges.targets, sums, out, columns,
+        key, np.cumsum(graph.initial), edges.starts, edges.targets, sums, out, columns,
         int(graph.is_discrete), found, count=size,
     )  # fmt: skip
     return found[:, 0] if values.ndim == 1 else found

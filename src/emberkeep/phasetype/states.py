@@ -46,6 +46,36 @@ class States:
             return tuple(row)
         return "".join(map(chr, row)).rstrip("\0")
 
+    def matches(self, label: object) -> Values:
+        """Numbers of the vertices that are called so; where there are no labels, by number."""
+        if self.kind == NONE:
+            number = isinstance(label, int | np.integer) and 0 <= label < len(self.rows)
+            return np.array([label] if number else [], np.int64)
+        asked = read_states([label])
+        row = asked.rows[0]
+        if self.kind == WORD and asked.kind == WORD:
+            spare = self.rows.shape[1] - len(row)
+            row = np.pad(row, (0, spare)) if spare > 0 else row
+        if asked.kind != self.kind or len(row) != self.rows.shape[1]:
+            return np.empty(0, np.int64)
+        return np.flatnonzero((self.rows == row).all(axis=1))
+
+    def find(self, label: object) -> int:
+        """The number of the one vertex that is called so.
+
+        Raises:
+            InvalidGraph: there is none, or there are several.
+        """
+        found = self.matches(label)
+        if len(found) != 1:
+            raise InvalidGraph(
+                f"There {'are several vertices' if len(found) else 'is no vertex'} of state "
+                f"{label!r}"
+                + (f": {found.tolist()!r:.100}" if len(found) else "")
+                + f"; states are such as {self.label(0)!r}"
+            )
+        return int(found[0])
+
     def order(self) -> Values | None:
         """Vertices in the order of their labels; None unless these are all different."""
         if self.kind == NONE:

@@ -149,6 +149,24 @@ class Series:
         """By number of steps and vertex that can be left: the probability of being there."""
         return self._propagate([(int(step), np.ones(1)) for step in steps], vector)
 
+    def occupancies(self, times: Values, vector: int) -> Values:
+        """By time and vertex that can be left: the time that was spent there until then.
+
+        In discrete time, how many steps begin there.
+        """
+        found = np.empty((len(times), len(self.initial)))
+        for row, time in enumerate(times.tolist()):  # each by itself: its weights are long
+            weights = np.ones(int(time)) if self.is_discrete else self._remaining(time, vector)
+            found[row] = self._propagate([(0, weights)], vector)
+        return found
+
+    def _remaining(self, time: float, vector: int) -> Values:
+        """By step: the mean time between it and the next that lies before a time."""
+        rate = float(self.rates[vector])
+        low, weights = poisson_weights(rate * time)
+        more = np.cumsum(weights[::-1])[::-1][1:]  # that more steps than so many are made
+        return np.concatenate([np.ones(low), more]) / rate
+
     def _propagate(self, windows: list[tuple[int, Values]], vector: int) -> Values:
         first = np.array([low for low, _ in windows], np.int64)
         sizes = np.array([len(weights) for _, weights in windows], np.int64)

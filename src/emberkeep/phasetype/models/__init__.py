@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from emberkeep.phasetype.models.flooding import rabbits
     from emberkeep.phasetype.models.queues import birth_death, mm1k_busy_period
     from emberkeep.phasetype.models.simple import coxian, erlang, hyperexponential, hypoexponential
+    from emberkeep.phasetype.models.spectra import (
+        linkage_disequilibrium,
+        site_frequency_spectrum,
+        two_locus_statistics,
+    )
 
 __all__ = [
     "birth_death",
@@ -21,9 +26,12 @@ __all__ = [
     "islands",
     "kingman",
     "lineages",
+    "linkage_disequilibrium",
     "mm1k_busy_period",
     "rabbits",
+    "site_frequency_spectrum",
     "two_locus",
+    "two_locus_statistics",
 ]
 
 _HOMES = {
@@ -35,9 +43,12 @@ _HOMES = {
     "islands": "coalescent",
     "kingman": "coalescent",
     "lineages": "coalescent",
+    "linkage_disequilibrium": "spectra",
     "mm1k_busy_period": "queues",
     "rabbits": "flooding",
+    "site_frequency_spectrum": "spectra",
     "two_locus": "coalescent",
+    "two_locus_statistics": "spectra",
 }
 
 
