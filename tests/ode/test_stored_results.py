@@ -204,7 +204,7 @@ def test_blocks_cover_a_grid_and_lie_within_larger_ones(lengths, most, fewer):
 def test_results_as_a_gpu_lays_them_out_are_written_the_same(solver, small, monkeypatch, tmp_path):
     given = {"parameters": {"k": K}, **SAVED}
     here = solver.solve((0, 1), **given)
-    part = solver._running()._part
+    part = solver.running()._part
 
     def turned(*given):
         outcome = part(*given)
@@ -212,7 +212,7 @@ def test_results_as_a_gpu_lays_them_out_are_written_the_same(solver, small, monk
         assert arrays["states"].strides[0] == 8
         return Outcome(outcome.status, arrays)
 
-    monkeypatch.setattr(solver._running(), "_part", turned)
+    monkeypatch.setattr(solver.running(), "_part", turned)
     there = solver.solve((0, 1), **given, into=tmp_path / "x")
     xr.testing.assert_identical(there.to_xarray().drop_attrs(), here.to_xarray().drop_attrs())
 
@@ -596,8 +596,8 @@ def test_an_interruption_while_it_computes_leaves_what_was_written(
             raise KeyboardInterrupt
         return part(job, begin, *given)
 
-    part = solver._running()._part
-    monkeypatch.setattr(solver._running(), "_part", interrupted)
+    part = solver.running()._part
+    monkeypatch.setattr(solver.running(), "_part", interrupted)
     path = tmp_path / "runs.zarr"
     with pytest.raises(KeyboardInterrupt) as caught:
         solver.solve((0, 1), parameters={"k": K}, save_at=[0.5, 1.0], into=path)
@@ -643,7 +643,7 @@ def test_ctrl_c_ends_it_within_a_second(tmp_path):
 def test_writing_does_not_fall_behind_without_end(solver, small, monkeypatch, tmp_path):
     """Where the disk is slow, the machine waits: few parts are in memory at any time."""
     alive, most = [0], [0]
-    part, write = solver._running()._part, writer.Writer._write
+    part, write = solver.running()._part, writer.Writer._write
 
     def computed(*given):
         alive[0] += 1
@@ -655,7 +655,7 @@ def test_writing_does_not_fall_behind_without_end(solver, small, monkeypatch, tm
         write(self, *given)
         alive[0] -= 1
 
-    monkeypatch.setattr(solver._running(), "_part", computed)
+    monkeypatch.setattr(solver.running(), "_part", computed)
     monkeypatch.setattr(writer.Writer, "_write", written)
     solver.solve((0, 1), parameters={"k": K}, save_at=[0.5, 1.0], into=tmp_path / "x")
     assert most[0] <= 3

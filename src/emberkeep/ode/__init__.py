@@ -2,6 +2,7 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from emberkeep.ode.adjoint import Pullback, vjp
     from emberkeep.ode.control.controller import Controller
     from emberkeep.ode.differentiable import jax_function
     from emberkeep.ode.drivers import Driver
@@ -23,6 +24,7 @@ __all__ = [
     "Event",
     "ImplicitTableau",
     "Occurrences",
+    "Pullback",
     "Result",
     "RosenbrockTableau",
     "Solver",
@@ -35,6 +37,7 @@ __all__ = [
     "open_result",
     "solve",
     "solve_ivp",
+    "vjp",
 ]
 
 _HOMES = {
@@ -43,6 +46,7 @@ _HOMES = {
     "Event": "events.event",
     "Occurrences": "events.found",
     "ImplicitTableau": "methods.implicit",
+    "Pullback": "adjoint",
     "Result": "result",
     "RosenbrockTableau": "methods.rosenbrock",
     "Solver": "solver",
@@ -55,6 +59,7 @@ _HOMES = {
     "open_result": "stored.result",
     "solve": "solver",
     "solve_ivp": "ivp",
+    "vjp": "adjoint",
 }
 
 

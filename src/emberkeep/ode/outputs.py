@@ -21,6 +21,8 @@ REAL, DOUBLE, INT = (
 TIME, WINDOW, RECORD, EVENT = "time", "window", "record", "event"
 # States and observables: with sensitivities, where there are any, or without.
 COLUMN, VALUE = "column", "value"
+# Of adjoints: states alone; what there are derivatives by.
+STATE, BY = "state", "by"
 TAKEN_AND_REJECTED = 2
 
 # What is made of the values at the times to save, each by column and window.
@@ -30,6 +32,8 @@ DERIVATIVE = "derivative_"  # before each of these: of first derivatives, in pla
 SUMMARIES = tuple(prefix + name for prefix in ("", DERIVATIVE) for name in (*REDUCTIONS, *TIMES_OF))
 PEAKS = ("peaks", "troughs")
 REACHED, EVENTS = "reached", "events"
+# What adjoints are made from, and what they give: at ends of steps alone, or within them, too.
+RECORDED, GRADIENT, GRADIENT_WITHIN = "recorded", "gradient", "gradient_within"
 SAMPLED = ("states", *SUMMARIES, *PEAKS)  # they need times to save
 OUTPUTS = ("states", "final", "steps", REACHED, "step_times", *SUMMARIES, *PEAKS, EVENTS)
 
@@ -75,6 +79,13 @@ _ARRAYS = {
         Filled("event_times", DOUBLE, (EVENT, RECORD)),
         Filled("event_counts", INT, (EVENT,)),
     ),
+    RECORDED: (
+        Filled("recorded_counts", INT, ()),
+        Filled("recorded_ends", DOUBLE, (RECORD,)),
+        Filled("recorded_states", REAL, (RECORD, STATE)),
+    ),
+    GRADIENT: (Filled("gradient", REAL, (BY,)),),
+    GRADIENT_WITHIN: (Filled("gradient", REAL, (BY,)),),
 }
 
 

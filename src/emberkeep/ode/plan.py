@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from emberkeep.ode.system.system import System
 
 CHOSEN, FIXED = "chosen", "fixed"  # steps: by the error, or of one length
+# Such steps that were recorded, from the last to the first.
+REVERSED = {CHOSEN: "chosen, reversed", FIXED: "fixed, reversed"}
 PRECISIONS = {
     "float64": "float64",
     "double": "float64",
@@ -35,10 +37,11 @@ class Plan:
     Attributes:
         system: what is integrated.
         tableau: the method's numbers.
-        stepping: `CHOSEN`, by the error, or `FIXED`.
+        stepping: `CHOSEN`, by the error, `FIXED`, or either `REVERSED`.
         outputs: what is kept of each trajectory.
         precision: ``"float64"`` or ``"float32"``.
         events: what is looked for, and what it does.
+        by: where steps are reversed, names of the parameters that there are derivatives by.
     """
 
     system: System
@@ -47,11 +50,17 @@ class Plan:
     outputs: tuple[str | Summary, ...]
     precision: str
     events: tuple[PlannedEvent, ...] = ()
+    by: tuple[str, ...] = ()
 
     @property
     def is_adaptive(self) -> bool:
         """Whether steps are chosen by the error."""
         return self.stepping == CHOSEN
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether recorded steps are gone through from the last to the first."""
+        return self.stepping in REVERSED.values()
 
     @property
     def interpolates(self) -> bool:
@@ -144,6 +153,8 @@ def compiled(plan: Plan) -> Plan:
     chosen steps, states are saved by interpolation, for which each step has to leave its stages.
     That takes a fifth of the time, so code for final states alone is code of its own.
     """
+    if plan.is_reversed:
+        return plan
     saves = "states" in plan.outputs or not (plan.is_adaptive or plan.is_sampled)
     outputs = ("states", "final") if saves else ("final",)
     more = [output for output in plan.outputs if output not in ("states", "final")]

@@ -286,6 +286,61 @@ class Solver:
             InvalidPlan: something asked for cannot be; says what to do.
             NotWritten: the disk is full, or the like; says how much is there, and where.
         """
+        job = self.job(
+            t_span,
+            parameters=parameters,
+            initial=initial,
+            drivers=drivers,
+            event_times=event_times,
+            grid=grid,
+            save_at=save_at,
+            windows=windows,
+            outputs=outputs,
+            rtol=rtol,
+            atol=atol,
+            dt=dt,
+            dt_min=dt_min,
+            dt_max=dt_max,
+            max_steps=max_steps,
+            controller=controller,
+            safety=safety,
+            most_records=most_records,
+        )
+        place = _destination(job, into, memory, overwrite=overwrite)
+        if place is not None:
+            return self._written(job, place, progress=progress)
+
+        def collect(advance: Advance | None) -> Outcome:
+            [outcome] = self.running().run(job, [(0, job.batch.runs)], advance)
+            return outcome
+
+        outcome = self._watched(job, collect, progress=progress)
+        result = result_of(job, outcome)
+        return result.warn_of_failures() if outcome.may_have_failed else result
+
+    def job(  # noqa: PLR0913 - what a solve is, all of it by name
+        self,
+        t_span: tuple[float, float],
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        initial: Mapping[str, Any] | Result | None = None,
+        drivers: Mapping[str, Any] | None = None,
+        event_times: Mapping[str, Any] | None = None,
+        grid: str = VERBATIM,
+        save_at: Any = None,
+        windows: Any = None,
+        outputs: Iterable[str | Summary] | None = None,
+        rtol: float = RTOL,
+        atol: Any = ATOL,
+        dt: float | None = None,
+        dt_min: float = 0.0,
+        dt_max: float = math.inf,
+        max_steps: int = MAX_STEPS,
+        controller: str | Controller | None = None,
+        safety: float | None = None,
+        most_records: int = MOST_RECORDS,
+    ) -> Job:
+        """What a runner is asked to do for a solve; see `solve`."""
         before = initial if isinstance(initial, Result) else None
         if isinstance(initial, Result):
             from emberkeep.ode.restart import beginning_at
@@ -323,18 +378,7 @@ class Solver:
                 schedule,
             )
 
-        job = job_of(self.method) if self.method != AUTO else self._automatic(job_of, rtol)
-        place = _destination(job, into, memory, overwrite=overwrite)
-        if place is not None:
-            return self._written(job, place, progress=progress)
-
-        def collect(advance: Advance | None) -> Outcome:
-            [outcome] = self._running().run(job, [(0, batch.runs)], advance)
-            return outcome
-
-        outcome = self._watched(job, collect, progress=progress)
-        result = result_of(job, outcome)
-        return result.warn_of_failures() if outcome.may_have_failed else result
+        return job_of(self.method) if self.method != AUTO else self._automatic(job_of, rtol)
 
     def _automatic(self, job_of: Callable[[str], Job], rtol: float) -> Job:
         """What is to be done, by the method that is found to fit."""
@@ -342,7 +386,7 @@ class Solver:
 
         if self.system.has_mass:
             return choose_for_constraints(job_of)
-        return choose(job_of, self._running(), rtol)
+        return choose(job_of, self.running(), rtol)
 
     def _schedule(self, event_times: Mapping[str, Any] | None, times: Times) -> Schedule:
         if not self.events and event_times is None:
@@ -355,17 +399,18 @@ class Solver:
 
     def settle(self) -> None:
         """From now on, solve with what is compiled, whatever becomes of the system's functions."""
-        self._running().settle()
+        self.running().settle()
 
     def _written(self, job: Job, place: Destination, *, progress: bool) -> StoredResult:
         from emberkeep.ode.stored.writer import write_results
 
         def write(advance: Advance | None) -> StoredResult:
-            return write_results(job, place, self._running(), self.target.name, advance)
+            return write_results(job, place, self.running(), self.target.name, advance)
 
         return self._watched(job, write, progress=progress).warn_of_failures()
 
-    def _running(self) -> Runner:
+    def running(self) -> Runner:
+        """What runs its jobs."""
         runner = self._runner
         if runner is None:
             runner = self._runner = runner_of(self.target, self._keep)
@@ -378,7 +423,7 @@ class Solver:
         from emberkeep.ode.running.progress import showing
 
         # What is left of the work is not judged by how long this takes.
-        self._running().prepare(job.plan)
+        self.running().prepare(job.plan)
         with showing(self.system.name, job.batch.runs) as advance:
             return work(advance)
 

@@ -416,7 +416,7 @@ class Adaptive:
             own.accept(accepted & ~is_cut)
         else:
             own.accept(accepted)
-        self._outputs.accept(taken, until, 1)
+        self._outputs.step(taken, until)
         reached = code.where(accepted, until, elapsed)
         self._elapsed.set(reached)
         factor = self._controller.factor(square, accepted)

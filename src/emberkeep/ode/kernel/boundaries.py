@@ -197,6 +197,18 @@ class Boundaries:
         return code.smaller(later, self._latest.get())
 
 
+def near_jumps(trajectory: Trajectory, elapsed: Value) -> Value | None:
+    """How near times may be to those of jumps, and be told apart; None where nothing jumps."""
+    code, found, jumping = trajectory.code, _jumps(trajectory), trajectory.drivers.jumping
+    if not (found.times or found.periodic or jumping):
+        return None
+    precision = "float32" if code.is_single else "float64"
+    size = code.call("abs", trajectory.start.get()) + elapsed
+    for driver in jumping:
+        size = size + driver.size
+    return size * (UNITS * LAST_PLACE[precision]) + LEAST[precision]
+
+
 def _jumps(trajectory: Trajectory) -> Breakpoints:
     """Where the derivatives of the system's own states may jump: steps are chosen for these.
 

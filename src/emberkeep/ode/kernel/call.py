@@ -6,6 +6,7 @@ The kernel's code, the packing of a call and both runners follow from this list.
 from __future__ import annotations
 
 from emberkeep.ode.outputs import DOUBLE, INT, REAL, RECORD, WINDOW, filled_by
+from emberkeep.ode.plan import FIXED
 from emberkeep.ode.system.system import CUBIC, LINEAR, STEP
 from emberkeep.startup_records import final, frozen
 
@@ -113,7 +114,15 @@ def arguments(plan: Plan) -> tuple[Passed, ...]:
     sampled = plan.is_sampled
     if sampled:
         listed.append(Passed("save_count", INT, is_array=False))
-    if adaptive and sampled:
+    if plan.is_reversed:
+        listed += [
+            Passed("recorded_counts", INT),  # steps of each trajectory
+            Passed("recorded_ends", DOUBLE),  # elapsed time at the start, and after each of them
+            Passed("recorded_states", REAL),  # likewise
+            Passed("weights", REAL),  # of values at each time to save: states, then observables
+            Passed("save_count", INT, is_array=False),
+        ]
+    if (adaptive and sampled) or plan.is_reversed:
         listed += [
             Passed("save_times", DOUBLE),  # elapsed since the start, then infinity
             Passed("save_step", INT, is_array=False),
@@ -126,9 +135,9 @@ def arguments(plan: Plan) -> tuple[Passed, ...]:
             Passed("window_count", INT, is_array=False),
             Passed("window_step", INT, is_array=False),
         ]
-    if any(RECORD in array.axes for array in results):
+    if plan.is_reversed or any(RECORD in array.axes for array in results):
         listed.append(Passed("most_records", INT, is_array=False))
-    if not adaptive:
+    if plan.stepping == FIXED:
         listed += [
             Passed("counts", INT),  # steps of an interval
             Passed("sizes", DOUBLE),  # their length

@@ -206,6 +206,11 @@ class Drivers:
         """Those at whose knots steps end."""
         return [driver for driver in self._by_name.values() if driver.ends_steps]
 
+    @property
+    def jumping(self) -> list[Driver]:
+        """Those that jump at knots."""
+        return [driver for driver in self._by_name.values() if driver.has_jumps]
+
     def take(self, run: Value) -> None:
         """Go over to the samples of another trajectory; lane by lane."""
         for driver in self._by_name.values():

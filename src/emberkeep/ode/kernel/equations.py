@@ -175,6 +175,10 @@ class Equations:
 
     Attributes:
         time: where functions of a large system find the time; None where there are none.
+        program: what its values are of.
+        states: names of what slopes are of.
+        derivatives: the program's values that are all slopes.
+        observed: likewise all observables.
     """
 
     def __init__(self, system: System, read: Read, layout: Layout, drivers: Drivers) -> None:
@@ -182,6 +186,9 @@ class Equations:
         self._inputs = (*system.parameters, *system.constants)
         self._jacobian: dict[tuple[int, int], int] | None = None
         self.time = layout.code.array("time", REAL, 1) if layout.large else None
+        self.program, self.states = read.program, (*system.states,)
+        self.derivatives = read.derivatives
+        self.observed = [read.definitions[name] for name in system.observables]
         own = len(system.own_states)
         self._slopes = Evaluation(self, "right_hand_side", read.derivatives[:own])
         self._variational = (
@@ -269,7 +276,7 @@ class Equations:
 
     def observables(self, at: Vector, inputs: Vector, time: Value) -> list[Value]:
         """The values of all observables."""
-        wanted = [self._read.definitions[name] for name in self._system.observables]
+        wanted = self.observed
         if not wanted:
             return []
         return self.values_at(wanted, at, inputs, time)
@@ -308,7 +315,7 @@ class Equations:
         Raises:
             InvalidSystem: one goes by way of a function that is not followed.
         """
-        wanted = [self._read.definitions[name] for name in self._system.observables]
+        wanted = self.observed
         if not wanted:
             return []
         moving = dict(zip(self._system.states, self._read.derivatives, strict=True))

@@ -71,7 +71,7 @@ class Fixed:
                 begin.set(own.argument("begins").get(place))
                 if end is not None:
                     end.set(own.argument("ends").get(place))
-            self._interval(interval, h.get(), begin.get())
+            self._interval(interval, h.get(), begin.get(), end)
             self._judge(outcome)
             count = own.argument("counts").get(interval)
             taken.set(taken.get() + count)
@@ -91,7 +91,7 @@ class Fixed:
         own = self._own
         own.slopes(own.vectors[Y], own.vectors[FIRST], own.start.get())
 
-    def _interval(self, interval: Value, h: Value, begin: Value) -> None:
+    def _interval(self, interval: Value, h: Value, begin: Value, end: Variable | None) -> None:
         code, own = self._code, self._own
         direction = own.setting("direction")
         signed = code.value(h * direction, REAL)
@@ -104,6 +104,12 @@ class Fixed:
             with code.count_up("turn", burst, self._at_once()) as turn:
                 elapsed = begin + code.value(done.get() + turn, TIME) * h
                 self._step(code.named("t", own.time(elapsed)), signed)
+                if self._outputs.recorded is not None:
+                    until = begin + code.value(done.get() + turn + 1, TIME) * h
+                    if end is not None:
+                        is_last = (turn + 1).equals(left)
+                        until = code.where(is_last, end.get(), until)
+                    self._outputs.recorded.add(self._here.get(), until)
             done.set(done.get() + burst)
 
     def _at_once(self) -> int:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from emberkeep.ode.kernel.adaptive import Adaptive
+from emberkeep.ode.kernel.adjoint.reversed import Reversed
 from emberkeep.ode.kernel.call import arguments
 from emberkeep.ode.kernel.code import Code
 from emberkeep.ode.kernel.cuda import print_cuda
@@ -18,6 +19,7 @@ from emberkeep.ode.plan import compiled
 from emberkeep.ode.system.differentiable import (
     require_differentiable,
     require_differentiable_events,
+    require_still_jumps,
 )
 from emberkeep.targets.cpu.target import CpuTarget
 from emberkeep.targets.protocol import PrintedSource
@@ -58,8 +60,12 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
     trajectory = Trajectory(code, plan, read, large=large, named=named)
     if plan.system.sensitivities is not None:
         require_differentiable_events(plan.system, read, trajectory.looked_at)
-    loop = Adaptive if plan.is_adaptive else Fixed
-    loop(trajectory, Outputs(trajectory, plan)).write()
+    if plan.is_reversed:
+        require_still_jumps(plan.system, read, plan.by)
+        Reversed(trajectory, plan).write()
+    else:
+        loop = Adaptive if plan.is_adaptive else Fixed
+        loop(trajectory, Outputs(trajectory, plan)).write()
     has_vectors = isinstance(target, CpuTarget) and target.vector_bits > 0
     functions = user_functions(
         plan.system.functions, read.program, tuple(code.users), has_vectors=has_vectors

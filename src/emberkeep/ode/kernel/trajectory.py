@@ -84,8 +84,8 @@ class Trajectory:
         driven = (*read.derivatives, *self.looked_at)
         bounding = driving(plan.system, read, driven) if plan.is_adaptive else ()
         self.drivers = Drivers(code, plan.system.drivers, self.argument, self.start, bounding)
-        self._equations = Equations(plan.system, read, self.layout, self.drivers)
-        self.step = step_of(plan.tableau, self._equations.move_in_time, is_judged=plan.is_adaptive)
+        self.equations = Equations(plan.system, read, self.layout, self.drivers)
+        self.step = step_of(plan.tableau, self.equations.move_in_time, is_judged=plan.is_adaptive)
         self.vectors = {Y: self.layout.kept(Y, self.states)}
         if not self.step.begins:
             self.vectors[FIRST] = self.layout.kept(FIRST, self.states)
@@ -97,19 +97,19 @@ class Trajectory:
             self.implicit = ImplicitStages(
                 self.step,
                 self.layout,
-                self._equations,
+                self.equations,
                 self.parameters,
                 self._tolerated_at_least,
                 is_adaptive=plan.is_adaptive,
             )
         self.constraints: Constraints | None = None
         precision = "float32" if code.is_single else "float64"
-        if self._equations.has_mass:
+        if self.equations.has_mass:
             self.constraints = Constraints(
                 plan.system,
                 read,
                 self.layout,
-                self._equations,
+                self.equations,
                 self.parameters,
                 lambda size, index: self._tolerated_at_least(
                     size, index, LEAST_TOLERATED[precision]
@@ -118,7 +118,7 @@ class Trajectory:
         self.stepper = Stepper(
             self.step,
             self.layout,
-            self._equations,
+            self.equations,
             self.states,
             self.vectors,
             self.parameters,
@@ -248,7 +248,7 @@ class Trajectory:
                 that a mass matrix and what goes with it need not be seen to again.
         """
         if self.constraints is None:
-            self._equations.slopes(at, self.parameters, time, result, in_step=in_step)
+            self.equations.slopes(at, self.parameters, time, result, in_step=in_step)
         else:
             self.constraints.derivatives(at, time, result, anew=not is_near, in_step=in_step)
 
@@ -282,7 +282,7 @@ class Trajectory:
 
     def own_slopes(self, at: Vector, result: Vector, time: Value) -> None:
         """The derivatives of the system's own states alone, likewise."""
-        self._equations.own_slopes(at, self.parameters, time, result)
+        self.equations.own_slopes(at, self.parameters, time, result)
 
     # Judging ----------------------------------------------------------------------------------
 
@@ -361,13 +361,13 @@ class Trajectory:
 
     def observe(self, at: Vector, time: Value) -> Vector:
         """The observables where the states are these."""
-        values = self._equations.observables(at, self.parameters, time)
+        values = self.equations.observables(at, self.parameters, time)
         return Vector(len(values), [*values])
 
     def rates(self, at: Vector, time: Value, slopes: Vector) -> Vector:
         """The derivatives of the observables there, where those of the states are these."""
-        given = slopes if self._equations.has_mass else None
-        values = self._equations.rates(at, self.parameters, time, given)
+        given = slopes if self.equations.has_mass else None
+        values = self.equations.rates(at, self.parameters, time, given)
         return Vector(len(values), [*values])
 
     def evaluate(
@@ -379,11 +379,11 @@ class Trajectory:
         named: Mapping[str, Value] | None = None,
     ) -> list[Value]:
         """Values of the system's program there; of slopes, and of others, where these are given."""
-        return self._equations.values_at(wanted, at, self.parameters, time, slopes, named)
+        return self.equations.values_at(wanted, at, self.parameters, time, slopes, named)
 
     def rates_by_slopes(self, wanted: Sequence[int]) -> list[int]:
         """The program's values that are derivatives of others by time, as slopes are."""
-        return self._equations.rates_by_slopes(wanted)
+        return self.equations.rates_by_slopes(wanted)
 
     def place_of(self, name: str) -> tuple[Vector, int]:
         """Where a state or parameter is held."""
@@ -412,7 +412,7 @@ class Trajectory:
         stepper, step = self.stepper, self.step
         stepper.take(step.extra, clock, h)
         if not step.interpolant and not step.last:
-            self._equations.slopes(
+            self.equations.slopes(
                 stepper[NEW], self.parameters, clock(1.0), stepper["slopes_at_end"]
             )
 

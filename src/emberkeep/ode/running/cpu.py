@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emberkeep.ode.kernel.call import WORK
+from emberkeep.ode.plan import FIXED
 from emberkeep.ode.running.job import Job, Outcome, Runner
 from emberkeep.ode.running.kernels import Kernels
 from emberkeep.ode.running.passed import PARTS, filled, passed_to_all, strides
@@ -88,7 +89,7 @@ class CpuRunner(Runner):
         }
         own, copies = filled(job, begin, end, values, sources)
         copies.make(self.target.threads)
-        share = _share(runs, lanes, self.target.threads) if plan.is_adaptive else lanes
+        share = _share(runs, lanes, self.target.threads) if plan.stepping != FIXED else lanes
         blocks = -(-runs // share)
         room = self._take(max(blocks * int(kernel.notes["work"]) + ALIGNMENT, 1))
         given = {

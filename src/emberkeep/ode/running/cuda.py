@@ -273,6 +273,7 @@ class CudaRunner(Runner):
 def _most_at_once(device: Device, job: Job) -> int:
     """Trajectories of a chunk that there is memory for."""
     own = sum(table.bytes_of_a_run for table in job.drivers)
+    own += 0 if job.rows is None else job.rows.run_size_bytes
     item = np.dtype(job.plan.precision).itemsize
     each = job.run_size_bytes() + len(job.batch.varied) * item + own
     free, _ = device.driver.call("cuMemGetInfo")

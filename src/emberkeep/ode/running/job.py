@@ -5,7 +5,18 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
-from emberkeep.ode.outputs import COLUMN, EVENT, REAL, RECORD, TIME, VALUE, WINDOW, filled_by
+from emberkeep.ode.outputs import (
+    BY,
+    COLUMN,
+    EVENT,
+    REAL,
+    RECORD,
+    STATE,
+    TIME,
+    VALUE,
+    WINDOW,
+    filled_by,
+)
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
@@ -43,6 +54,7 @@ class Job:
         most_records: how many peaks or steps of a trajectory there is room for.
         drivers: tables of all drivers, in their order.
         schedule: numbers of the plan's events.
+        rows: what further arguments are of each trajectory.
     """
 
     plan: Plan
@@ -56,6 +68,7 @@ class Job:
     most_records: int
     drivers: tuple[Table, ...]
     schedule: Schedule
+    rows: Rows | None = None
 
     def results(self, plan: Plan | None = None) -> dict[str, Space]:
         """The arrays that a plan's outputs fill, by name; by default the job's own."""
@@ -67,6 +80,8 @@ class Job:
             WINDOW: self.windows.count,
             RECORD: self.most_records,
             EVENT: len(self.plan.events),
+            STATE: len(system.states),
+            BY: len(system.states) + len(self.plan.by),
         }
         return {
             array.name: Space(
@@ -102,6 +117,30 @@ class Space:
     def size_bytes(self) -> int:
         """Bytes for one trajectory."""
         return math.prod(self.shape) * int(self.kind[-2:]) // 8
+
+
+@final
+@frozen
+class Rows:
+    """Arguments with a row for each trajectory.
+
+    Attributes:
+        first: the trajectory of the batch that the first row is of.
+        arrays: by name of the argument.
+    """
+
+    first: int
+    arrays: Mapping[str, Values]
+
+    def of(self, begin: int, end: int) -> dict[str, Values]:
+        """Those of some trajectories of the batch."""
+        here = slice(begin - self.first, end - self.first)
+        return {name: array[here] for name, array in self.arrays.items()}
+
+    @property
+    def run_size_bytes(self) -> int:
+        """How much those of one trajectory take."""
+        return sum(array[:1].nbytes for array in self.arrays.values())
 
 
 @final

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from emberkeep.ode.plan import FIXED
 from emberkeep.ode.times import make_intervals
 
 TYPE_CHECKING = False
@@ -37,7 +38,7 @@ def passed_to_all(job: Job) -> dict[str, Any]:
         **_tables(job),
         **_schedule(job.schedule),
     }
-    if plan.is_adaptive:
+    if plan.stepping != FIXED:
         saves = times.elapsed
         never = np.full((*saves.shape[:-1], 1), np.inf)
         given["save_times"] = np.concatenate([saves, never], axis=-1).ravel()
@@ -116,4 +117,6 @@ def filled(
     for place, table in enumerate(job.drivers):
         if table.is_own:
             given |= _rows(place, table.pieces[begin:end], table.ends[begin:end])
+    if job.rows is not None:
+        given |= job.rows.of(begin, end)
     return given, copies

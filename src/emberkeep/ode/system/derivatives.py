@@ -101,6 +101,24 @@ def _slope(program: Program, value: int, slopes: dict[int, int]) -> int | None:
     if function in ("min", "max"):
         comparison = program.compare("<=" if function == "min" else ">=", *operands)
         return _choice(program, comparison, given)
+    require_followed(program, value)
+    total: int | None = None
+    for partial, slope in zip(
+        partials(program, value, [slope is not None for slope in given]), given, strict=True
+    ):
+        if slope is not None and partial is not None:
+            total = _sum(program, "+", total, program.arithmetic("*", partial, slope))
+    return total
+
+
+def require_followed(program: Program, value: int) -> None:
+    """Refuse a function that is compiled as it is.
+
+    Raises:
+        InvalidSystem: names it.
+    """
+    operation, *rest = program.instructions[value]
+    function = str(rest[0])
     if operation in ("external", "item") or function.startswith(USERS):
         name = function.removeprefix(USERS) if operation == "call" else "f(t, y, p)"
         raise InvalidSystem(
@@ -109,13 +127,6 @@ def _slope(program: Program, value: int, slopes: dict[int, int]) -> int | None:
             "NumPy and `where`, without branches that depend on its arguments; or choose a method "
             "that needs no Jacobian"
         )
-    total: int | None = None
-    for partial, slope in zip(
-        _partials(program, function, value, operands, given), given, strict=True
-    ):
-        if slope is not None and partial is not None:
-            total = _sum(program, "+", total, program.arithmetic("*", partial, slope))
-    return total
 
 
 def _choice(program: Program, condition: int, slopes: Sequence[int | None]) -> int | None:
@@ -171,19 +182,24 @@ def _quotient(
     return None if above is None else program.arithmetic("/", above, operands[1])
 
 
-def _partials(
-    program: Program,
-    function: str,
-    value: int,
-    operands: Sequence[int],
-    slopes: Sequence[int | None],
-) -> tuple[int | None, ...]:
-    """The partial derivatives of a function by its operands; None for zero, or unneeded."""
+def partials(program: Program, value: int, wanted: Sequence[bool]) -> tuple[int | None, ...]:
+    """The partial derivatives of a function's value by its operands, of `min` and `max` none.
+
+    Args:
+        program: whose.
+        value: a call of a function that every target has.
+        wanted: of which operands.
+
+    Returns:
+        For each operand, its own; None for zero, or where it is not wanted.
+    """
+    function = str(program.instructions[value][1])
+    operands = program.operands(value)
     if function == "pow":
         base, exponent = operands
         return (
-            None if slopes[0] is None else _by_base(program, base, exponent),
-            None if slopes[1] is None else _by_exponent(program, value, base, exponent),
+            _by_base(program, base, exponent) if wanted[0] else None,
+            _by_exponent(program, value, base, exponent) if wanted[1] else None,
         )
     if len(operands) == 1:
         return (OF_ONE[function](_Writer(program), operands[0], value),)

@@ -26,7 +26,7 @@ from emberkeep.ode.system.program import COMPARISONS
 from emberkeep.ode.system.variational import JUMPING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from emberkeep.ode.system.reading import Read
     from emberkeep.ode.system.system import System
@@ -53,7 +53,8 @@ def require_differentiable(system: System, read: Read, *, crosses: bool) -> None
     Raises:
         InvalidSystem: names what jumps.
     """
-    jumps = _Jumps(system, read, read.derivatives[: len(system.own_states)])
+    own = read.derivatives[: len(system.own_states)]
+    jumps = _Jumps(system, read, own, _changed(system, read))
     for value in jumps.moved(known_too=not crosses):
         if not jumps.is_continuous(value):
             raise InvalidSystem(
@@ -80,7 +81,7 @@ def require_differentiable_events(system: System, read: Read, functions: Sequenc
     Raises:
         InvalidSystem: names what jumps.
     """
-    jumps = _Jumps(system, read, functions)
+    jumps = _Jumps(system, read, functions, _changed(system, read))
     for value in jumps.all_of_them():
         if not jumps.is_continuous(value):
             raise InvalidSystem(
@@ -89,24 +90,59 @@ def require_differentiable_events(system: System, read: Read, functions: Sequenc
             )
 
 
+def require_still_jumps(system: System, read: Read, by: Sequence[str]) -> None:
+    """Refuse adjoints that would be wrong: they do not see jumps that move.
+
+    Args:
+        system: whose.
+        read: its program.
+        by: names of parameters that there are derivatives by, beside all initial values.
+
+    Raises:
+        InvalidSystem: names what jumps.
+    """
+    jumps = _Jumps(system, read, read.derivatives, {*system.states, *by})
+    for value in jumps.moved(known_too=True):
+        if not jumps.is_continuous(value):
+            raise InvalidSystem(
+                f"There is no adjoint of {system.name}: its right-hand side jumps with "
+                f"{_short(read, value)}, at a time that depends on what it is differentiated by. "
+                "Use forward sensitivities, which go across times of jumps that parameters move: "
+                "ode.Solver(…, sensitivities=[names]).solve(…)"
+            )
+
+
+def _changed(system: System, read: Read) -> set[str]:
+    """States that change with what is differentiated by, and parameters that are so."""
+    assert system.sensitivities is not None
+    states, zero = system.own_states, read.program.number(0.0)
+    found = {
+        states[place % len(states)]
+        for place, slope in enumerate(read.derivatives[len(states) :])
+        if slope != zero
+    }
+    return found | {*system.sensitivities.names}
+
+
 @final
 class _Jumps:
-    """Where values of a system's program may jump."""
+    """Where values of a system's program may jump.
 
-    def __init__(self, system: System, read: Read, values: Sequence[int]) -> None:
-        assert system.sensitivities is not None
+    Args:
+        system: whose.
+        read: its program.
+        values: of it.
+        moved: names of what changes with what is differentiated by.
+    """
+
+    def __init__(
+        self, system: System, read: Read, values: Sequence[int], moved: Collection[str]
+    ) -> None:
         self._system, self._read, self._program = system, read, read.program
-        names, states = system.sensitivities.names, system.own_states
+        states = system.own_states
         self._values = values
         self._needed = self._program.needed(self._values)
-        # States that change with what is differentiated by, and parameters that are so.
-        zero = self._program.number(0.0)
-        moved = {
-            states[place % len(states)]
-            for place, slope in enumerate(read.derivatives[len(states) :])
-            if slope != zero
-        }
-        self._moved = moved | {*names}
+        self._moved = {*moved}
         self._unknown = {*states, *system.drivers}
         self._functions = system.functions
         self._places = sorted({0.0, *filter(math.isfinite, self._literals())})

@@ -9,10 +9,11 @@ from emberkeep.ode.kernel.outputs.events import EventRecords
 from emberkeep.ode.kernel.outputs.output import Ending, Sample, Sampled, Stepped
 from emberkeep.ode.kernel.outputs.peaks import Peaks
 from emberkeep.ode.kernel.outputs.reached import Reached
+from emberkeep.ode.kernel.outputs.recorded import Recorded
 from emberkeep.ode.kernel.outputs.states import Final, States
 from emberkeep.ode.kernel.outputs.steps import Steps, StepTimes
 from emberkeep.ode.kernel.outputs.summaries import Summaries
-from emberkeep.ode.outputs import DERIVATIVE, EVENTS, PEAKS, REACHED
+from emberkeep.ode.outputs import DERIVATIVE, EVENTS, PEAKS, REACHED, RECORDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ class Outputs:
     Attributes:
         reached: is told how far trajectories come; None unless that is wanted.
         events: is told what occurs, likewise.
+        recorded: is told of each step by itself, likewise.
     """
 
     def __init__(self, trajectory: Trajectory, plan: Plan) -> None:
@@ -50,7 +52,9 @@ class Outputs:
         self._all += [Peaks(trajectory, name) for name in PEAKS if name in wanted]
         self.events = EventRecords(trajectory) if EVENTS in wanted else None
         self._all += [] if self.events is None else [self.events]
-        others = (*ALONE, REACHED, *PEAKS, EVENTS)
+        self.recorded = Recorded(trajectory) if RECORDED in wanted else None
+        self._all += [] if self.recorded is None else [self.recorded]
+        others = (*ALONE, REACHED, *PEAKS, EVENTS, RECORDED)
         summaries = [output for output in wanted if output not in others]
         if summaries:
             self._all.append(Summaries(trajectory, summaries))
@@ -94,6 +98,12 @@ class Outputs:
         """Steps have been tried; see `Stepped`."""
         for output in self._stepped:
             output.accept(accepted, reached, steps)
+
+    def step(self, accepted: Value, reached: Value) -> None:
+        """The same of a single step."""
+        self.accept(accepted, reached, 1)
+        if self.recorded is not None:
+            self.recorded.add(accepted, reached)
 
     def end(
         self, outcome: Value, saved: Value | None, attempts: Operand, elapsed: Value | None = None

@@ -1,0 +1,1 @@
+"""Recorded steps, gone through backwards: the adjoint of what a method computes."""

@@ -1,0 +1,232 @@
+"""A step's operations, transposed: from what its results weigh to what it was made of.
+
+Of each vector of a step there is a *weight*: the derivative of what is differentiated by it. The
+operations are gone through from the last to the first, and each hands the weight of what it made to
+what it made it of. Lengths of steps are numbers that nothing is differentiated by.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from emberkeep.ode.kernel.adjoint.pullback import WEIGHT, of_slopes
+from emberkeep.ode.kernel.code import REAL
+from emberkeep.ode.kernel.step import FIRST, NEW, Combination, Slopes, Stepper, Y
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from emberkeep.ode.kernel.adjoint.pullback import Pullback
+    from emberkeep.ode.kernel.code import Operand, Value
+    from emberkeep.ode.kernel.step import At, Clock, Operation, Step, Terms
+    from emberkeep.ode.kernel.trajectory import Trajectory
+    from emberkeep.ode.kernel.vectors import Vector
+
+AT_END = "slopes_at_end"  # what values within a step need where it has no slopes there
+
+
+@final
+class TransposedStep:
+    """A step that is computed again, and its transpose.
+
+    Args:
+        trajectory: whose.
+        by: names of parameters that there are derivatives by.
+        parameters: what those are added to.
+        has_values: whether values within the step weigh something, too.
+
+    Attributes:
+        stepper: what computes the step, each state at a stage in a place of its own.
+    """
+
+    def __init__(
+        self, trajectory: Trajectory, by: Sequence[str], parameters: Vector, *, has_values: bool
+    ) -> None:
+        own = self._own = trajectory
+        self._layout, self._by, self._parameters = own.layout, by, parameters
+        step = own.step
+        self._operations = _needed(_all_operations(step), {NEW})
+        within = _needed(_all_operations(step), _within(step)) if has_values else []
+        self._within = [each for each in within if each not in self._operations]
+        vectors = {Y: own.vectors[Y]}
+        for operation in (*self._operations, *self._within):
+            if operation.target.startswith("at"):
+                vectors[operation.target] = own.layout.passing(operation.target, own.states)
+        self.stepper = Stepper(
+            step, own.layout, own.equations, own.states, vectors, own.parameters, own.implicit
+        )
+        self._weights: dict[str, Vector] = {}
+        self._begun: set[str] = set()  # weights that are not zero for sure
+        self._slopes: Pullback | None = None
+
+    # Forwards -------------------------------------------------------------------------------------
+
+    def compute(self, clock: Clock, h: Value) -> None:
+        """Compute what the end of the step is made of."""
+        self.stepper.take(self._operations, clock, h)
+
+    def compute_within(self, clock: Clock, h: Value) -> None:
+        """Compute what only values within it are made of."""
+        self.stepper.take(self._within, clock, h)
+
+    # Backwards ------------------------------------------------------------------------------------
+
+    def begin(self, weight: Vector) -> None:
+        """Nothing weighs but the end of the step."""
+        self._begun.clear()
+        self._add(weight.get, [(NEW, self._one())])
+
+    def begin_values(self) -> None:
+        """What values within the step are made of may weigh something from here on."""
+        step = self._own.step
+        used = {Y, NEW, *_within(step)} - {each.target for each in self._within}
+        self._begin({*used, *_read(self._within)} - {each.target for each in self._within})
+
+    def begin_within(self) -> None:
+        """The same of what is computed for them alone."""
+        self._begin(each.target for each in self._within)
+
+    def weigh_value(self, weight: Vector, theta: Value, h: Value, within: Value) -> None:
+        """A value weighs something: at the fraction theta of the step, or at its end."""
+        code, step = self._layout.code, self._own.step
+
+        def part(share: Value) -> Value:
+            return code.where(within, share, 0.0)
+
+        rest = 1.0 - theta
+        if step.interpolant:
+            found = [(name, part(h * _polynomial(theta, row))) for name, row in step.interpolant]
+            found.append((Y, part(self._one())))
+            found.append((NEW, code.where(within, 0.0, self._one())))
+        else:
+            bend = theta * rest * (1.0 - theta * 2.0)
+            found = [
+                (Y, part(rest + bend)),
+                (NEW, code.where(within, theta - bend, self._one())),
+                (FIRST, part(theta * rest * rest * h)),
+                (step.last or AT_END, -part(theta * theta * rest * h)),
+            ]
+        self._add(weight.get, found)
+
+    def transpose_within(self, clock: Clock, h: Value) -> None:
+        """Hand on what weighs of `compute_within`."""
+        self._transpose(self._within, clock, h)
+
+    def transpose(self, clock: Clock, h: Value) -> Vector:
+        """Hand on what weighs of `compute`; the weight of the states at the start of the step."""
+        self._transpose(self._operations, clock, h)
+        return self._weight(Y)
+
+    def _transpose(self, operations: Sequence[Operation], clock: Clock, h: Value) -> None:
+        for operation in reversed(operations):
+            if operation.target not in self._begun:
+                continue
+            if isinstance(operation, Combination):
+                self._hand_on(operation, h)
+            else:
+                assert isinstance(operation, Slopes)
+                self._pull(operation, clock)
+                self._begun.discard(operation.target)
+
+    def _hand_on(self, operation: Combination, h: Value) -> None:
+        scale = h if operation.by_length else self._one()
+        found = [(name, scale * weight) for name, weight in operation.terms]
+        is_in_place = operation.base == operation.target
+        if operation.base and not is_in_place:
+            found.append((operation.base, self._one()))
+        self._add(self._weight(operation.target).get, found)
+        if not is_in_place:
+            self._begun.discard(operation.target)
+
+    def _pull(self, operation: Slopes, clock: Clock) -> None:
+        own = self._own
+        if self._slopes is None:
+            self._slopes = of_slopes(own.equations, self._by)
+        if operation.at not in self._begun:
+            self._begin([operation.at])
+        self._slopes.add(
+            self.stepper[operation.at],
+            own.parameters,
+            clock(operation.node),
+            {WEIGHT: self._weight(operation.target)},
+            self._weight(operation.at),
+            self._parameters,
+        )
+
+    def _one(self) -> Value:
+        return self._layout.code.value(1.0, REAL)
+
+    def _weight(self, name: str) -> Vector:
+        """The weight of a vector."""
+        if name not in self._weights:
+            self._weights[name] = self._layout.kept(f"{name}_weight_", self._own.states)
+        return self._weights[name]
+
+    def _begin(self, names: Iterable[str]) -> None:
+        zero = self._layout.code.value(0.0, REAL)
+        for name in sorted({*names} - self._begun):
+            weight = self._weight(name)
+            self._layout.each(weight.size, lambda i, weight=weight: weight.set(i, zero))
+            self._begun.add(name)
+
+    def _add(self, weight: At, shares: Sequence[tuple[str, Value]]) -> None:
+        """Add shares of a weight to those of some vectors."""
+        targets = [(self._weight(name), share, name in self._begun) for name, share in shares]
+
+        def hand(index: Operand) -> None:
+            whole = weight(index)
+            for target, share, is_there in targets:
+                part = share * whole
+                target.set(index, target.get(index) + part if is_there else part)
+
+        self._layout.each(self._own.states, hand)
+        self._begun.update(name for name, _ in shares)
+
+
+def _all_operations(step: Step) -> list[Operation]:
+    """All that may be computed of a step, whose first slopes nobody gives it."""
+    first = [] if step.begins else [Slopes(FIRST, Y, 0.0)]
+    more: list[Operation] = [*step.extra]
+    if not step.interpolant and not step.last:
+        more.append(Slopes(AT_END, NEW, 1.0))
+    return [*first, *step.operations, *more]
+
+
+def _within(step: Step) -> set[str]:
+    """What values within a step are made of, beside both ends."""
+    if step.interpolant:
+        return {name for name, _ in step.interpolant}
+    return {FIRST, step.last or AT_END}
+
+
+def _needed(operations: Sequence[Operation], wanted: set[str]) -> list[Operation]:
+    """Those of some operations that vectors are made by."""
+    found: list[Operation] = []
+    wanted = {*wanted}
+    for operation in reversed(operations):
+        if operation.target in wanted:
+            found.append(operation)
+            wanted |= _read([operation])
+    return found[::-1]
+
+
+def _read(operations: Iterable[Operation]) -> set[str]:
+    """What operations read."""
+    found: set[str] = set()
+    for operation in operations:
+        if isinstance(operation, Slopes):
+            found.add(operation.at)
+        elif isinstance(operation, Combination):
+            found |= {*_names(operation.terms), operation.base} - {""}
+    return found
+
+
+def _names(terms: Terms) -> set[str]:
+    return {name for name, _ in terms}
+
+
+def _polynomial(theta: Value, row: Sequence[float]) -> Value:
+    total = theta * row[-1]
+    for coefficient in row[-2::-1]:
+        total = theta * (total + coefficient)
+    return total
