@@ -23,8 +23,10 @@ HAS_COMPILER = machine["HAS_COMPILER"]
 class Threads:
     """What a GPU is given, in chunks, on this processor: a trajectory at a time."""
 
+    busy = 4
+
     def __init__(self, folder):
-        self._folder = folder
+        self._folder, self._count = folder, 0
 
     def prepare(self, plan):
         """There is nothing to prepare."""
@@ -33,10 +35,12 @@ class Threads:
         from emberkeep.targets.cuda.target import CudaTarget
 
         text = Compilation(job.plan).source(CudaTarget("sm_90")).text
-        (self._folder / "kernel.cpp").write_text(machine["as_cpp"](text))
-        command = ["g++", "-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC", "kernel.cpp"]
-        subprocess.run([*command, "-o", "kernel.so"], cwd=self._folder, check=True)
-        library = ctypes.CDLL(str(self._folder / "kernel.so"))
+        self._count += 1  # what is loaded stays, by its name
+        name = f"kernel{self._count}"
+        (self._folder / f"{name}.cpp").write_text(machine["as_cpp"](text))
+        command = ["g++", "-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC", f"{name}.cpp"]
+        subprocess.run([*command, "-o", f"{name}.so"], cwd=self._folder, check=True)
+        library = ctypes.CDLL(str(self._folder / f"{name}.so"))
         for begin, end in parts:
             status = np.full(end - begin, 77, np.int8)
             results = {

@@ -8,6 +8,7 @@ import pytest
 
 from emberkeep import ode
 from emberkeep.errors import InvalidPlan
+from emberkeep.ode.adjoint import Pullback
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy
@@ -127,6 +128,68 @@ def test_trajectories_that_fail_have_no_gradient(blowup, keep):
         found = gradient(np.array([[0.25], [1.0]]))
     assert float(found[0, 0]) == pytest.approx(4.0, rel=1e-4)
     assert np.isnan(found[1, 0])
+
+
+# By an adjoint ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def adjoint(spring, keep):
+    one = ode.Solver(spring, target="cpu", keep=keep, threads=1, sensitivities=["w", "x"])
+    return ode.jax_function(one, (0, 2), save_at=TIMES, gradients="adjoint", **TIGHT)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_an_adjoint_gives_what_sensitivities_give(jit, function, adjoint):
+    made = jax.jacrev(position(adjoint))
+    made = jax.jit(made) if jit else made
+    np.testing.assert_allclose(made(THETA), JACOBIAN, rtol=1e-8, atol=1e-9)
+    one, other = (jax.grad(lambda theta, f=f: (f(theta)["e"] ** 2).sum())(THETA)
+                  for f in (function, adjoint))  # fmt: skip
+    np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+def test_an_adjoint_of_a_batch_is_one_pass(adjoint, monkeypatch):
+    calls = []
+    pull = Pullback.pull
+
+    def counted(self, weights):
+        calls.append(len(weights))
+        return pull(self, weights)
+
+    monkeypatch.setattr(Pullback, "pull", counted)
+    w = np.linspace(1, 3, 5)
+    thetas = np.stack([w, np.full(5, X)], axis=-1)
+
+    def loss(thetas):
+        return (jax.vmap(position(adjoint))(thetas)[:, -1] ** 2).sum()
+
+    found = jax.jit(jax.grad(loss))(thetas)
+    x = X * np.cos(2 * w)
+    expected = np.stack([-4 * x * X * np.sin(2 * w), 2 * x * np.cos(2 * w)], axis=-1)
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
+    assert calls == [5]
+
+
+def test_an_adjoint_at_the_end_in_single_precision(spring, keep):
+    one = ode.Solver(spring, target="cpu", keep=keep, threads=1, sensitivities=["w"])
+    function = ode.jax_function(one, (0, 2), initial={"x": X}, gradients="adjoint", **TIGHT)
+    with jax.enable_x64(False):
+        found = jax.grad(lambda theta: function(theta)["x"])(jnp.array([W]))
+        assert found.dtype == jnp.float32
+    assert float(found[0]) == pytest.approx(-2 * X * np.sin(4), rel=2e-6)
+
+
+def test_what_an_adjoint_does_not_do_is_refused(adjoint, spring, keep):
+    with pytest.raises(InvalidPlan, match="second derivatives"):
+        jax.jacrev(jax.grad(lambda theta: position(adjoint)(theta).sum()))(THETA)
+    with pytest.raises(TypeError, match="forward-mode"):
+        jax.jacfwd(position(adjoint))(THETA)
+    one = ode.Solver(spring, target="cpu", keep=keep, sensitivities=["w"], error_norm="all")
+    with pytest.raises(InvalidPlan, match="error_norm"):
+        ode.jax_function(one, (0, 1), gradients="adjoint")
+    with pytest.raises(InvalidPlan, match="gradients='backward'"):
+        ode.jax_function(one, (0, 1), gradients="backward")
 
 
 def test_jax_is_imported_only_for_it():

@@ -57,10 +57,11 @@ def key(one):
 OTHER_PLANS = {
     "system": [system(functions={"f": third})],
     "tableau": [method("rk4")],
-    "stepping": ["fixed"],
+    "stepping": ["fixed", "chosen, reversed", "fixed, reversed"],
     "outputs": [("states",)],
     "precision": ["float32"],
     "events": [(PlannedEvent("timed"),), (PlannedEvent("steady"),)],
+    "by": [("a",)],
 }
 
 

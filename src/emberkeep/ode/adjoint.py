@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 # Of records, as much as is at once in memory where there is more of it, and no trajectory needs as
 # much: memory that was used before is faster than new one.
 ENOUGH = 256 << 20
-LEAST_ROOM = 64  # of steps, for trajectories of which nobody knows how many they take
-FORWARD = (
+LEAST_ROOM = 256  # of steps, for trajectories of which nobody knows how many they take
+REMEDY = (
     "Use forward sensitivities, which cost as many solves more as there are names: "
     "ode.Solver(…, sensitivities=[names]).solve(…)"
 )
@@ -130,12 +130,22 @@ class Pullback:
         job: what is solved, without any.
         memory: that records of steps may take at once.
 
+        room: for how many steps of a trajectory there is room at first; where some take more, all
+            that were written down with them are integrated again.
+
     Attributes:
         names: what gradients are by.
         keys: of what a loss may be of: states, then observables.
+        room: for how many steps there is room by now.
     """
 
-    def __init__(self, solver: Solver, job: Job, memory: float | str | None = None) -> None:
+    def __init__(
+        self,
+        solver: Solver,
+        job: Job,
+        memory: float | str | None = None,
+        room: int = LEAST_ROOM,
+    ) -> None:
         system = job.plan.system
         _require_adjoint(solver, job.plan)
         self.names, self.keys = solver.sensitivities, (*system.states, *system.observables)
@@ -144,7 +154,7 @@ class Pullback:
         by = tuple(name for name in self.names if name not in self._states)
         self._recorded = replace(job.plan, {"outputs": (*job.plan.outputs, RECORDED)})
         is_within = job.plan.is_adaptive and job.plan.interpolates and job.times.saves is not None
-        reverse = {
+        reverse: dict[str, object] = {
             "stepping": REVERSED[job.plan.stepping],
             "outputs": (GRADIENT_WITHIN if is_within else GRADIENT,),
             "by": by,
@@ -152,7 +162,7 @@ class Pullback:
         self._reversed = replace(job.plan, reverse)
         self._times = job.times if job.times.saves is not None else _ends_of(job.times)
         self._budget = budget(memory)
-        self._room = LEAST_ROOM
+        self.room = room
 
     def __repr__(self) -> str:
         return f"<Pullback of {self._job.plan.system.name}: by {', '.join(self.names)}>"
@@ -164,7 +174,7 @@ class Pullback:
         [outcome] = self._plain.running().run(job, [(0, job.batch.runs)], None)
         result = result_of(job, outcome)
         assert result.steps is not None
-        self._room = max(int(result.steps[:, 0].max(initial=0)) + 1, 2)
+        self.room = max(int(result.steps[:, 0].max(initial=0)) + 1, 2)
         return result.warn_of_failures() if outcome.may_have_failed else result
 
     def __call__(self, derivatives: Mapping[str, Any]) -> dict[str, Values]:
@@ -234,25 +244,25 @@ class Pullback:
     def _at_once(self, runner: Runner, runs: int) -> int:
         """How many trajectories' steps are written down at once."""
         plan, most = self._job.plan, self._budget.size_bytes
-        each = self._room * (8 + len(self._states) * np.dtype(plan.precision).itemsize)
+        each = self.room * (8 + len(self._states) * np.dtype(plan.precision).itemsize)
         if each > most:
             raise InvalidPlan(
-                f"A record of {self._room:,} steps of one trajectory of {plan.system.name} takes "
+                f"A record of {self.room:,} steps of one trajectory of {plan.system.name} takes "
                 f"{each:,} bytes, and there are {most:,.0f} ({self._budget.origin}). Raise "
-                f"memory=, loosen rtol and atol, or shorten the span. {FORWARD}"
+                f"memory=, loosen rtol and atol, or shorten the span. {REMEDY}"
             )
         enough = max(ENOUGH // each, runner.busy)
         return int(max(min(enough, most // each, runs), 1))
 
     def _record(self, runner: Runner, begin: int, end: int) -> Outcome | None:
         """Trajectories with their steps; None where these are more than there was room for."""
-        job = replace(self._job, {"plan": self._recorded, "most_records": self._room})
+        job = replace(self._job, {"plan": self._recorded, "most_records": self.room})
         [record] = runner.run(job, [(begin, end)], None)
         counts = record.results["recorded_counts"]
         counts[record.status != SUCCESS] = 0  # of a trajectory that failed there is no gradient
         most = int(counts.max(initial=0)) + 1
-        if most > self._room:
-            self._room = most
+        if most > self.room:
+            self.room = most
             return None
         return record
 
@@ -264,10 +274,10 @@ class Pullback:
             name: np.ascontiguousarray(record.results[name])
             for name in ("recorded_counts", "recorded_ends", "recorded_states")
         }
-        given = {
+        given: dict[str, object] = {
             "plan": self._reversed,
             "times": self._times,
-            "most_records": self._room,
+            "most_records": self.room,
             "rows": Rows(begin, {**rows, "weights": weights[begin:end]}),
         }
         [outcome] = runner.run(replace(self._job, given), [(begin, end)], None)
@@ -298,10 +308,10 @@ def _require_adjoint(solver: Solver, plan: Plan) -> None:
     if solver.error_norm != "states":
         raise InvalidPlan(
             f"error_norm={solver.error_norm!r} chooses steps by errors of sensitivities, and an "
-            f"adjoint has none. Leave it out; or: {FORWARD}"
+            f"adjoint has none. Leave it out; or: {REMEDY}"
         )
     if plan.events:
-        raise InvalidPlan(f"There is no adjoint of trajectories through events. {FORWARD}")
+        raise InvalidPlan(f"There is no adjoint of trajectories through events. {REMEDY}")
     if system.has_mass:
         raise InvalidPlan(
             f"There is no adjoint of {system.name}, which has algebraic equations or a mass "
@@ -310,5 +320,5 @@ def _require_adjoint(solver: Solver, plan: Plan) -> None:
     if not isinstance(plan.tableau, Tableau):
         raise InvalidPlan(
             f"There is no adjoint of {plan.tableau.name}, which is implicit. Choose an explicit "
-            f"method, such as 'tsit5'. Or: {FORWARD}"
+            f"method, such as 'tsit5'. Or: {REMEDY}"
         )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from emberkeep.ode.jax_solution import JaxSolution
     from emberkeep.ode.solver import Solver
 
+FORWARD, ADJOINT = GRADIENTS = ("forward", "adjoint")
+
 
 def jax_function(  # noqa: PLR0913 - what a solve is, all of it by name
     solver: Solver,
@@ -32,6 +34,7 @@ def jax_function(  # noqa: PLR0913 - what a solve is, all of it by name
     dt_max: float = math.inf,
     max_steps: int = MAX_STEPS,
     controller: str | Controller | None = None,
+    gradients: str = FORWARD,
 ) -> JaxSolution:
     """A solution as a function that JAX calls and differentiates, once.
 
@@ -53,6 +56,9 @@ def jax_function(  # noqa: PLR0913 - what a solve is, all of it by name
         dt_max: likewise.
         max_steps: likewise.
         controller: likewise.
+        gradients: ``"forward"``, by sensitivities, which cost as many solves as there are names; or
+            ``"adjoint"``, for `grad`, `jacrev` and `vjp` alone, which cost a few solves however
+            many names there are.
 
     Raises:
         InvalidPlan: something asked for cannot be; says what to do.
@@ -70,6 +76,11 @@ def jax_function(  # noqa: PLR0913 - what a solve is, all of it by name
         raise InvalidPlan(
             f"{', '.join(twice)} is given, and is what the function is of. Leave it out there, or "
             "in sensitivities="
+        )
+    if gradients not in GRADIENTS:
+        raise InvalidPlan(
+            f"gradients={gradients!r} is not known; expected 'forward', or 'adjoint' where there "
+            "are many names"
         )
     try:
         from emberkeep.ode.jax_solution import JaxSolution
@@ -90,4 +101,5 @@ def jax_function(  # noqa: PLR0913 - what a solve is, all of it by name
         "max_steps": max_steps,
         "controller": controller,
     }
-    return JaxSolution(solver, t_span, dict(parameters or {}), dict(initial or {}), given)
+    others = dict(parameters or {}), dict(initial or {})
+    return JaxSolution(solver, t_span, *others, given, is_adjoint=gradients == ADJOINT)

@@ -111,6 +111,7 @@ class Solver:
         self._keep = _require_keep(keep)
         self.target = target_of(target, threads)
         self._runner: Runner | None = None
+        self._plain: Solver | None = None  # without sensitivities, once it was asked for
         self._plans: dict[Any, Plan] = {}  # of outputs that are names
         # What is wrong with method or precision shows here, not at the first solve.
         automatic = FITTING if system.has_mass else FIRST_TRIED
@@ -131,8 +132,12 @@ class Solver:
 
     def without_sensitivities(self) -> Solver:
         """The same solver of states alone."""
-        given = (self.system, self.method, self.precision, *self._given)
-        return _solver(*given, (), "states", self.events)
+        if not self.sensitivities and self.error_norm == "states":
+            return self
+        if self._plain is None:
+            given = (self.system, self.method, self.precision, *self._given)
+            self._plain = _solver(*given, (), "states", self.events)
+        return self._plain
 
     def plan(
         self,

@@ -19,7 +19,7 @@ from emberkeep.ode.outputs import GRADIENT_WITHIN
 from emberkeep.ode.plan import CHOSEN, REVERSED
 
 if TYPE_CHECKING:
-    from emberkeep.ode.kernel.code import Value
+    from emberkeep.ode.kernel.code import Operand, Value
     from emberkeep.ode.kernel.step import Clock
     from emberkeep.ode.kernel.trajectory import Trajectory
     from emberkeep.ode.kernel.vectors import Vector
@@ -237,7 +237,7 @@ class Reversed:
         first = row * self._columns
         given, observed, sampled = self._given, self._given_observed, self._sampled
 
-        def weight(index: Value | int) -> Value:
+        def weight(index: Operand) -> Value:
             return code.where(is_due, weights.gather(first + index), 0.0)
 
         if self._observables is None:
@@ -251,7 +251,7 @@ class Reversed:
             values, own.parameters, own.time(elapsed), {WEIGHT: observed}, given, sampled
         )
 
-        def keep(target: Vector, index: Value | int, part: Value) -> None:
+        def keep(target: Vector, index: Operand, part: Value) -> None:
             target.set(index, code.where(is_due, part, zero))
 
         layout.each(own.states, lambda i: keep(given, i, given.get(i) + weight(i)))

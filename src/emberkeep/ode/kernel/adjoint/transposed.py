@@ -45,13 +45,15 @@ class TransposedStep:
         own = self._own = trajectory
         self._layout, self._by, self._parameters = own.layout, by, parameters
         step = own.step
+        self._has_values = has_values
         self._operations = _needed(_all_operations(step), {NEW})
         within = _needed(_all_operations(step), _within(step)) if has_values else []
         self._within = [each for each in within if each not in self._operations]
         vectors = {Y: own.vectors[Y]}
         for operation in (*self._operations, *self._within):
-            if operation.target.startswith("at"):
-                vectors[operation.target] = own.layout.passing(operation.target, own.states)
+            name = _made(operation)
+            if name.startswith("at"):
+                vectors[name] = own.layout.passing(name, own.states)
         self.stepper = Stepper(
             step, own.layout, own.equations, own.states, vectors, own.parameters, own.implicit
         )
@@ -77,18 +79,21 @@ class TransposedStep:
         self._add(weight.get, [(NEW, self._one())])
 
     def begin_values(self) -> None:
-        """What values within the step are made of may weigh something from here on."""
-        step = self._own.step
-        used = {Y, NEW, *_within(step)} - {each.target for each in self._within}
-        self._begin({*used, *_read(self._within)} - {each.target for each in self._within})
+        """What values in the step are made of may weigh something from here on."""
+        if self._has_values:
+            used = {Y, *_within(self._own.step), *_read(self._within)}
+            self._begin(used - {*map(_made, self._within)})
 
     def begin_within(self) -> None:
         """The same of what is computed for them alone."""
-        self._begin(each.target for each in self._within)
+        self._begin(map(_made, self._within))
 
     def weigh_value(self, weight: Vector, theta: Value, h: Value, within: Value) -> None:
-        """A value weighs something: at the fraction theta of the step, or at its end."""
+        """A value weighs something: at the fraction theta within the step, or at its end."""
         code, step = self._layout.code, self._own.step
+        if not self._has_values:
+            self._add(weight.get, [(NEW, self._one())])
+            return
 
         def part(share: Value) -> Value:
             return code.where(within, share, 0.0)
@@ -119,7 +124,7 @@ class TransposedStep:
 
     def _transpose(self, operations: Sequence[Operation], clock: Clock, h: Value) -> None:
         for operation in reversed(operations):
-            if operation.target not in self._begun:
+            if _made(operation) not in self._begun:
                 continue
             if isinstance(operation, Combination):
                 self._hand_on(operation, h)
@@ -204,10 +209,16 @@ def _needed(operations: Sequence[Operation], wanted: set[str]) -> list[Operation
     found: list[Operation] = []
     wanted = {*wanted}
     for operation in reversed(operations):
-        if operation.target in wanted:
+        if _made(operation) in wanted:
             found.append(operation)
             wanted |= _read([operation])
     return found[::-1]
+
+
+def _made(operation: Operation) -> str:
+    """The vector that an operation makes."""
+    assert isinstance(operation, Slopes | Combination)
+    return operation.target
 
 
 def _read(operations: Iterable[Operation]) -> set[str]:
