@@ -20,6 +20,7 @@ BENCHMARKS = (
     "work_precision",
     "stiff",
     "phasetype",
+    "epochs",
     "models",
     "inference",
     "xla",

@@ -10,7 +10,7 @@ import numpy as np
 from emberkeep.phasetype import stiff
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.errors import InvalidGraph, TooStiff
-from emberkeep.phasetype.kernels.accuracy import MOST_STEPS, TAIL
+from emberkeep.phasetype.kernels.accuracy import MOST_STEPS
 from emberkeep.phasetype.linear_systems import Elimination, read_theta
 from emberkeep.phasetype.moments import expectation
 from emberkeep.phasetype.numeric import as_numbers
@@ -237,7 +237,7 @@ class _Tails:
         return expectation(self._graph, self._theta, None)
 
 
-def state_probabilities(graph: Structure, times: Any, theta: Any, tail: float = TAIL) -> Any:
+def state_probabilities(graph: Structure, times: Any, theta: Any) -> Any:
     """By time and vertex: the probability of being there; where the chain has ended it stays."""
     vectors, single = read_theta(graph, theta)
     flat, shape = read_times(times, whole=graph.is_discrete)
@@ -246,17 +246,12 @@ def state_probabilities(graph: Structure, times: Any, theta: Any, tail: float = 
     ends = graph.absorbing
     known = series(graph, vectors, _ways_out(graph, vectors, ends))
     if _far_apart(known, flat):
-        return np.stack([state_probabilities(graph, times, vector, tail) for vector in vectors])
+        return np.stack([state_probabilities(graph, times, vector) for vector in vectors])
     found = np.zeros((len(vectors), len(flat), len(graph)))
     late = _late(known, flat)
     for vector in range(len(vectors)):
-        early = flat[~late]
-        states = (
-            known.states_after(early, vector)
-            if graph.is_discrete
-            else known.states(early, vector, tail)
-        )
-        found[vector][np.ix_(np.flatnonzero(~late), known.vertices)] = states
+        states = known.states_after if graph.is_discrete else known.states
+        found[vector][np.ix_(np.flatnonzero(~late), known.vertices)] = states(flat[~late], vector)
     if late.any():
         found[0, late] = stiff.states(graph, vectors[0], flat[late])
     for kind, end in enumerate(ends):

@@ -20,10 +20,9 @@ import numpy as np
 
 from emberkeep.phasetype.distribution import weights_of
 from emberkeep.phasetype.errors import TooStiff
-from emberkeep.phasetype.kernels.accuracy import FAINTEST, MOST_STEPS
-from emberkeep.phasetype.kernels.propagation import propagate
+from emberkeep.phasetype.kernels.accuracy import MOST_STEPS
 from emberkeep.phasetype.moments import Eliminated, covariances_from, waiting
-from emberkeep.phasetype.uniformisation import poisson_weights
+from emberkeep.phasetype.moves import Moves, moved, moves_of, rate_for
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
@@ -109,73 +108,46 @@ def _grown(
 ) -> tuple[Values, float]:
     """What comes of w by power and vertex after a time, and the number of steps."""
     weights = weights_of(stretch, theta[None])[0]
-    out = np.bincount(stretch.edges.sources, weights, len(stretch))
-    discrete = stretch.is_discrete
-    rate = 1.0 if discrete else max(float(out.max()), 1 / length)
+    rate = rate_for(stretch, weights, length)
     if rate * length > MOST_STEPS:
         raise TooStiff(
             f"In an epoch of the length {length:.6g} the fastest state could be left "
             f"{rate * length:.1e} times; for moments beyond the mean, {MOST_STEPS:,} are too many. "
             "Leave out what is so fast that it takes no time"
         )
-    moves = _Moves(
-        np.append(stretch.edges.sources, np.arange(len(out))),
-        np.append(stretch.edges.targets.astype(np.int64), np.arange(len(out))),
-        np.append(weights / rate, np.maximum(1 - out / rate, 0.0)),
+    discrete = stretch.is_discrete
+    moves = _between_powers(
+        moves_of(stretch, weights, rate), rewards, powers, rate, discrete=discrete
     )
-    sources, targets, factors = _between_powers(moves, rewards, powers, rate, discrete=discrete)
-    size = before.size
-    order = np.argsort(targets, kind="stable")
-    starts = np.zeros(size + 1, np.uint32)
-    starts[1:] = np.cumsum(np.bincount(targets, minlength=size))
-    first, window = (
-        (int(length), np.ones(1)) if discrete else poisson_weights(rate * length, FAINTEST)
-    )
-    vectors = np.zeros((2, size))
-    vectors[0] = before.reshape(-1)
-    found: Values = np.zeros((1, size))
-    last = first + len(window)
-    propagate(
-        starts, sources[order].astype(np.uint32), factors[order], np.zeros(size), vectors, last,
-        np.array([first]), np.array([last]), window, np.zeros(1, np.int64), found, count=1,
-    )  # fmt: skip
-    return found.reshape(before.shape), float(last)
-
-
-@final
-@frozen
-class _Moves:
-    """One step of a chain, staying included."""
-
-    sources: Values
-    targets: Values
-    probabilities: Values
+    found, steps = moved(moves, before.reshape(-1), rate * length, discrete=discrete)
+    return found.reshape(before.shape), float(steps)
 
 
 def _between_powers(
-    moves: _Moves, rewards: Values, powers: list[Power], rate: float, *, discrete: bool
-) -> tuple[Values, Values, Values]:
-    """Sources, targets and factors of one step of all copies."""
+    moves: Moves, rewards: Values, powers: list[Power], rate: float, *, discrete: bool
+) -> Moves:
+    """One step of all copies of a chain."""
     count, number = len(rewards), {power: place for place, power in enumerate(powers)}
     parts: list[tuple[Values, Values, Values]] = []
+    vertices = np.arange(count)
+    sources, targets = np.append(moves.sources, vertices), np.append(moves.targets, vertices)
+    factors = np.append(moves.factors, moves.staying)
     for power, place in number.items():
         to = place * count
-        parts.append((to + moves.sources, to + moves.targets, moves.probabilities))
+        parts.append((to + moves.sources, to + moves.targets, moves.factors))
         for lower, begin in number.items():
             gap = tuple(high - low for high, low in zip(power, lower, strict=True))
             if min(gap) < 0 or not any(gap) or (sum(gap) > 1 and not discrete):
                 continue
             gained = np.prod(rewards ** np.array(gap), axis=1) / _factorial(gap)
             if discrete:  # it is earned, and then it goes
-                by_move = gained[moves.sources] * moves.probabilities
-                sources, targets = moves.sources, moves.targets
+                steps = (begin * count + sources, to + targets, gained[sources] * factors)
             else:
-                by_move, sources = gained / rate, np.arange(count)
-                targets = sources
-            there = by_move > 0
-            parts.append((begin * count + sources[there], to + targets[there], by_move[there]))
-    sources, targets, factors = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return sources, targets, factors
+                steps = (begin * count + vertices, to + vertices, gained / rate)
+            there = steps[2] > 0
+            parts.append((steps[0][there], steps[1][there], steps[2][there]))
+    joined = [np.concatenate(part) for part in zip(*parts, strict=True)]
+    return Moves(*joined, np.tile(moves.staying, len(powers)))
 
 
 def rest(system: Elimination, rewards: Values, powers: list[Power]) -> Values:

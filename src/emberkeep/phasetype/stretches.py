@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from emberkeep.phasetype.distribution import state_probabilities
-from emberkeep.phasetype.kernels.accuracy import FAINTEST
+from emberkeep.phasetype.distribution import state_probabilities, weights_of
+from emberkeep.phasetype.kernels.accuracy import MOST_STEPS
+from emberkeep.phasetype.moves import moved, moves_of, rate_for
 from emberkeep.phasetype.structure import Structure
 from emberkeep.phasetype.trace import rows_of, trace_of
 from emberkeep.startup_records import final, replace
@@ -56,4 +57,9 @@ class Stretch(Structure):
         """By vertex, the probability of being there after a time; small ones are as precise."""
         if length == 0:
             return self.initial
-        return state_probabilities(self, length, theta if theta.size else None, FAINTEST)
+        weights = weights_of(self, theta[None])[0]
+        rate = rate_for(self, weights, length)
+        if rate * length > MOST_STEPS:
+            return state_probabilities(self, length, theta if theta.size else None)
+        step = moves_of(self, weights, rate)
+        return moved(step, self.initial, rate * length, discrete=self.is_discrete)[0]

@@ -140,9 +140,9 @@ class Series:
         mix(means.reshape(-1), which, known, largest, beyond, mixed, count=len(which))
         return mixed.reshape(len(known), len(times))
 
-    def states(self, times: Values, vector: int, tail: float = TAIL) -> Values:
+    def states(self, times: Values, vector: int) -> Values:
         """By time and vertex that can be left: the probability of being there."""
-        windows = [poisson_weights(float(self.rates[vector] * time), tail) for time in times]
+        windows = [poisson_weights(float(self.rates[vector] * time)) for time in times]
         return self._propagate(windows, vector)
 
     def states_after(self, steps: Values, vector: int) -> Values:

@@ -9,6 +9,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emberkeep.phasetype.models.coalescent import islands, kingman, lineages, two_locus
     from emberkeep.phasetype.models.flooding import rabbits
+    from emberkeep.phasetype.models.populations import (
+        demes,
+        demography,
+        mass_migration,
+        size_history,
+    )
     from emberkeep.phasetype.models.queues import birth_death, mm1k_busy_period
     from emberkeep.phasetype.models.simple import coxian, erlang, hyperexponential, hypoexponential
     from emberkeep.phasetype.models.spectra import (
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = [
     "birth_death",
     "coxian",
+    "demes",
+    "demography",
     "erlang",
     "hyperexponential",
     "hypoexponential",
@@ -27,9 +35,11 @@ __all__ = [
     "kingman",
     "lineages",
     "linkage_disequilibrium",
+    "mass_migration",
     "mm1k_busy_period",
     "rabbits",
     "site_frequency_spectrum",
+    "size_history",
     "two_locus",
     "two_locus_statistics",
 ]
@@ -37,6 +47,8 @@ __all__ = [
 _HOMES = {
     "birth_death": "queues",
     "coxian": "simple",
+    "demes": "populations",
+    "demography": "populations",
     "erlang": "simple",
     "hyperexponential": "simple",
     "hypoexponential": "simple",
@@ -44,9 +56,11 @@ _HOMES = {
     "kingman": "coalescent",
     "lineages": "coalescent",
     "linkage_disequilibrium": "spectra",
+    "mass_migration": "populations",
     "mm1k_busy_period": "queues",
     "rabbits": "flooding",
     "site_frequency_spectrum": "spectra",
+    "size_history": "populations",
     "two_locus": "coalescent",
     "two_locus_statistics": "spectra",
 }

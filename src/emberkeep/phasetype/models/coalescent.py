@@ -135,7 +135,7 @@ def islands(
 
     def edges(states: Values) -> tuple[Values, ...]:
         moves = [
-            (i * (i - 1) / 2, _together(states - one[deme]), 0) for deme, i in enumerate(states.T)
+            (i * (i - 1) / 2, together(states - one[deme]), 0) for deme, i in enumerate(states.T)
         ]
         moves += [
             (states[:, here] / (places - 1), states - one[here] + one[there], 1)
@@ -143,13 +143,13 @@ def islands(
         ]
         return frontier_edges(moves, rates)
 
-    known = _lattice(count, places) if migration != 0 and coalescence != 0 else None
+    known = lattice(count, places) if migration != 0 and coalescence != 0 else None
     return Graph.from_frontier(
         edges, [(begin, 1.0)], parameters(rates), name="islands", known=known
     )
 
 
-def _lattice(count: int, places: int) -> Values:
+def lattice(count: int, places: int) -> Values:
     """All ways in which from two up to `count` lineages can be in some places."""
     states = np.zeros((1, 0), np.int64)
     for _ in range(places):
@@ -161,7 +161,7 @@ def _lattice(count: int, places: int) -> Values:
     return states[states.sum(axis=1) > 1]
 
 
-def _together(states: Values) -> Values:
+def together(states: Values) -> Values:
     """All states with one lineage as one."""
     return states * (states.sum(axis=1, keepdims=True) > 1)
 
