@@ -31,6 +31,7 @@ BEFORE = Memory(previous=0.5, earlier=0.25, step=0.1)
 ERROR, STEP = 0.8, 0.15
 LAWS = {  # at order 5, written out
     "i": 0.9 * ERROR**-0.2,
+    "orders": 0.7 * ERROR**-0.2,
     "pi": 0.934 * ERROR**-0.17 * 0.5**0.04,
     "pi33": 0.9 * ERROR ** (-2 / 15) * 0.5 ** (1 / 15),
     "pi34": 0.9 * ERROR**-0.14 * 0.5**0.08,

@@ -215,8 +215,6 @@ REFUSED = {
     "events": ({"events": ["y"]}, "expected a function event"),
     "jac": ({"jac": ROTATION}, "leave it out"),
     "typo": ({"max_stp": 1.0}, "takes no max_stp="),
-    "bdf": ({"method": "BDF"}, "several steps before.*rodas5p"),
-    "class": ({"method": scipy.integrate.BDF}, "several steps before"),
     "no method": ({"method": "nonsense"}, "There is no method"),
     "fixed steps": ({"method": "rk4"}, "first_step="),
     "args": ({"args": 1.0}, r"args=\(1.0,\)"),

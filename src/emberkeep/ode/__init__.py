@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from emberkeep.ode.events.found import Occurrences
     from emberkeep.ode.ivp import solve_ivp
     from emberkeep.ode.methods.implicit import ImplicitTableau
+    from emberkeep.ode.methods.multistep import MultistepTableau
     from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
     from emberkeep.ode.methods.tableau import Tableau
     from emberkeep.ode.result import Result
@@ -23,6 +24,7 @@ __all__ = [
     "Driver",
     "Event",
     "ImplicitTableau",
+    "MultistepTableau",
     "Occurrences",
     "Pullback",
     "Result",
@@ -46,6 +48,7 @@ _HOMES = {
     "Event": "events.event",
     "Occurrences": "events.found",
     "ImplicitTableau": "methods.implicit",
+    "MultistepTableau": "methods.multistep",
     "Pullback": "adjoint",
     "Result": "result",
     "RosenbrockTableau": "methods.rosenbrock",

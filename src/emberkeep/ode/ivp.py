@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     Fun = Callable[..., Any]
     T = TypeVar("T")
 
-MULTISTEP = "bdf"
 CHOOSING = ("lsoda", AUTO)  # between what is stiff and what is not
 BATCHED = 2  # dimensions of initial values, where each trajectory has its own
 # What SciPy takes and this does not, and what there is in its place.
@@ -360,11 +359,6 @@ def _method(given: Any, first_step: float | None) -> Any:
     """A method by its name; SciPy's classes are taken by theirs."""
     name = getattr(given, "__name__", given)
     plain = name.lower() if isinstance(name, str) else ""
-    if plain == MULTISTEP:
-        raise InvalidPlan(
-            f"method={name!r} goes by several steps before, and all here by one. For stiff systems "
-            "take 'rodas5p' or 'Radau', or 'LSODA' to have it found out whether one is"
-        )
     if plain in CHOOSING:
         return AUTO
     if not chosen(name).is_adaptive and first_step is None:

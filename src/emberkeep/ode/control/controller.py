@@ -57,6 +57,11 @@ class Controller:
         """Whether steps go by the error."""
         return self.kind != "fixed"
 
+    @property
+    def goes_by_last_error(self) -> bool:
+        """Whether by that alone (I)."""
+        return self.is_adaptive and not (any(self.exponents[1:]) or self.ratio)
+
 
 @final
 @frozen

@@ -24,6 +24,9 @@ PRESETS = {
         # at 0.9 of what errors allow.
         Controller("pi", "pid", (0.85, -0.2, 0.0), safety=0.934),
         Controller("i", "pid", (1.0, 0.0, 0.0)),
+        # The default of methods that choose their order: an estimate is of one step among several
+        # that errors come from, and a rejected step costs new factors.
+        Controller("orders", "pid", (1.0, 0.0, 0.0), safety=0.7),
         Controller("pi33", "pid", (2 / 3, -1 / 3, 0.0)),
         Controller("pi34", "pid", (0.7, -0.4, 0.0)),
         Controller("pi42", "pid", (0.6, -0.2, 0.0)),
@@ -64,7 +67,7 @@ def controller(
 
     Args:
         given: a name, a controller, or None for the method's own: PI where it estimates its error,
-            else fixed.
+            that of orders where it chooses these, else fixed.
         tableau: the method.
         safety: in place of the controller's own.
         least: in place of the controller's own.
@@ -75,7 +78,7 @@ def controller(
             error that it could go by.
     """
     if given is None:
-        given = "pi" if tableau.is_adaptive else "fixed"
+        given = _default_of(tableau)
     chosen = named(given) if isinstance(given, str) else given
     if not isinstance(chosen, Controller):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidPlan(
@@ -95,7 +98,20 @@ def controller(
             f"{tableau.name!r} has none. Pass controller='fixed' with dt=…, or a method that has "
             "one, such as 'tsit5'"
         )
+    if tableau.chooses_order and not chosen.goes_by_last_error:
+        raise InvalidPlan(
+            f"The controller {chosen.name!r} goes by several errors, or by none, and "
+            f"{tableau.name!r} chooses the order and length of a step by what the last one would "
+            "have been wrong by with several orders. Leave out controller=, or pass 'orders' or "
+            "'i', with safety=… to be more careful"
+        )
     return check(replace(chosen, changes))
+
+
+def _default_of(tableau: Method) -> str:
+    if tableau.chooses_order:
+        return "orders"
+    return "pi" if tableau.is_adaptive else "fixed"
 
 
 def named(name: str) -> Controller:

@@ -59,7 +59,9 @@ class Adaptive:
         has_boundaries = Boundaries.there_are(trajectory)
         next_event = self._events.next_time if self._events else _never
         self._boundaries = Boundaries(trajectory, next_event) if has_boundaries else None
-        self._controller = Controller(code, trajectory.setting)
+        # A multistep method remembers its steps by itself.
+        by_error = trajectory.multistep is None
+        self._controller = Controller(code, trajectory.setting) if by_error else None
         # Implicit methods take stiffness as it comes.
         is_implicit = trajectory.implicit is not None
         self._stiffness = None if is_implicit else Stiffness(trajectory)
@@ -268,7 +270,8 @@ class Adaptive:
     ) -> None:
         """Begin to integrate, at the start or behind a jump; or go on, behind a corner."""
         code = self._code
-        self._controller.begin()
+        if self._controller is not None:
+            self._controller.begin()
         if self._own.implicit is not None:
             self._own.implicit.forget()
         if self._boundaries is not None:
@@ -280,7 +283,8 @@ class Adaptive:
             self._boundaries.begin(elapsed, is_jump)
             if jump is not None:
                 moving.cross(jump, self._time_within(elapsed))
-        if is_jump is None:
+        # What was before a mere corner tells a multistep method nothing of what comes, either.
+        if is_jump is None or self._own.multistep is not None:
             self._start()
             return
         self._attention.set(code.value(False, BOOL))  # noqa: FBT003
@@ -324,6 +328,9 @@ class Adaptive:
         size = code.larger(self._first_step(slopes, probe, bent), least)
         self._size.set(chosen(size, self._size.get()))
         self._least.set(chosen(least, self._least.get()))
+        if own.multistep is not None:
+            signed = self._size.get() * own.real_setting("direction")
+            own.multistep.begin(slopes, self._size.get(), signed, is_fresh)
         has_ended = own.or_missed(own.span.get() <= 0)
         if is_fresh is not None:
             has_ended = (is_fresh & has_ended) | (~is_fresh & self._attention.get())
@@ -419,8 +426,7 @@ class Adaptive:
         self._outputs.step(taken, until)
         reached = code.where(accepted, until, elapsed)
         self._elapsed.set(reached)
-        factor = self._controller.factor(square, accepted)
-        following = code.smaller(h * code.value(factor, REAL), own.real_setting("largest step"))
+        following = self._following(h, square, accepted)
         has_corners = self._boundaries is not None and self._boundaries.has_corners
         if has_corners or (self._due is not None and not own.interpolates):
             # A step that was cut short says nothing against one of the length before.
@@ -428,6 +434,14 @@ class Adaptive:
         self._size.set(following)
         attention = own.or_missed((reached >= span) | (following < self._least.get()))
         self._attention.set(attention if is_cut is None else attention | is_cut)
+
+    def _following(self, h: Value, square: Value, accepted: Value) -> Value:
+        """The length of the next step, as errors ask for it."""
+        code, own = self._code, self._own
+        steering = self._controller or own.multistep
+        assert steering is not None
+        factor = steering.factor(square, accepted)
+        return code.smaller(h * code.value(factor, REAL), own.real_setting("largest step"))
 
     def _renew_least(self) -> None:
         """The shortest step there can be by now; now and then is often enough."""

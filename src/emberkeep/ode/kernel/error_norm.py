@@ -8,9 +8,10 @@ computed again as it is written in books.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from emberkeep.ode.kernel.code import INFINITY, REAL
+from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +20,24 @@ if TYPE_CHECKING:
     from emberkeep.ode.kernel.vectors import Layout
 
     At = Callable[[Operand], Value]
+
+
+@final
+@frozen
+class Measure:
+    """By what steps of a trajectory are judged.
+
+    Attributes:
+        states: how many there are.
+        judged: how many of them, the first, choose the steps.
+        tolerated: what error is tolerated in a state of some size, at least a share of it.
+        setting: gives a number that controls steps by its name.
+    """
+
+    states: int
+    judged: int
+    tolerated: Callable[[Value, Operand, float], Value]
+    setting: Callable[[str], Value]
 
 
 def mean_square(layout: Layout, size: int, error: At, scale: At) -> Value:

@@ -9,15 +9,29 @@ from emberkeep.ode.kernel.code import INT, REAL
 from emberkeep.ode.kernel.coupled import CoupledStages
 from emberkeep.ode.kernel.linear.factors import Factors
 from emberkeep.ode.kernel.linear.jacobian import Jacobian
-from emberkeep.ode.kernel.newton import MOST_TURNS, MOST_TURNS_OF_FIXED, Newton
+from emberkeep.ode.kernel.multistep import Multistep
+from emberkeep.ode.kernel.newton import (
+    LEAST_TOLERATED,
+    MOST_TURNS,
+    MOST_TURNS_OF_CORRECTION,
+    MOST_TURNS_OF_FIXED,
+    Newton,
+)
 from emberkeep.ode.kernel.predictor import Predictor
-from emberkeep.ode.kernel.step import Factoring, Implicit, Iteration, SlopesInTime, Solution, Y
+from emberkeep.ode.kernel.step import (
+    Correction,
+    Factoring,
+    Implicit,
+    Iteration,
+    SlopesInTime,
+    Solution,
+    Y,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from emberkeep.ode.kernel.code import Operand, Value
     from emberkeep.ode.kernel.equations import Equations
+    from emberkeep.ode.kernel.error_norm import Measure
     from emberkeep.ode.kernel.step import (
         At,
         Clock,
@@ -27,9 +41,6 @@ if TYPE_CHECKING:
         Stepper,
     )
     from emberkeep.ode.kernel.vectors import Layout, Vector
-
-# What counts as tolerated is no less than so much of a state: less is not told from rounding.
-LEAST_TOLERATED = {"float32": 2.0**-14, "float64": 2.0**-42}
 
 
 @final
@@ -41,7 +52,7 @@ class ImplicitStages(Implicit):
         layout: where vectors lie.
         equations: the right-hand side.
         inputs: parameters and constants.
-        tolerated: what error is tolerated in a state of some size, at least a share of it.
+        measure: by what steps are judged.
         is_adaptive: whether a step can be tried again as a shorter one.
     """
 
@@ -51,19 +62,27 @@ class ImplicitStages(Implicit):
         layout: Layout,
         equations: Equations,
         inputs: Vector,
-        tolerated: Callable[[Value, Operand, float], Value],
+        measure: Measure,
         *,
         is_adaptive: bool,
     ) -> None:
         self._layout, self._code = layout, layout.code
-        self._equations, self._inputs, self._tolerated = equations, inputs, tolerated
+        self._equations, self._inputs, self._measure = equations, inputs, measure
         self._jacobian: Jacobian | None = None
         self._by_gamma: dict[complex, Factors] = {}
         self._factors: Factors | None = None
         self.trouble = layout.code.variable("trouble", INT, status.RUNNING)
         most = MOST_TURNS if is_adaptive else MOST_TURNS_OF_FIXED
+        if step.correction is not None:
+            most = MOST_TURNS_OF_CORRECTION
         self._predictor = Predictor(layout.code) if step.is_coupled else None
         self._newton = Newton(layout.code, most)
+        self.multistep: Multistep | None = None
+        if step.correction is not None:
+            self.multistep = Multistep(
+                step.correction, layout, equations, inputs, measure, self._newton, self.trouble
+            )
+            self._jacobian = self.multistep.jacobian
 
     def forget(self) -> None:
         """What was before tells nothing of what comes: a start, or what is behind a jump."""
@@ -89,6 +108,9 @@ class ImplicitStages(Implicit):
         elif isinstance(operation, Solution):
             assert self._factors is not None
             self._factors.solve(stepper[operation.target])
+        elif isinstance(operation, Correction):
+            assert self.multistep is not None
+            self.multistep.correct(stepper, clock, h, lambda at: self.weighed(at, stepper))
         elif isinstance(operation, Iteration):
             self._iterate(operation, stepper, clock, h)
         else:
@@ -172,7 +194,7 @@ class ImplicitStages(Implicit):
 
     def _allowed(self, size: Value, index: Operand) -> Value:
         precision = "float32" if self._code.is_single else "float64"
-        return self._tolerated(size, index, LEAST_TOLERATED[precision])
+        return self._measure.tolerated(size, index, LEAST_TOLERATED[precision])
 
     def _change(
         self, k: Vector, base: Vector, time: Value, reach: Value, gamma: float, stepper: Stepper

@@ -16,6 +16,10 @@ SHARE = 0.01
 MOST_TURNS = 8
 # Where steps are of one length, none can be shorter, and slow is better than not at all.
 MOST_TURNS_OF_FIXED = 64
+# A step that is one correction is rather tried again, with new factors.
+MOST_TURNS_OF_CORRECTION = 4
+# What counts as tolerated is no less than so much of a state: less is not told from rounding.
+LEAST_TOLERATED = {"float32": 2.0**-14, "float64": 2.0**-42}
 # Changes that grow by this from turn to turn never end.
 DIVERGING = 2.0
 
@@ -33,9 +37,15 @@ class Newton:
         self._code, self._most_turns = code, most_turns
         self._rate = code.variable("newton_rate", REAL)
 
-    def begin(self) -> None:
-        """Know nothing of how fast it converges: the matrix is another."""
-        self._rate.set(1.0)
+    def begin(self, where: Value | None = None) -> None:
+        """Know nothing of how fast it converges: the matrix is another, in lanes where it is."""
+        rate = 1.0 if where is None else self._code.where(where, 1.0, self._rate.get())
+        self._rate.set(rate)
+
+    def expect(self, least: Value) -> None:
+        """Know that each turn leaves such a share of an error, at least."""
+        bound = least / (1.0 - least)
+        self._rate.set(self._code.larger(bound, self._rate.get()))  # also where it is not-a-number
 
     def seek(self, turn: Callable[[Value], Value]) -> Value:
         """Write turns; whether what was sought is found.

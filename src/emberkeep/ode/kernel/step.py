@@ -144,7 +144,25 @@ class CoupledIteration:
     powers: tuple[tuple[float, ...], ...] = ()
 
 
-ImplicitOperation = Factoring | SlopesInTime | Solution | Iteration | CoupledIteration
+@final
+@frozen
+class Correction:
+    """A step of a multistep method: from what its differences predict, by Newton's method.
+
+    Of each order, from 1 on:
+
+    Attributes:
+        sums: γ, 1 + 1/2 + … + 1/k.
+        leads: what the value sought is multiplied with in its formula.
+        errors: what the local error takes of the difference of the next order.
+    """
+
+    sums: tuple[float, ...]
+    leads: tuple[float, ...]
+    errors: tuple[float, ...]
+
+
+ImplicitOperation = Factoring | SlopesInTime | Solution | Iteration | CoupledIteration | Correction
 Operation = Slopes | Combination | ImplicitOperation
 
 
@@ -179,7 +197,14 @@ class Step:
     @property
     def is_implicit(self) -> bool:
         """Whether linear systems are solved."""
-        return any(isinstance(operation, Factoring) for operation in self.operations)
+        solving = Factoring | Correction
+        return any(isinstance(operation, solving) for operation in self.operations)
+
+    @property
+    def correction(self) -> Correction | None:
+        """What a multistep method does; None of methods whose steps stand for themselves."""
+        first = self.operations[0]
+        return first if isinstance(first, Correction) else None
 
     @property
     def is_coupled(self) -> bool:

@@ -9,10 +9,11 @@ from emberkeep.ode.kernel.code import BOOL, INT, REAL, TIME, Code
 from emberkeep.ode.kernel.constraints import Constraints
 from emberkeep.ode.kernel.drivers import Drivers
 from emberkeep.ode.kernel.equations import Equations, driving
-from emberkeep.ode.kernel.error_norm import mean_square
+from emberkeep.ode.kernel.error_norm import Measure, mean_square
 from emberkeep.ode.kernel.event_programs import event_programs
 from emberkeep.ode.kernel.families import step_of
-from emberkeep.ode.kernel.implicit import LEAST_TOLERATED, ImplicitStages
+from emberkeep.ode.kernel.implicit import ImplicitStages
+from emberkeep.ode.kernel.newton import LEAST_TOLERATED
 from emberkeep.ode.kernel.step import FIRST, NEW, Stepper, Y
 from emberkeep.ode.kernel.vectors import Layout, Vector
 from emberkeep.startup_records import frozen
@@ -99,9 +100,10 @@ class Trajectory:
                 self.layout,
                 self.equations,
                 self.parameters,
-                self._tolerated_at_least,
+                Measure(self.states, self.judged, self._tolerated_at_least, self.setting),
                 is_adaptive=plan.is_adaptive,
             )
+        self.multistep = None if self.implicit is None else self.implicit.multistep
         self.constraints: Constraints | None = None
         precision = "float32" if code.is_single else "float64"
         if self.equations.has_mass:
@@ -215,6 +217,8 @@ class Trajectory:
             self._clear(vector)
         self.start.set(0.0)
         self.floor.set(0.0)
+        if self.multistep is not None:
+            self.multistep.rest()
         self._begin_constraints()
 
     def _begin_constraints(self) -> None:
@@ -305,6 +309,8 @@ class Trajectory:
 
         Where there are two estimates, the first squared over the root of both (Hairer).
         """
+        if self.multistep is not None:
+            return self.multistep.square()
         mean = self._mean_square(self.step.error, h)
         if self.step.doubts:
             return self._doubted(mean, clock, h)
@@ -347,6 +353,8 @@ class Trajectory:
                 first.set(index, code.where(accepted, last.get(index), first.get(index)))
 
         self.layout.each(self.states, go)
+        if self.multistep is not None:
+            self.multistep.follow(accepted)
 
     # Results ----------------------------------------------------------------------------------
 
@@ -411,7 +419,8 @@ class Trajectory:
         """Compute what only values within the step need."""
         stepper, step = self.stepper, self.step
         stepper.take(step.extra, clock, h)
-        if not step.interpolant and not step.last:
+        is_cubic = not step.interpolant and self.multistep is None
+        if is_cubic and not step.last:
             self.equations.slopes(
                 stepper[NEW], self.parameters, clock(1.0), stepper["slopes_at_end"]
             )
@@ -423,7 +432,12 @@ class Trajectory:
         """
         code, stepper, y = self.code, self.stepper, self.vectors[Y]
         new, values = stepper[NEW], self.layout.passing("within", self.states)
-        if self.step.interpolant:
+        if self.multistep is not None:
+            gain = self.multistep.gain_within(theta)
+
+            def value(index: Operand) -> Value:
+                return y.get(index) + gain(index)
+        elif self.step.interpolant:
             weights = [
                 (stepper[name], _polynomial(theta, row)) for name, row in self.step.interpolant
             ]
@@ -452,6 +466,8 @@ class Trajectory:
     def polynomial(self, place: int, h: Value) -> list[Value]:
         """What a state gains within the step, as coefficients of θ, θ², …; see `values_within`."""
         stepper = self.stepper
+        if self.multistep is not None:
+            return self.multistep.polynomial(place)
         if self.step.interpolant:
             size = max(len(row) for _, row in self.step.interpolant)
             sums: list[Value | None] = [None] * size

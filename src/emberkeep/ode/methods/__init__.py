@@ -10,10 +10,11 @@ from emberkeep.errors import InvalidPlan
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emberkeep.ode.methods.implicit import ImplicitTableau
+    from emberkeep.ode.methods.multistep import MultistepTableau
     from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
     from emberkeep.ode.methods.tableau import Tableau
 
-    Method = Tableau | RosenbrockTableau | ImplicitTableau
+    Method = Tableau | RosenbrockTableau | ImplicitTableau | MultistepTableau
 
 # Every explicit method → the file that holds its numbers; ...
 EXPLICIT = {
@@ -85,7 +86,7 @@ ROSENBROCK = {
     "rodas6p": "rodas6p",
 }
 
-# ... and every implicit Runge-Kutta method.
+# ... every implicit Runge-Kutta method, ...
 IMPLICIT = {
     "implicit-euler": "sdirk",
     "implicit-midpoint": "implicit_midpoint",
@@ -114,7 +115,10 @@ IMPLICIT = {
     "radau-iia-9": "radau_iia",
 }
 
-FILES = {**EXPLICIT, **ROSENBROCK, **IMPLICIT}
+# ... and every multistep method.
+MULTISTEP = {"bdf": "bdf"}
+
+FILES = {**EXPLICIT, **ROSENBROCK, **IMPLICIT, **MULTISTEP}
 
 # Chosen for each batch (`ode/automatic.py`), which begins by trying the second one.
 AUTO, FIRST_TRIED = "auto", "tsit5"
@@ -197,6 +201,8 @@ ALIASES = {
     "radau5": "radau-iia-5",
     "radau-iia": "radau-iia-5",
     "radau9": "radau-iia-9",
+    "ndf": "bdf",
+    "ode15s": "bdf",
 }
 
 NAMES = {**{name: name for name in FILES}, **ALIASES}
@@ -225,14 +231,16 @@ def chosen(given: str | Method) -> Method:
     if isinstance(given, str):
         return method(given)
     from emberkeep.ode.methods.implicit import ImplicitTableau
+    from emberkeep.ode.methods.multistep import MultistepTableau
     from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
     from emberkeep.ode.methods.tableau import Tableau
 
-    if isinstance(given, Tableau | RosenbrockTableau | ImplicitTableau):  # pyright: ignore[reportUnnecessaryIsInstance]
+    known = Tableau | RosenbrockTableau | ImplicitTableau | MultistepTableau
+    if isinstance(given, known):  # pyright: ignore[reportUnnecessaryIsInstance]
         return given.check()
     raise InvalidPlan(
         f"method={given!r} is not known; expected a name, or an ode.Tableau, an "
-        "ode.RosenbrockTableau or an ode.ImplicitTableau"
+        "ode.RosenbrockTableau, an ode.ImplicitTableau or an ode.MultistepTableau"
     )
 
 

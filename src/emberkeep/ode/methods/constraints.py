@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.ode.methods.implicit import ImplicitTableau
+from emberkeep.ode.methods.multistep import MultistepTableau
 from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
 
 TYPE_CHECKING = False
@@ -17,6 +18,8 @@ def keeps_constraints(method: Method) -> bool:
     """
     if isinstance(method, RosenbrockTableau):
         return method.is_stiffly_accurate
+    if isinstance(method, MultistepTableau):
+        return True
     if not isinstance(method, ImplicitTableau) or not method.ends_with_solution:
         return False
     diagonal = [row[place] for place, row in enumerate(method.matrix)]
@@ -26,6 +29,9 @@ def keeps_constraints(method: Method) -> bool:
 def interpolates(method: Method) -> bool:
     """Whether its values within a step are as accurate as steps, for algebraic states too.
 
-    Slopes of implicit stages are not: they are known to a length of step less than states.
+    Slopes of implicit stages are not: they are known to a length of step less than states. The
+    polynomial of a multistep method goes through states alone.
     """
+    if isinstance(method, MultistepTableau):
+        return True
     return isinstance(method, RosenbrockTableau) and method.interpolates

@@ -51,6 +51,11 @@ class ImplicitTableau:
         return bool(self.error)
 
     @property
+    def chooses_order(self) -> bool:
+        """Whether the order of a step is chosen by errors, too."""
+        return False
+
+    @property
     def is_diagonal(self) -> bool:
         """Whether each stage takes only of those before and of itself."""
         return all(not any(row[place + 1 :]) for place, row in enumerate(self.matrix))

@@ -62,6 +62,11 @@ class RosenbrockTableau:
         return bool(self.error)
 
     @property
+    def chooses_order(self) -> bool:
+        """Whether the order of a step is chosen by errors, too."""
+        return False
+
+    @property
     def has_interpolant(self) -> bool:
         """Whether it has dense output of its own; without, values are Hermite's."""
         return bool(self.interpolant)

@@ -58,6 +58,11 @@ class Tableau:
         return bool(self.error)
 
     @property
+    def chooses_order(self) -> bool:
+        """Whether the order of a step is chosen by errors, too."""
+        return False
+
+    @property
     def ends_with_solution(self) -> bool:
         """Whether the last stage lies at the solution, so that the next step begins with it."""
         last = self.stages[-1] if self.stages else ()

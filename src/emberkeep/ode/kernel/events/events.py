@@ -131,7 +131,8 @@ class Events:
         """Cut a step at its beginning, where states hardly move."""
         code, own, standing = self._code, self._own, self._standing
         y, slopes = own.vectors[Y], own.stepper[FIRST]
-        if own.constraints is not None:  # of which a step knows M y' alone
+        # Of constraints, a step knows M y' alone; and one of a multistep method, no slopes there.
+        if own.constraints is not None or own.multistep is not None:
             slopes = own.stepper["slopes_at_start"]
             own.slopes(y, slopes, step.clock(0.0))
         rtol, atol = (

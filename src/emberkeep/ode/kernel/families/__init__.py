@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from emberkeep.ode.kernel.families.diagonal import diagonal_step
 from emberkeep.ode.kernel.families.explicit import explicit_step
 from emberkeep.ode.kernel.families.fully_implicit import fully_implicit_step
+from emberkeep.ode.kernel.families.multistep import multistep_step
 from emberkeep.ode.kernel.families.rosenbrock import rosenbrock_step
+from emberkeep.ode.methods.multistep import MultistepTableau
 from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
 from emberkeep.ode.methods.tableau import Tableau
 
@@ -33,6 +35,8 @@ def step_of(method: Method, moves_in_time: Callable[[], bool], *, is_judged: boo
         return explicit_step(method)
     if isinstance(method, RosenbrockTableau):
         return rosenbrock_step(method, is_autonomous=not moves_in_time())
+    if isinstance(method, MultistepTableau):
+        return multistep_step(method)
     if method.is_diagonal:
         return diagonal_step(method)
     return fully_implicit_step(method, is_judged=is_judged)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
+from emberkeep.ode.kernel.code import REAL
 from emberkeep.ode.kernel.linear.lines import Functions, Lines
 from emberkeep.ode.kernel.linear.loops import Loops
+from emberkeep.ode.kernel.linear.number import Number
 from emberkeep.startup_records import replace
 
 if TYPE_CHECKING:
-    from emberkeep.ode.kernel.code import Value
+    from emberkeep.ode.kernel.code import Value, Variable
     from emberkeep.ode.kernel.linear.jacobian import Jacobian
     from emberkeep.ode.kernel.linear.lines import Key
-    from emberkeep.ode.kernel.linear.number import Number
     from emberkeep.ode.kernel.vectors import Layout, Vector
 
 MOST_PRODUCTS = 1000  # of straight lines: compilers take more than linear time
@@ -37,6 +38,8 @@ class Factors:
         self._entries = jacobian.entries
         self._lines = Lines(layout.code, self._matrix)
         self._numbers: dict[Key, Number] = {}
+        self._kept: dict[Key, list[Variable]] = {}
+        self._code = layout.code
         self._trouble: Value | None = None
         self._functions: Functions | Loops | None = None
         if layout.large:
@@ -53,17 +56,29 @@ class Factors:
         assert self._trouble is not None, "not factored yet"
         return self._trouble
 
-    def factor(self, h: Value) -> None:
+    def factor(self, h: Value, where: Value | None = None) -> None:
         """Write the factors where the Jacobian was evaluated last.
 
         Args:
             h: length of the step, negative backwards.
-            in_step: whether that is within a step, which is on one side of a jump.
+            where: in which lanes; others keep those that they have. None for factors that are
+                used in the same step alone.
         """
         if self._functions is not None:
-            self._trouble = self._functions.factor(self._entries, h)
-        else:
-            self._numbers, self._trouble = self._lines.factored(self._entries, h)
+            self._trouble = self._functions.factor(self._entries, h, where)
+            return
+        self._numbers, self._trouble = self._lines.factored(self._entries, h)
+        if where is not None:
+            self._keep(where)
+
+    def _keep(self, where: Value) -> None:
+        """Let the numbers last from step to step."""
+        code = self._code
+        for place, (key, number) in enumerate(self._numbers.items()):
+            if key not in self._kept:
+                self._kept[key] = [code.variable(f"factor{place}", REAL) for _ in number.parts]
+            for variable, part in zip(self._kept[key], number.parts, strict=True):
+                variable.set(code.where(where, part, variable.get()))
 
     def solve(self, right: Vector, imaginary: Vector | None = None) -> None:
         """Write the solution, in place of the right-hand side.
@@ -75,4 +90,9 @@ class Factors:
         if self._functions is not None:
             self._functions.solve(right, imaginary)
         else:
-            self._lines.solved(self._numbers.__getitem__, right, imaginary)
+            self._lines.solved(self._number, right, imaginary)
+
+    def _number(self, key: Key) -> Number:
+        if key in self._kept:
+            return Number(*(variable.get() for variable in self._kept[key]))
+        return self._numbers[key]

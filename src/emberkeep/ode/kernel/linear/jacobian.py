@@ -25,6 +25,7 @@ class Jacobian:
         equations: whose it is.
         states: how many there are.
         slopes: what there is of it; all of it by default.
+        is_kept: whether its numbers last from step to step.
 
     Attributes:
         matrix: what M - hJ consists of, and how it is taken apart.
@@ -37,13 +38,16 @@ class Jacobian:
         equations: Equations,
         states: int,
         slopes: Mapping[Place, int] | None = None,
+        *,
+        is_kept: bool = False,
     ) -> None:
         slopes = equations.jacobian() if slopes is None else slopes
         mass, preferred = equations.mass(), equations.pivots()
         self.matrix = matrix_of(slopes, states, mass=mass, preferred=preferred)
         self._mass = MassMatrix(layout, self.matrix)
         self._evaluation = equations.evaluation("jacobian", self.matrix.values)
-        self.entries = layout.passing("jacobian", len(self.matrix.values))
+        lies = layout.kept if is_kept else layout.passing
+        self.entries = lies("jacobian", len(self.matrix.values))
 
     def evaluate(self, at: Vector, inputs: Vector, time: Value, *, in_step: bool = True) -> None:
         """Write it at a place.

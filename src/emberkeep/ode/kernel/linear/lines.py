@@ -14,7 +14,7 @@ from emberkeep.ode.kernel.vectors import Vector
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emberkeep.ode.kernel.code import Code, Function, Value
+    from emberkeep.ode.kernel.code import Code, Function, LocalArray, Value
     from emberkeep.ode.kernel.linear.matrix import Entry, Matrix, Shape
     from emberkeep.ode.kernel.linear.ordering import Place
     from emberkeep.ode.kernel.vectors import Layout
@@ -165,6 +165,12 @@ class Lines:
                 part.set(state, number_part)
 
 
+def keep(code: Code, found: LocalArray, kept: LocalArray, count: int, where: Value) -> None:
+    """Write numbers that last from step to step, in lanes where they are others."""
+    with code.count_up("i", count) as index:
+        kept.set(index, code.where(where, found.get(index), kept.get(index)))
+
+
 @final
 class Functions:
     """The same, within functions that work on arrays: for large systems.
@@ -179,20 +185,27 @@ class Functions:
         code = self._code = layout.code
         self._matrix, self._lines = matrix, lines
         self._places: dict[Key, tuple[int, ...]] = {}  # of a number's parts
-        self._most = 2 * len(lines.keys())
-        self._array = code.array("factors", REAL, self._most + 1)
+        self._most = (2 if matrix.diagonal.imag else 1) * len(lines.keys())
+        self._array = self._found = code.array("factors", REAL, self._most + 1)
         self._step = code.array("step", REAL, 1)
         self._factoring: Function | None = None
         self._solving: Function | None = None
 
-    def factor(self, entries: Vector, h: Value) -> Value:
-        """Factor, from what the Jacobian's entries are; what is wrong with the factors."""
+    def factor(self, entries: Vector, h: Value, where: Value | None = None) -> Value:
+        """Factor, from what the Jacobian's entries are; what is wrong with the factors.
+
+        In lanes where the condition does not hold, factors stay what they were.
+        """
         self._step.set(0, h)
         if self._factoring is None:
             self._factoring = self._make_factoring(entries.size)
-        given = (vector_place(entries), (self._step, 0), (self._array, 0))
+        given = (vector_place(entries), (self._step, 0), (self._found, 0))
         self._code.invoke(self._factoring, *given)
-        return read_trouble(self._code, self._array.get(self._most))
+        if where is not None:
+            if self._array is self._found:
+                self._array = self._code.array("kept_factors", REAL, self._most)
+            keep(self._code, self._found, self._array, self._most, where)
+        return read_trouble(self._code, self._found.get(self._most))
 
     def solve(self, right: Vector, imaginary: Vector | None) -> None:
         """Solve, in place of the right-hand side."""

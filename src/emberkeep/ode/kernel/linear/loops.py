@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, final
 from emberkeep.ode import status
 from emberkeep.ode.kernel.code import BOOL, REAL
 from emberkeep.ode.kernel.equations import vector_place
+from emberkeep.ode.kernel.linear.lines import keep
 from emberkeep.ode.kernel.linear.matrix import CANCELLED, GROWN, read_trouble
 from emberkeep.ode.kernel.linear.number import Number, Numbers
 from emberkeep.startup_records import frozen
@@ -102,6 +103,7 @@ class Loops:
         # The real parts, then the imaginary ones.
         self._kinds = ("", "_imaginary") if matrix.diagonal.imag else ("",)
         self._factors = [code.array(f"factors{kind}", REAL, count + 1) for kind in self._kinds]
+        self._found = self._factors
         self._step = code.array("step", REAL, 1)
         self._products = code.array("products", REAL, self._pivots)
         self._there = code.array("there", REAL, self._pivots)
@@ -109,8 +111,11 @@ class Loops:
         self._factoring: Function | None = None
         self._solving: Function | None = None
 
-    def factor(self, entries: Vector, h: Value) -> Value:
-        """Factor, from what the Jacobian's entries are; what is wrong with the factors."""
+    def factor(self, entries: Vector, h: Value, where: Value | None = None) -> Value:
+        """Factor, from what the Jacobian's entries are; what is wrong with the factors.
+
+        In lanes where the condition does not hold, factors stay what they were.
+        """
         self._step.set(0, h)
         if self._factoring is None:
             names = ("entries", "h", "products", "there", *self._named("factors"))
@@ -118,10 +123,16 @@ class Loops:
             self._factoring = self._code.function(
                 "factorisation", parameters, lambda: self._write_factoring(*parameters)
             )
-        work = (self._step, self._products, self._there, *self._factors)
+        work = (self._step, self._products, self._there, *self._found)
         given = [vector_place(entries), *((array, 0) for array in work)]
         self._code.invoke(self._factoring, *given)
-        return read_trouble(self._code, self._factors[0].get(self._trouble))
+        if where is not None:
+            if self._factors is self._found:
+                names = self._named("kept_factors")
+                self._factors = [self._code.array(name, REAL, self._trouble) for name in names]
+            for found, kept in zip(self._found, self._factors, strict=True):
+                keep(self._code, found, kept, self._trouble, where)
+        return read_trouble(self._code, self._found[0].get(self._trouble))
 
     def solve(self, right: Vector, imaginary: Vector | None) -> None:
         """Solve, in place of the right-hand side."""
