@@ -28,14 +28,13 @@ def robertson_of(ode):
     return ode.System(ROBERTSON, {"a": 1.0, "b": 0.0, "c": 0.0}, parameters, name="robertson")
 
 
-def ring_of(ode):
-    """Lorenz-96 of twenty states, each with a force of its own."""
-    n = 20
+def ring_of(ode, n):
+    """Lorenz-96 of so many states, each with a force of its own."""
     equations = [
         f"dx{i} = (x{(i + 1) % n} - x{(i - 2) % n})*x{(i - 1) % n} - x{i} + F{i}" for i in range(n)
     ]
     states = {f"x{i}": 1.0 + 0.01 * i for i in range(n)}
-    return ode.System(equations, states, {f"F{i}": 8.0 for i in range(n)}, name="ring")
+    return ode.System(equations, states, {f"F{i}": 8.0 for i in range(n)}, name=f"ring of {n}")
 
 
 def ratio(ode, system, method, count, end, runs) -> Row:
@@ -72,10 +71,11 @@ def main() -> bool:
         os.environ["EMBERKEEP_DIR"] = os.path.join(folder, "keep")
         from emberkeep import ode
 
-        lorenz, robertson, ring = lorenz_of(ode), robertson_of(ode), ring_of(ode)
+        lorenz, robertson = lorenz_of(ode), robertson_of(ode)
         rows = [ratio(ode, lorenz, "tsit5", count, 10, TRAJECTORIES) for count in (1, 2, 3, 6)]
         rows += [ratio(ode, robertson, "rodas5p", count, 1e3, 2000) for count in (1, 3)]
-        return show([*rows, ratio(ode, ring, "tsit5", 20, 2, 1000)])
+        rows += [ratio(ode, ring_of(ode, 20), "tsit5", count, 2, 1000) for count in (1, 5, 20)]
+        return show([*rows, ratio(ode, ring_of(ode, 40), "tsit5", 20, 2, 500)])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from emberkeep.ode.kernel.code import BOOL, INT, REAL, SINGLE, TIME
+from emberkeep.ode.kernel.module import print_module
 
 machine = runpy.run_path(Path(__file__).parent / "kernel_machine.py")
 fresh, trajectories = machine["fresh"], machine["trajectories"]
@@ -501,6 +502,57 @@ def test_functions_work_on_the_arrays_that_they_are_given():
         code.invoke(sums, (small, 0), (big, i * 3))
     trial.write(*(big.get(i) for i in range(9)), *(small.get(i) for i in range(3)))
     alike(trial)
+
+
+def test_functions_that_go_by_vector_do_the_same():
+    """Each vector of lanes by itself, also in what is called from there, and of the user's."""
+    for single in (False, True):
+        trial = Trial(single=single)
+        x, _ = trial.inputs()
+        code = trial.code
+        big, small = code.array("big", REAL, 9), code.array("small", REAL, 3)
+        parameters = [code.parameter(name, REAL) for name in ("source", "target")]
+        source, target = parameters
+
+        def double() -> None:
+            target.set(1, source.get(0) * 2.0)  # noqa: B023 - called at once
+
+        inner = code.function("double", parameters, double, by_vector=True)
+        given, gives = (code.parameter(name, REAL) for name in ("given", "gives"))
+
+        def write() -> None:
+            total = code.variable("sum", REAL, 0.0)  # noqa: B023
+            with code.count_up("i", 3) as i:  # noqa: B023
+                total.set(total.get() + given.get(i))  # noqa: B023
+                gives.set(i, code.where(total.get() > 0, total.get(), -given.get(i)))  # noqa: B023
+            code.invoke(inner, (given, 1), (gives, 0))  # noqa: B023
+
+        sums = code.function("sums", [given, gives], write, by_vector=True)
+        with code.count_up("i", 9) as i:
+            big.set(i, x.get() + i)
+        code.invoke(sums, (big, 3), (small, 0))
+        with code.count_up("i", 2) as i:
+            code.invoke(sums, (small, 0), (big, i * 3))
+        trial.write(*(big.get(i) for i in range(9)), *(small.get(i) for i in range(3)))
+        alike(trial)
+
+
+def test_vectors_go_one_by_one_where_lanes_are_several():
+    trial = Trial()
+    x, _ = trial.inputs()
+    code, array = trial.code, trial.code.array("numbers", REAL, 2)
+    numbers = code.parameter("numbers", REAL)
+    function = code.function("f", [numbers], lambda: numbers.set(1, numbers.get(0)), by_vector=True)
+    array.set(0, x.get())
+    code.invoke(function, (array, 0))
+    trial.write(array.get(1))
+    module = print_module(code, lanes=16, vector_bits=512, title="", is_x86=True).text
+    part = module.split("@f.part(ptr noalias %numbers)")[1].partition("\n}")[0]
+    assert "load <8 x double>" in part
+    assert "getelementptr double, ptr %numbers, i64 16" in part
+    assert '"stackrealign"' in module  # what registers have no room for is a vector, too
+    one = print_module(code, lanes=8, vector_bits=512, title="", is_x86=True).text
+    assert ".part" not in one
 
 
 def test_functions_that_a_lane_calls_leave_their_results_to_it():

@@ -299,7 +299,7 @@ class Adaptive:
 
     def _start_small(self) -> None:
         """The slopes where the trajectory is, and its next step."""
-        layout, states = self._own.layout, self._own.states
+        layout, states = self._own.layout, self._own.stepped
         vectors = [layout.passing(name, states) for name in ("first_slopes", "probe", "bent")]
         self._go_on(*vectors, is_fresh=None)
 
@@ -318,10 +318,12 @@ class Adaptive:
 
         time = self._time_within(self._elapsed.get())
         own.settle(time, is_fresh, (probe, bent))
-        own.slopes(own.vectors[Y], slopes, time)
+        own.stepped_slopes(own.vectors[Y], slopes, time)
         if not own.step.begins:
             first = own.vectors[FIRST]
-            own.layout.each(own.states, lambda i: first.set(i, chosen(slopes.get(i), first.get(i))))
+            own.layout.each(
+                own.stepped, lambda i: first.set(i, chosen(slopes.get(i), first.get(i)))
+            )
         if self._events is not None:
             self._events.set_out(slopes, own.time(self._elapsed.get()), is_fresh)
         least = self._smallest(own.time(self._elapsed.get()))
@@ -396,7 +398,7 @@ class Adaptive:
         clock = self._clock(elapsed, h, time, signed)
         if own.implicit is not None:
             own.implicit.begin()
-        own.stepper.take(own.step.operations, clock, signed)
+        own.take_step(clock, signed)
         square = code.named("square", own.square(clock, signed))
         if own.implicit is not None:
             trouble = own.implicit.trouble.get()
@@ -420,9 +422,9 @@ class Adaptive:
             self._save(accepted, until, reached, elapsed, clock, signed, h)
         if self._events is not None and is_cut is not None:
             self._events.go_there()
-            own.accept(accepted & ~is_cut)
+            own.accept(accepted & ~is_cut, signed)
         else:
-            own.accept(accepted)
+            own.accept(accepted, signed)
         self._outputs.step(taken, until)
         reached = code.where(accepted, until, elapsed)
         self._elapsed.set(reached)

@@ -223,12 +223,17 @@ class Block:
 
 @final
 class Function:
-    """What is called from several places, on arrays that it is given, with variables of its own."""
+    """What is called from several places, on arrays that it is given, with variables of its own.
 
-    __slots__ = ("body", "family", "name", "parameters", "variables")
+    What needs many registers goes by vector: where lanes are several vectors, these take turns.
+    """
 
-    def __init__(self, family: str, number: int, parameters: Sequence[LocalArray]) -> None:
-        self.family, self.parameters = family, tuple(parameters)
+    __slots__ = ("body", "by_vector", "family", "name", "parameters", "variables")
+
+    def __init__(
+        self, family: str, number: int, parameters: Sequence[LocalArray], *, by_vector: bool
+    ) -> None:
+        self.family, self.parameters, self.by_vector = family, tuple(parameters), by_vector
         # Without a dash: what is printed with one and a number is a variable or an array.
         self.name = f"{family}{number + 1}" if number else family
         self.variables: list[Variable] = []
@@ -551,11 +556,24 @@ class Code:
         self.add("count_up", index, limit, block)
 
     def function(
-        self, name: str, parameters: Sequence[LocalArray], write: Callable[[], None]
+        self,
+        name: str,
+        parameters: Sequence[LocalArray],
+        write: Callable[[], None],
+        *,
+        by_vector: bool = False,
     ) -> Function:
-        """Code to be called from several places; `write` writes it."""
+        """Code to be called from several places; `write` writes it.
+
+        Args:
+            name: of it, or of all that are alike.
+            parameters: arrays that it is given.
+            write: writes it.
+            by_vector: whether each vector of lanes goes through all of it before the next one
+                does. What it calls goes so, too.
+        """
         number = sum(other.family == name for other in self.functions)
-        made = Function(name, number, parameters)
+        made = Function(name, number, parameters, by_vector=by_vector)
         self.functions.append(made)
         outer, self.variables = self.variables, made.variables
         try:

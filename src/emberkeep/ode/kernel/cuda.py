@@ -360,14 +360,26 @@ def _parameter(argument: Argument, *, is_result: bool) -> str:
     return f"{constant}{kind}* __restrict__ {argument.name}"
 
 
+def _stored(function: Function) -> set[LocalArray]:
+    """The arrays that a function writes to, or has others write to."""
+    found: set[LocalArray] = set()
+    for operation, *rest in all_instructions(function.body):
+        if operation == "write":
+            found.add(rest[0])
+        elif operation == "invoke":
+            called, given = rest
+            theirs = _stored(called)
+            parameters = zip(called.parameters, given, strict=True)
+            found |= {array for parameter, (array, _) in parameters if parameter in theirs}
+    return found
+
+
 def _function(code: Code, function: Function) -> str:
     printer = _Printer(code)
     known = {parameter.number: parameter.name for parameter in function.parameters}
     body = printer.body(function.body, known)
     lines = "\n".join([*_declarations(printer, function.variables), *body])
-    stored = {
-        rest[0] for operation, *rest in all_instructions(function.body) if operation == "write"
-    }
+    stored = _stored(function)
     parameters = ", ".join(
         f"{'' if parameter in stored else 'const '}{_KINDS[parameter.kind]}* __restrict__ "
         f"{parameter.name}"

@@ -89,7 +89,7 @@ class Fixed:
 
     def _begin_slopes(self) -> None:
         own = self._own
-        own.slopes(own.vectors[Y], own.vectors[FIRST], own.start.get())
+        own.stepped_slopes(own.vectors[Y], own.vectors[FIRST], own.start.get())
 
     def _interval(self, interval: Value, h: Value, begin: Value, end: Variable | None) -> None:
         code, own = self._code, self._own
@@ -119,18 +119,20 @@ class Fixed:
 
     def _step(self, time: Value, signed: Value) -> None:
         own, y = self._own, self._own.vectors[Y]
-        own.stepper.take(
-            own.step.operations,
-            lambda node: time if node == 0 else time + signed * node,
-            signed,
-        )
+
+        def clock(node: float) -> Value:
+            return time if node == 0 else time + signed * node
+
+        own.take_step(clock, signed)
         if own.implicit is not None:
             own.implicit.end(signed, self._code.value(True, BOOL))  # noqa: FBT003 - a literal
+        if own.variational is not None:
+            own.variational.take(None, signed)
         new = own.stepper[NEW]
-        own.layout.each(own.states, lambda i: y.set(i, new.get(i)))
+        own.layout.each(own.stepped, lambda i: y.set(i, new.get(i)))
         if own.step.last:
             last, first = own.stepper[own.step.last], own.vectors[FIRST]
-            own.layout.each(own.states, lambda i: first.set(i, last.get(i)))
+            own.layout.each(own.stepped, lambda i: first.set(i, last.get(i)))
 
     def _place(self, interval: Value) -> Value:
         """Where a trajectory's numbers of an interval are."""

@@ -35,6 +35,7 @@ _ORDERED = {"<": "olt", "<=": "ole", ">": "ogt", ">=": "oge", "==": "oeq", "!=":
 _SIGNED = {"<": "slt", "<=": "sle", ">": "sgt", ">=": "sge", "==": "eq", "!=": "ne"}
 _WHOLE = {"+": "add", "-": "sub", "*": "mul", "//": "udiv", "%": "urem", "&": "and"}
 ALIGNMENT = 64
+PART = ".part"  # what functions for a part of the lanes end in
 
 
 @final
@@ -45,10 +46,15 @@ class Printer:
         code: what is printed.
         lanes: how many trajectories go side by side.
         mathematics: how functions are called.
+        row: how many numbers of an array lie side by side, where these are more than the lanes.
     """
 
-    def __init__(self, code: Code, lanes: int, mathematics: Mathematics) -> None:
+    def __init__(
+        self, code: Code, lanes: int, mathematics: Mathematics, row: int | None = None
+    ) -> None:
         self._code, self._lanes, self._mathematics = code, lanes, mathematics
+        self._row_size = lanes if row is None else row
+        self._part = "" if row is None else PART
         self._lines: list[str] = []
         self._entry: list[str] = []
         self._count = 0
@@ -254,7 +260,7 @@ class Printer:
             for place, operand in enumerate(operands):
                 row = self._row("passed", place * lanes)
                 self._say(f"store {kind} {operand}, ptr {row}, align {min(8 * lanes, ALIGNMENT)}")
-            self._say(f"call void @{name}_in_lanes(ptr %passed, ptr %given_back)")
+            self._say(f"call void @{name}_in_lanes{self._part}(ptr %passed, ptr %given_back)")
         else:
             passed = "".join(f"double {operand}, " for operand in operands)
             self._say(f"call void @{name}({passed}ptr %given_back)")
@@ -318,10 +324,10 @@ class Printer:
         """Where a row of an array begins, or the number of one lane in it."""
         kind = self._kind(array.kind)
         if index.literal is not None:
-            row = str(int(index.literal) * self._lanes)
+            row = str(int(index.literal) * self._row_size)
         else:
             place = self._operand(index, is_vector=False)
-            row = self._emit(f"mul i64 {place}, {self._lanes}")
+            row = self._emit(f"mul i64 {place}, {self._row_size}")
         if self._in_lane:
             row = self._emit(f"add i64 {self._lane}, {row}")
         return self._emit(f"getelementptr {kind}, ptr {self._arrays[array.number]}, i64 {row}")
@@ -434,11 +440,11 @@ class Printer:
         pointers: list[str] = []
         for array, offset in given:
             place = self._operand(offset, is_vector=False)
-            row = self._emit(f"mul i64 {place}, {self._lanes}")
+            row = self._emit(f"mul i64 {place}, {self._row_size}")
             kind = self._kind(array.kind)
             found = self._emit(f"getelementptr {kind}, ptr {self._arrays[array.number]}, i64 {row}")
             pointers.append(f"ptr {found}")
-        self._say(f"call void @{function.name}({', '.join(pointers)})")
+        self._say(f"call void @{function.name}{self._part}({', '.join(pointers)})")
 
     # Lane by lane -----------------------------------------------------------------------------
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from emberkeep.ode.kernel.llvm import ALIGNMENT, Printer, print_tables
+from emberkeep.ode.kernel.llvm import ALIGNMENT, PART, Printer, print_tables
 from emberkeep.ode.kernel.llvm_mathematics import Mathematics
 from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emberkeep.ode.kernel.code import Code
+    from emberkeep.ode.kernel.code import Code, Function, LocalArray
 
 ENTRY = "emberkeep_kernel"
 
@@ -68,13 +68,21 @@ def print_module(code: Code, *, lanes: int, vector_bits: int, title: str, is_x86
         places.append(f"  %m{array.number} = getelementptr i8, ptr %work, i64 {offset}")
         size = lanes * array.size * (real if array.kind == "real" else 8)
         offset += -(-size // ALIGNMENT) * ALIGNMENT
+    width = min(lanes, max(vector_bits, 128) // 64)
     for function in code.functions:
-        printer = Printer(code, lanes, mathematics)
+        is_part = function.by_vector and width < lanes
+        printer = Printer(
+            code, width if is_part else lanes, mathematics, lanes if is_part else None
+        )
         names = {parameter.number: f"%{parameter.name}" for parameter in function.parameters}
         parameters = ", ".join(f"ptr noalias {name}" for name in names.values())
         body = printer.body(function.body, function.variables, {}, names)
         asides += printer.asides
-        functions.append(f"define internal void @{function.name}({parameters}) #1 {{\n{body}\n}}\n")
+        name = f"{function.name}{PART if is_part else ''}"
+        kind = "#4" if function.by_vector else "#1"
+        functions.append(f"define internal void @{name}({parameters}) {kind} {{\n{body}\n}}\n")
+        if is_part:
+            functions.append(_by_vector(code, function, width, lanes))
     printer = Printer(code, lanes, mathematics)
     names = {code.begin.number: "%begin", code.end.number: "%end_"}
     body = printer.body(code.body, code.variables, names, arrays, places)
@@ -89,6 +97,10 @@ def print_module(code: Code, *, lanes: int, vector_bits: int, title: str, is_x86
     entry = _entry(code, kinds, offset, is_x86=is_x86)
     declared = "\n".join(mathematics.declarations.values())
     users = "\n".join(_in_lanes(name, *sizes, lanes) for name, sizes in code.users.items())
+    has_parts = any(function.by_vector for function in code.functions)
+    if width < lanes and has_parts:
+        parts = (_in_lanes(name, *sizes, width, PART) for name, sizes in code.users.items())
+        users = "\n".join([users, *parts])
     bits = max(vector_bits, 128)
     tables = print_tables(code)
     text = (
@@ -99,7 +111,7 @@ def print_module(code: Code, *, lanes: int, vector_bits: int, title: str, is_x86
         f'"min-legal-vector-width"="{bits}" }}\n'
         f'attributes #2 = {{ noinline nounwind "prefer-vector-width"="{bits}" '
         f'"min-legal-vector-width"="{bits}" }}\n'
-        f"{_ASIDE if asides else ''}{_LOOPS}"
+        f"{_ASIDE if asides else ''}{has_parts * _part_attributes(bits)}{_LOOPS}"
     )
     return Module(text, offset)
 
@@ -137,7 +149,38 @@ def _entry(code: Code, kinds: Sequence[str], work: int, *, is_x86: bool) -> str:
     )
 
 
-def _in_lanes(name: str, given: int, results: int, lanes: int) -> str:
+def _part_attributes(bits: int) -> str:
+    """Vectors that registers have no room for lie on the stack, which has to be as they are."""
+    return (
+        f'attributes #4 = {{ noinline nounwind "prefer-vector-width"="{bits}" '
+        f'"min-legal-vector-width"="{bits}" "stackrealign" }}\n'
+    )
+
+
+def _by_vector(code: Code, function: Function, width: int, lanes: int) -> str:
+    """A function for all lanes that has its part done for one vector after the other."""
+    names = [f"%{parameter.name}" for parameter in function.parameters]
+    kinds = [_row_kind(code, parameter) for parameter in function.parameters]
+    places = "".join(
+        f"  {name}_part = getelementptr {kind}, ptr {name}, i64 %lane\n"
+        for kind, name in zip(kinds, names, strict=True)
+    )
+    parameters = ", ".join(f"ptr noalias {name}" for name in names)
+    passed = ", ".join(f"ptr {name}_part" for name in names)
+    return (
+        f"define internal void @{function.name}({parameters}) #1 {{\nentry:\n  br label %each\n"
+        f"each:\n  %lane = phi i64 [ 0, %entry ], [ %next, %each ]\n{places}"
+        f"  call void @{function.name}{PART}({passed})\n"
+        f"  %next = add nuw nsw i64 %lane, {width}\n  %more = icmp ult i64 %next, {lanes}\n"
+        "  br i1 %more, label %each, label %end, !llvm.loop !0\nend:\n  ret void\n}\n"
+    )
+
+
+def _row_kind(code: Code, array: LocalArray) -> str:
+    return "float" if array.kind == "real" and code.is_single else "double"
+
+
+def _in_lanes(name: str, given: int, results: int, lanes: int, part: str = "") -> str:
     """A function of the user's for all lanes: it is passed rows, and gives rows."""
     steps: list[str] = []
     for place in range(given):
@@ -154,9 +197,9 @@ def _in_lanes(name: str, given: int, results: int, lanes: int) -> str:
         steps.append(f"  store double %y{place}, ptr %s{place}, align 8")
     body = "\n".join(steps)
     kinds = "double, " * given
+    declared = "" if part else f"declare void @{name}({kinds}ptr)\n"
     return (
-        f"declare void @{name}({kinds}ptr)\n"
-        f"define internal void @{name}_in_lanes(ptr noalias %passed, "
+        f"{declared}define internal void @{name}_in_lanes{part}(ptr noalias %passed, "
         "ptr noalias %given_back) #1 {\n"
         f"entry:\n  %one = alloca [{results} x double], align 8\n  br label %each\n"
         f"each:\n  %lane = phi i64 [ 0, %entry ], [ %next, %each ]\n{body}\n"

@@ -15,6 +15,7 @@ from emberkeep.ode.kernel.module import print_module
 from emberkeep.ode.kernel.outputs.outputs import Outputs
 from emberkeep.ode.kernel.trajectory import Trajectory
 from emberkeep.ode.kernel.user_functions import user_functions
+from emberkeep.ode.kernel.variational_step import follows, has_values_within
 from emberkeep.ode.plan import compiled
 from emberkeep.ode.system.differentiable import (
     require_differentiable,
@@ -55,7 +56,7 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
     read = plan.system.read()
     if plan.system.sensitivities is not None:
         require_differentiable(plan.system, read, crosses=plan.is_adaptive)
-    large, named = _sizes(plan, read)
+    large, named = _sizes(plan, read, target)
     code = Code(is_single=plan.precision == "float32")
     trajectory = Trajectory(code, plan, read, large=large, named=named)
     if plan.system.sensitivities is not None:
@@ -71,7 +72,10 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
         plan.system.functions, read.program, tuple(code.users), has_vectors=has_vectors
     )
     if isinstance(target, CpuTarget):
-        return _for_cpu(plan, code, target, functions, large=large or named is not None)
+        states = trajectory.stepped if not large else math.inf
+        if named is not None and states > named:
+            states = math.inf
+        return _for_cpu(plan, code, target, functions, states)
     title = f"{_quiet(plan.system.name)}: {plan.tableau.name}, {plan.precision}"
     blocks = 0
     if trajectory.implicit is not None:
@@ -80,10 +84,12 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
     return PrintedSource(plan.system.name, text, _listed(plan), {}, functions)
 
 
-def _sizes(plan: Plan, read: Read) -> tuple[bool, int | None]:
+def _sizes(plan: Plan, read: Read, target: Target) -> tuple[bool, int | None]:
     """Whether a system is large; else, where its sensitivities are, how many states it has itself.
 
     What chooses the steps of a small system is small then, too, so that they are the same steps.
+    Sensitivities that follow steps lie in arrays on a CPU, as one name after the other needs them;
+    but where there are values within steps of few, these take less time from registers.
     """
 
     def is_large(states: int) -> bool:
@@ -91,15 +97,20 @@ def _sizes(plan: Plan, read: Read) -> tuple[bool, int | None]:
         return states > MOST_STATES or size > MOST_INSTRUCTIONS
 
     own, judged = len(plan.system.own_states), plan.system.judged
-    if is_large(judged) or not is_large(len(plan.system.states)):
-        return is_large(judged), None
-    return False, own
+    if is_large(judged):
+        return True, None
+    follow = follows(plan) and not has_values_within(plan) and isinstance(target, CpuTarget)
+    return False, own if follow or is_large(len(plan.system.states)) else None
 
 
 def _for_cpu(
-    plan: Plan, code: Code, target: CpuTarget, functions: Sequence[UserFunction], *, large: bool
+    plan: Plan,
+    code: Code,
+    target: CpuTarget,
+    functions: Sequence[UserFunction],
+    states: float,
 ) -> PrintedSource:
-    states = math.inf if large else len(plan.system.states)
+    """The source, for steps of so many states."""
     vectors = next(count for most, count in VECTORS if states <= most)
     lanes = max(target.vector_bits, 128) // 64 * vectors
     title = f"{_quiet(plan.system.name)}: {plan.tableau.name}, {plan.precision}, {lanes} lanes"

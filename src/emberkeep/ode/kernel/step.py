@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Protocol, final
 
 from emberkeep.ode.kernel.code import REAL
 from emberkeep.startup_records import frozen
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from emberkeep.ode.kernel.code import Operand, Value
-    from emberkeep.ode.kernel.equations import Equations
     from emberkeep.ode.kernel.vectors import Layout, Vector
 
     Clock = Callable[[float], Value]
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 Terms = tuple[tuple[str, float], ...]
 
 Y, NEW, FIRST, ERROR = "y", "new", "k1", "error"
+AT_END = "slopes_at_end"  # where no stage of the step has them
 
 
 @final
@@ -232,6 +232,14 @@ class Implicit(ABC):
         """What the mass matrix makes of a vector that is given place by place."""
 
 
+class RightHandSide(Protocol):
+    """What slopes are computed by."""
+
+    def slopes(self, at: Vector, inputs: Vector, time: Value, result: Vector, /) -> None:
+        """Write the derivatives at states, with inputs, at a time."""
+        ...
+
+
 @final
 class Stepper:
     """Writes a step into code.
@@ -250,7 +258,7 @@ class Stepper:
         self,
         step: Step,
         layout: Layout,
-        equations: Equations,
+        equations: RightHandSide,
         states: int,
         vectors: Mapping[str, Vector],
         inputs: Vector,

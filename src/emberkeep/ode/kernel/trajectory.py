@@ -13,8 +13,10 @@ from emberkeep.ode.kernel.error_norm import Measure, mean_square
 from emberkeep.ode.kernel.event_programs import event_programs
 from emberkeep.ode.kernel.families import step_of
 from emberkeep.ode.kernel.implicit import ImplicitStages
+from emberkeep.ode.kernel.interpolation import interpolated
 from emberkeep.ode.kernel.newton import LEAST_TOLERATED
-from emberkeep.ode.kernel.step import FIRST, NEW, Stepper, Y
+from emberkeep.ode.kernel.step import AT_END, FIRST, NEW, Slopes, Stepper, Y
+from emberkeep.ode.kernel.variational_step import VariationalStep, follows
 from emberkeep.ode.kernel.vectors import Layout, Vector
 from emberkeep.startup_records import frozen
 
@@ -88,8 +90,10 @@ class Trajectory:
         self.equations = Equations(plan.system, read, self.layout, self.drivers)
         self.step = step_of(plan.tableau, self.equations.move_in_time, is_judged=plan.is_adaptive)
         self.vectors = {Y: self.layout.kept(Y, self.states)}
+        # Sensitivities follow steps where they can, and are part of them where not.
+        self.stepped = self.own_states if follows(plan) and self.layout.has_arrays else self.states
         if not self.step.begins:
-            self.vectors[FIRST] = self.layout.kept(FIRST, self.states)
+            self.vectors[FIRST] = self.layout.kept(FIRST, self.stepped)
         self.parameters = self.layout.kept("p", self.inputs)
         for vector in (*self.vectors.values(), self.parameters):
             self._clear(vector)
@@ -117,18 +121,28 @@ class Trajectory:
                     size, index, LEAST_TOLERATED[precision]
                 ),
             )
+        following = self.variational = self._following()
         self.stepper = Stepper(
             self.step,
             self.layout,
-            self.equations,
-            self.states,
-            self.vectors,
+            self.equations if following is None else following.places,
+            self.stepped,
+            self.vectors if following is None else {**self.vectors, **following.vectors()},
             self.parameters,
             self.implicit,
         )
         self._stride_places = stride_places(plan)
         atol = self.argument("atol")
         self._atol = None if large else [atol.get(index) for index in range(self.states)]
+
+    def _following(self) -> VariationalStep | None:
+        """What sensitivities follow steps by; None where they are part of these."""
+        if self.stepped == self.states:
+            return None
+        vectors = self.vectors[Y], self.parameters
+        return VariationalStep(
+            self._plan, self.read, self.layout, self.equations, self.step, *vectors
+        )
 
     @property
     def system(self) -> System:
@@ -256,6 +270,13 @@ class Trajectory:
         else:
             self.constraints.derivatives(at, time, result, anew=not is_near, in_step=in_step)
 
+    def stepped_slopes(self, at: Vector, result: Vector, time: Value) -> None:
+        """The derivatives of what steps are taken of, as a step sees them."""
+        if self.variational is None:
+            self.slopes(at, result, time)
+        else:
+            self.own_slopes(at, result, time)
+
     def settle(self, time: Value, where: Value | None, work: tuple[Vector, Vector]) -> None:
         """Make the states consistent with algebraic equations, where a trajectory begins.
 
@@ -341,9 +362,17 @@ class Trajectory:
 
         return mean_square(self.layout, self.judged, self.stepper.weighted(terms, h), scale)
 
-    def accept(self, accepted: Value) -> None:
+    def take_step(self, clock: Clock, h: Value) -> None:
+        """Compute where a step ends, by a length, negative backwards."""
+        if self.variational is not None:
+            self.variational.begin(clock)
+        self.stepper.take(self.step.operations, clock, h)
+
+    def accept(self, accepted: Value, h: Value) -> None:
         """Go to the end of the step, where it is accepted."""
         code, y, new = self.code, self.vectors[Y], self.stepper[NEW]
+        if self.variational is not None:
+            self.variational.take(accepted, h)
         last = self.stepper[self.step.last] if self.step.last else None
 
         def go(index: Operand) -> None:
@@ -352,7 +381,7 @@ class Trajectory:
                 first = self.vectors[FIRST]
                 first.set(index, code.where(accepted, last.get(index), first.get(index)))
 
-        self.layout.each(self.states, go)
+        self.layout.each(self.stepped, go)
         if self.multistep is not None:
             self.multistep.follow(accepted)
 
@@ -421,46 +450,32 @@ class Trajectory:
         stepper.take(step.extra, clock, h)
         is_cubic = not step.interpolant and self.multistep is None
         if is_cubic and not step.last:
-            self.equations.slopes(
-                stepper[NEW], self.parameters, clock(1.0), stepper["slopes_at_end"]
-            )
+            stepper.take((Slopes(AT_END, NEW, 1.0),), clock, h)
+        if self.variational is not None:
+            self.variational.keep(h)
 
     def values_within(self, theta: Value, h: Value, within: Value) -> Vector:
-        """States at the fraction theta of the step; at its end, its own result.
-
-        Without an interpolant of its own, a method has the cubic through both ends (Hermite).
-        """
-        code, stepper, y = self.code, self.stepper, self.vectors[Y]
-        new, values = stepper[NEW], self.layout.passing("within", self.states)
+        """States at the fraction theta of the step; at its end, its own result."""
+        code, stepper, following = self.code, self.stepper, self.variational
+        y, new = self.vectors[Y], stepper[NEW]
+        values = self.layout.passing("within", self.states)
         if self.multistep is not None:
             gain = self.multistep.gain_within(theta)
-
-            def value(index: Operand) -> Value:
-                return y.get(index) + gain(index)
-        elif self.step.interpolant:
-            weights = [
-                (stepper[name], _polynomial(theta, row)) for name, row in self.step.interpolant
-            ]
-
-            def value(index: Operand) -> Value:
-                total = code.value(0.0, REAL)
-                for slopes, weight in weights:
-                    total = total + weight * slopes.get(index)
-                return y.get(index) + h * total
-        else:
-            last = stepper[self.step.last or "slopes_at_end"]
-            rest = 1.0 - theta
-
-            def value(index: Operand) -> Value:
-                change = new.get(index) - y.get(index)
-                bend = (1.0 - theta * 2.0) * change + h * (
-                    (theta - 1.0) * stepper[FIRST].get(index) + theta * last.get(index)
-                )
-                return rest * y.get(index) + theta * new.get(index) - theta * rest * bend
-
+            self.layout.each(
+                self.states,
+                lambda i: values.set(i, code.where(within, y.get(i) + gain(i), new.get(i))),
+            )
+            return values
+        value = interpolated(self.step, theta, h)
+        own = value(stepper.__getitem__)
         self.layout.each(
-            self.states, lambda i: values.set(i, code.where(within, value(i), new.get(i)))
+            self.stepped, lambda i: values.set(i, code.where(within, own(i), new.get(i)))
         )
+        if following is not None:
+            others, ends = value(following.within), following.within(NEW)
+            with code.count_up("i", self.states - self.stepped) as i:
+                here = code.where(within, others(i), ends.get(i))
+                values.set(self.stepped + i, here)
         return values
 
     def polynomial(self, place: int, h: Value) -> list[Value]:
@@ -480,7 +495,7 @@ class Trajectory:
             return [self.code.value(0.0, REAL) if each is None else h * each for each in sums]
         change = stepper[NEW].get(place) - self.vectors[Y].get(place)
         first = h * stepper[FIRST].get(place)
-        last = h * stepper[self.step.last or "slopes_at_end"].get(place)
+        last = h * stepper[self.step.last or AT_END].get(place)
         return [first, change * 3.0 - first * 2.0 - last, first + last - change * 2.0]
 
 
@@ -496,12 +511,3 @@ class Row:
     def set(self, index: Value, value: Operand) -> None:
         """Write a number at a place."""
         self.argument.set(self.base + index * self.stride, value)
-
-
-def _polynomial(theta: Value, row: tuple[float, ...]) -> Value:
-    """The polynomial with these coefficients of θ, θ², …, by Horner's scheme."""
-    total: Value | None = None
-    for coefficient in reversed(row):
-        total = theta * coefficient if total is None else theta * (total + coefficient)
-    assert total is not None
-    return total

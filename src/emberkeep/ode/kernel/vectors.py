@@ -33,7 +33,7 @@ class Vector:
         size: int,
         cells: list[Value | Variable | None] | None = None,
         array: LocalArray | None = None,
-        offset: int = 0,
+        offset: Operand = 0,
     ) -> None:
         self.size, self.cells, self.array, self.offset = size, cells, array, offset
 
@@ -41,7 +41,7 @@ class Vector:
         """The number at a place."""
         if self.cells is None or not self._is_named(index):
             assert self.array is not None
-            return self.array.get(index + self.offset if self.offset else index)
+            return self.array.get(self._place(index))
         assert isinstance(index, int)
         cell = self.cells[index]
         assert cell is not None, "read before it is written"
@@ -51,7 +51,7 @@ class Vector:
         """Another number at a place."""
         if self.cells is None or not self._is_named(index):
             assert self.array is not None
-            self.array.set(index + self.offset if self.offset else index, value)
+            self.array.set(self._place(index), value)
             return
         assert isinstance(index, int)
         cell = self.cells[index]
@@ -59,6 +59,12 @@ class Vector:
             cell.set(value)
         else:
             self.cells[index] = value
+
+    def _place(self, index: Operand) -> Operand:
+        """Where a number is in the array."""
+        if isinstance(self.offset, int) and not self.offset:
+            return index
+        return index + self.offset
 
     def _is_named(self, index: Operand) -> bool:
         """Whether a place is among the first; one that a loop goes through is not."""
