@@ -2,10 +2,13 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from emberkeep.phasetype import inference, models
+    from emberkeep.phasetype import combinations, forms, inference, models, parameters
     from emberkeep.phasetype.epochs import Epochs
     from emberkeep.phasetype.graph import Graph, GraphBuilder
     from emberkeep.phasetype.inference import SVGD, mcmc, method_of_moments, svgd
+    from emberkeep.phasetype.joint import JointTable
+    from emberkeep.phasetype.paths import Path
+    from emberkeep.phasetype.state_indexer import StateIndexer
     from emberkeep.phasetype.trace import Trace
     from emberkeep.phasetype.trace_cache import (
         clear_trace_cache,
@@ -19,14 +22,20 @@ __all__ = [
     "Epochs",
     "Graph",
     "GraphBuilder",
+    "JointTable",
+    "Path",
+    "StateIndexer",
     "Trace",
     "clear_trace_cache",
+    "combinations",
+    "forms",
     "get_trace_cache_stats",
     "inference",
     "list_cached_traces",
     "mcmc",
     "method_of_moments",
     "models",
+    "parameters",
     "svgd",
     "trace_cache_stats",
 ]
@@ -36,6 +45,9 @@ _HOMES = {
     "Epochs": ("epochs", "Epochs"),
     "Graph": ("graph", "Graph"),
     "GraphBuilder": ("graph", "GraphBuilder"),
+    "JointTable": ("joint", "JointTable"),
+    "Path": ("paths", "Path"),
+    "StateIndexer": ("state_indexer", "StateIndexer"),
     "Trace": ("trace", "Trace"),
     "clear_trace_cache": ("trace_cache", "clear_trace_cache"),
     "get_trace_cache_stats": ("trace_cache", "trace_cache_stats"),
@@ -45,7 +57,7 @@ _HOMES = {
     "svgd": ("inference.stein_variational.descent", "svgd"),
     "trace_cache_stats": ("trace_cache", "trace_cache_stats"),
 }
-_PACKAGES = ("inference", "models")
+_PACKAGES = ("combinations", "forms", "inference", "models", "parameters")
 
 
 def __getattr__(name: str) -> object:

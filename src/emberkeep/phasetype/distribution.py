@@ -11,12 +11,11 @@ from emberkeep.phasetype import stiff
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.errors import InvalidGraph, TooStiff
 from emberkeep.phasetype.kernels.accuracy import MOST_STEPS
-from emberkeep.phasetype.linear_systems import Elimination, read_theta
+from emberkeep.phasetype.linear_systems import read_theta
 from emberkeep.phasetype.moments import expectation
 from emberkeep.phasetype.numeric import as_numbers
 from emberkeep.phasetype.quantiles import quantiles, read_probabilities
 from emberkeep.phasetype.rewards import read_rewards
-from emberkeep.phasetype.trace import rows_of
 from emberkeep.phasetype.uniformisation import Series
 from emberkeep.startup_records import final
 
@@ -296,33 +295,3 @@ def accumulated(graph: Structure, times: Any, rewards: Any, theta: Any) -> Any:
     stacked = np.stack(parts, axis=-1)
     whole = (*shape, len(columns))
     return stacked[0].reshape(whole) if single else stacked.reshape(len(stacked), *whole)
-
-
-def laplace(graph: Structure, arguments: Any, theta: Any, rewards: Any) -> Any:
-    """E[exp(-s Y)] for real s, not negative: that nothing happens which comes at rate s."""
-    vectors, single = read_theta(graph, theta)
-    given = as_numbers("The arguments", arguments)
-    flat = given.reshape(-1)
-    if not (flat >= 0).all() or not np.isfinite(flat).all():
-        raise InvalidGraph(
-            f"The arguments of the transform must be finite and not negative; here is {given}"
-        )
-    values = read_rewards(graph, rewards)
-    if values.ndim != 1:
-        raise InvalidGraph("The transform is of one reward; pass one kind")
-    if graph.is_discrete:
-        if rewards is not None and set(values[values > 0].tolist()) != {1.0}:
-            raise InvalidGraph(
-                "In discrete time the transform is of the number of steps; for other rewards take "
-                "that of reward_transform(rewards)"
-            )
-        killing = np.expm1(flat)
-    else:
-        killing = flat
-    pairs = np.repeat(vectors, len(flat), axis=0)
-    system = Elimination(graph, len(pairs), values[rows_of(graph).vertices])
-    system.update(pairs, np.tile(killing, len(vectors)))
-    out = rows_of(graph).pattern.column == rows_of(graph).pattern.rows
-    ending = system.sums(np.where(out[None, :, None], system.factors.weights, 0.0))
-    found = system.begun(system.solve(ending)) + graph.defect
-    return _shaped(found.reshape(len(vectors), len(flat)), given.shape, single=single)

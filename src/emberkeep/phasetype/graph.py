@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from emberkeep.phasetype.canonical import Canonical
     from emberkeep.phasetype.differentiable.model import Model
     from emberkeep.phasetype.epochs import Epochs
+    from emberkeep.phasetype.matrices import Matrices
     from emberkeep.phasetype.states import States
     from emberkeep.phasetype.trace import Trace
     from emberkeep.targets.declaration import Declared
@@ -299,6 +300,18 @@ class Graph(PhaseType):
         from emberkeep.phasetype.ahead import declared
 
         return declared(self, keep, tell)
+
+    def as_matrices(self, theta: Any = None, *, sparse: bool = False) -> Matrices:
+        """Its matrices, as textbooks have them: alpha, and the rates among states.
+
+        Args:
+            theta: one parameter vector.
+            sparse: whether the matrix is one of SciPy's, for many states.
+        """
+        from emberkeep.phasetype.linear_systems import read_single
+        from emberkeep.phasetype.matrices import as_matrices
+
+        return as_matrices(self, read_single(self, theta), sparse=sparse)
 
     def to_networkx(self) -> Any:
         """A directed graph of networkx: vertices by number, with their state and what is known."""

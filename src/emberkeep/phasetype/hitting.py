@@ -14,6 +14,7 @@ from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.linear_systems import Elimination, read_theta
 from emberkeep.phasetype.rewards import read_rewards
 from emberkeep.phasetype.trace import rows_of
+from emberkeep.phasetype.vertices import read_vertices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,41 +26,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2.0**200  # times the largest rate
 MOST_RATE = 2.0**800
-
-
-def read_vertices(graph: Structure, given: Any) -> Values:
-    """Which vertices are meant, as a mask.
-
-    Args:
-        graph: whose.
-        given: numbers of vertices, one of them, a mask by vertex, or a function of the state.
-
-    Raises:
-        InvalidGraph: there is no such vertex, or none is meant.
-    """
-    inside = np.zeros(len(graph), bool)
-    listed: Values
-    if callable(given):
-        inside[:] = [bool(given(graph.states.label(vertex))) for vertex in range(len(graph))]
-    else:
-        listed = np.atleast_1d(np.asarray(given))
-        if listed.dtype == bool and listed.shape == inside.shape:
-            inside |= listed
-        elif listed.ndim == 1 and np.issubdtype(listed.dtype, np.integer):
-            wrong = listed[(listed < 0) | (listed >= len(graph))]
-            if wrong.size:
-                raise InvalidGraph(
-                    f"There is no vertex {int(wrong[0])}; there are {len(graph)}, from 0"
-                )
-            inside[listed] = True
-        else:
-            raise InvalidGraph(
-                f"Vertices are {given!r:.200}; expected their numbers, a mask with one entry for "
-                "each vertex, or a function of the state"
-            )
-    if not inside.any():
-        raise InvalidGraph("No vertex is meant; name at least one")
-    return inside
 
 
 def hitting_probabilities(graph: Structure, targets: Any, theta: Any) -> Any:

@@ -4,23 +4,98 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.phasetype.assembly import exact_sums
+from emberkeep.phasetype.assembly import check_weights, exact_sums
 from emberkeep.phasetype.constructors import define
 from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.numeric import as_numbers
 from emberkeep.phasetype.states import NONE, WORD, States, read_states
+from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from emberkeep.phasetype.structure import Definition
+    from emberkeep.phasetype.structure import Definition, Structure
 
     Values = np.ndarray[Any, Any]
 
 ROUNDING = 2.0**-52  # of each number in a row, by which it may miss what was meant
 SLACK = 1e-9
+MOST_DENSE = 10_000  # rows: 800 megabytes
+
+
+@final
+@frozen
+class Matrices:
+    """A distribution as matrices: ``alpha, matrix = m.alpha, m.matrix``.
+
+    `Graph.from_matrix(m.matrix, m.alpha, m.states, exits=m.exits)` makes the graph of it.
+
+    Attributes:
+        alpha: probabilities of beginning.
+        matrix: rates among states that can be left, with a diagonal such that rows and `exits` add
+            up to 0; in discrete time probabilities, that add up to 1.
+        exits: how fast, or with which probability, each ends.
+        vertices: the graph's number of each row.
+        states: their labels.
+    """
+
+    alpha: Values
+    matrix: Any
+    exits: Values
+    vertices: Values
+    states: tuple[object, ...]
+
+
+def as_matrices(graph: Structure, vector: Values, *, sparse: bool) -> Matrices:
+    """See `Graph.as_matrices`."""
+    leaving = np.diff(graph.edges.starts) > 0
+    vertices = np.flatnonzero(leaving)
+    if len(vertices) > MOST_DENSE and not sparse:
+        raise InvalidGraph(
+            f"{graph.name} has {len(vertices):,} states that can be left: a dense matrix is for up "
+            f"to {MOST_DENSE:,}. Pass sparse=True"
+        )
+    edges, place = graph.edges, np.cumsum(leaving) - 1
+    weights = check_weights(graph.states, edges, vector, discrete=graph.is_discrete)
+    sources, targets = place[edges.sources], edges.targets.astype(np.int64)
+    inner = leaving[targets]
+    count = len(vertices)
+    exits = _sums(sources[~inner], weights[~inner], count)
+    out = _sums(sources, weights, count)
+    diagonal = np.maximum(1 - out, 0.0) if graph.is_discrete else -out
+    rows = np.concatenate([sources[inner], np.arange(count)])
+    columns = np.concatenate([place[targets[inner]], np.arange(count)])
+    entries = np.concatenate([weights[inner], diagonal])
+    if sparse:
+        matrix = _sparse(rows, columns, entries, count)
+    else:
+        matrix = np.zeros((count, count))
+        matrix[rows, columns] = entries
+    states = tuple(graph.states.label(vertex) for vertex in vertices.tolist())
+    return Matrices(graph.initial[vertices], matrix, exits, vertices, states)
+
+
+def _sums(rows: Values, values: Values, count: int) -> Values:
+    """By row; exactly rounded."""
+    found = np.zeros(count)
+    order = np.argsort(rows, kind="stable")
+    there, begins = np.unique(rows[order], return_index=True)
+    if len(there):
+        found[there] = exact_sums(values[order], begins)
+    return found
+
+
+def _sparse(rows: Values, columns: Values, entries: Values, count: int) -> Any:
+    try:
+        from scipy import sparse  # pyright: ignore[reportMissingTypeStubs]
+    except ImportError as problem:
+        raise InvalidGraph(
+            "sparse=True needs SciPy, which is not installed: pip install scipy"
+        ) from problem
+    library: Any = sparse
+    return library.csr_array((entries, (rows, columns)), shape=(count, count))
 
 
 def from_matrix(
@@ -52,7 +127,7 @@ def from_matrix(
         )
     leaving, off = np.flatnonzero(ending > 0), sources != targets
     return define(
-        _with_an_end(labels),
+        with_one_more(labels),
         np.concatenate([sources[off], leaving]),
         np.concatenate([targets[off], np.full(len(leaving), count)]),
         np.concatenate([weights[off], ending[leaving]]),
@@ -135,13 +210,13 @@ def _row(labels: States, row: int) -> str:
     return f"Row {row} of the matrix{named}"
 
 
-def _with_an_end(labels: States) -> States:
-    """Labels with one more, of where the chain ends: one that is not there yet."""
+def with_one_more(labels: States, word: str = "end") -> States:
+    """Labels with one more, that is not there yet: a word, or a number that is out of the way."""
     if labels.kind == NONE:
         return States(NONE, np.empty((len(labels) + 1, 0), np.int64))
     if labels.kind == WORD:
         words = [str(labels.label(vertex)) for vertex in range(len(labels))]
-        names = ["", *("end" + "'" * number for number in range(len(words)))]
+        names = ["", *(word + "'" * number for number in range(len(words)))]
         return read_states([*words, next(name for name in names if name not in words)])
     rows = labels.rows
     limits = np.iinfo(np.int64)
@@ -151,7 +226,7 @@ def _with_an_end(labels: States) -> States:
     elif rows[:, 0].max() < limits.max:
         end[0, 0] = rows[:, 0].max() + 1
     else:
-        raise InvalidGraph("There is no whole number left for the state where the chain ends")
+        raise InvalidGraph("There is no whole number left for one more state")
     return States(labels.kind, np.concatenate([rows, end]))
 
 

@@ -16,11 +16,12 @@ import numpy as np
 
 from emberkeep.phasetype.assembly import check_weights
 from emberkeep.phasetype.errors import InvalidGraph, TooStiff
-from emberkeep.phasetype.hitting import hitting_probabilities, read_vertices
+from emberkeep.phasetype.hitting import hitting_probabilities
 from emberkeep.phasetype.linear_systems import read_single
 from emberkeep.phasetype.moments import expectation
 from emberkeep.phasetype.random_numbers import Uniforms
 from emberkeep.phasetype.rewards import read_rewards
+from emberkeep.phasetype.vertices import read_vertices
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False

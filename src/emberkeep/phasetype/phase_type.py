@@ -10,7 +10,6 @@ from emberkeep.phasetype.distribution import (
     accumulated,
     cumulative,
     density,
-    laplace,
     quantile,
     state_probabilities,
     survival,
@@ -181,7 +180,19 @@ class PhaseType(Structure):
         return earning_probability(self, rewards, theta)
 
     def laplace_transform(self, s: Any, theta: Any = None, *, rewards: Any = None) -> Any:
-        """E[exp(-s Y)], for real s that are not negative."""
+        """E[exp(-s Y)], for real and complex s.
+
+        Args:
+            s: one argument, or an array of them.
+            theta: as of `expectation`.
+            rewards: of one kind, in place of time.
+
+        Raises:
+            InvalidGraph: it is infinite: s is not inside the region of convergence.
+            TooStiff: rounding may have changed it by more than 1e-10 of its value at the real part.
+        """
+        from emberkeep.phasetype.laplace import laplace
+
         return laplace(self, s, theta, rewards)
 
     def joint_probabilities(

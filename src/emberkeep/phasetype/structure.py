@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from emberkeep.phasetype.assembly import Edges
     from emberkeep.phasetype.states import States
+    from emberkeep.phasetype.vertices import Components
 
     T = TypeVar("T")
     Values = np.ndarray[Any, Any]
@@ -150,6 +151,27 @@ class Structure(ABC):
             for edge in range(begin, end)
         )
         return Vertex(number, self.states.label(number), float(self.initial[number]), edges)
+
+    def find_vertex(self, state: object) -> Vertex:
+        """The vertex of a state; of the number, where vertices have no states.
+
+        Raises:
+            InvalidGraph: there is none, or there are several.
+        """
+        return self.vertex(self.states.find(state))
+
+    def find_vertices(self, which: Any) -> Values:
+        """Numbers of the vertices for whose state a function is true; or of a mask."""
+        from emberkeep.phasetype.vertices import read_vertices
+
+        return np.flatnonzero(read_vertices(self, which, any_number=True))
+
+    @property
+    def components(self) -> Components:
+        """Strongly connected components, in the order in which the chain goes through them."""
+        from emberkeep.phasetype.vertices import find_components
+
+        return self.once("components", lambda: find_components(self))
 
     @property
     def theta_length(self) -> int:
