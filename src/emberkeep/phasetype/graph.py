@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from emberkeep.phasetype.matrices import Matrices
     from emberkeep.phasetype.states import States
     from emberkeep.phasetype.trace import Trace
+    from emberkeep.phasetype.vertices import Components
     from emberkeep.targets.declaration import Declared
 
     Values = np.ndarray[Any, Any]
@@ -268,6 +269,19 @@ class Graph(PhaseType):
     def __reduce__(self) -> tuple[Any, ...]:
         """Arrays and labels; what has been found out about it is found again, or kept."""
         return graph_of, (self.definition(),)
+
+    def find_vertices(self, which: Any) -> Values:
+        """Numbers of the vertices for whose state a function is true; or of a mask."""
+        from emberkeep.phasetype.vertices import read_vertices
+
+        return np.flatnonzero(read_vertices(self, which, any_number=True))
+
+    @property
+    def components(self) -> Components:
+        """Strongly connected components, in the order in which the chain goes through them."""
+        from emberkeep.phasetype.vertices import find_components
+
+        return self.once("components", lambda: find_components(self))
 
     @property
     def canonical(self) -> Canonical:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from emberkeep.phasetype.assembly import Edges
     from emberkeep.phasetype.states import States
-    from emberkeep.phasetype.vertices import Components
 
     T = TypeVar("T")
     Values = np.ndarray[Any, Any]
@@ -159,19 +158,6 @@ class Structure(ABC):
             InvalidGraph: there is none, or there are several.
         """
         return self.vertex(self.states.find(state))
-
-    def find_vertices(self, which: Any) -> Values:
-        """Numbers of the vertices for whose state a function is true; or of a mask."""
-        from emberkeep.phasetype.vertices import read_vertices
-
-        return np.flatnonzero(read_vertices(self, which, any_number=True))
-
-    @property
-    def components(self) -> Components:
-        """Strongly connected components, in the order in which the chain goes through them."""
-        from emberkeep.phasetype.vertices import find_components
-
-        return self.once("components", lambda: find_components(self))
 
     @property
     def theta_length(self) -> int:
