@@ -15,7 +15,7 @@ import numpy as np
 from emberkeep.errors import InvalidPlan
 from emberkeep.ode.batch import VERBATIM
 from emberkeep.ode.memory import budget
-from emberkeep.ode.methods.tableau import Tableau
+from emberkeep.ode.methods.implicit import ImplicitTableau
 from emberkeep.ode.outputs import GRADIENT, GRADIENT_WITHIN, RECORDED
 from emberkeep.ode.plan import REVERSED
 from emberkeep.ode.running.job import Rows
@@ -317,8 +317,8 @@ def _require_adjoint(solver: Solver, plan: Plan) -> None:
             f"There is no adjoint of {system.name}, which has algebraic equations or a mass "
             "matrix. Solve algebraic equations by hand where that can be"
         )
-    if not isinstance(plan.tableau, Tableau):
+    if isinstance(plan.tableau, ImplicitTableau) and not plan.tableau.is_diagonal:
         raise InvalidPlan(
-            f"There is no adjoint of {plan.tableau.name}, which is implicit. Choose an explicit "
-            f"method, such as 'tsit5'. Or: {REMEDY}"
+            f"There is no adjoint of {plan.tableau.name}, whose stages are found all at once. "
+            f"Choose another method, such as 'rodas5p' for stiff systems. Or: {REMEDY}"
         )

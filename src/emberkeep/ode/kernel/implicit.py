@@ -129,24 +129,40 @@ class ImplicitStages(Implicit):
         self._jacobian.weigh(vector, result)
         return result.get
 
+    def factor_at(self, gamma: complex, at: Vector, time: Value, h: Value) -> None:
+        """Factor W of other states."""
+        self._factors = self._factored(gamma, self._evaluated(at, time), h)
+
+    def solve_transposed(self, right: Vector) -> None:
+        """Solve with the transpose of what was factored last."""
+        assert self._factors is not None
+        self._factors.solve_transposed(right)
+
     def note(self, trouble: Value) -> None:
         """Remember what is wrong first."""
         is_new = self.trouble.get().equals(status.RUNNING)
         self.trouble.set(self._code.where(is_new, trouble, self.trouble.get()))
 
     def _factor(self, operation: Factoring, stepper: Stepper, clock: Clock, h: Value) -> None:
-        jacobian = self._jacobian
-        if jacobian is None:
-            jacobian = self._jacobian = Jacobian(self._layout, self._equations, stepper.states)
-        jacobian.evaluate(stepper[Y], self._inputs, clock(0.0))
+        jacobian = self._evaluated(stepper[Y], clock(0.0))
         for gamma in (operation.gamma, *operation.others):
-            factors = self._by_gamma.get(gamma)
-            if factors is None:
-                factors = self._by_gamma[gamma] = Factors(self._layout, jacobian, gamma)
-            factors.factor(h)
+            factors = self._factored(gamma, jacobian, h)
             self.note(factors.trouble)
         self._factors = self._by_gamma[operation.gamma]
         self._newton.begin()
+
+    def _evaluated(self, at: Vector, time: Value) -> Jacobian:
+        if self._jacobian is None:
+            self._jacobian = Jacobian(self._layout, self._equations, at.size)
+        self._jacobian.evaluate(at, self._inputs, time)
+        return self._jacobian
+
+    def _factored(self, gamma: complex, jacobian: Jacobian, h: Value) -> Factors:
+        factors = self._by_gamma.get(gamma)
+        if factors is None:
+            factors = self._by_gamma[gamma] = Factors(self._layout, jacobian, gamma)
+        factors.factor(h)
+        return factors
 
     def _slope_in_time(self, stepper: Stepper, target: str, clock: Clock) -> None:
         slopes = self._equations.slopes_in_time()

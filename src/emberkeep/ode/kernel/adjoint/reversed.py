@@ -151,6 +151,8 @@ class Reversed:
         y, first = own.vectors[Y], place * own.states
         own.layout.each(own.states, lambda i: y.set(i, states.gather(first + i)))
         clock = self._clock(before, after, h, signed)
+        if own.implicit is not None:
+            own.implicit.begin()
         step.compute(clock, signed)
         step.begin(self._weight)
         step.begin_values()

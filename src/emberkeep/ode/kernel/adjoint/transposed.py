@@ -9,20 +9,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from emberkeep.ode.kernel.adjoint.pullback import WEIGHT, of_slopes
+from emberkeep.ode.kernel.adjoint.pullback import (
+    DIRECTION,
+    WEIGHT,
+    of_directional_slopes,
+    of_slopes,
+    of_slopes_in_time,
+)
 from emberkeep.ode.kernel.code import REAL
-from emberkeep.ode.kernel.step import FIRST, NEW, Combination, Slopes, Stepper, Y
+from emberkeep.ode.kernel.step import (
+    FIRST,
+    NEW,
+    Combination,
+    CoupledIteration,
+    Factoring,
+    Iteration,
+    Slopes,
+    SlopesInTime,
+    Solution,
+    Stepper,
+    Y,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from emberkeep.ode.kernel.adjoint.pullback import Pullback
     from emberkeep.ode.kernel.code import Operand, Value
+    from emberkeep.ode.kernel.equations import Equations
     from emberkeep.ode.kernel.step import At, Clock, Operation, Step, Terms
     from emberkeep.ode.kernel.trajectory import Trajectory
     from emberkeep.ode.kernel.vectors import Vector
 
 AT_END = "slopes_at_end"  # what values within a step need where it has no slopes there
+FACTORS = "factors"  # no vector, but made and read as these are
+SCALED = "scaled"  # a weight on its way
 
 
 @final
@@ -59,7 +80,8 @@ class TransposedStep:
         )
         self._weights: dict[str, Vector] = {}
         self._begun: set[str] = set()  # weights that are not zero for sure
-        self._slopes: Pullback | None = None
+        self._pullbacks: dict[Callable[..., Pullback], Pullback] = {}
+        self._stage = own.layout.passing("stage", own.states)  # states at an implicit one
 
     # Forwards -------------------------------------------------------------------------------------
 
@@ -124,14 +146,21 @@ class TransposedStep:
 
     def _transpose(self, operations: Sequence[Operation], clock: Clock, h: Value) -> None:
         for operation in reversed(operations):
-            if _made(operation) not in self._begun:
+            made = _made(operation)
+            if made not in self._begun:
                 continue
             if isinstance(operation, Combination):
                 self._hand_on(operation, h)
+            elif isinstance(operation, Solution):
+                self._solve(operation, clock, h)
             else:
-                assert isinstance(operation, Slopes)
-                self._pull(operation, clock)
-                self._begun.discard(operation.target)
+                if isinstance(operation, Slopes):
+                    self._pull(operation, clock)
+                elif isinstance(operation, SlopesInTime):
+                    self._pull_in_time(operation, clock)
+                elif isinstance(operation, Iteration):
+                    self._find(operation, clock, h)
+                self._begun.discard(made)
 
     def _hand_on(self, operation: Combination, h: Value) -> None:
         scale = h if operation.by_length else self._one()
@@ -144,19 +173,59 @@ class TransposedStep:
             self._begun.discard(operation.target)
 
     def _pull(self, operation: Slopes, clock: Clock) -> None:
+        at = self.stepper[operation.at]
+        weights = {WEIGHT: self._weight(operation.target)}
+        self._add_pulled(of_slopes, at, operation.at, clock(operation.node), weights)
+
+    def _pull_in_time(self, operation: SlopesInTime, clock: Clock) -> None:
+        weights = {WEIGHT: self._weight(operation.target)}
+        self._add_pulled(of_slopes_in_time, self.stepper[Y], Y, clock(0.0), weights)
+
+    def _solve(self, operation: Solution, clock: Clock, h: Value) -> None:
+        """Of u = W⁻¹ b: z = W⁻ᵀ u̅ is the weight of b, and what h zᵀJu changes by that of J's."""
+        assert self._own.implicit is not None
+        z, scaled = self._weight(operation.target), self._weight(SCALED)
+        self._own.implicit.solve_transposed(z)
+        self._layout.each(z.size, lambda i: scaled.set(i, h * z.get(i)))
+        given = {WEIGHT: scaled, DIRECTION: self.stepper[operation.target]}
+        self._add_pulled(of_directional_slopes, self.stepper[Y], Y, clock(0.0), given)
+
+    def _find(self, operation: Iteration, clock: Clock, h: Value) -> None:
+        """Of k = f(b + hγk): (1 - hγJ)⁻ᵀ k̅ weighs the slopes there, whose states are b's."""
+        assert self._own.implicit is not None
+        at, scaled = self._stage, self._weight(SCALED)
+        base, k = self.stepper[operation.base], self.stepper[operation.target]
+        weight, reach = self._weight(operation.target), h * operation.gamma
+        self._layout.each(at.size, lambda i: at.set(i, base.get(i) + reach * k.get(i)))
+        time = clock(operation.node)
+        self._own.implicit.factor_at(operation.gamma, at, time, h)
+        self._layout.each(at.size, lambda i: scaled.set(i, weight.get(i) * (1 / operation.gamma)))
+        self._own.implicit.solve_transposed(scaled)
+        self._add_pulled(of_slopes, at, operation.base, time, {WEIGHT: scaled})
+
+    def _add_pulled(
+        self,
+        make: Callable[[Equations, Sequence[str]], Pullback],
+        at: Vector,
+        states: str,
+        time: Value,
+        given: Mapping[str, Vector],
+    ) -> None:
+        """Add what some values hand on to states and parameters.
+
+        Args:
+            make: makes their pullback.
+            at: where they are.
+            states: the vector whose weight they add to.
+            time: when.
+            given: what weighs them, and what else they are of.
+        """
         own = self._own
-        if self._slopes is None:
-            self._slopes = of_slopes(own.equations, self._by)
-        if operation.at not in self._begun:
-            self._begin([operation.at])
-        self._slopes.add(
-            self.stepper[operation.at],
-            own.parameters,
-            clock(operation.node),
-            {WEIGHT: self._weight(operation.target)},
-            self._weight(operation.at),
-            self._parameters,
-        )
+        if make not in self._pullbacks:
+            self._pullbacks[make] = make(own.equations, self._by)
+        self._begin([states])
+        into = self._weight(states)
+        self._pullbacks[make].add(at, own.parameters, time, given, into, self._parameters)
 
     def _one(self) -> Value:
         return self._layout.code.value(1.0, REAL)
@@ -217,7 +286,9 @@ def _needed(operations: Sequence[Operation], wanted: set[str]) -> list[Operation
 
 def _made(operation: Operation) -> str:
     """The vector that an operation makes."""
-    assert isinstance(operation, Slopes | Combination)
+    if isinstance(operation, Factoring):
+        return FACTORS
+    assert not isinstance(operation, CoupledIteration), "refused beforehand"
     return operation.target
 
 
@@ -229,6 +300,12 @@ def _read(operations: Iterable[Operation]) -> set[str]:
             found.add(operation.at)
         elif isinstance(operation, Combination):
             found |= {*_names(operation.terms), operation.base} - {""}
+        elif isinstance(operation, Solution):
+            found |= {FACTORS, operation.target}
+        elif isinstance(operation, Iteration):
+            found |= {FACTORS, operation.base, *_names(operation.guess)}
+        else:
+            found.add(Y)
     return found
 
 

@@ -92,6 +92,13 @@ class Factors:
         else:
             self._lines.solved(self._number, right, imaginary)
 
+    def solve_transposed(self, right: Vector) -> None:
+        """Write the solution of the transposed system, likewise; all is real."""
+        if self._functions is not None:
+            self._functions.solve_transposed(right)
+        else:
+            self._lines.solved_transposed(self._number, right)
+
     def _number(self, key: Key) -> Number:
         if key in self._kept:
             return Number(*(variable.get() for variable in self._kept[key]))

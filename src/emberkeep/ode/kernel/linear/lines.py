@@ -164,6 +164,31 @@ class Lines:
             for part, number_part in zip(parts, value.parts, strict=True):
                 part.set(state, number_part)
 
+    def solved_transposed(self, number: Numbers, right: Vector) -> None:
+        """Solve the transposed system with factors that are there: the same steps, backwards."""
+        matrix = self._matrix
+        rest = [Number(right.get(column)) for column in range(matrix.size)]
+        between = {entry: place for place, entry in enumerate(matrix.between)}
+        both = zip(matrix.blocks, matrix.shape_of, strict=True)
+        for block, shape_number in reversed([*both]):
+            shape = matrix.shapes[shape_number]
+            part = [rest[column] for _, column in block.pivots]
+            for place in range(shape.size):
+                part[place] = part[place] * number((INVERSE, shape_number, place, place))
+                for column in shape.right[place]:
+                    factor = number((UPPER, shape_number, place, column))
+                    part[column] = part[column].plus_product(factor, part[place])
+            for place in reversed(range(shape.size)):
+                for row in shape.below[place]:
+                    factor = number((LOWER, shape_number, row, place))
+                    part[place] = part[place].plus_product(factor, part[row])
+            solution = {row: value for (row, _), value in zip(block.pivots, part, strict=True)}
+            for row, column in block.outer:
+                outer = number((OUTER, between[matrix.outer[row, column]], 0, 0))
+                rest[column] = rest[column].plus_product(outer, solution[row])
+            for row, value in solution.items():
+                right.set(row, value.real)
+
 
 def keep(code: Code, found: LocalArray, kept: LocalArray, count: int, where: Value) -> None:
     """Write numbers that last from step to step, in lanes where they are others."""
@@ -190,6 +215,7 @@ class Functions:
         self._step = code.array("step", REAL, 1)
         self._factoring: Function | None = None
         self._solving: Function | None = None
+        self._solving_transposed: Function | None = None
 
     def factor(self, entries: Vector, h: Value, where: Value | None = None) -> Value:
         """Factor, from what the Jacobian's entries are; what is wrong with the factors.
@@ -213,6 +239,21 @@ class Functions:
         if self._solving is None:
             self._solving = self._make_solving(len(parts))
         self._code.invoke(self._solving, (self._array, 0), *map(vector_place, parts))
+
+    def solve_transposed(self, right: Vector) -> None:
+        """Solve the transposed system, likewise; all is real."""
+        code = self._code
+        if self._solving_transposed is None:
+            numbers, vector = (code.parameter(name, REAL) for name in ("numbers", "right"))
+            self._solving_transposed = code.function(
+                "transposed_solution",
+                [numbers, vector],
+                lambda: self._lines.solved_transposed(
+                    lambda key: Number(*map(numbers.get, self._places[key])),
+                    Vector(self._matrix.size, array=vector),
+                ),
+            )
+        code.invoke(self._solving_transposed, (self._array, 0), vector_place(right))
 
     def _make_factoring(self, count: int) -> Function:
         code, places, keys = self._code, self._places, self._lines.keys()

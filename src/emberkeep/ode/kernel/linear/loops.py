@@ -75,6 +75,26 @@ class Lists:
 
 
 @final
+@frozen
+class SolvingLists:
+    """What solving goes through.
+
+    Attributes:
+        blocks: where each begins among pivots.
+        outer: of entries between blocks: row, place and column.
+        pivots: of each its row, column, and the place of its diagonal.
+        below: of factors below a pivot: place and row.
+        after: of factors right of a pivot: place and column.
+    """
+
+    blocks: Table
+    outer: Ranges
+    pivots: list[Table]
+    below: Ranges
+    after: Ranges
+
+
+@final
 class Loops:
     """Factoring and solving, as functions that go through tables.
 
@@ -110,6 +130,8 @@ class Loops:
         self._solution = [code.array(f"solution{kind}", REAL, matrix.size) for kind in self._kinds]
         self._factoring: Function | None = None
         self._solving: Function | None = None
+        self._solving_transposed: Function | None = None
+        self._solved: SolvingLists | None = None
 
     def factor(self, entries: Vector, h: Value, where: Value | None = None) -> Value:
         """Factor, from what the Jacobian's entries are; what is wrong with the factors.
@@ -153,6 +175,19 @@ class Loops:
         work = (*self._factors, *self._solution)
         given = [*((array, 0) for array in work), *map(vector_place, parts)]
         self._code.invoke(self._solving, *given)
+
+    def solve_transposed(self, right: Vector) -> None:
+        """Solve the transposed system, likewise; all is real."""
+        if self._solving_transposed is None:
+            names = ("factors", "solution", "right")
+            parameters = [self._code.parameter(name, REAL) for name in names]
+            self._solving_transposed = self._code.function(
+                "transposed_solution",
+                parameters,
+                lambda: self._write_solving_transposed(*map(Numbers, parameters)),
+            )
+        work = ((self._factors[0], 0), (self._solution[0], 0))
+        self._code.invoke(self._solving_transposed, *work, vector_place(right))
 
     def _named(self, name: str) -> list[str]:
         return [f"{name}{kind}" for kind in self._kinds]
@@ -301,12 +336,12 @@ class Loops:
     # Solving ----------------------------------------------------------------------------------
 
     def _write_solving(self, factors: Numbers, solution: Numbers, right: Numbers) -> None:
-        code = self._code
-        blocks, outer, pivots, below, after = self._solving_lists()
+        code, lists = self._code, self._solving_lists()
+        blocks, pivots, below, after = lists.blocks, lists.pivots, lists.below, lists.after
         with code.count_up("block", len(self._matrix.blocks)) as block:
-            begin, count = outer.of(block)
+            begin, count = lists.outer.of(block)
             with code.count_up("entry", count) as entry:
-                row, place, column = outer.get(begin + entry)
+                row, place, column = lists.outer.get(begin + entry)
                 rest = right.get(row).plus_product(factors.get(place), solution.get(column))
                 right.set(row, rest)
             begin, count = blocks.get(block), blocks.get(block + 1) - blocks.get(block)
@@ -332,16 +367,54 @@ class Loops:
         with code.count_up("i", self._matrix.size) as index:
             right.set(index, solution.get(index))
 
+    def _write_solving_transposed(
+        self, factors: Numbers, solution: Numbers, right: Numbers
+    ) -> None:
+        """The same steps, backwards."""
+        code, lists = self._code, self._solving_lists()
+        rows, columns, diagonals = lists.pivots
+        last = len(self._matrix.blocks) - 1
+        with code.count_up("turn", last + 1) as turn:
+            block = last - turn
+            begin = lists.blocks.get(block)
+            count = lists.blocks.get(block + 1) - begin
+            with code.count_up("pivot", count) as each:
+                pivot = begin + each
+                column = columns.get(pivot)
+                value = right.get(column) * factors.get(diagonals.get(pivot))
+                right.set(column, value)
+                first, wide = lists.after.of(pivot)
+                with code.count_up("column", wide) as entry:
+                    place, other = lists.after.get(first + entry)
+                    right.set(other, right.get(other).plus_product(factors.get(place), value))
+            total = code.variable("total", REAL)
+            with code.count_up("back", count) as back:
+                pivot = begin + count - 1 - back
+                total.set(right.get(columns.get(pivot)).real)
+                first, long = lists.below.of(pivot)
+                with code.count_up("row", long) as entry:
+                    place, row = lists.below.get(first + entry)
+                    product = factors.get(place), solution.get(row)
+                    total.set(Number(total.get()).plus_product(*product).real)
+                solution.set(rows.get(pivot), Number(total.get()))
+            first, count = lists.outer.of(block)
+            with code.count_up("entry", count) as entry:
+                row, place, column = lists.outer.get(first + entry)
+                rest = right.get(column).plus_product(factors.get(place), solution.get(row))
+                right.set(column, rest)
+        with code.count_up("i", self._matrix.size) as index:
+            right.set(index, solution.get(index))
+
     def _follow(self, variables: Sequence[Variable], number: Number) -> None:
         for variable, part in zip(variables, number.parts, strict=True):
             variable.set(part)
 
-    def _solving_lists(self) -> tuple[Table, Ranges, list[Table], Ranges, Ranges]:
-        """Where blocks begin; entries between them; of pivots, row, column and diagonal; factors.
+    def _solving_lists(self) -> SolvingLists:
+        if self._solved is None:
+            self._solved = self._make_solving_lists()
+        return self._solved
 
-        Of what is between blocks: row, place and column. Of what is below a pivot: place and row;
-        right of it: place and column.
-        """
+    def _make_solving_lists(self) -> SolvingLists:
         code, matrix = self._code, self._matrix
         begins = [0]
         outer: list[list[tuple[int, ...]]] = []
@@ -369,7 +442,7 @@ class Loops:
                         for column in shape.right[place]
                     ]
                 )
-        return (
+        return SolvingLists(
             code.table("blocks", begins),
             Ranges(code, "outer", outer, 3),
             [
