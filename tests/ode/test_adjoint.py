@@ -35,6 +35,42 @@ RING = ode.System(
 )
 
 
+REACTIONS = ode.System(
+    "da = -k1*a + k2*b*c; db = k1*a - k2*b*c - k3*b^2; dc = k3*b^2 + s*cos(t)",
+    {"a": 1.0, "b": 0.1, "c": 0.1},
+    {"k1": 0.4, "k2": 10.0, "k3": 30.0, "s": 0.1},
+    name="reactions",
+)
+
+
+def spread(n):
+    """Reactions at places of a ring, between which they spread."""
+    equations = []
+    for i in range(n):
+        before, after = (i - 1) % n, (i + 1) % n
+        equations += [
+            f"du{i} = 1 + u{i}^2*v{i} - (B{i} + 1)*u{i} + d*(u{before} - 2*u{i} + u{after})",
+            f"dv{i} = B{i}*u{i} - u{i}^2*v{i} + d*(v{before} - 2*v{i} + v{after}) + sin(t)/10",
+        ]
+    begin = {f"u{i}": 1 + math.sin(2 * math.pi * i / n) for i in range(n)}
+    return ode.System(
+        equations,
+        {**begin, **{f"v{i}": 3.0 for i in range(n)}},
+        {"d": 5.0, **{f"B{i}": 3.0 for i in range(n)}},
+        name="spread",
+    )
+
+
+def dense(n):
+    """Each by all others: loops stand for what is eliminated."""
+    rows = [
+        f"dx{i} = -{i + 1}*x{i}^2 + "
+        + " + ".join(f"{(i * 7 + j * 3) % 11 - 5}*k*x{j}/10" for j in range(n))
+        for i in range(n)
+    ]
+    return ode.System(rows, {f"x{i}": 1 + 0.01 * i for i in range(n)}, {"k": 0.5}, name="dense")
+
+
 def solver(keep, system, names, **options):
     given = {"target": "cpu", "keep": keep, "threads": 1, "sensitivities": names, **options}
     return ode.Solver(system, **given)
@@ -131,6 +167,40 @@ def test_large_systems(save_at, keep):
     names = [*RING.parameters][:3] + ["x0"]
     varied = {"F1": np.linspace(2, 4, 11)}
     agree(solver(keep, RING, names), (0, 1), parameters=varied, save_at=save_at, **LOOSE)
+
+
+@pytest.mark.parametrize("method", ["rosenbrock23", "rodas4", "rodas5p", "ros34pw2"])
+def test_rosenbrock_steps(method, keep):
+    """Of linear systems, solved transposed by the same factors."""
+    one = solver(keep, REACTIONS, ["k1", "k2", "k3", "s", "a", "b"], method=method)
+    given = {"parameters": {"k1": np.linspace(0.1, 1, 9)}, **LOOSE}
+    agree(one, (0, 2), save_at=[0.0, 0.3, 1.7], **given)
+    agree(one, (0, 2), **given)
+
+
+@pytest.mark.parametrize("method", ["sdirk2", "kvaerno3", "kencarp4", "trapezoidal"])
+def test_diagonally_implicit_steps(method, keep):
+    """Stages are found to a share of the tolerance, and what follows from them."""
+    one = solver(keep, REACTIONS, ["k1", "k2", "s", "b"], method=method)
+    given = {"parameters": {"k1": np.linspace(0.1, 1, 9)}, "save_at": [0.3, 1.7]}
+    given |= {"dt": 0.05, "controller": "fixed"} if method == "trapezoidal" else {}
+    for tolerance in (1e-5, 1e-8):
+        forward = one.solve((0, 2), rtol=tolerance, atol=tolerance / 100, **given)
+        result, pullback = ode.vjp(one, (0, 2), rtol=tolerance, atol=tolerance / 100, **given)
+        weights = losses(result)
+        for name, gradient in pullback(weights).items():
+            expected = by_sensitivities(forward, weights, name)
+            assert np.abs(gradient - expected).max() < 10 * tolerance * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("make", [lambda: spread(13), lambda: dense(26)], ids=["lines", "loops"])
+def test_implicit_steps_of_large_systems(make, keep):
+    system = make()
+    names = [*system.parameters][:2] + [[*system.states][3]]
+    first = names[0]
+    varied = {first: system.parameters[first] * np.linspace(0.8, 1.2, 5)}
+    one = solver(keep, system, names, method="rodas5p")
+    agree(one, (0, 0.3), parameters=varied, save_at=[0.1, 0.3], **LOOSE)
 
 
 def test_times_of_their_own_and_grids(keep):
@@ -281,13 +351,18 @@ def reversed_plan(one, **given):
 
 
 @pytest.mark.skipif(not gpu["HAS_COMPILER"], reason="needs a C++ compiler")
-@pytest.mark.parametrize("case", ["lines", "arrays"])
+@pytest.mark.parametrize("case", ["lines", "arrays", "stiff", "iterated"])
 def test_what_a_gpu_is_given(case, keep, tmp_path):
     """Its text, compiled for this processor."""
-    system, names = {"lines": (PUSHED, ["w", "x"]), "arrays": (RING, ["F0", "x1"])}[case]
+    system, names, method = {
+        "lines": (PUSHED, ["w", "x"], "tsit5"),
+        "arrays": (RING, ["F0", "x1"], "tsit5"),
+        "stiff": (REACTIONS, ["k1", "b"], "rodas5p"),
+        "iterated": (REACTIONS, ["k1", "b"], "kvaerno5"),
+    }[case]
     first = next(iter(system.parameters))
     given = {"parameters": {first: np.linspace(1, 3, 9)}, "save_at": TIMES, **TIGHT}
-    here, there = (solver(keep, system, names) for _ in range(2))
+    here, there = (solver(keep, system, names, method=method) for _ in range(2))
     there.without_sensitivities()._runner = gpu["Threads"](tmp_path)
     result, pullback = ode.vjp(here, (0, 1), **given)
     _, other = ode.vjp(there, (0, 1), **given)
@@ -297,10 +372,14 @@ def test_what_a_gpu_is_given(case, keep, tmp_path):
         np.testing.assert_allclose(one[name], two[name], rtol=1e-7, atol=1e-7)
 
 
-@pytest.mark.parametrize("system", [PUSHED, RING], ids=["lines", "arrays"])
-def test_it_compiles_for_a_gpu(system, keep):
+@pytest.mark.parametrize(
+    ("system", "method"),
+    [(PUSHED, "tsit5"), (RING, "tsit5"), (REACTIONS, "rodas5p"), (REACTIONS, "kvaerno3")],
+    ids=["lines", "arrays", "stiff", "iterated"],
+)
+def test_it_compiles_for_a_gpu(system, method, keep):
     nvrtc = pytest.importorskip("emberkeep.targets.cuda.nvrtc")
-    one = solver(keep, system, [*system.parameters])
+    one = solver(keep, system, [*system.parameters], method=method)
     for save_at in (None, [0.5]):
         plan = reversed_plan(one, save_at=save_at)
         source = Compilation(plan).source(CudaTarget("sm_90"))

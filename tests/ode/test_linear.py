@@ -145,7 +145,18 @@ def linear_system(size, pattern):
     )
 
 
-def solutions(size, pattern, matrices, steps, rights, *, large=False, single=False, gamma=GAMMA):
+def solutions(
+    size,
+    pattern,
+    matrices,
+    steps,
+    rights,
+    *,
+    large=False,
+    single=False,
+    gamma=GAMMA,
+    transposed=False,
+):
     """What kernels solve, and what they say is wrong, for each of some matrices.
 
     With a complex gamma, right-hand sides and solutions have a second half of imaginary parts.
@@ -176,7 +187,10 @@ def solutions(size, pattern, matrices, steps, rights, *, large=False, single=Fal
     jacobian.evaluate(states, inputs, code.value(0.0, "time"))
     factors = Factors(layout, jacobian, gamma)
     factors.factor(step.get())
-    factors.solve(*vectors)
+    if transposed:
+        factors.solve_transposed(*vectors)
+    else:
+        factors.solve(*vectors)
     with code.for_each(here.get()):
         for part, vector in enumerate(vectors):
             begin = run.get() * width + part * size
@@ -217,6 +231,16 @@ PATTERNS = {
 @pytest.mark.parametrize("name", PATTERNS)
 @pytest.mark.parametrize("gamma", [GAMMA, 0.16 + 0.18j], ids=["real", "complex"])
 def test_systems_are_solved(name, form, gamma, monkeypatch):
+    solve_systems(name, form, gamma, monkeypatch)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", PATTERNS)
+def test_transposed_systems_are_solved(name, form, monkeypatch):
+    solve_systems(name, form, GAMMA, monkeypatch, transposed=True)
+
+
+def solve_systems(name, form, gamma, monkeypatch, *, transposed=False):
     large = written_as(form, monkeypatch)
     pattern = PATTERNS[name]
     size = max((max(place) for place in pattern), default=2) + 1
@@ -229,13 +253,15 @@ def test_systems_are_solved(name, form, gamma, monkeypatch):
         np.fill_diagonal(matrix, -np.abs(np.diag(matrix)))
     steps = 10 ** rng.uniform(-6, 0, 33)
     rights = rng.normal(size=(33, size * (2 if isinstance(gamma, complex) else 1)))
-    found, trouble = solutions(size, pattern, matrices, steps, rights, large=large, gamma=gamma)
+    found, trouble = solutions(
+        size, pattern, matrices, steps, rights, large=large, gamma=gamma, transposed=transposed
+    )
     assert set(trouble.tolist()) == {status.RUNNING}
     if isinstance(gamma, complex):
         rights, found = (part[:, :size] + 1j * part[:, size:] for part in (rights, found))
     for matrix, h, right, solution in zip(matrices, steps, rights, found, strict=True):
         whole = np.eye(size) / gamma - h * matrix
-        residual = whole @ solution - right
+        residual = (whole.T if transposed else whole) @ solution - right
         assert np.abs(residual).max() < 1e-11 * np.linalg.cond(whole)
 
 

@@ -106,6 +106,11 @@ class Numbers:
     real: LocalArray
     imaginary: LocalArray | None = None
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What names of their parts end with."""
+        return ("",) if self.imaginary is None else ("", "_imaginary")
+
     def get(self, index: Operand) -> Number:
         """The number at a place."""
         imaginary = None if self.imaginary is None else self.imaginary.get(index)
