@@ -45,6 +45,25 @@ def test_gradients_agree_with_the_cpu(case, save_at, keep):
         np.testing.assert_allclose(one[name], expected, rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.parametrize(("method", "share"), [("rodas5p", 1e-8), ("kvaerno5", 1e-6)])
+def test_stiff_steps(method, share, keep):
+    system = ode.System(
+        "da = -k1*a + k2*b*c; db = k1*a - k2*b*c - k3*b^2; dc = k3*b^2",
+        {"a": 1.0, "b": 0.1, "c": 0.1},
+        {"k1": 0.4, "k2": 1e2, "k3": 3e3},
+        name="reactions",
+    )
+    one = ode.Solver(system, method=method, target="cuda", keep=keep, sensitivities=["k1", "k3"])
+    given = {"parameters": {"k1": np.linspace(0.1, 1, 400)}, "rtol": 1e-8, "atol": 1e-10}
+    forward = one.solve((0, 2), **given)
+    _, pullback = ode.vjp(one, (0, 2), **given)
+    found = pullback({"a": 1.0})
+    for name in ("k1", "k3"):
+        expected = forward.sensitivity("a", name)
+        size = np.abs(expected).max()
+        np.testing.assert_allclose(found[name], expected, rtol=share, atol=share * size)
+
+
 def test_fixed_steps_in_parts(keep):
     """What there is memory for at once, one part after the other."""
     system = ring(7)

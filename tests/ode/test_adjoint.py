@@ -319,6 +319,11 @@ def test_what_cannot_be_is_refused(keep, decay):
         ode.vjp(solver(keep, decay, ["k"], events=[ode.Event("x - 0.5")]), (0, 1))
     with pytest.raises(InvalidPlan, match="no adjoint of radau-iia-5.* forward sensitivities"):
         ode.vjp(solver(keep, decay, ["k"], method="radau-iia-5"), (0, 1))
+    with pytest.raises(InvalidPlan, match="no adjoint of bdf.* forward sensitivities"):
+        ode.vjp(solver(keep, decay, ["k"], method="bdf"), (0, 1))
+    mass = ode.System("x' = -k*y; 0 = y - x", {"x": 1.0, "y": 1.0}, {"k": 1.0}, name="massive")
+    with pytest.raises(InvalidPlan, match=r"massive.*algebraic"):
+        ode.vjp(solver(keep, mass, ["k"], method="rodas5p"), (0, 1))
     _, pullback = ode.vjp(one, (0, 1), save_at=[0.5, 1.0])
     with pytest.raises(InvalidPlan, match="'z', which is no state"):
         pullback({"z": 1.0})

@@ -16,6 +16,7 @@ from emberkeep.errors import InvalidPlan
 from emberkeep.ode.batch import VERBATIM
 from emberkeep.ode.memory import budget
 from emberkeep.ode.methods.implicit import ImplicitTableau
+from emberkeep.ode.methods.multistep import MultistepTableau
 from emberkeep.ode.outputs import GRADIENT, GRADIENT_WITHIN, RECORDED
 from emberkeep.ode.plan import REVERSED
 from emberkeep.ode.running.job import Rows
@@ -316,6 +317,11 @@ def _require_adjoint(solver: Solver, plan: Plan) -> None:
         raise InvalidPlan(
             f"There is no adjoint of {system.name}, which has algebraic equations or a mass "
             "matrix. Solve algebraic equations by hand where that can be"
+        )
+    if isinstance(plan.tableau, MultistepTableau):
+        raise InvalidPlan(
+            f"There is no adjoint of {plan.tableau.name}, whose steps go on from several before. "
+            f"Choose another method, such as 'rodas5p' for stiff systems. Or: {REMEDY}"
         )
     if isinstance(plan.tableau, ImplicitTableau) and not plan.tableau.is_diagonal:
         raise InvalidPlan(

@@ -21,6 +21,7 @@ from emberkeep.ode.kernel.step import (
     FIRST,
     NEW,
     Combination,
+    Correction,
     CoupledIteration,
     Factoring,
     Iteration,
@@ -288,7 +289,7 @@ def _made(operation: Operation) -> str:
     """The vector that an operation makes."""
     if isinstance(operation, Factoring):
         return FACTORS
-    assert not isinstance(operation, CoupledIteration), "refused beforehand"
+    assert not isinstance(operation, CoupledIteration | Correction), "refused beforehand"
     return operation.target
 
 
