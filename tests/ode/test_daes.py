@@ -313,11 +313,6 @@ def test_auto_takes_a_method_that_fits(keep):
     np.testing.assert_allclose(found.states[0, 0], exact(1.0), atol=1e-6)
 
 
-def test_sensitivities_are_refused(keep):
-    with pytest.raises(InvalidPlan, match="no sensitivities of driven_1, which has algebraic"):
-        solver(keep, oscillator(), sensitivities=["p"])
-
-
 # Where trajectories begin -------------------------------------------------------------------------
 
 

@@ -43,11 +43,11 @@ def with_sensitivities(
     names = _names(system, _listed(given))
     if not names:
         return system
-    if system.has_mass:
+    if system.has_mass and has_events:
         raise InvalidPlan(
-            f"There are no sensitivities of {system.name}, which has algebraic equations or a mass "
-            "matrix. Leave out sensitivities=, or solve algebraic equations by hand where that can "
-            "be"
+            f"There are no sensitivities of {system.name} across events, as it has algebraic "
+            "equations or a mass matrix. Leave out sensitivities= or events=, or solve algebraic "
+            "equations by hand where that can be"
         )
     observables = system.observables
     made = Sensitivities(names, (*system.states,), observables, error_norm == ALL, has_events)

@@ -352,7 +352,7 @@ class Adaptive:
         guess = code.where(guess < most, guess, most)  # not-a-number is not smaller
         # How fast slopes change is told by such a step of Euler's.
         signed = guess * own.real_setting("direction")
-        own.layout.each(own.judged, lambda i: probe.set(i, y.get(i) + signed * slopes.get(i)))
+        own.layout.each(own.probed, lambda i: probe.set(i, y.get(i) + signed * slopes.get(i)))
         own.judged_slopes(probe, bent, self._time_within(self._elapsed.get() + guess))
         bend = self._largest(0.0, lambda i: bent.get(i) - slopes.get(i)) / guess
         fastest = code.larger(bend, slope)  # not-a-number is not larger

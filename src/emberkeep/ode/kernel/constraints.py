@@ -22,10 +22,11 @@ from emberkeep.ode.kernel.linear.ordering import StructurallySingular, ordering
 from emberkeep.ode.kernel.vectors import Vector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from emberkeep.ode.kernel.code import Operand, Value
     from emberkeep.ode.kernel.equations import Equations
+    from emberkeep.ode.kernel.linear.ordering import Place
     from emberkeep.ode.kernel.vectors import Layout
     from emberkeep.ode.system.reading import Read
     from emberkeep.ode.system.system import System
@@ -67,11 +68,12 @@ class Constraints:
         tolerated: Callable[[Value, Operand], Value],
     ) -> None:
         self._layout, self._code, self._states = layout, layout.code, len(system.states)
+        self._judged, self._own = system.judged, len(system.own_states)
         self._equations, self._inputs, self._tolerated = equations, inputs, tolerated
         algebraic = set(read.algebraic)
         slopes, mass = equations.constraints(), equations.mass() or {}
         try:
-            ordering(self._states, {*slopes, *mass})
+            ordering(self._own, _within({*slopes, *mass}, self._own))
         except StructurallySingular as problem:
             raise _unsolvable(system, read, equations, problem) from None
         self._jacobian = Jacobian(layout, equations, self._states, slopes)
@@ -149,6 +151,23 @@ class Constraints:
             self.missed.set(self.missed.get() & ~(going & is_found))
             is_open.set(going & ~is_found & (damped > LEAST_DAMPING))
             code.leave(~code.any(is_open.get()))
+        if self._states > self._own:
+            self._settle_derivatives(y, time, where, change)
+
+    def _settle_derivatives(self, y: Vector, time: Value, where: Value, change: Vector) -> None:
+        """Make sensitivities consistent, for which the equations are linear where states are."""
+        self._factor(y, time)
+        self._correct(y, time, change)
+
+        def go(index: Operand) -> None:
+            y.set(index, y.get(index) + self._code.where(where, change.get(index), 0.0))
+
+        if self._layout.has_arrays:
+            with self._code.count_up("i", self._states - self._own) as i:
+                go(i + self._own)
+        else:
+            for index in range(self._own, self._states):
+                go(index)
 
     def _factor(self, at: Vector, time: Value, *, in_step: bool = True) -> None:
         self._jacobian.evaluate(at, self._inputs, time, in_step=in_step)
@@ -171,16 +190,22 @@ class Constraints:
             ratio = change.get(index) / self._tolerated(at(index), index)
             return total + ratio * ratio
 
-        mean = self._layout.fold(self._states, 0.0, square) * (1 / self._states)
+        mean = self._layout.fold(self._judged, 0.0, square) * (1 / self._judged)
         return self._code.call("sqrt", mean)
+
+
+def _within(places: Iterable[Place], size: int) -> set[Place]:
+    """Those among the first rows and columns: sensitivities have the same again."""
+    return {(row, column) for row, column in places if max(row, column) < size}
 
 
 def _unsolvable(
     system: System, read: Read, equations: Equations, problem: StructurallySingular
 ) -> InvalidSystem:
     """Why algebraic equations do not determine what has no derivative."""
-    slopes, mass = equations.jacobian(), equations.mass() or {}
-    names, labels = (*system.states,), system.row_labels()
+    names, labels = system.own_states, system.row_labels()
+    slopes = _within(equations.jacobian(), len(names))
+    mass = _within(equations.mass() or {}, len(names))
     rows = [row for row in problem.rows if row in read.algebraic]
     listed = "\n".join(f"    {labels[row]}" for row in rows)
     try:

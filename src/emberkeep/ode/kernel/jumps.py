@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
+from emberkeep.errors import InvalidSystem
 from emberkeep.ode.kernel.code import NAN, REAL
 from emberkeep.ode.kernel.equations import write_program
 from emberkeep.ode.kernel.step import Y
@@ -59,6 +60,13 @@ class MovingJumps:
         self._singles = len(found.times)
         times = [*found.times, *(value for pair in found.periodic for value in pair)]
         self._slopes = jacobian(trajectory.read.program, times, names)
+        if self._slopes and trajectory.constraints is not None:
+            by = ", ".join(names[number] for number in sorted({k for _, k in self._slopes}))
+            raise InvalidSystem(
+                f"There are no sensitivities of {trajectory.system.name} by {by}: that moves the "
+                "times of jumps, behind which algebraic equations have other solutions. Leave it "
+                "out, or solve algebraic equations by hand where that can be"
+            )
         self._known: dict[tuple[int, int], Value] = {}
         self._next = {
             number: self._code.variable(f"moves{number}", REAL)

@@ -300,10 +300,15 @@ class Trajectory:
 
     def judged_slopes(self, at: Vector, result: Vector, time: Value) -> None:
         """The derivatives of what steps are chosen by, as a step sees them."""
-        if self.judged == self.states:
+        if self.probed == self.states:
             self.slopes(at, result, time, is_near=True)
         else:
             self.own_slopes(at, result, time)
+
+    @property
+    def probed(self) -> int:
+        """How many states `judged_slopes` are to be given: with a mass matrix, all of them."""
+        return self.judged if self.constraints is None else self.states
 
     def own_slopes(self, at: Vector, result: Vector, time: Value) -> None:
         """The derivatives of the system's own states alone, likewise."""

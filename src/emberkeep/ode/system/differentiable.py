@@ -53,6 +53,7 @@ def require_differentiable(system: System, read: Read, *, crosses: bool) -> None
     Raises:
         InvalidSystem: names what jumps.
     """
+    _require_still_mass(system, read)
     own = read.derivatives[: len(system.own_states)]
     jumps = _Jumps(system, read, own, _changed(system, read))
     for value in jumps.moved(known_too=not crosses):
@@ -68,6 +69,17 @@ def require_differentiable(system: System, read: Read, *, crosses: bool) -> None
                     "or write it without a jump, such as by max() or tanh()"
                 )
             )
+
+
+def _require_still_mass(system: System, read: Read) -> None:
+    wanted = () if system.sensitivities is None else system.sensitivities.names
+    used = read.program.names([*(read.mass or {}).values()])
+    moving = [name for name in wanted if name in used]
+    if moving:
+        raise InvalidSystem(
+            f"There are no sensitivities of {system.name} by {', '.join(moving)}: its mass matrix "
+            "is made of that. Divide equations by it where that can be, or leave it out"
+        )
 
 
 def require_differentiable_events(system: System, read: Read, functions: Sequence[int]) -> None:

@@ -183,10 +183,10 @@ class System:
     def row_labels(self) -> list[str]:
         """How the equation in each row of the mass matrix is called in messages."""
         if self.function is not None:
-            return [f"that of {state}, from the function" for state in self.states]
+            return [f"that of {state}, from the function" for state in self.own_states]
         given = {each.target: each.text for each in self.equations if each.is_derivative}
         others = iter([each.text for each in self.equations if each.kind == IMPLICIT])
-        return [given.get(state) or next(others) for state in self.states]
+        return [given.get(state) or next(others) for state in self.own_states]
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)

@@ -9,7 +9,7 @@ from emberkeep.ode.system.sensitivities import Variational, label
 from emberkeep.startup_records import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from emberkeep.ode.system.program import Program
     from emberkeep.ode.system.reading import Read
@@ -38,8 +38,22 @@ def differentiated(read: Read, wanted: Sensitivities) -> Read:
             "derivatives": (*own, *more),
             "definitions": {**read.definitions, **dict(zip(labels, rows, strict=True))},
             "variational": equations,
+            "mass": _repeated(read.mass, len(own), 1 + len(wanted.names)),
         },
     )
+
+
+def _repeated(
+    mass: Mapping[tuple[int, int], int] | None, size: int, times: int
+) -> Mapping[tuple[int, int], int] | None:
+    """A mass matrix that does not depend on what is wanted: M S' = J S + F for each name."""
+    if mass is None:
+        return None
+    return {
+        (row + first, column + first): value
+        for first in range(0, size * times, size)
+        for (row, column), value in mass.items()
+    }
 
 
 def _split(program: Program, values: Sequence[int], wanted: Sensitivities) -> Variational:
