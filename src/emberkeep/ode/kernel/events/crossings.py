@@ -222,10 +222,9 @@ class Crossings:
         nothing: list[Value | Variable | None] = [None] * own.states
         states = Vector(own.states, nothing)
         for at, coefficients in polynomials.items():
-            gained = code.value(0.0, REAL)
-            for coefficient in reversed(coefficients):
-                gained = (gained + coefficient) * share
-            inner = own.vectors[Y].get(at) + gained
+            *lower, inner = coefficients
+            for coefficient in (*reversed(lower), own.vectors[Y].get(at)):
+                inner = code.call("fmuladd", inner, share, coefficient)
             states.set(at, code.where(share < 1, inner, own.stepper[NEW].get(at)))
         return self._from_zero(states, own.time(self._elapsed(share, step)))
 
