@@ -2,6 +2,8 @@
 
 import math
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -345,6 +347,56 @@ def test_jumps_that_move_are_refused(text, keep):
 def test_a_jump_that_another_parameter_moves_is_none_of_its_business(keep):
     system = ode.System("dx = where(t < k, 1, 0) - x", {"x": 1.0}, {"k": 0.5}, name="jumping")
     agree(solver(keep, system, ["x"]), (0, 1), parameters={"k": [0.3, 0.5]}, save_at=[0.3, 0.6])
+
+
+GUARDED = """
+import ctypes, mmap
+import numpy as np
+from emberkeep import ode
+from emberkeep.ode import adjoint
+from emberkeep.ode.running.job import Rows
+
+GUARD = 1 << 24  # bytes that nobody may read, before and behind what is given
+protect = ctypes.CDLL(None, use_errno=True).mprotect
+held = []
+
+def guarded(array, *, at_end):
+    size = -(-array.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+    room = mmap.mmap(-1, GUARD + size + GUARD)
+    held.append(room)
+    begin = ctypes.addressof(ctypes.c_char.from_buffer(room))
+    for place in (begin, begin + GUARD + size):
+        assert not protect(ctypes.c_void_p(place), ctypes.c_size_t(GUARD), 0)
+    first = GUARD + (size - array.nbytes if at_end else 0)
+    copy = np.frombuffer(room, array.dtype, array.size, first).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+class Guarded:
+    def __new__(cls, first, arrays):
+        kinds = {name: guarded(array, at_end=at_end) for name, array in arrays.items()}
+        return Rows(first, kinds)
+
+adjoint.Rows = Guarded
+system = ode.System("dx = -k*x + sin(w*t)", {"x": 1.0}, {"k": 1.0, "w": 1.0}, name="guarded")
+solver = ode.Solver(system, target="cpu", threads=1, sensitivities=["k", "w"])
+w = np.ones(40)
+w[3] = 3000.0  # goes on long after all others, beside lanes that have nothing to do
+for at_end in (False, True):
+    for save_at in (None, [0.5, 9.0]):
+        result, pullback = ode.vjp(solver, (0, 10), parameters={"w": w}, save_at=save_at)
+        found = pullback({"x": 1.0})["k"]
+        assert np.isfinite(found).all() and result.steps[3, 0] > 50 * result.steps[0, 0]
+print("read nothing else")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects memory")
+def test_nothing_is_read_beside_what_is_given():
+    """Also by lanes that have no trajectory."""
+    command = [sys.executable, "-c", GUARDED]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "read nothing else"), ran.stderr[-2000:]
 
 
 # On a GPU -----------------------------------------------------------------------------------------

@@ -166,7 +166,8 @@ class Reversed:
             own.layout.each(
                 own.states, lambda i: self._weight.set(i, self._weight.get(i) + given.get(i))
             )
-        self._place.set(self._place.get() - 1)
+        # A lane without a trajectory stays where it is: it reads what is there of any.
+        self._place.set(code.where(is_there, self._place.get() - 1, 0))
         self._attention.set(is_at_start)
 
     def _row(self) -> Value:
