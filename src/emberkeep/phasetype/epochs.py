@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from emberkeep.phasetype.differentiable.epochs_model import EpochsModel
     from emberkeep.phasetype.structure import Structure
 
     Values = np.ndarray[Any, Any]
@@ -253,6 +254,29 @@ class Epochs:
         self.expectation()  # it must end, or a chain would run for ever
         found: Any = sample(self.graph, self.epochs, size, by_epoch, seed)
         return found if several else found[:, 0]
+
+    @property
+    def theta(self) -> Values:
+        """All parameters as one vector: those of each epoch, then the times of all but the first.
+
+        That is what `model` is a function of.
+        """
+        return np.concatenate([*(epoch.theta for epoch in self.epochs), self.starts[1:]])
+
+    def model(self, *, rewards: Any = None, moments: int = 0) -> EpochsModel:
+        """Densities, and moments, as functions of all parameters that JAX differentiates.
+
+        Args:
+            rewards: that moments are of, in place of time; as of `expectation`. Then there are no
+                densities.
+            moments: how many raw moments a call gives besides densities.
+
+        Raises:
+            InvalidGraph: rewards are impossible, or there are too many moments.
+        """
+        from emberkeep.phasetype.differentiable.entry import open_epochs_model
+
+        return open_epochs_model(self, rewards, moments)
 
     # Epoch by epoch -------------------------------------------------------------------------------
 

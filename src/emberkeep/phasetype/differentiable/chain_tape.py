@@ -66,6 +66,7 @@ class Chain:
         starts: the first edge that leads to each row, and the end of all.
         sources, targets: of edges.
         ends: by row, where its component ends; rows go along the edges.
+        vertices: by row, the graph's vertex, where nothing is earned.
     """
 
     tape: Tape
@@ -74,6 +75,7 @@ class Chain:
     sources: Values
     targets: Values
     ends: Values
+    vertices: Values
 
 
 def record_chain(graph: Structure, rewards: Values | None) -> Chain:
@@ -121,6 +123,7 @@ def record_chain(graph: Structure, rewards: Values | None) -> Chain:
         padded(position[sources[by_target]], edges, size).astype(np.int32),
         padded(position[targets[by_target]], edges, size).astype(np.int32),
         padded(ends, size, len(rows)).astype(np.int32),
+        rows[order],
     )
 
 
@@ -257,19 +260,40 @@ def record_moments(graph: Structure, rewards: Values, order: int) -> Tape:
         rewards: by vertex and kind.
         order: of the last.
     """
+    writer, solutions = _solved(graph, rewards, order)
+    initial = rows_of(graph).initial
+    return writer.tape(np.array([writer.dot(initial, solution) for solution in solutions]))
+
+
+def record_rests(graph: Structure, rewards: Values, order: int, chain: Chain) -> Tape:
+    """A tape of moments of the rest, by kind of reward, order and row of a chain.
+
+    Args:
+        graph: the graph.
+        rewards: by vertex and kind.
+        order: of the last.
+        chain: the graph's.
+    """
+    writer, solutions = _solved(graph, rewards, order)
+    place = np.empty(len(graph), np.int64)
+    place[rows_of(graph).vertices] = np.arange(len(chain.vertices))
+    rows, size = place[chain.vertices], len(chain.ends)
+    return writer.tape(
+        np.concatenate([padded(solution[rows], size, NOWHERE) for solution in solutions])
+    )
+
+
+def _solved(graph: Structure, rewards: Values, order: int) -> tuple[TapeWriter, list[Values]]:
+    """By kind of reward and order, slots of the moments of the rest, by row."""
     rows = rows_of(graph)
     writer = TapeWriter(graph.theta_length)
     weights = writer.linear(rows.edges.base, rows.edges.coefficients)
     factored = writer.factors(rows.pattern, weights)
-    outputs: list[int] = []
+    solve = _discrete_powers if graph.is_discrete else _powers
+    solutions: list[Values] = []
     for kind in rewards.T:
-        earned = kind[rows.vertices]
-        solve = _discrete_powers if graph.is_discrete else _powers
-        outputs += [
-            writer.dot(rows.initial, solution)
-            for solution in solve(writer, factored, earned, order)
-        ]
-    return writer.tape(np.array(outputs))
+        solutions += solve(writer, factored, kind[rows.vertices], order)
+    return writer, solutions
 
 
 def _powers(writer: TapeWriter, factored: Any, earned: Values, order: int) -> list[Values]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from emberkeep.errors import TargetUnavailable
 from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.structure import Structure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from typing import Any
 
+    from emberkeep.phasetype.differentiable.epochs_model import EpochsModel
     from emberkeep.phasetype.differentiable.model import Model
 
 
@@ -19,15 +23,32 @@ def open_model(graph: Structure, rewards: Any, moments: int) -> Model:
     Raises:
         TargetUnavailable: JAX is not installed.
     """
-    try:
+    with _needing_jax():
         from emberkeep.phasetype.differentiable.model import make_model
+    return make_model(graph, rewards, moments)
+
+
+@contextmanager
+def _needing_jax() -> Generator[None]:
+    try:
+        yield
     except ImportError as problem:
         if (problem.name or "").partition(".")[0] not in ("jax", "jaxlib"):
             raise
         raise TargetUnavailable(
             "Models need JAX, which is not installed: pip install 'emberkeep[xla]'"
         ) from problem
-    return make_model(graph, rewards, moments)
+
+
+def open_epochs_model(epochs: Any, rewards: Any, moments: int) -> EpochsModel:
+    """See `Epochs.model`.
+
+    Raises:
+        TargetUnavailable: JAX is not installed.
+    """
+    with _needing_jax():
+        from emberkeep.phasetype.differentiable.epochs_model import make_epochs_model
+    return make_epochs_model(epochs, rewards, moments)
 
 
 def require_graph(graph: object) -> None:

@@ -119,7 +119,7 @@ class Model:
         return _moments(self, self._vector(theta))
 
     def _vector(self, theta: Any) -> Any:
-        vector = _as_numbers(() if theta is None else theta)
+        vector = as_precise(() if theta is None else theta)
         if vector.ndim == 0 and self.theta_length == 1:
             vector = vector.reshape(1)
         if vector.shape != (self.theta_length,):
@@ -131,7 +131,7 @@ class Model:
         return vector if self.theta_length else jnp.zeros(1, vector.dtype)
 
     def _times(self, times: Any) -> Any:
-        values = _as_numbers(times)
+        values = as_precise(times)
         if self.kinds is not None and values.shape[-1:] != (self.kinds,):
             raise InvalidGraph(
                 f"times have the shape {values.shape}; with {self.kinds} kinds of rewards the last "
@@ -140,7 +140,7 @@ class Model:
         return values
 
 
-def _as_numbers(given: Any) -> Any:
+def as_precise(given: Any) -> Any:
     """As precise as they are; see `primitives`."""
     try:
         array = jnp.asarray(given)
@@ -220,21 +220,22 @@ def make_model(graph: Any, rewards: Any, moments: int) -> Model:
         )
     values, several = kinds_of(graph, rewards)
     columns = [None] if values is None else list(values.T)
-    chains = tuple(_chain_arrays(record_chain(graph, column)) for column in columns)
+    chains = tuple(chain_arrays(record_chain(graph, column)) for column in columns)
     tape = None
     if moments:
         earned = (np.diff(graph.edges.starts) > 0).astype(float)[:, None]
-        tape = _tape_arrays(record_moments(graph, earned if values is None else values, moments))
+        tape = tape_arrays(record_moments(graph, earned if values is None else values, moments))
     kinds = len(columns) if several else None
     described = (graph.theta_length, kinds, moments, graph.is_discrete)
     return Model(chains, tape, described, graph.name)
 
 
-def _on_device(values: np.ndarray[Any, Any]) -> Any:
+def on_device(values: np.ndarray[Any, Any]) -> Any:
+    """Data for programs."""
     return jax.device_put(values)  # jnp.asarray compiles a program for each shape
 
 
-def _tape_arrays(tape: Tape) -> dict[str, Any]:
+def tape_arrays(tape: Tape) -> dict[str, Any]:
     """Arrays by name, of rounded sizes; `room` has no content but its size."""
     operations = padded(tape.operations, rounded(tape.operations.shape[1] + CHUNK))
     leaves = padded(tape.leaves, rounded(len(tape.leaves)))
@@ -251,13 +252,14 @@ def _tape_arrays(tape: Tape) -> dict[str, Any]:
         "outputs": tape.outputs,
         "room": np.zeros(max(rounded(tape.slots), len(leaves)), np.int8),
     }
-    return {name: _on_device(values) for name, values in found.items()}
+    return {name: on_device(values) for name, values in found.items()}
 
 
-def _chain_arrays(chain: Chain) -> dict[str, Any]:
+def chain_arrays(chain: Chain) -> dict[str, Any]:
+    """Arrays by name, and among them those of its tape."""
     found = {
         name: getattr(chain, name) for name in ("counts", "starts", "sources", "targets", "ends")
     }
-    return {"tape": _tape_arrays(chain.tape)} | {
-        name: _on_device(values) for name, values in found.items()
+    return {"tape": tape_arrays(chain.tape)} | {
+        name: on_device(values) for name, values in found.items()
     }
