@@ -55,7 +55,8 @@ def test_they_agree_with_the_cpu(case, keep):
         for target in ("cuda", "cpu")
     )
     plain = ode.Solver(system, target="cuda", keep=keep).solve((0, 2), **given)
-    np.testing.assert_array_equal(there.states, plain.states)
+    # A GPU's compiler fuses other products with sums where there is more to compute.
+    np.testing.assert_allclose(there.states, plain.states, rtol=1e-9, atol=1e-12)
     for name in names:
         one, other = there.sensitivities[name], here.sensitivities[name]
         np.testing.assert_allclose(one.states, other.states, rtol=1e-6, atol=1e-7)

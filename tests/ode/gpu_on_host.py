@@ -6,6 +6,7 @@ Tests take it by `runpy.run_path`.
 import ctypes
 import runpy
 import subprocess
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +35,14 @@ class Threads:
     def run(self, job, parts, advance):
         from emberkeep.targets.cuda.target import CudaTarget
 
-        text = Compilation(job.plan).source(CudaTarget("sm_90")).text
+        source = Compilation(job.plan).source(CudaTarget("sm_90"))
+        self._team = source.notes.get("team", 1)
         self._count += 1  # what is loaded stays, by its name
         name = f"kernel{self._count}"
-        (self._folder / f"{name}.cpp").write_text(machine["as_cpp"](text))
-        command = ["g++", "-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC", f"{name}.cpp"]
-        subprocess.run([*command, "-o", f"{name}.so"], cwd=self._folder, check=True)
+        (self._folder / f"{name}.cpp").write_text(machine["as_cpp"](source.text))
+        command = ["g++", "-std=c++20", "-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC"]
+        command += ["-pthread", f"{name}.cpp", "-o", f"{name}.so"]
+        subprocess.run(command, cwd=self._folder, check=True)
         library = ctypes.CDLL(str(self._folder / f"{name}.so"))
         for begin, end in parts:
             status = np.full(end - begin, 77, np.int8)
@@ -79,6 +82,20 @@ class Threads:
             else ctypes.c_int64(int(each))
             for each in passed
         ]
-        for index in range(end - begin):
-            library.place_at(ctypes.c_int64(index))
-            library.emberkeep_kernel(ctypes.c_int64(end - begin), *packed)
+        runs = end - begin
+
+        def run(place):
+            library.place_at(ctypes.c_int64(place))
+            library.emberkeep_kernel(ctypes.c_int64(runs), *packed)
+
+        if self._team == 1:
+            for index in range(runs):
+                run(index)
+            return
+        library.gather_team(self._team, runs)
+        places = [warp * 32 + lane for warp in range(self._team) for lane in range(runs)]
+        threads = [threading.Thread(target=run, args=[place]) for place in places]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()

@@ -99,6 +99,42 @@ static inline double __longlong_as_double(long long i) {{ double x; memcpy(&x, &
 TRAILER = """
 extern "C" void place_at(long long index) { blockIdx.x = index; blockDim.x = 1; threadIdx.x = 0; }
 """
+# Threads of a block that work together: each is a thread of this process, of its first lanes alone.
+TEAM = """
+#include <atomic>
+#include <barrier>
+#include <memory>
+#include <vector>
+static std::unique_ptr<std::barrier<>> block_meets;
+static std::vector<std::unique_ptr<std::barrier<>>> warp_meets;
+static std::atomic<int> votes[64];
+static int lanes_there;
+static int counted(std::barrier<> &meets, int place, bool vote) {
+  meets.arrive_and_wait();
+  votes[place] = 0;
+  meets.arrive_and_wait();
+  votes[place] += vote;
+  meets.arrive_and_wait();
+  return votes[place];
+}
+#define __syncwarp()
+#define __syncthreads() block_meets->arrive_and_wait()
+#define __syncthreads_or(vote) (counted(*block_meets, 63, vote) > 0)
+#define OF_WARP(vote) counted(*warp_meets[threadIdx.x / 32], threadIdx.x / 32, vote)
+#define __any_sync(mask, vote) (OF_WARP(vote) > 0)
+#define __all_sync(mask, vote) (OF_WARP(vote) == lanes_there)
+"""
+TEAM_TRAILER = """
+extern "C" void gather_team(int warps, int lanes) {
+  lanes_there = lanes;
+  block_meets = std::make_unique<std::barrier<>>(warps * lanes);
+  warp_meets.clear();
+  for (int warp = 0; warp < warps; ++warp)
+    warp_meets.push_back(std::make_unique<std::barrier<>>(lanes));
+}
+extern "C" void place_at(long long thread) { threadIdx.x = thread; }
+"""
+SHARED = "extern __shared__ real told[][32];"
 
 
 def as_cpp(text):
@@ -107,6 +143,10 @@ def as_cpp(text):
     text = text.replace('asm("" : "+f"(x));', "").replace('asm("" : "+d"(x));', "")
     text = text.replace("__log2f(", "log2(").replace("__fdividef(x, y)", "x / y")
     lines = [line for line in text.splitlines() if "#pragma unroll" not in line]
+    if SHARED in text:
+        prelude = PRELUDE.replace("static Place b", "static thread_local Place b") + TEAM
+        lines = [line.replace(SHARED, "static real told[1000][32];") for line in lines]
+        return prelude + "\n".join(lines) + TEAM_TRAILER
     return PRELUDE + "\n".join(lines) + TRAILER
 
 

@@ -418,8 +418,7 @@ class Adaptive:
             is_cut = self._events.look(accepted, step)
             until = self._events.until()
             taken = accepted & (until > elapsed)
-        if self._saved is not None:
-            self._save(accepted, until, reached, elapsed, clock, signed, h)
+        self._save(accepted, until, reached, elapsed, clock, signed, h)
         if self._events is not None and is_cut is not None:
             self._events.go_there()
             own.accept(accepted & ~is_cut, signed)
@@ -436,6 +435,7 @@ class Adaptive:
         self._size.set(following)
         attention = own.or_missed((reached >= span) | (following < self._least.get()))
         self._attention.set(attention if is_cut is None else attention | is_cut)
+        self._save_end(accepted, until)
 
     def _following(self, h: Value, square: Value, accepted: Value) -> Value:
         """The length of the next step, as errors ask for it."""
@@ -481,8 +481,8 @@ class Adaptive:
     ) -> None:
         """Values at the times to save that the step has passed, until an event cuts it short."""
         code, own = self._code, self._own
-        assert self._due is not None
-        assert self._saved is not None
+        if self._due is None or not own.interpolates:
+            return
         with code.when(code.any(accepted & (self._due.get() <= until))):
             own.prepare_values(clock, signed)
             with code.loop():
@@ -492,6 +492,17 @@ class Adaptive:
                 theta = code.value(wanted - before, REAL) / h
                 values = own.values_within(theta, signed, wanted < reached)
                 self._sample(is_due, values, own.time(wanted))
+
+    def _save_end(self, accepted: Value, until: Value) -> None:
+        """The states at the end of a step, which is where there is a time to save."""
+        code, own = self._code, self._own
+        if self._due is None or own.interpolates:
+            return
+        with code.when(code.any(accepted & (self._due.get() <= until))), code.loop():
+            wanted = self._due.get()
+            is_due = accepted & (wanted <= until)
+            code.leave(~code.any(is_due))
+            self._sample(is_due, own.vectors[Y], own.time(wanted))
 
     def _sample(self, is_due: Value, values: Vector, time: Value) -> None:
         """Give values to what comes out, in lanes where they are at a time to save."""

@@ -248,6 +248,8 @@ class Code:
         is_single: whether real numbers are of single precision.
 
     Attributes:
+        is_shared: whether several threads work on one trajectory.
+        owners: which of them is to compute a value, by its number; of others it is found later.
         arguments: what the kernel is passed, in their order.
         variables: all that change.
         gone: numbers of those that were some aside's own.
@@ -263,6 +265,9 @@ class Code:
 
     def __init__(self, *, is_single: bool = False) -> None:
         self.is_single = is_single
+        self.is_shared = False
+        self.owners: dict[int, int] = {}
+        self._owner: int | None = None
         self._count = 0
         self.in_lane = False
         self._loops = 0  # around what is written, within the same lane and function
@@ -331,6 +336,8 @@ class Code:
         """One more instruction, and the value that it computes."""
         result = Value(self, kind, uniform=uniform)
         result.name = name
+        if self._owner is not None:
+            self.owners[result.number] = self._owner
         self._block.instructions.append((operation, result, *operands))
         return result
 
@@ -422,6 +429,12 @@ class Code:
         uniform = all(item.uniform for item in passed)
         return self.record("call", kind, (function, *passed), uniform=uniform)
 
+    def told(self, value: Value) -> Value:
+        """A value that all threads are told which work on a trajectory, where several do."""
+        if not self.is_shared or value.literal is not None:
+            return value
+        return self.record("told", value.kind, (value,), uniform=value.uniform)
+
     def call_user(self, name: str, results: int, *arguments: Operand) -> tuple[Value, ...]:
         """A function of the user's, compiled by itself: it takes and gives double precision."""
         passed = tuple(self.value(item, TIME) for item in arguments)
@@ -461,6 +474,15 @@ class Code:
         if condition.uniform:
             return condition
         return self.record("any", BOOL, (condition,), uniform=not self.in_lane)
+
+    @contextlib.contextmanager
+    def work_of(self, thread: int | None) -> Generator[None]:
+        """What one thread computes of those that work on a trajectory; None where one does all."""
+        outer, self._owner = self._owner, thread
+        try:
+            yield
+        finally:
+            self._owner = outer
 
     # Ways through it --------------------------------------------------------------------------
 

@@ -27,9 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from emberkeep.ode.kernel.code import Argument, Function, LocalArray, Table, Variable
+    from emberkeep.ode.kernel.teams import Team
 
 ENTRY = "emberkeep_kernel"
 THREADS = 128  # of a block
+LANES = 32  # of a warp
+_WARP = "0xffffffffu"  # all of its lanes
 
 _KINDS = {REAL: "real", TIME: "double", SINGLE: "float", INT: "integer", BOOL: "bool"}
 _SIGNS = {"and": "&&", "or": "||", "//": "/"}
@@ -75,6 +78,18 @@ __device__ __forceinline__ double fenced(double x) { asm("" : "+d"(x)); return x
 """
 
 
+_ALONE = """  const integer begin = (integer)blockIdx.x * blockDim.x + threadIdx.x;
+  if (begin >= count) return;
+  const integer end = begin + 1;
+"""
+# A lane without a trajectory goes along: the others meet with it.
+_TOGETHER = """  const int lane = threadIdx.x % {lanes}, warp = threadIdx.x / {lanes};
+  const integer begin = (integer)blockIdx.x * {lanes} + lane;
+  const integer end = begin < count ? begin + 1 : begin;
+  extern __shared__ real told[][{lanes}];
+"""
+
+
 @final
 class _Printer:
     """Prints one function's body."""
@@ -87,6 +102,8 @@ class _Printer:
         self._taken: Counter[str] = Counter()
         self._names: dict[int, str] = {}
         self._uses: Counter[int] = Counter()
+        self._leaving = "if ({}) break;"
+        self._homes: Mapping[int, int] = {}  # of variables that a team shares, in its memory
 
     def name(self, item: Variable | LocalArray | Value) -> str:
         """What something is called: by its own name, and a number where that is taken."""
@@ -184,10 +201,14 @@ class _Printer:
     # Memory -----------------------------------------------------------------------------------
 
     def _get(self, result: Value, variable: Variable) -> None:
-        self._result(result, self.name(variable), is_pure=False)
+        self._result(result, self._place(variable), is_pure=False)
 
     def _set(self, variable: Variable, value: Value) -> None:
-        self._say(f"{self.name(variable)} = {self._text(value)};")
+        self._say(f"{self._place(variable)} = {self._text(value)};")
+
+    def _place(self, variable: Variable) -> str:
+        home = self._homes.get(variable.number)
+        return self.name(variable) if home is None else f"told[{home}][lane]"
 
     def _array(self, array: LocalArray) -> str:
         return self._texts.get(array.number) or self.name(array)
@@ -212,7 +233,8 @@ class _Printer:
         self._load(result, argument, index)
 
     def _store(self, argument: Argument, index: Value, value: Value) -> None:
-        self._say(f"{argument.name}[{self._text(index)}] = {self._text(value)};")
+        first = "if (warp == 0) " * self._code.is_shared
+        self._say(f"{first}{argument.name}[{self._text(index)}] = {self._text(value)};")
 
     # Ways through it --------------------------------------------------------------------------
 
@@ -231,15 +253,62 @@ class _Printer:
         self._say("}")
 
     def _loop(self, block: Block) -> None:
+        # All lanes of a warp go through the steps of a team together.
+        holds_team = any(operation == "team" for operation, *_ in block.instructions)
+        self._repeat(block, f"if (__all_sync({_WARP}, {{}})) break;" if holds_team else None)
+
+    def _repeat(self, block: Block, leaving: str | None) -> None:
+        outer, self._leaving = self._leaving, leaving or "if ({}) break;"
         self._say("for (;;) {")
         self._inner(block)
         self._say("}")
+        self._leaving = outer
 
     def _leave(self, condition: Value) -> None:
-        self._say(f"if ({_bare(self._text(condition))}) break;")
+        self._say(self._leaving.format(_bare(self._text(condition))))
 
     def _stop(self, condition: Value) -> None:
-        self._say(f"if ({_bare(self._text(condition))}) return;")
+        text = _bare(self._text(condition))
+        asked = f"__syncthreads_or({text})" if self._code.is_shared else text
+        self._say(f"if ({asked}) return;")
+
+    # A team -----------------------------------------------------------------------------------
+
+    def _team(self, team: Team, *blocks: Block) -> None:
+        """A loop over steps, for each thread of a team its own."""
+        self._meet()
+        for variable in team.shared:
+            home, owner = team.homes[variable.number], team.owners[variable.number]
+            self._say(f"if (warp == {owner}) told[{home}][lane] = {self.name(variable)};")
+        self._meet()
+        for thread, block in enumerate(blocks):
+            self._say(f"{'else ' * (thread > 0)}if (warp == {thread}) {{")
+            self._homes = team.homes
+            self._indent += "  "
+            self._repeat(block, f"if (__any_sync({_WARP}, {{}})) break;")
+            self._indent = self._indent[:-2]
+            self._homes = {}
+            self._say("}")
+        for variable in team.shared:
+            self._say(f"{self.name(variable)} = told[{team.homes[variable.number]}][lane];")
+
+    def _meet(self) -> None:
+        self._say("__syncwarp();")
+        self._say("__syncthreads();")
+
+    def _tell(self, place: int, value: Value) -> None:
+        self._say(f"told[{place}][lane] = {self._text(value)};")
+
+    def _hear(self, value: Value, place: int) -> None:
+        told = f"told[{place}][lane]"
+        text = {BOOL: f"{told} != 0", INT: f"(integer){told}"}.get(value.kind, told)
+        self._result(value, text, is_pure=False)
+
+    def _told(self, result: Value, value: Value) -> None:
+        self._result(result, self._text(value))
+
+    def _same(self, result: Value, value: Value) -> None:
+        self._texts[result.number] = self._text(value)
 
     def _count_up(self, index: Value, limit: Value, block: Block) -> None:
         name = self.name(index)
@@ -286,7 +355,7 @@ def _literal(value: float, kind: str, *, is_single: bool) -> str:
     return f"({text})" if number < 0 or math.copysign(1, number) < 0 else text
 
 
-def print_cuda(code: Code, title: str, *, blocks: int = 0) -> str:
+def print_cuda(code: Code, title: str, *, blocks: int = 0, team: Team | None = None) -> str:
     """Code as a source file with one kernel.
 
     Args:
@@ -294,6 +363,7 @@ def print_cuda(code: Code, title: str, *, blocks: int = 0) -> str:
         title: what it is, in a comment.
         blocks: how many of threads a processor is to hold at least, for which registers are left;
             zero to leave that to the compiler.
+        team: what threads that work on a trajectory together share; None where one does it all.
     """
     users = "".join(_user(name, given) for name, (given, _) in code.users.items())
     tables = "".join(map(_table, code.tables))
@@ -316,13 +386,13 @@ def print_cuda(code: Code, title: str, *, blocks: int = 0) -> str:
     has_fences = any(rest[1:2] == ["fenced"] for _, *rest in all_instructions(code.body))
     head = _HEAD.format(real="float" if code.is_single else "double") + _FENCE * has_fences
     body = "\n".join([*declared, *lines])
-    bounds = f"{THREADS}, {blocks}" if blocks else str(THREADS)
+    threads = LANES * team.size if team else THREADS
+    bounds = f"{threads}, {blocks}" if blocks else str(threads)
     return (
         f"// {title}\n\n{head}\n{users}{tables}{functions}\n"
         f'extern "C" __global__ void __launch_bounds__({bounds}) {ENTRY}(\n    {parameters}) {{\n'
-        "  const integer begin = (integer)blockIdx.x * blockDim.x + threadIdx.x;\n"
-        "  if (begin >= count) return;\n"
-        f"  const integer end = begin + 1;\n{body}\n}}\n"
+        f"{_ALONE if team is None else _TOGETHER.format(lanes=LANES)}"
+        f"{body}\n}}\n"
     )
 
 

@@ -60,6 +60,12 @@ def mean_square(layout: Layout, size: int, error: At, scale: At) -> Value:
         ratio = error(index) / scale(index)
         return total + ratio * ratio
 
+    if layout.shares is not None:  # there are threads enough to divide by each scale
+        total = code.value(0.0, REAL)
+        for index in layout.shares.in_turn:
+            with code.work_of(layout.owner(index)):
+                total = exact(total, index)
+        return code.told(total * share)
     if code.is_single:  # whose range is too small for products of scales, and divisions quick
         return layout.fold(size, 0.0, single) * share
     if size == 1:

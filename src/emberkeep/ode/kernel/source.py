@@ -9,14 +9,16 @@ from emberkeep.ode.kernel.adaptive import Adaptive
 from emberkeep.ode.kernel.adjoint.reversed import Reversed
 from emberkeep.ode.kernel.call import arguments
 from emberkeep.ode.kernel.code import Code
-from emberkeep.ode.kernel.cuda import print_cuda
+from emberkeep.ode.kernel.cuda import LANES, print_cuda
 from emberkeep.ode.kernel.fixed import Fixed
 from emberkeep.ode.kernel.module import print_module
 from emberkeep.ode.kernel.outputs.outputs import Outputs
 from emberkeep.ode.kernel.trajectory import Trajectory
 from emberkeep.ode.kernel.user_functions import user_functions
 from emberkeep.ode.kernel.variational_step import follows, has_values_within
+from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
 from emberkeep.ode.plan import compiled
+from emberkeep.ode.system.breakpoints import breakpoints
 from emberkeep.ode.system.differentiable import (
     require_differentiable,
     require_differentiable_events,
@@ -40,6 +42,14 @@ MOST_STATES, MOST_INSTRUCTIONS = 24, 400
 # memory for all else, unless one block is asked for.
 SHORT_STATES, SHORT_BLOCKS = 4, 4
 
+# On a GPU, the fewest states of a Rosenbrock method's steps that so many threads work on together:
+# what one thread holds of more states does not fit into its registers, and most of the time goes to
+# memory then. Measured on an H200, 65,536 trajectories, in milliseconds with 1, 2, 4 and 8 threads:
+# POLLU (20 states) 5.9, 2.6; Brusselators of 16, 32 and 64 states 4.0, 2.8; 26, 22, 12.5; -, 77,
+# 69, 52. All of it is one straight line, which compilers take seconds for: no more than so much.
+TEAMS = ((10, 2), (24, 4), (48, 8))
+MOST_SHARED_STATES, MOST_SHARED_INSTRUCTIONS, MOST_SHARED_PRODUCTS = 64, 1000, 1000
+
 # Vectors of a row of lanes, for systems of up to so many states: enough that processors need not
 # wait for one result before they begin the next, and few enough for registers and the nearest
 # memory. Measured on Lorenz-96 of 3 to 50 states with AVX-512.
@@ -57,8 +67,12 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
     if plan.system.sensitivities is not None:
         require_differentiable(plan.system, read, crosses=plan.is_adaptive)
     large, named = _sizes(plan, read, target)
-    code = Code(is_single=plan.precision == "float32")
-    trajectory = Trajectory(code, plan, read, large=large, named=named)
+    trajectory = None if isinstance(target, CpuTarget) else _shared_out(plan, read)
+    is_shared = trajectory is not None
+    if trajectory is None:
+        code = Code(is_single=plan.precision == "float32")
+        trajectory = Trajectory(code, plan, read, large=large, named=named)
+    code = trajectory.code
     if plan.system.sensitivities is not None:
         require_differentiable_events(plan.system, read, trajectory.looked_at)
     if plan.is_reversed:
@@ -80,8 +94,39 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
     blocks = 0
     if trajectory.implicit is not None:
         blocks = SHORT_BLOCKS if len(plan.system.states) <= SHORT_STATES else 1
-    text = print_cuda(code, title, blocks=blocks)
-    return PrintedSource(plan.system.name, text, _listed(plan), {}, functions)
+    team = trajectory.team() if is_shared else None
+    text = print_cuda(code, title, blocks=blocks, team=team)
+    notes: dict[str, int] = {}
+    if team is not None:
+        item = 4 if code.is_single else 8
+        notes = {"team": team.size, "shared_bytes": team.places * LANES * item}
+    return PrintedSource(plan.system.name, text, _listed(plan), notes, functions)
+
+
+def _shared_out(plan: Plan, read: Read) -> Trajectory | None:
+    """A trajectory that several threads of a GPU work on; None where one is to do it all."""
+    states = len(plan.system.states)
+    size = max((size for least, size in TEAMS if states >= least), default=1)
+    if size == 1 or states > MOST_SHARED_STATES or not _is_straight(plan, read):
+        return None
+    if len(read.program.needed(read.derivatives)) > MOST_SHARED_INSTRUCTIONS:
+        return None
+    trajectory = Trajectory(Code(), plan, read, large=False)
+    return trajectory if trajectory.share_out(size, MOST_SHARED_PRODUCTS) else None
+
+
+def _is_straight(plan: Plan, read: Read) -> bool:
+    """Whether nothing but a straight line of Rosenbrock stages is between two ends of steps."""
+    system = plan.system
+    if not (isinstance(plan.tableau, RosenbrockTableau) and plan.is_adaptive):
+        return False
+    if plan.precision != "float64" or plan.events or system.sensitivities or system.has_mass:
+        return False
+    if system.drivers or system.functions:
+        return False
+    jumps = breakpoints(read.program, read.derivatives, system.states)
+    ends = {"final", "steps"} if plan.interpolates else {"final", "steps", "states"}
+    return not (jumps.times or jumps.periodic) and ends.issuperset(plan.outputs)
 
 
 def _sizes(plan: Plan, read: Read, target: Target) -> tuple[bool, int | None]:

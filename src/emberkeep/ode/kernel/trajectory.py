@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from emberkeep.ode.kernel.call import SETTINGS, arguments, stride_places
-from emberkeep.ode.kernel.code import BOOL, INT, REAL, TIME, Code
+from emberkeep.ode.kernel.code import BOOL, INT, REAL, TIME, Code, Variable
 from emberkeep.ode.kernel.constraints import Constraints
 from emberkeep.ode.kernel.drivers import Drivers
 from emberkeep.ode.kernel.equations import Equations, driving
@@ -14,8 +14,11 @@ from emberkeep.ode.kernel.event_programs import event_programs
 from emberkeep.ode.kernel.families import step_of
 from emberkeep.ode.kernel.implicit import ImplicitStages
 from emberkeep.ode.kernel.interpolation import interpolated
+from emberkeep.ode.kernel.linear.jacobian import Jacobian
+from emberkeep.ode.kernel.linear.shares import branched, dissected
 from emberkeep.ode.kernel.newton import LEAST_TOLERATED
 from emberkeep.ode.kernel.step import AT_END, FIRST, NEW, Slopes, Stepper, Y
+from emberkeep.ode.kernel.teams import spread
 from emberkeep.ode.kernel.variational_step import VariationalStep, follows
 from emberkeep.ode.kernel.vectors import Layout, Vector
 from emberkeep.startup_records import frozen
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from emberkeep.ode.kernel.code import Argument, Operand, Value
     from emberkeep.ode.kernel.step import Clock, Terms
+    from emberkeep.ode.kernel.teams import Team
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.system.reading import Read
     from emberkeep.ode.system.system import System
@@ -143,6 +147,32 @@ class Trajectory:
         return VariationalStep(
             self._plan, self.read, self.layout, self.equations, self.step, *vectors
         )
+
+    def share_out(self, threads: int, most_products: int) -> bool:
+        """Have several threads of a GPU work on a trajectory, each for states of its own.
+
+        Args:
+            threads: how many.
+            most_products: that factors may take.
+
+        Returns:
+            Whether they may.
+        """
+        layout, equations = self.layout, self.equations
+        shares = dissected(equations.jacobian(), self.states, threads)
+        layout.shares = shares
+        matrix = Jacobian(layout, equations, self.states).matrix
+        if shares is None:
+            layout.shares = branched(matrix, threads)
+        self.code.is_shared = True
+        return matrix.products <= most_products
+
+    def team(self) -> Team:
+        """Spread what is written by now over the threads that states are shared out to."""
+        shares = self.layout.shares
+        assert shares is not None
+        states = [cell for cell in self.vectors[Y].cells or () if isinstance(cell, Variable)]
+        return spread(self.code, states, shares.owners, shares.size)
 
     @property
     def system(self) -> System:

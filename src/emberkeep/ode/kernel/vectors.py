@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from emberkeep.ode.kernel.code import REAL, Code, LocalArray, Value, Variable
+from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +86,27 @@ class Same:
 
 
 @final
+@frozen
+class Shares:
+    """The states of each of several threads that work on a trajectory.
+
+    Attributes:
+        size: how many threads there are.
+        owners: for each state, whose it is.
+        stages: for each state, when it is eliminated: those of a later stage after all before.
+    """
+
+    size: int
+    owners: tuple[int, ...]
+    stages: tuple[int, ...]
+
+    @property
+    def in_turn(self) -> list[int]:
+        """All states, thread by thread."""
+        return sorted(range(len(self.owners)), key=self.owners.__getitem__)
+
+
+@final
 class Layout:
     """Where vectors lie.
 
@@ -93,16 +115,26 @@ class Layout:
         large: whether vectors are arrays.
         named: how many of the first places of vectors have names of their own, where the others
             lie in arrays; by default none of a large system's, and all of a small one's.
+
+    Attributes:
+        shares: which thread of a team computes which states; None where one computes all.
     """
 
     def __init__(self, code: Code, *, large: bool, named: int | None = None) -> None:
         self.code, self.large = code, large
         self.named_places = 0 if large else named
+        self.shares: Shares | None = None
 
     @property
     def has_arrays(self) -> bool:
         """Whether some places of vectors lie in arrays."""
         return self.named_places is not None
+
+    def owner(self, state: int) -> int | None:
+        """The thread that a state belongs to; None where one has all."""
+        if self.shares is None or state >= len(self.shares.owners):
+            return None
+        return self.shares.owners[state]
 
     def _first(self, size: int) -> int:
         """How many of so many places have names."""
@@ -132,7 +164,8 @@ class Layout:
         """What is done for each place."""
         first = self._first(size)
         for index in range(first):
-            do(index)
+            with self.code.work_of(self.owner(index)):
+                do(index)
         if first < size:
             with self.code.count_up("i", size - first) as index:
                 do(index + first if first else index)

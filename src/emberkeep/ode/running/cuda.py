@@ -46,7 +46,7 @@ ALIGNMENT = 256  # of arrays side by side, in bytes
 MOST_COPYING = 4  # threads that write down what trajectories begin with
 LEAST_CHUNK = 1 << 18  # trajectories: fewer would not keep a large device busy
 SHARE_OF_MEMORY = 0.8
-BLOCK = 128
+BLOCK, LANES = 128, 32
 STATUS = "status"
 NOT_READY = 600  # the driver's answer about an event that has not come yet
 SPIN_S, NAP_S = 0.002, 0.0002
@@ -383,7 +383,9 @@ class _Passage:
         given |= results
         passed = [given.get(name, nothing) for name in self._loaded.passed]
         kernel: Any = self._loaded.run  # a GPU's
-        kernel.launch(runs, passed, slot.stream, BLOCK)
+        team, shared = kernel.notes.get("team", 1), kernel.notes.get("shared_bytes", 0)
+        block = BLOCK if team == 1 else LANES * team
+        kernel.launch(runs, passed, slot.stream, block, team=team, shared_bytes=shared)
         for name, array in host.arrays.items():
             if array.size:
                 self._fetch(host, slot, name, results[name], chunk)

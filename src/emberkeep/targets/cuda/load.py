@@ -22,6 +22,7 @@ _HEADER = Struct("<16sHHIQQQI")
 _CUDA = 190  # ELF's number of the machine
 _BUFFER, _SIZE, _END = 1, 2, 0  # how the driver is told of packed parameters
 MOST_THREADS = 1024
+FREE_SHARED_BYTES = 48 << 10  # of a block; a kernel is to ask for more
 
 
 @final
@@ -31,10 +32,20 @@ class CudaFunction:
     def __init__(self, device: Device, module: Any, function: Any) -> None:
         self._device = device
         self._module, self._function = module, function
+        self._most_shared_bytes = FREE_SHARED_BYTES
         self._launch = device.driver.bindings.cuLaunchKernel
 
-    def launch(self, blocks: int, threads: int, packed: bytes, stream: Any = 0) -> None:
+    def launch(
+        self, blocks: int, threads: int, packed: bytes, stream: Any = 0, shared_bytes: int = 0
+    ) -> None:
         """Launch with packed parameters; returns before it has run.
+
+        Args:
+            blocks: how many.
+            threads: of each.
+            packed: the parameters, as the kernel has them.
+            stream: where it waits for its turn.
+            shared_bytes: memory that the threads of a block share.
 
         Raises:
             EmberkeepError: the driver refused; says why.
@@ -46,8 +57,15 @@ class CudaFunction:
             _BUFFER, ctypes.addressof(buffer), _SIZE, ctypes.addressof(length), _END
         )
         self._device.activate()
+        if shared_bytes > self._most_shared_bytes:
+            driver = self._device.driver
+            wanted = driver.bindings.CUfunction_attribute
+            most = wanted.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+            driver.call("cuFuncSetAttribute", self._function, most, shared_bytes)
+            self._most_shared_bytes = shared_bytes
+        end = ctypes.addressof(extra)
         (code,) = self._launch(
-            self._function, blocks, 1, 1, threads, 1, 1, 0, stream, 0, ctypes.addressof(extra)
+            self._function, blocks, 1, 1, threads, 1, 1, shared_bytes, stream, 0, end
         )
         if code:
             self._device.driver.call("cuCtxGetDevice")  # an earlier failure says more, if any

@@ -207,15 +207,27 @@ class CudaKernel(Runnable):
         stream: Stream | int | None = None,
         block: int = BLOCK,
         *,
+        team: int = 1,
+        shared_bytes: int = 0,
         unchecked: bool = False,
     ) -> None:
-        """Launch it for every index below `count`; returns before it has run."""
+        """Launch it for every index below `count`; returns before it has run.
+
+        Args:
+            count: how many indices.
+            arguments: what it is passed.
+            stream: where it waits for its turn.
+            block: how many threads a block has.
+            team: how many threads of a block work on an index.
+            shared_bytes: memory that the threads of a block share.
+            unchecked: whether arrays may be shorter than `count`.
+        """
         if count <= 0:
             return
-        blocks = grid(count, block)
+        blocks = grid(count * team, block)
         passed = [count, *map(_passable, arguments)]
         packed = self._pack(passed, 0 if unchecked else count)
-        self._function.launch(blocks, block, packed, handle_of(stream))
+        self._function.launch(blocks, block, packed, handle_of(stream), shared_bytes)
 
 
 def _address_on_device(array: Any) -> int:

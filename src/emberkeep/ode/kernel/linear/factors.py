@@ -36,7 +36,7 @@ class Factors:
     def __init__(self, layout: Layout, jacobian: Jacobian, gamma: complex) -> None:
         self._matrix = replace(jacobian.matrix, {"diagonal": 1.0 / gamma})
         self._entries = jacobian.entries
-        self._lines = Lines(layout.code, self._matrix)
+        self._lines = Lines(layout.code, self._matrix, layout.shares)
         self._numbers: dict[Key, Number] = {}
         self._kept: dict[Key, list[Variable]] = {}
         self._code = layout.code

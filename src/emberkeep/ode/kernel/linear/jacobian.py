@@ -43,7 +43,8 @@ class Jacobian:
     ) -> None:
         slopes = equations.jacobian() if slopes is None else slopes
         mass, preferred = equations.mass(), equations.pivots()
-        self.matrix = matrix_of(slopes, states, mass=mass, preferred=preferred)
+        stages = layout.shares.stages if layout.shares else ()
+        self.matrix = matrix_of(slopes, states, mass=mass, preferred=preferred, stages=stages)
         self._mass = MassMatrix(layout, self.matrix)
         self._evaluation = equations.evaluation("jacobian", self.matrix.values)
         lies = layout.kept if is_kept else layout.passing

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from emberkeep.ode import status
-from emberkeep.ode.kernel.code import BOOL, INT, REAL
+from emberkeep.ode.kernel.code import INT, REAL
 from emberkeep.ode.kernel.equations import vector_place
-from emberkeep.ode.kernel.linear.matrix import CANCELLED, GROWN, read_trouble
+from emberkeep.ode.kernel.linear.matrix import CANCELLED, GROWN, LARGEST, read_trouble
 from emberkeep.ode.kernel.linear.number import Number
 from emberkeep.ode.kernel.vectors import Vector
+from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from emberkeep.ode.kernel.code import Code, Function, LocalArray, Value
     from emberkeep.ode.kernel.linear.matrix import Entry, Matrix, Shape
-    from emberkeep.ode.kernel.linear.ordering import Place
-    from emberkeep.ode.kernel.vectors import Layout
+    from emberkeep.ode.kernel.linear.ordering import Block, Place
+    from emberkeep.ode.kernel.vectors import Layout, Shares
 
     # A number of the factors: which, of which shape, and where in it.
     Key = tuple[str, int, int, int]
@@ -27,16 +28,38 @@ INVERSE, LOWER, UPPER, OUTER = "inverse", "lower", "upper", "outer"
 
 
 @final
+@frozen
+class Judgement:
+    """What is known of some pivots.
+
+    Attributes:
+        is_lost: whether one is zero, or has no right digits.
+        total: of each times its inverse, which is not-a-number where one is infinite, or zero.
+    """
+
+    is_lost: Value
+    total: Value
+
+    @staticmethod
+    def of(is_lost: Value, product: Value, others: Judgement | None) -> Judgement:
+        """That of one more."""
+        if others is None:
+            return Judgement(is_lost, product)
+        return Judgement(others.is_lost | is_lost, others.total + product)
+
+
+@final
 class Lines:
     """What factors a matrix, and solves with it.
 
     Args:
         code: what is written.
         matrix: which.
+        shares: which thread's a state is, where several work on it.
     """
 
-    def __init__(self, code: Code, matrix: Matrix) -> None:
-        self._code, self._matrix = code, matrix
+    def __init__(self, code: Code, matrix: Matrix, shares: Shares | None = None) -> None:
+        self._code, self._matrix, self._shares = code, matrix, shares
 
     def keys(self) -> list[Key]:
         """All numbers that the factors consist of."""
@@ -51,35 +74,31 @@ class Lines:
         """The factors' numbers, and what is wrong with them."""
         code, back = self._code, -h
         numbers: dict[Key, Number] = {}
-        sound, total = code.value(True, BOOL), code.value(0.0, REAL)  # noqa: FBT003 - a literal
+        judged: dict[int | None, Judgement] = {}
         for number, shape in enumerate(self._matrix.shapes):
-            matrix = {
-                place: self._entry(entry, entries, back)
-                for place, entry in shape.entries.items()
-                if entry.slope >= 0 or entry.mass
-            }
-            sound, total = self._eliminated(number, shape, matrix, numbers, sound, total)
+            matrix: dict[Place, Number] = {}
+            for place, entry in shape.entries.items():
+                if entry.slope >= 0 or entry.mass:
+                    with code.work_of(self._owner(number, place[0])):
+                        matrix[place] = self._entry(entry, entries, back)
+            self._eliminated(number, shape, matrix, numbers, judged)
         for place, entry in enumerate(self._matrix.between):
             numbers[OUTER, place, 0, 0] = (
                 -self._entry(entry, entries, back)
                 if entry.mass
                 else Number(h * entries.get(entry.slope))
             )
-        return numbers, self._judged(sound & total.equals(total), entries)
+        return numbers, self._verdict([*judged.values()])
 
-    def _judged(self, is_sound: Value, entries: Vector) -> Value:
-        """What is wrong where something is: rare, and so looked for only there."""
+    def _verdict(self, judged: list[Judgement]) -> Value:
+        """What is wrong with the factors, or else with what they are made of."""
         code = self._code
-        trouble = code.variable("factors_trouble", INT, status.RUNNING)
-        with code.when(code.any(~is_sound)):
-            total = code.value(0.0, REAL)
-            for place in range(entries.size):
-                total = total + entries.get(place) * 0.0  # not-a-number for infinity too
-            what = code.where(
-                total.equals(0.0), code.value(status.SINGULAR, INT), status.NO_JACOBIAN
-            )
-            trouble.set(code.where(is_sound, code.value(status.RUNNING, INT), what))
-        return trouble.get()
+        is_lost, total = judged[0].is_lost, judged[0].total
+        for other in judged[1:]:
+            is_lost, total = is_lost | other.is_lost, total + other.total
+        what = code.where(is_lost, code.value(status.SINGULAR, INT), status.NO_JACOBIAN)
+        is_sound = ~is_lost & total.equals(total)
+        return code.told(code.where(is_sound, code.value(status.RUNNING, INT), what))
 
     def _entry(self, entry: Entry, entries: Vector, back: Value) -> Number:
         mass = Number.of(self._code, self._matrix.diagonal * entry.mass)
@@ -96,46 +115,61 @@ class Lines:
         shape: Shape,
         matrix: dict[Place, Number],
         numbers: dict[Key, Number],
-        sound: Value,
-        total: Value,
-    ) -> tuple[Value, Value]:
-        """Eliminate a block.
-
-        Returns:
-            Whether all pivots were sound; and the sum of each times its inverse, which is
-            not-a-number where one is infinite, or zero.
-        """
+        judged: dict[int | None, Judgement],
+    ) -> None:
+        """Eliminate a block; pivots are judged, by whom they belong to."""
         code, left = self._code, shape.updates()
         on_the_way: dict[int, Value] = {}  # sizes of what a pivot was before it was what it is
-        lost = CANCELLED["float32" if code.is_single else "float64"]
+        precision = "float32" if code.is_single else "float64"
+        lost, most = CANCELLED[precision], LARGEST[precision]
         there = {
             place: matrix[place, place] for place in range(shape.size) if (place, place) in matrix
         }
         for place in range(shape.size):
-            pivot = matrix[place, place]
-            if place in on_the_way:
-                bound = pivot.size() * lost
-                if place in there:
-                    bound = code.call("fmuladd", there[place].size(), GROWN, bound)
-                sound = sound & (bound > on_the_way[place])
-            inverse = numbers[INVERSE, number, place, place] = pivot.inverse()
-            total = total + (pivot * inverse).real
-            for column in shape.right[place]:
-                numbers[UPPER, number, place, column] = -matrix[place, column]
-            for row in shape.below[place]:
-                factor = numbers[LOWER, number, row, place] = -(matrix[row, place] * inverse)
+            owner = self._owner(number, place)
+            with code.work_of(owner):
+                pivot = matrix[place, place]
+                inverse = numbers[INVERSE, number, place, place] = pivot.inverse()
+                is_lost = pivot.size().equals(0.0)
+                if place in on_the_way:
+                    bound = pivot.size() * lost
+                    if place in there:
+                        bound = code.call("fmuladd", there[place].size(), GROWN, bound)
+                    is_lost = is_lost | (bound <= code.smaller(on_the_way[place], most))
+                judged[owner] = Judgement.of(is_lost, (pivot * inverse).real, judged.get(owner))
                 for column in shape.right[place]:
-                    above = matrix[place, column]
-                    before = matrix.get((row, column))
-                    matrix[row, column] = (
-                        factor * above if before is None else before.plus_product(factor, above)
-                    )
-                    if row == column:
+                    numbers[UPPER, number, place, column] = -matrix[place, column]
+            for row in shape.below[place]:
+                with code.work_of(self._owner(number, row)):
+                    factor = numbers[LOWER, number, row, place] = -(matrix[row, place] * inverse)
+                    self._update(matrix, factor, place, row, shape.right[place])
+                    if row in shape.right[place]:
                         left[row] -= 1
                         if left[row]:
                             size, before = matrix[row, row].size(), on_the_way.get(row)
                             on_the_way[row] = size if before is None else before + size
-        return sound, total
+
+    def _update(
+        self,
+        matrix: dict[Place, Number],
+        factor: Number,
+        place: int,
+        row: int,
+        columns: Iterable[int],
+    ) -> None:
+        """Add a multiple of a pivot's row to another."""
+        for column in columns:
+            above, before = matrix[place, column], matrix.get((row, column))
+            matrix[row, column] = (
+                factor * above if before is None else before.plus_product(factor, above)
+            )
+
+    def _owner(self, shape: int, place: int) -> int | None:
+        """The thread that a pivot belongs to: of the first block that has its shape."""
+        return self._owner_in(self._matrix.blocks[self._matrix.shape_of.index(shape)], place)
+
+    def _owner_in(self, block: Block, place: int) -> int | None:
+        return None if self._shares is None else self._shares.owners[block.pivots[place][1]]
 
     def solved(self, number: Numbers, right: Vector, imaginary: Vector | None) -> None:
         """Solve with factors that are there."""
@@ -145,19 +179,23 @@ class Lines:
         between = {entry: place for place, entry in enumerate(matrix.between)}
         for block, shape_number in zip(matrix.blocks, matrix.shape_of, strict=True):
             shape = matrix.shapes[shape_number]
+            places = {row: place for place, (row, _) in enumerate(block.pivots)}
             for row, column in block.outer:
                 outer = number((OUTER, between[matrix.outer[row, column]], 0, 0))
-                rest[row] = rest[row].plus_product(outer, solution[column])
+                with self._code.work_of(self._owner_in(block, places[row])):
+                    rest[row] = rest[row].plus_product(outer, solution[column])
             part = [rest[row] for row, _ in block.pivots]
             for place in range(shape.size):
                 for row in shape.below[place]:
                     factor = number((LOWER, shape_number, row, place))
-                    part[row] = part[row].plus_product(factor, part[place])
+                    with self._code.work_of(self._owner_in(block, row)):
+                        part[row] = part[row].plus_product(factor, part[place])
             for place in reversed(range(shape.size)):
-                for column in shape.right[place]:
-                    factor = number((UPPER, shape_number, place, column))
-                    part[place] = part[place].plus_product(factor, part[column])
-                part[place] = part[place] * number((INVERSE, shape_number, place, place))
+                with self._code.work_of(self._owner_in(block, place)):
+                    for column in shape.right[place]:
+                        factor = number((UPPER, shape_number, place, column))
+                        part[place] = part[place].plus_product(factor, part[column])
+                    part[place] = part[place] * number((INVERSE, shape_number, place, place))
             for (_, column), value in zip(block.pivots, part, strict=True):
                 solution[column] = value
         for state, value in solution.items():

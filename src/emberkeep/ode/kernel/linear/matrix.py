@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CANCELLED = {"float32": 2.0**12, "float64": 2.0**40}
 # ... and that so many times larger than what was there, not both.
 GROWN = 2.0**10
+# Numbers; what is larger on the way to a pivot is no fault of the order.
+LARGEST = {"float32": 2.0**127, "float64": 2.0**1023}
 
 
 @final
@@ -133,6 +135,7 @@ def matrix_of(
     gamma: complex = 1.0,
     mass: Mass | None = None,
     preferred: Sequence[Collection[Place]] = (),
+    stages: Sequence[int] = (),
 ) -> Matrix:
     """The matrix of a Jacobian and a mass matrix.
 
@@ -143,6 +146,7 @@ def matrix_of(
         mass: for each entry of M but zeros, a number, and the program's value that it is of; None
             where M is one.
         preferred: entries that are better pivots; see `ordering`.
+        stages: for each column, when it is eliminated; likewise.
 
     Raises:
         StructurallySingular: whatever the numbers are, it could not be solved with.
@@ -158,7 +162,7 @@ def matrix_of(
         found = -1 if slope is None else places[slope]
         return Entry(found, number, -1 if factor is None else places[factor])
 
-    blocks = ordering(size, {*slopes, *mass}, preferred)
+    blocks = ordering(size, {*slopes, *mass}, preferred, stages)
     shapes: list[Shape] = []
     shape_of: list[int] = []
     known: dict[object, int] = {}

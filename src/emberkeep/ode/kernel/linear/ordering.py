@@ -38,7 +38,10 @@ class Block:
 
 
 def ordering(
-    size: int, pattern: Collection[Place], preferred: Iterable[Collection[Place]] = ()
+    size: int,
+    pattern: Collection[Place],
+    preferred: Iterable[Collection[Place]] = (),
+    stages: Sequence[int] = (),
 ) -> tuple[Block, ...]:
     """The blocks of a system, in the order in which they are solved.
 
@@ -46,13 +49,15 @@ def ordering(
         size: how many unknowns.
         pattern: rows and columns of all entries that may be other than zero.
         preferred: those of them that are better pivots, the best first; each with those before it.
+        stages: for each column, when it is eliminated: those of a later stage after all of those
+            before; empty where the order is free.
 
     Raises:
         StructurallySingular: no choice of numbers in these places could be solved; names rows.
     """
     entries = set(pattern)
-    stages = [*preferred, entries]
-    row_of = _matched(size, stages)
+    candidates = [*preferred, entries]
+    row_of = _matched(size, candidates)
     columns_in: dict[int, list[int]] = {row: [] for row in range(size)}
     for row, column in sorted(entries):
         columns_in[row].append(column)
@@ -68,7 +73,7 @@ def ordering(
             if column not in inside
         ]
         diagonal = [(row_of[column], column) for column in sorted(members)]
-        pivots, filled = _eliminated(diagonal, inner, stages[0])
+        pivots, filled = _eliminated(diagonal, inner, candidates[0], stages)
         blocks.append(Block(pivots, frozenset(filled), tuple(outer)))
     return tuple(blocks)
 
@@ -171,7 +176,7 @@ def _components(size: int, needs: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def _eliminated(
-    diagonal: list[Place], inner: set[Place], best: Collection[Place]
+    diagonal: list[Place], inner: set[Place], best: Collection[Place], stages: Sequence[int]
 ) -> tuple[tuple[Place, ...], set[Place]]:
     """Pivots in the order of the fewest products, and all entries there are in the end.
 
@@ -186,9 +191,10 @@ def _eliminated(
     filled, left = set(inner), list(diagonal)
     pivots: list[Place] = []
 
-    def cost(pivot: Place) -> int:
+    def cost(pivot: Place) -> tuple[int, int]:
+        stage = stages[pivot[1]] if stages else 0
         products = (len(rows[pivot[1]]) - 1) * (len(columns[pivot[0]]) - 1)
-        return products if pivot in best else (products + 1) * POSTPONED
+        return stage, products if pivot in best else (products + 1) * POSTPONED
 
     while left:
         chosen = min(left, key=cost)
