@@ -1,4 +1,4 @@
-"""What is checked of every kind of tableau: types, shapes, and every order that it states."""
+"""What is checked of every one-step tableau: types, shapes, and every order that it states."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emberkeep.ode.methods import Method
+    from emberkeep.ode.methods.one_step import OneStepMethod, Row
     from emberkeep.ode.methods.order_conditions import Differentials, Tree
-    from emberkeep.ode.methods.tableau import Row
 
     Rows = tuple[Row, ...]
 
@@ -23,12 +22,12 @@ TOLERANCE = 1e-10
 HIGHEST_ORDER = 10
 
 
-def refusal(tableau: Method, what: str) -> InvalidPlan:
+def refusal(tableau: OneStepMethod, what: str) -> InvalidPlan:
     """The error for a tableau that is not what it says."""
     return InvalidPlan(f"The tableau {tableau.name!r} cannot be used: {what}")
 
 
-def check_types(tableau: Method, rows: Sequence[str], tables: Sequence[str]) -> None:
+def check_types(tableau: OneStepMethod, rows: Sequence[str], tables: Sequence[str]) -> None:
     """Refuse what is no name, order, row or table of numbers."""
     if not isinstance(tableau.name, str) or not tableau.name:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidPlan(f"A tableau's name is {tableau.name!r}; expected text")
@@ -51,7 +50,7 @@ def check_types(tableau: Method, rows: Sequence[str], tables: Sequence[str]) -> 
             _check_row(tableau, f"{field}[{place}]", row)
 
 
-def _check_row(tableau: Method, field: str, row: object) -> None:
+def _check_row(tableau: OneStepMethod, field: str, row: object) -> None:
     if not isinstance(row, tuple) or not all(map(is_number, row)):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         raise refusal(tableau, f"{field} is {row!r}; expected a tuple of finite numbers")
 
@@ -61,7 +60,7 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
-def check_weights(tableau: Method, fields: Sequence[str], stages: int) -> None:
+def check_weights(tableau: OneStepMethod, fields: Sequence[str], stages: int) -> None:
     """Refuse weights that are not one for each node, and what is of no estimate or interpolant.
 
     The stages that an interpolant takes of may be more.
@@ -90,7 +89,7 @@ def check_weights(tableau: Method, fields: Sequence[str], stages: int) -> None:
         raise refusal(tableau, "rows of interpolant differ in length; fill up with zeros")
 
 
-def check_triangle(tableau: Method, field: str, first: int, end: int) -> None:
+def check_triangle(tableau: OneStepMethod, field: str, first: int, end: int) -> None:
     """Refuse rows that are too few, or reach a stage that is not there yet."""
     given: Rows = getattr(tableau, field)
     if len(given) != end - first:
@@ -108,7 +107,7 @@ def check_triangle(tableau: Method, field: str, first: int, end: int) -> None:
             )
 
 
-def check_node(tableau: Method, field: str, row: Sequence[float], node: float) -> None:
+def check_node(tableau: OneStepMethod, field: str, row: Sequence[float], node: float) -> None:
     """Refuse a node that is not the sum of its row."""
     if not abs(sum(row) - node) <= TOLERANCE * (1 + sum(map(abs, row))):
         raise refusal(
@@ -118,7 +117,9 @@ def check_node(tableau: Method, field: str, row: Sequence[float], node: float) -
         )
 
 
-def check_order(tableau: Method, weights: Row, field: str, differentials: Differentials) -> None:
+def check_order(
+    tableau: OneStepMethod, weights: Row, field: str, differentials: Differentials
+) -> None:
     """Refuse weights that have not the order that a field states."""
     order: int = getattr(tableau, field)
     for size in range(1, order + 1):
@@ -132,7 +133,7 @@ def check_order(tableau: Method, weights: Row, field: str, differentials: Differ
                 )
 
 
-def check_estimate(tableau: Method, error: Row, differentials: Differentials) -> None:
+def check_estimate(tableau: OneStepMethod, error: Row, differentials: Differentials) -> None:
     """Refuse an estimate that sees no error at all where equations are linear, or only of time.
 
     Steps would grow without bound there, and be wrong.
@@ -163,7 +164,7 @@ def _allowed(weights: Row, tree: Tree, differentials: Differentials) -> float:
     return TOLERANCE * (1 + density(tree) * sum(terms))
 
 
-def check_interpolant(tableau: Method, differentials: Differentials) -> None:
+def check_interpolant(tableau: OneStepMethod, differentials: Differentials) -> None:
     """Each power of θ has its weights: those of a tree of that size meet it, others vanish."""
     for power in range(1, len(tableau.interpolant[0]) + 1):
         weights = tuple(row[power - 1] for row in tableau.interpolant)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from math import inf
-
-from emberkeep.ode.methods.tableau import HERMITE_ORDER, Row
+from emberkeep.ode.methods.one_step import Row, StiffMethod
 from emberkeep.startup_records import final, frozen
 
 
 @final
 @frozen
-class ImplicitTableau:
+class ImplicitTableau(StiffMethod):
     """An implicit Runge-Kutta method as Butcher writes it: diagonally implicit, or fully.
 
     Attributes:
@@ -41,21 +39,6 @@ class ImplicitTableau:
     interpolant_order: int = 0
 
     @property
-    def count(self) -> int:
-        """How many stages a step has."""
-        return len(self.nodes)
-
-    @property
-    def is_adaptive(self) -> bool:
-        """Whether it estimates its error, so that steps can be chosen by it."""
-        return bool(self.error)
-
-    @property
-    def chooses_order(self) -> bool:
-        """Whether the order of a step is chosen by errors, too."""
-        return False
-
-    @property
     def is_diagonal(self) -> bool:
         """Whether each stage takes only of those before and of itself."""
         return all(not any(row[place + 1 :]) for place, row in enumerate(self.matrix))
@@ -77,35 +60,13 @@ class ImplicitTableau:
         return diagonal.pop() if self.is_diagonal and len(diagonal) == 1 else 0.0
 
     @property
-    def has_interpolant(self) -> bool:
-        """Whether it has dense output of its own; without, values are Hermite's."""
-        return bool(self.interpolant)
-
-    @property
-    def dense_order(self) -> int:
-        """To which order values within a step are right, by its interpolant or Hermite's."""
-        return self.interpolant_order if self.interpolant else min(self.order, HERMITE_ORDER)
-
-    @property
     def interpolates(self) -> bool:
         """Whether values within a step are as accurate as steps; else these end at times to save.
 
-        Hermite's cubic is not: it goes by slopes, in which a fast decay enlarges every error. Nor
-        is an interpolant where the estimate is filtered: with what is stiff in it, it loses by what
-        the inside of a step is wrong where decay is fast.
+        An interpolant is not where the estimate is filtered: with what is stiff in it, it loses by
+        what the inside of a step is wrong where decay is fast.
         """
-        accurate = self.has_interpolant and self.dense_order >= self.order - 1
-        return accurate and not self.error_at_start
-
-    @property
-    def estimate_power(self) -> int:
-        """The power of the step by which the estimate of the error grows; 0 without one."""
-        return min(self.order, self.error_order) + 1 if self.error else 0
-
-    @property
-    def stability_limit(self) -> float:
-        """None that would keep steps short: it is made for what decays fast."""
-        return inf
+        return self.has_accurate_interpolant and not self.error_at_start
 
     @property
     def value_at_infinity(self) -> float:

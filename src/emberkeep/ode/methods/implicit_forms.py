@@ -10,7 +10,7 @@ from emberkeep.ode.methods.tableau import padded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from emberkeep.ode.methods.tableau import Row
+    from emberkeep.ode.methods.one_step import Row
 
 
 def diagonal(  # noqa: PLR0913 - what a method is printed as

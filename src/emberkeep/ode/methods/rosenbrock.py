@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from math import inf
-
-from emberkeep.ode.methods.tableau import HERMITE_ORDER, Row, padded
+from emberkeep.ode.methods.one_step import Row, StiffMethod
+from emberkeep.ode.methods.tableau import padded
 from emberkeep.startup_records import final, frozen
 
 # Numbers that were published with some digits, or transformed, are alike up to so much.
@@ -13,7 +12,7 @@ ALIKE = 1e-12
 
 @final
 @frozen
-class RosenbrockTableau:
+class RosenbrockTableau(StiffMethod):
     """A Rosenbrock method: one linear system a stage, all with the same matrix.
 
     With the Jacobian J and its slope in time at the start of a step, stage i is k_i of
@@ -52,38 +51,12 @@ class RosenbrockTableau:
     interpolant_order: int = 0
 
     @property
-    def count(self) -> int:
-        """How many stages a step has."""
-        return len(self.nodes)
-
-    @property
-    def is_adaptive(self) -> bool:
-        """Whether it estimates its error, so that steps can be chosen by it."""
-        return bool(self.error)
-
-    @property
-    def chooses_order(self) -> bool:
-        """Whether the order of a step is chosen by errors, too."""
-        return False
-
-    @property
-    def has_interpolant(self) -> bool:
-        """Whether it has dense output of its own; without, values are Hermite's."""
-        return bool(self.interpolant)
-
-    @property
-    def dense_order(self) -> int:
-        """To which order values within a step are right, by its interpolant or Hermite's."""
-        return self.interpolant_order if self.interpolant else min(self.order, HERMITE_ORDER)
-
-    @property
     def interpolates(self) -> bool:
         """Whether values within a step are as accurate as steps; else these end at times to save.
 
-        Hermite's cubic is not: it goes by slopes, in which a fast decay enlarges every error. Nor
-        is an interpolant whose errors are not estimated where decay is fast.
+        An interpolant is not whose errors are not estimated where decay is fast.
         """
-        return self.has_interpolant and self.dense_order >= self.order - 1 and self.sees_inside
+        return self.has_accurate_interpolant and self.sees_inside
 
     @property
     def sees_inside(self) -> bool:
@@ -96,16 +69,6 @@ class RosenbrockTableau:
 
         powers = range(2, self.interpolant_order + 2)
         return any(abs(estimates_at_once(self, power)) > ALIKE for power in powers)
-
-    @property
-    def estimate_power(self) -> int:
-        """The power of the step by which the estimate of the error grows; 0 without one."""
-        return min(self.order, self.error_order) + 1 if self.error else 0
-
-    @property
-    def stability_limit(self) -> float:
-        """None that would keep steps short: it is made for what decays fast."""
-        return inf
 
     @property
     def ends_with_solution(self) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from emberkeep.ode.methods.tableau import Row
+    from emberkeep.ode.methods.one_step import Row
 
     Rows = tuple[Row, ...]
 

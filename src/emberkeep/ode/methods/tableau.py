@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from emberkeep.ode.methods.one_step import OneStepMethod, Row
 from emberkeep.startup_records import final, frozen
-
-Row = tuple[float, ...]
-
-HERMITE_ORDER = 3
 
 
 @final
 @frozen
-class Tableau:
+class Tableau(OneStepMethod):
     """An explicit Runge-Kutta method as Butcher writes it.
-
-    What can be found out from the numbers is a property that does so; nothing is assumed of a
-    method by its name.
 
     Attributes:
         name: what it is called.
@@ -48,21 +42,6 @@ class Tableau:
     interpolant_order: int = 0
 
     @property
-    def count(self) -> int:
-        """How many stages a step has."""
-        return len(self.nodes)
-
-    @property
-    def is_adaptive(self) -> bool:
-        """Whether it estimates its error, so that steps can be chosen by it."""
-        return bool(self.error)
-
-    @property
-    def chooses_order(self) -> bool:
-        """Whether the order of a step is chosen by errors, too."""
-        return False
-
-    @property
     def ends_with_solution(self) -> bool:
         """Whether the last stage lies at the solution, so that the next step begins with it."""
         last = self.stages[-1] if self.stages else ()
@@ -76,16 +55,6 @@ class Tableau:
             if self.extra_nodes[place] == 1 and padded(row, len(solution)) == solution:
                 return place
         return None
-
-    @property
-    def has_interpolant(self) -> bool:
-        """Whether it has dense output of its own; without, values are Hermite's."""
-        return bool(self.interpolant)
-
-    @property
-    def dense_order(self) -> int:
-        """To which order values within a step are right, by its interpolant or Hermite's."""
-        return self.interpolant_order if self.interpolant else min(self.order, HERMITE_ORDER)
 
     @property
     def interpolates(self) -> bool:
