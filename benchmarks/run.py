@@ -19,6 +19,7 @@ BENCHMARKS = (
     "ode_sensitivities",
     "work_precision",
     "stiff",
+    "stiff_large",
     "phasetype",
     "epochs",
     "models",

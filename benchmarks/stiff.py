@@ -31,7 +31,7 @@ from stiff_problems import PROBLEMS, SAMPLES, TOLERANCES, StiffProblem, ends, pa
 from work_precision import theirs, write
 from work_precision_peers import cost
 
-METHODS = ("rodas4", "rodas5p", "kvaerno5", "radau-iia-5")
+METHODS = ("rodas4", "rodas5p", "kvaerno5", "radau-iia-5", "bdf")
 CONTROL = ("tsit5", "vern9", "rodas5p")  # where nothing is stiff
 THREADS, BATCH = 2, 1024
 FEW = {"ring-modulator": 8, "medakzo": 16}  # trajectories of a batch, where each takes long

@@ -225,6 +225,58 @@ def pleiades() -> ode.System:
     )
 
 
+# Large ones, whose factors fill in; of `stiff_large.py` alone.
+
+
+def brusselator_on_torus(points: int) -> ode.System:
+    """The Brusselator with diffusion on a torus of points by points [HW, IV.10]."""
+    numbers = np.arange(points) / points
+    x, y = np.meshgrid(numbers, numbers, indexing="ij")
+
+    def around(name: str, i: int, j: int) -> str:
+        near = ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1))
+        terms = (f"{name}[{a % points * points + b % points + 1}]" for a, b in near)
+        return f"d*({' + '.join(terms)} - 4*{name}[{i * points + j + 1}])"
+
+    places = [(i, j, i * points + j + 1) for i in range(points) for j in range(points)]
+    return ode.System(
+        [
+            *(
+                f"u[{p}]' = 1 + u[{p}]^2*v[{p}] - 4.4*u[{p}] + {around('u', i, j)}"
+                for i, j, p in places
+            ),
+            *(
+                f"v[{p}]' = 3.4*u[{p}] - u[{p}]^2*v[{p}] + {around('v', i, j)}"
+                for i, j, p in places
+            ),
+            f"d = a*{points**2}",
+        ],
+        states={"u": (22 * y * (1 - y) ** 1.5).ravel(), "v": (27 * x * (1 - x) ** 1.5).ravel()},
+        parameters={"a": 0.1},
+        name=f"brusselator_on_torus_{points}",
+    )
+
+
+def network(nodes: int) -> ode.System:
+    """Nodes that all excite or inhibit each other, of time constants over four decades."""
+    draw = np.random.default_rng(0)
+    weights = 1.5 * draw.normal(size=(nodes, nodes)) / np.sqrt(nodes)
+    rates = 10 ** draw.uniform(0, 4, nodes)
+    heard = [" + ".join(f"{w:.6f}*r{j}" for j, w in enumerate(row)) for row in weights]
+    return ode.System(
+        [
+            *(
+                f"x{i}' = {rates[i]:.8g}*(-x{i} + {heard[i]} + amplitude*sin(t + {i % 7}))"
+                for i in range(nodes)
+            ),
+            *(f"r{i} = tanh(x{i})" for i in range(nodes)),
+        ],
+        states={f"x{i}": 0.1 * (i % 3) for i in range(nodes)},
+        parameters={"amplitude": 1.0},
+        name=f"network_{nodes}",
+    )
+
+
 SYSTEMS = {
     "robertson": robertson,
     "robertson-late": robertson,

@@ -175,6 +175,18 @@ def test_ours_end_within_tolerances_of_the_exact_ends(keep, name, method):
         assert apart(problem, result.final, exact) < MULTIPLES[method] * tolerance
 
 
+@pytest.mark.soak
+def test_bdf_ends_medakzo_within_tolerances(keep):
+    """Its order has to begin anew where free antibodies stop, and its tolerances add up."""
+    problem, exact = BY_NAME["medakzo"], np.array(ends(BY_NAME["medakzo"]))
+    solver = ode.Solver(SYSTEMS["medakzo"], method="bdf", target="cpu", keep=keep, threads=1)
+    given = {"k": parameters(problem, len(exact))}
+    result = solver.solve(
+        (0, problem.end), parameters=given, rtol=1e-6, atol=1e-6 * problem.floor
+    ).require_success()
+    assert apart(problem, result.final, exact) < 100e-6
+
+
 # By hand, for GPUs ------------------------------------------------------------------------------
 
 LARGE = ("pollu", "brusselator-16", "brusselator-32", "brusselator-64")

@@ -141,7 +141,7 @@ def make_plan(
         raise InvalidPlan(
             f"Where in a step something occurs is found on values within it, and those of "
             f"{tableau.name} are less accurate than its steps. Choose a method that has its own: "
-            "'tsit5' or 'vern7'; for stiff systems 'rodas5pe', or 'rosenbrock23'"
+            "'tsit5' or 'vern7'; for stiff systems 'rodas5pe', 'bdf', or 'rosenbrock23'"
         )
     return plan
 

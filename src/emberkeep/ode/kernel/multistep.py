@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Factors are those of M - cJ for a c that is not farther from the formula's than by this share.
 NEAR = 0.3
-MOST_AGE = 20  # attempts with the same factors
+MOST_AGE = 50  # attempts with the same factors
 SHORTENED = 0.5  # a step whose correction was not found
 
 
@@ -59,22 +59,17 @@ class Multistep:
     ) -> None:
         code = self._code = layout.code
         self._what, self._layout, self._states = what, layout, measure.states
-        self._equations, self._inputs, self._newton, self._trouble = (
-            equations,
-            inputs,
-            newton,
-            trouble,
-        )
-        self._measure = measure
+        self._equations, self._inputs, self._measure = equations, inputs, measure
+        self._newton, self._trouble = newton, trouble
         # Of a change, less is not told from rounding, however little is tolerated.
+        least = LEAST_TOLERATED["float32" if code.is_single else "float64"]
         rtol = code.value(measure.setting("rtol"), REAL)
-        self._told = rtol / code.larger(
-            rtol, LEAST_TOLERATED["float32" if code.is_single else "float64"]
-        )
+        self._told = rtol / code.larger(rtol, least)
         self.differences = Differences(layout, measure.states, len(what.sums))
         self._orders = Orders(code, self.differences, len(what.sums), measure.setting)
         self.jacobian = Jacobian(layout, equations, measure.states, is_kept=equations.has_mass)
         self._factors = Factors(layout, self.jacobian, 1.0)
+        self._unit = layout.passing("unit", measure.states)  # 1 over what is tolerated
         self._correction = layout.kept("correction", measure.states)
         self._reach = code.variable("factored_reach", REAL, 0.0)  # c; zero without factors
         self._age = code.variable("factors_age", INT, 0)
@@ -93,13 +88,7 @@ class Multistep:
 
     # One attempt ------------------------------------------------------------------------------
 
-    def correct(
-        self,
-        stepper: Stepper,
-        clock: Clock,
-        h: Value,
-        weigh: Callable[[At], At],
-    ) -> None:
+    def correct(self, stepper: Stepper, clock: Clock, h: Value, weigh: Callable[[At], At]) -> None:
         """Find the states at the end of a step.
 
         Args:
@@ -115,7 +104,6 @@ class Multistep:
         sums = differences.up_to_order(what.sums)
         y, new, known = stepper[Y], stepper.changing(NEW), stepper["known"]
         predicted = differences.predict([each * share for each in sums])
-        self._unit = stepper["unit"]
 
         def begin(index: Operand) -> None:
             before = y.get(index)
