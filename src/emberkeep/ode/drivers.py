@@ -13,7 +13,7 @@ from emberkeep.ode.batch import name_of, pairs_of
 from emberkeep.ode.kernel.call import COEFFICIENTS
 from emberkeep.ode.memory import require_room
 from emberkeep.ode.splines import coefficients, marks
-from emberkeep.ode.system.system import STEP
+from emberkeep.ode.system.declarations import STEP
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberkeep.ode.system.system import CUBIC, LINEAR, STEP
+from emberkeep.ode.system.declarations import CUBIC, LINEAR, STEP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

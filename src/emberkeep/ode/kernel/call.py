@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from emberkeep.ode.outputs import DOUBLE, INT, REAL, RECORD, WINDOW, filled_by
 from emberkeep.ode.plan import FIXED
-from emberkeep.ode.system.system import CUBIC, LINEAR, STEP
+from emberkeep.ode.system.declarations import CUBIC, LINEAR, STEP
 from emberkeep.startup_records import final, frozen
 
 TYPE_CHECKING = False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, final
 
 from emberkeep.ode.kernel.call import COEFFICIENTS, DRIVER_COUNTS, DRIVER_NUMBERS
 from emberkeep.ode.kernel.code import INT, REAL, TIME
-from emberkeep.ode.system.system import CUBIC, STEP
+from emberkeep.ode.system.declarations import CUBIC, STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

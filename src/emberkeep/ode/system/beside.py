@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from emberkeep.ode.system.arrangement import require_known_names
 from emberkeep.ode.system.equations import definition_of
-from emberkeep.ode.system.system import plain_text, require_known_names, text_of
+from emberkeep.ode.system.written_equations import plain_text, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import keyword
-from collections.abc import Callable, Mapping
-
 from emberkeep.errors import InvalidSystem
-from emberkeep.ode.system.equations import (
-    CONSTANTS,
-    FUNCTIONS,
-    IMPLICIT,
-    SECOND,
-    SPELLINGS,
-    TIME,
-    WHERE_FREE,
-    WORDS,
-    ZERO,
-    Equation,
-    definition_of,
-    equation_of,
-    find_name,
-    in_order,
-    is_name,
-    looks_right,
-    names_in,
-    read_equation,
-    split_equations,
+from emberkeep.ode.system.arrangement import arranged
+from emberkeep.ode.system.declarations import (
+    declared_drivers,
+    declared_functions,
+    declared_observables,
+    declared_units,
+    declared_values,
+    require_name,
 )
+from emberkeep.ode.system.equations import IMPLICIT, SECOND, ZERO
+from emberkeep.ode.system.written_equations import written_equations
 from emberkeep.startup_records import as_dict, final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
+    from emberkeep.ode.system.equations import Equation
     from emberkeep.ode.system.reading import Read
     from emberkeep.ode.system.sensitivities import Sensitivities
 
@@ -43,7 +31,6 @@ if TYPE_CHECKING:
 # What is no longer than this is parsed at once, so that every mistake shows where it was made.
 PARSED_AT_ONCE = 2000
 LONGEST_NAME = 60
-LINEAR, CUBIC, STEP = DRIVER_KINDS = ("linear", "cubic", "step")
 
 
 @final
@@ -120,16 +107,16 @@ class System:
         known: dict[str, str] = {}
         shapes: dict[str, tuple[int, ...]] = {}
         self._set("sensitivities", None)
-        self._set("states", _values("state", states, known, shapes))
-        self._set("parameters", _values("parameter", _given(parameters), known, shapes))
-        self._set("constants", _values("constant", _given(constants), known, shapes))
-        self._set("drivers", _drivers(_given(drivers), known))
-        self._set("functions", _functions(_given(functions), known))
-        self._set("observables", _observables(observables))
+        self._set("states", declared_values("state", states, known, shapes))
+        self._set("parameters", declared_values("parameter", _given(parameters), known, shapes))
+        self._set("constants", declared_values("constant", _given(constants), known, shapes))
+        self._set("drivers", declared_drivers(_given(drivers), known))
+        self._set("functions", declared_functions(_given(functions), known))
+        self._set("observables", declared_observables(observables))
         if not self.states:
             raise InvalidSystem("A system needs states: states={'x': 1.0, …}")
         self._set("name", str(name) if name else "_".join(self.states)[:LONGEST_NAME])
-        self._set("units", _units(_given(units), (*known, *self.observables)))
+        self._set("units", declared_units(_given(units), (*known, *self.observables)))
         self._set("mass", () if mass is None else self._mass_rows(mass, shapes))
         if callable(equations):
             if self.functions:
@@ -138,15 +125,15 @@ class System:
                     "functions="
                 )
             for observable in self.observables:
-                _require_name("observable", observable, known)
+                require_name("observable", observable, known)
             self._set("function", equations)
             self._set("equations", ())
         else:
             self._set("function", None)
-            written = _read(equations, self.states, self.observables, shapes)
+            written = written_equations(equations, self.states, self.observables, shapes)
             if any(equation.kind == SECOND for equation in written):
                 written = self._add_velocities(written, known)
-            self._set("equations", _arranged(written, self.states, self.observables, known))
+            self._set("equations", arranged(written, self.states, self.observables, known))
             if self.mass and any(equation.kind == IMPLICIT for equation in self.equations):
                 raise InvalidSystem(
                     "Some equations are implicit, and mass= is given. Write all of it on left-hand "
@@ -165,7 +152,7 @@ class System:
         for equation in written:
             name = velocity(equation.target)
             if equation.kind == SECOND and equation.target in states and name not in states:
-                _require_name("state", name, known)
+                require_name("state", name, known)
                 known[name], states[name] = "state", 0.0
         self._set("states", states)
         return first_order(written)
@@ -222,7 +209,7 @@ class System:
                 f"{sorted(self.constants) or 'none'}"
             )
         given = {name: getattr(self, name) for name in System.__slots__}
-        constants = _values("constant", {**self.constants, **values}, {}, {})
+        constants = declared_values("constant", {**self.constants, **values}, {}, {})
         return _restored({**given, "constants": constants})
 
     def differentiated(
@@ -362,395 +349,3 @@ def _named(function: Any) -> Any:
 
 def _given(values: Any) -> Any:
     return {} if values is None else values
-
-
-def _units(given: Any, known: Sequence[str]) -> dict[str, str]:
-    """Texts by name; of vectors and matrices, by the names of these or of their parts."""
-    units: dict[str, str] = {}
-    for name, unit in _pairs(given):
-        label = _name(name)
-        if not isinstance(unit, str):
-            raise InvalidSystem(f"The unit of {label!r} must be a text; it is {unit!r}")
-        parts = [each for each in known if _is_part(each, label)]
-        if label != TIME and label not in known and not parts:
-            raise InvalidSystem(
-                f"There is a unit for {label!r}, which is no name of this system: states, "
-                f"observables, parameters and constants are {', '.join(known)}, and time is 't'"
-            )
-        units |= dict.fromkeys([label] if label == TIME or label in known else parts, unit)
-    return units
-
-
-def _observables(given: Any) -> tuple[str, ...]:
-    """Names of observables; one alone may be given as text."""
-    listed: Any = (given,) if isinstance(given, str) else given
-    if isinstance(listed, list | tuple) and all(isinstance(name, str) for name in listed):  # pyright: ignore[reportUnknownVariableType]
-        return (*listed,)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    raise InvalidSystem(f"observables must be a list of names, not {given!r}")
-
-
-def _is_part(name: str, of: str) -> bool:
-    """Whether a name is that of a part, such as ``x_1_2`` of ``x``; ``x_bar`` is none."""
-    return name.startswith(f"{of}_") and name[len(of) + 1 :].replace("_", "").isdecimal()
-
-
-def _drivers(given: Any, known: dict[str, str]) -> dict[str, str]:
-    """Kinds of drivers by name; straight lines where names alone are given."""
-    listed: Any = (given,) if isinstance(given, str) else given
-    pairs: Iterable[tuple[object, Any]]
-    if isinstance(listed, Mapping):
-        pairs = _pairs(listed)
-    elif isinstance(listed, list | tuple):
-        pairs = [(name, LINEAR) for name in _names(listed)]
-    else:
-        raise InvalidSystem(
-            "drivers must be a list of names, or names with a kind: {'light': 'linear'}, not "
-            f"{given!r}"
-        )
-    checked: dict[str, str] = {}
-    for key, kind in pairs:
-        name = _name(key)
-        _require_name("driver", name, known)
-        known[name] = "driver"
-        if not isinstance(kind, str) or kind not in DRIVER_KINDS:
-            raise InvalidSystem(
-                f"The driver {name!r} is {kind!r}; expected {', '.join(map(repr, DRIVER_KINDS))}. "
-                "Its samples are passed to solve: drivers={…: ode.Driver(times, values)}"
-            )
-        checked[name] = kind
-    return checked
-
-
-def _values(
-    kind: str, given: Any, known: dict[str, str], shapes: dict[str, tuple[int, ...]]
-) -> dict[str, float]:
-    """Names and default values, checked; vectors as their parts."""
-    if not isinstance(given, Mapping):
-        listed: list[Any] = [*given] if isinstance(given, list | tuple | set | str) else []
-        names = [name for name in listed if isinstance(name, str)] or [f"a {kind}"]
-        example = ", ".join(f"{name!r}: 0.0" for name in names)
-        raise InvalidSystem(
-            f"The {kind}s must be names with default values: {{{example}}}, not {given!r}"
-        )
-    checked: dict[str, float] = {}
-    for name, value in _pairs(given):
-        text = _name(name)
-        _require_name(kind, text, known)
-        if isinstance(value, list | tuple) or getattr(value, "ndim", 0):
-            from emberkeep.ode.system.notation import parts_of
-
-            parts, shapes[text] = parts_of(kind, text, value)
-            checked |= _values(kind, parts, known, {})
-            continue
-        known[text] = kind
-        try:
-            checked[text] = float(value)
-        except (TypeError, ValueError, OverflowError):
-            has_unit = isinstance(value, str) and value[:1].isdigit()
-            units = ". Numbers have no units here" if has_unit else ""
-            raise InvalidSystem(
-                f"The default of the {kind} {text!r} must be a number; it is {value!r}{units}"
-            ) from None
-    return checked
-
-
-def _name(given: object) -> str:
-    """A name as text; SymPy's symbols are taken by theirs, and Greek letters in one form each."""
-    text = str(given)
-    if text.isascii():
-        return text
-    from emberkeep.ode.system.notation import plain_name
-
-    return plain_name(text)
-
-
-def _names(given: Any) -> Iterable[object]:
-    return given
-
-
-def _pairs(given: Any) -> Iterable[tuple[object, Any]]:
-    return given.items()
-
-
-def _require_name(kind: str, name: str, known: Mapping[str, str]) -> None:
-    if name in known:
-        raise InvalidSystem(
-            f"The name {name!r} is used twice: for a {known[name]} and for a {kind}. Rename one"
-        )
-    if not is_name(name) or name.startswith("_"):
-        raise InvalidSystem(
-            f"{name!r} cannot be the name of a {kind}: names are letters, digits and underscores, "
-            "and begin with a letter"
-        )
-    if name == TIME or name in CONSTANTS or name in WORDS or keyword.iskeyword(name):
-        reason = {TIME: "time"}.get(name, "a word with a meaning of its own")
-        raise InvalidSystem(
-            f"{name!r} cannot be the name of a {kind}: it is {reason}. Call it {name + '_'!r}"
-        )
-
-
-def _functions(given: Any, known: dict[str, str]) -> dict[str, Callable[..., float]]:
-    if not isinstance(given, Mapping):
-        raise InvalidSystem(
-            f"The functions must be given by name: functions={{'f': f}}, not {given!r}"
-        )
-    functions = {_name(name): function for name, function in _pairs(given)}
-    for name, function in functions.items():
-        _require_name("function", name, known)
-        known[name] = "function"
-        if not callable(function):
-            raise InvalidSystem(
-                f"The function {name!r} is a {type(function).__qualname__}; pass a Python function"
-            )
-    return functions
-
-
-def _read(
-    given: Any,
-    states: Mapping[str, float],
-    observables: Sequence[str],
-    shapes: Mapping[str, tuple[int, ...]],
-) -> list[Equation]:
-    """Equations of any form, as text."""
-    if isinstance(given, str):
-        given = (given,)
-    if isinstance(given, bytes):
-        raise InvalidSystem("Equations are text, and these are bytes: pass equations.decode()")
-    if isinstance(given, Mapping):
-        return [
-            _of_name(_name(target), right, observables, f"equation {number}")
-            for number, (target, right) in enumerate(_pairs(given), 1)
-        ]
-    try:
-        items: Sequence[Any] = list(given)
-    except TypeError:
-        raise InvalidSystem(
-            f"Equations are text, a list of texts, a mapping from state to right-hand side or a "
-            f"function f(t, y, p), not a {type(given).__name__}"
-        ) from None
-    read: list[Equation] = []
-    items = [part for item in items for part in (_split(item) if isinstance(item, str) else [item])]
-    expand = _expansion(items, shapes) if shapes else None  # else brackets are a mistake
-    for number, item in enumerate(items, 1):
-        place = f"equation {number}"
-        if isinstance(item, str):
-            texts = expand(item, place) if expand and "[" in item else (item,)
-            read += [read_equation(text, place, states) for text in texts]
-        elif _is_sympy(item):
-            from emberkeep.ode.system.from_sympy import sides
-
-            read.append(sides(item, place))
-        else:
-            raise InvalidSystem(
-                f"{place} is {item!r}, a {type(item).__qualname__}; expected text such as "
-                '"dx = -x", or SymPy\'s Eq(Derivative(x(t), t), …)'
-            )
-    return read
-
-
-def _split(text: str) -> list[str]:
-    return split_equations(text if text.isascii() else plain_text(text))
-
-
-def plain_text(text: str) -> str:
-    """A text with its Greek letters and signs in one form each."""
-    from emberkeep.ode.system.notation import plain
-
-    return plain(text)
-
-
-def _expansion(
-    items: Iterable[Any], shapes: Mapping[str, tuple[int, ...]]
-) -> Callable[[str, str], Iterable[str]]:
-    """What makes of an equation of vectors those of their parts."""
-    from emberkeep.ode.system.notation import defined, expanded
-
-    taken = {*shapes, *(f"d{name}" for name in shapes)}  # dx[i] = … is a derivative
-    free = defined([item for item in items if isinstance(item, str)]) - taken
-    return lambda text, place: expanded(text, place, shapes, free)
-
-
-def _of_name(target: str, right: Any, observables: Sequence[str], place: str) -> Equation:
-    """An item of a mapping: the derivative of a state, or the definition of an observable."""
-    text = text_of(right, f"the equation of {target}")
-    text = text if text.isascii() else plain_text(text)
-    if target in observables:
-        return definition_of(target, text, place)
-    if target.endswith("'"):
-        return read_equation(f"{target} = {text}", place, ())
-    return equation_of(target, text, place)
-
-
-def _is_sympy(value: object) -> bool:
-    # Of functions of time such as x(t), only the classes above are SymPy's.
-    return any(str(base.__module__).partition(".")[0] == "sympy" for base in type(value).__mro__)
-
-
-def text_of(right: Any, place: str) -> str:
-    """A right-hand side as text: a number, or a SymPy expression, too.
-
-    Raises:
-        InvalidSystem: it is something else.
-    """
-    if isinstance(right, str):
-        return right
-    if _is_sympy(right):
-        from emberkeep.ode.system import from_sympy
-
-        return from_sympy.text_of(right, place)
-    try:
-        return repr(float(right))
-    except (TypeError, ValueError, OverflowError):
-        raise InvalidSystem(
-            f"{place} is {right!r}, a {type(right).__qualname__}; expected text, a number or a "
-            "SymPy expression"
-        ) from None
-
-
-def _arranged(
-    written: Sequence[Equation],
-    states: Mapping[str, float],
-    observables: Sequence[str],
-    known: Mapping[str, str],
-) -> tuple[Equation, ...]:
-    """Equations in the order of the states, then definitions; every name in them known."""
-    derivatives: dict[str, Equation] = {}
-    definitions: dict[str, Equation] = {}
-    implicit: dict[tuple[str, str], Equation] = {}
-    for equation in written:
-        place, target = equation.place, equation.target
-        if equation.is_derivative and target not in states:
-            raise InvalidSystem(
-                f"{place} gives the derivative of {target!r}, which is no state:\n"
-                f"    {equation.text}\nAdd it to states={{…}}; there are {', '.join(states)}"
-            )
-        if equation.kind == IMPLICIT:
-            same = implicit.setdefault((target, equation.canonical), equation)
-            if same is not equation:
-                raise InvalidSystem(f"{place} and {same.place} are the same. Keep one of them")
-            continue
-        if not equation.is_derivative:
-            _require_definable(equation, known)
-        group = derivatives if equation.is_derivative else definitions
-        if target in group:
-            raise InvalidSystem(
-                f"{place} and {group[target].place} are both for {target!r}. Keep one of them"
-            )
-        group[target] = equation
-    _require_as_many(states, derivatives, implicit.values())
-    # In whatever order they were written, they are the same system.
-    others = [implicit[key] for key in sorted(implicit)]
-    given = (*(derivatives[state] for state in states if state in derivatives), *others)
-    require_known_names((*given, *definitions.values()), definitions, known)
-    _require_used(states, given, definitions, observables)
-    return (*given, *in_order(list(definitions.values())))
-
-
-def _require_as_many(
-    states: Mapping[str, float], derivatives: Mapping[str, Equation], implicit: Iterable[Equation]
-) -> None:
-    """Each state has an equation for its derivative, or there is an implicit one in its place."""
-    missing, others = [state for state in states if state not in derivatives], [*implicit]
-    if not others and missing:
-        raise InvalidSystem(
-            f"There is no equation for {', '.join(map(repr, missing))}. Every state needs one: "
-            f'"d{missing[0]} = …"; what has none is a parameter or a constant. An algebraic '
-            'equation reads "0 = …"'
-        )
-    if len(missing) != len(others):
-        raise InvalidSystem(
-            f"There must be one equation for each state. Of {len(states)} states, {len(missing)} "
-            f"have none for their derivative ({', '.join(missing) or 'all have one'}), and there "
-            f"are {len(others)} implicit equations: {'; '.join(each.text for each in others)}. "
-            "Add one, or leave one out"
-        )
-
-
-def _require_definable(equation: Equation, known: Mapping[str, str]) -> None:
-    target = equation.target
-    if target not in known:
-        _require_name("definition", target, known)
-        return
-    remedy = (
-        f'Write "d{target} = …" for its derivative, or "0 = … - {target}" if it is algebraic'
-        if known[target] == "state"
-        else "Rename one"
-    )
-    raise InvalidSystem(
-        f"{equation.place} defines {target!r}, which is a {known[target]} already:\n"
-        f"    {equation.text}\n{remedy}"
-    )
-
-
-def require_known_names(
-    equations: Iterable[Equation], definitions: Mapping[str, Equation], known: Mapping[str, str]
-) -> None:
-    """Refuse equations that use a name nobody declared, or cannot be read.
-
-    Args:
-        equations: what is looked at.
-        definitions: of what they may use beside.
-        known: what kind each declared name is of.
-
-    Raises:
-        InvalidSystem: points at what is wrong.
-    """
-    names = {*known, *definitions, TIME, *CONSTANTS, *WHERE_FREE, *FUNCTIONS, *SPELLINGS}
-    for equation in equations:
-        if not equation.text.isascii() or "'" in equation.tokens:
-            _require_plain(equation)
-        unknown = names_in(equation) - names
-        if unknown:
-            from emberkeep.ode.system.mistakes import unknown_name
-
-            first = min(unknown, key=lambda name: find_name(equation, name))
-            raise unknown_name(equation, first, {*known, *definitions})
-        if not looks_right(equation):
-            _explain(equation, definitions, known)
-
-
-def _require_plain(equation: Equation) -> None:
-    from emberkeep.ode.system.mistakes import derivative_on_the_right, strange_letter
-
-    problem = strange_letter(equation) or derivative_on_the_right(equation)
-    if problem is not None:
-        raise problem
-
-
-def _explain(
-    equation: Equation, definitions: Mapping[str, Equation], known: Mapping[str, str]
-) -> None:
-    """Parse what does not look right, for an error that says why; it may be right after all."""
-    from emberkeep.ode.system.parsing import parse_equation
-    from emberkeep.ode.system.program import Program
-
-    program = Program()
-    functions = {name: float for name, kind in known.items() if kind == "function"}
-    names = {*definitions, *known, TIME} - functions.keys()
-    parse_equation(equation, program, {name: program.name(name) for name in names}, functions)
-
-
-def _require_used(
-    states: Mapping[str, float],
-    given: Iterable[Equation],
-    definitions: Mapping[str, Equation],
-    observables: Sequence[str],
-) -> None:
-    """A definition that nobody uses is a derivative with a slip of the pen."""
-    for name in observables:
-        if name in states:
-            raise InvalidSystem(
-                f"The observable {name!r} is a state, which results have anyway. Leave it out"
-            )
-        if name not in definitions:
-            raise InvalidSystem(f'The observable {name!r} has no equation. Add one: "{name} = …"')
-    used = set(observables)
-    for equation in (*given, *definitions.values()):
-        used |= names_in(equation)
-    for name, equation in definitions.items():
-        if name not in used:
-            raise InvalidSystem(
-                f"{equation.place} defines {name!r}, which nothing uses:\n    {equation.text}\n"
-                "If it is of interest, list it in observables=[…]; if it is a derivative, its "
-                "state is missing in states={…}"
-            )
