@@ -72,7 +72,7 @@ class Draft(ABC):
             self._require(vertex)
         self._edges.append((source, target))
         self._weights.append(
-            _weight(weight, coefficients, self._theta_length, self._states[source])
+            read_weight(weight, coefficients, self._theta_length, self._states[source])
         )
 
     def add_initial(self, vertex: int, probability: float) -> None:
@@ -113,7 +113,7 @@ class Draft(ABC):
         )
 
 
-def _weight(
+def read_weight(
     weight: Any, coefficients: Sequence[float] | None, theta_length: int, state: object
 ) -> tuple[float, Sequence[float]]:
     """Base and coefficients of an edge."""

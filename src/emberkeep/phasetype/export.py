@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emberkeep.phasetype.errors import InvalidGraph
+from emberkeep.phasetype.states import NONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from emberkeep.phasetype.structure import Structure
 
 MOST_DRAWN = 200  # vertices; nobody can read more
+MOST_LINES, MOST_WAYS = 40, 6  # of a table
 SECONDS = 10.0  # that a drawing may take
 
 
@@ -41,25 +43,29 @@ def to_graphviz(graph: Structure) -> str:
     """See `Graph.to_graphviz`."""
     lines = [f"digraph {_quoted(graph.name)} {{", "  rankdir=LR; node [shape=ellipse];"]
     for vertex in graph:
-        label = _text(vertex.state) + (f"\n{vertex.initial:.4g}" if vertex.initial else "")
+        label = state_text(vertex.state) + (f"\n{vertex.initial:.4g}" if vertex.initial else "")
         shape = " shape=doublecircle" if vertex.is_absorbing else ""
         bold = " style=bold" if vertex.initial else ""
         lines.append(f"  {vertex.number} [label={_quoted(label)}{shape}{bold}];")
     for vertex in graph:
         for target, base, coefficients in vertex.edges:
-            label = _quoted(_weight(base, coefficients))
+            label = _quoted(weight_text(base, coefficients))
             lines.append(f"  {vertex.number} -> {target} [label={label}];")
     return "\n".join([*lines, "}\n"])
 
 
 def as_svg(graph: Structure) -> str | None:
-    """A drawing, where Graphviz is installed and the graph is small; else None."""
+    """A drawing of a small graph, by Graphviz where it is installed."""
     import shutil
     import subprocess
 
-    program = shutil.which("dot")
-    if program is None or len(graph) > MOST_DRAWN:
+    from emberkeep.phasetype import drawing
+
+    if len(graph) > MOST_DRAWN:
         return None
+    program = shutil.which("dot")
+    if program is None:
+        return drawing.as_svg(graph)
     try:
         drawn = subprocess.run(  # noqa: S603 - the installed program, and text of our own
             [program, "-Tsvg"],
@@ -70,11 +76,36 @@ def as_svg(graph: Structure) -> str | None:
             timeout=SECONDS,
         )
     except (OSError, subprocess.SubprocessError):
-        return None  # the notebook shows the text instead
+        return drawing.as_svg(graph)
     return drawn.stdout
 
 
-def _weight(base: float, coefficients: tuple[float, ...]) -> str:
+def as_table(graph: Structure) -> str:
+    """Its vertices, with where they lead, as lines of text; of many the first ones."""
+    rows = [("vertex", "state", "begins", "leads to")]
+    for number in range(min(len(graph), MOST_LINES)):
+        vertex = graph.vertex(number)
+        ways = [
+            f"{target}: {weight_text(base, coefficients)}"
+            for target, base, coefficients in vertex.edges[:MOST_WAYS]
+        ]
+        more = len(vertex.edges) - len(ways)
+        ways += [f"and {more:,} more"] if more else []
+        begins = f"{vertex.initial:.6g}" if vertex.initial else ""
+        unnamed = graph.states.kind == NONE
+        named = "" if unnamed else state_text(vertex.state)
+        rows.append((str(number), named, begins, ", ".join(ways) or "(the end)"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [
+        f"{row[0]:>{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]}".rstrip()
+        for row in rows
+    ]
+    left = len(graph) - len(rows) + 1
+    return "\n".join([repr(graph), *lines, *([f"and {left:,} more"] if left else [])])
+
+
+def weight_text(base: float, coefficients: tuple[float, ...]) -> str:
+    """A weight, as a sum of parameters."""
     terms = [f"{base:.4g}"] if base or not any(coefficients) else []
     for index, coefficient in enumerate(coefficients):
         if coefficient:
@@ -82,7 +113,8 @@ def _weight(base: float, coefficients: tuple[float, ...]) -> str:
     return " + ".join(terms)
 
 
-def _text(state: object) -> str:
+def state_text(state: object) -> str:
+    """A state, without brackets."""
     return ", ".join(map(str, state)) if isinstance(state, tuple) else str(state)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from emberkeep.phasetype.constructors import Draft
 from emberkeep.phasetype.errors import InvalidGraph
-from emberkeep.phasetype.phase_type import PhaseType
+from emberkeep.phasetype.readable import Readable
 from emberkeep.phasetype.structure import Definition
 from emberkeep.startup_records import final
 
@@ -23,13 +23,10 @@ if TYPE_CHECKING:
 
     from emberkeep.keep.keep import Keep
     from emberkeep.phasetype.assembly import Edges
-    from emberkeep.phasetype.canonical import Canonical
     from emberkeep.phasetype.differentiable.model import Model
     from emberkeep.phasetype.epochs import Epochs
-    from emberkeep.phasetype.matrices import Matrices
     from emberkeep.phasetype.states import States
     from emberkeep.phasetype.trace import Trace
-    from emberkeep.phasetype.vertices import Components
     from emberkeep.targets.declaration import Declared
 
     Values = np.ndarray[Any, Any]
@@ -71,7 +68,7 @@ def graph_of(definition: Definition) -> Graph:
 
 
 @final
-class Graph(PhaseType):
+class Graph(Readable):
     """A Markov chain that ends: how long that takes, and what it gathers until then, is phase-type.
 
     Frozen. It is made by `from_callback`, `from_frontier`, `from_matrix` or `builder`; or, as other
@@ -218,6 +215,29 @@ class Graph(PhaseType):
         return graph_of(found)
 
     @staticmethod
+    def from_json(text: str | bytes) -> Graph:
+        """The graph that `to_json` wrote.
+
+        Raises:
+            InvalidGraph: it is damaged, of another version, or cannot be a graph.
+        """
+        from emberkeep.phasetype.serialisation import from_json
+
+        return graph_of(from_json(text))
+
+    @staticmethod
+    def from_phasic(document: Any, *, discrete: bool = False) -> Graph:
+        """The graph that phasic serialised.
+
+        Args:
+            document: what its ``graph.serialize()`` gives, or JSON of that.
+            discrete: whether time goes in steps, which is not said there.
+        """
+        from emberkeep.phasetype.serialisation import from_phasic
+
+        return graph_of(from_phasic(document, discrete=discrete))
+
+    @staticmethod
     def builder(
         *, theta_length: int = 0, discrete: bool = False, name: str | None = None
     ) -> GraphBuilder:
@@ -254,6 +274,40 @@ class Graph(PhaseType):
 
         return Epochs(self, epochs)
 
+    def with_edge(
+        self,
+        source: Any,
+        target: Any,
+        weight: Any,
+        coefficients: Sequence[float] | None = None,
+        *,
+        prune: bool = False,
+    ) -> Graph:
+        """The graph with one more edge, or with another weight for one that is there.
+
+        Args:
+            source: the state that it leads from; where vertices have none, the number. What is not
+                there yet becomes a vertex.
+            target: the state that it leads to.
+            weight: as of `GraphBuilder.add_edge`; with 0 and no coefficients the edge is gone.
+            coefficients: what is added for each parameter.
+            prune: whether states that nothing leads to any more are left out, or refused.
+        """
+        from emberkeep.phasetype.editing import with_edge
+
+        return graph_of(with_edge(self, source, target, weight, coefficients, prune=prune))
+
+    def with_weights(self, weights: Any) -> Graph:
+        """The graph with other weights.
+
+        Args:
+            weights: of some edges, by pairs of states, ``{(source, target): weight}``; or of all,
+                in the order of `edges`. A weight is a number, or coefficients by parameter.
+        """
+        from emberkeep.phasetype.editing import with_weights
+
+        return graph_of(with_weights(self, weights))
+
     def with_initial(self, initial: Any) -> Graph:
         """The graph of a chain that begins elsewhere; what nothing leads to then is left out.
 
@@ -264,45 +318,11 @@ class Graph(PhaseType):
 
         return graph_of(with_initial(self, initial))
 
-    # Looking --------------------------------------------------------------------------------------
+    # Keeping --------------------------------------------------------------------------------------
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Arrays and labels; what has been found out about it is found again, or kept."""
         return graph_of, (self.definition(),)
-
-    def find_vertices(self, which: Any) -> Values:
-        """Numbers of the vertices for whose state a function is true; or of a mask."""
-        from emberkeep.phasetype.vertices import read_vertices
-
-        return np.flatnonzero(read_vertices(self, which, any_number=True))
-
-    @property
-    def components(self) -> Components:
-        """Strongly connected components, in the order in which the chain goes through them."""
-        from emberkeep.phasetype.vertices import find_components
-
-        return self.once("components", lambda: find_components(self))
-
-    @property
-    def canonical(self) -> Canonical:
-        """The form that does not depend on the numbering of vertices."""
-        from emberkeep.phasetype.canonical import canonical
-
-        return canonical(self)
-
-    @property
-    def structure_hash(self) -> str:
-        """Of states, edges and the parameters they use; the same for all weights and numberings."""
-        from emberkeep.phasetype.canonical import structure_hash
-
-        return structure_hash(self)
-
-    @property
-    def content_hash(self) -> str:
-        """Of everything; the same for all numberings."""
-        from emberkeep.phasetype.canonical import content_hash
-
-        return content_hash(self)
 
     def record(self, keep: Keep | None = None) -> Trace:
         """The elimination trace: kept for this structure, or recorded now and kept."""
@@ -314,35 +334,6 @@ class Graph(PhaseType):
         from emberkeep.phasetype.ahead import declared
 
         return declared(self, keep, tell)
-
-    def as_matrices(self, theta: Any = None, *, sparse: bool = False) -> Matrices:
-        """Its matrices, as textbooks have them: alpha, and the rates among states.
-
-        Args:
-            theta: one parameter vector.
-            sparse: whether the matrix is one of SciPy's, for many states.
-        """
-        from emberkeep.phasetype.linear_systems import read_single
-        from emberkeep.phasetype.matrices import as_matrices
-
-        return as_matrices(self, read_single(self, theta), sparse=sparse)
-
-    def to_networkx(self) -> Any:
-        """A directed graph of networkx: vertices by number, with their state and what is known."""
-        from emberkeep.phasetype.export import to_networkx
-
-        return to_networkx(self)
-
-    def to_graphviz(self) -> str:
-        """Its text in the language of Graphviz; notebooks draw it where ``dot`` is installed."""
-        from emberkeep.phasetype.export import to_graphviz
-
-        return to_graphviz(self)
-
-    def _repr_svg_(self) -> str | None:
-        from emberkeep.phasetype.export import as_svg
-
-        return as_svg(self)
 
     # For JAX --------------------------------------------------------------------------------------
 

@@ -76,6 +76,32 @@ class States:
             )
         return int(found[0])
 
+    def with_more(self, labels: Sequence[object]) -> States:
+        """These and others behind them.
+
+        Raises:
+            InvalidGraph: the others are of another kind.
+        """
+        if self.kind == NONE:
+            expected = [*range(len(self.rows), len(self.rows) + len(labels))]
+            if [*labels] != expected:
+                raise InvalidGraph(
+                    f"Vertices have no states here, and are named by number: {labels[0]!r} is "
+                    f"none, and the next one is {len(self.rows)}"
+                )
+            return States(NONE, np.empty((len(self.rows) + len(labels), 0), np.int64))
+        more = read_states(labels)
+        width = self.rows.shape[1]
+        if more.kind != self.kind or (self.kind == TUPLE and more.rows.shape[1] != width):
+            raise InvalidGraph(
+                f"{labels[0]!r} cannot be a state here; states are such as {self.label(0)!r}"
+            )
+        widest = max(width, more.rows.shape[1])
+        rows = [
+            np.pad(part, ((0, 0), (0, widest - part.shape[1]))) for part in (self.rows, more.rows)
+        ]
+        return States(self.kind, np.concatenate(rows))
+
     def order(self) -> Values | None:
         """Vertices in the order of their labels; None unless these are all different."""
         if self.kind == NONE:
