@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emberkeep.phasetype import Graph, models
-from emberkeep.phasetype.drawing import as_svg
+from emberkeep.phasetype.drawing import layered
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_notebooks_draw_it(graph):
 
 def drawn(graph):
     """The drawing without Graphviz, as a tree."""
-    return ET.fromstring(as_svg(graph))
+    return ET.fromstring(layered(graph))
 
 
 def boxes(graph):
@@ -63,7 +63,7 @@ def boxes(graph):
 
 def test_without_graphviz_it_is_drawn_too(graph, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    assert graph._repr_svg_() == as_svg(graph)
+    assert graph._repr_svg_() == layered(graph)
     texts = [text.text for text in drawn(graph).iter("{http://www.w3.org/2000/svg}text")]
     assert {"ill", '"gone"', "well", "0.75", "0.25", "0.5 + θ0 + 2·θ1", "θ1", "3"} <= set(texts)
 

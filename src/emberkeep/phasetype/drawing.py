@@ -1,7 +1,8 @@
-"""A drawing of a graph without Graphviz: in layers, from where the chain begins to where it ends.
+"""Drawings of graphs: by Graphviz, or in layers, from where the chain begins to where it ends.
 
-Sugiyama's way: each vertex has a layer behind those that lead to it; edges over several layers are
-led through each; within a layer, vertices are where their neighbours are, on average.
+The latter in Sugiyama's way: each vertex has a layer behind those that lead to it; edges over
+several layers are led through each; within a layer, vertices are where their neighbours are, on
+average.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from emberkeep.phasetype.export import state_text, weight_text
+from emberkeep.phasetype.export import state_text, to_graphviz, weight_text
 from emberkeep.phasetype.vertices import find_components
 
 TYPE_CHECKING = False
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     # An edge, as source, target and label; and the points that it goes through.
     Chain = tuple[tuple[int, int, str], list[Point]]
 
+MOST_DRAWN = 200  # vertices; nobody can read more
+SECONDS = 10.0  # that a drawing by Graphviz may take
 LETTER, MARGIN, HEIGHT = 7.2, 16.0, 34.0  # of a letter; around a label; of a vertex
 ACROSS, DOWN = 90.0, 22.0  # between layers; between vertices
 SWEEPS = 6
@@ -36,8 +39,32 @@ HEAD = (
 )
 
 
-def as_svg(graph: Structure) -> str:
-    """Its drawing, as the text of an SVG."""
+def as_svg(graph: Structure) -> str | None:
+    """A drawing of a small graph, by Graphviz where it is installed."""
+    import shutil
+    import subprocess
+
+    if len(graph) > MOST_DRAWN:
+        return None
+    program = shutil.which("dot")
+    if program is None:
+        return layered(graph)
+    try:
+        drawn = subprocess.run(  # noqa: S603 - the installed program, and text of our own
+            [program, "-Tsvg"],
+            input=to_graphviz(graph),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return layered(graph)
+    return drawn.stdout
+
+
+def layered(graph: Structure) -> str:
+    """Its drawing in layers, as the text of an SVG."""
     layer = _layers(graph)
     chains, columns = _chains(graph, layer)
     order = _ordered(chains, columns)

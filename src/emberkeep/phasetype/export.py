@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
     from emberkeep.phasetype.structure import Structure
 
-MOST_DRAWN = 200  # vertices; nobody can read more
 MOST_LINES, MOST_WAYS = 40, 6  # of a table
-SECONDS = 10.0  # that a drawing may take
 
 
 def to_networkx(graph: Structure) -> Any:
@@ -52,32 +50,6 @@ def to_graphviz(graph: Structure) -> str:
             label = _quoted(weight_text(base, coefficients))
             lines.append(f"  {vertex.number} -> {target} [label={label}];")
     return "\n".join([*lines, "}\n"])
-
-
-def as_svg(graph: Structure) -> str | None:
-    """A drawing of a small graph, by Graphviz where it is installed."""
-    import shutil
-    import subprocess
-
-    from emberkeep.phasetype import drawing
-
-    if len(graph) > MOST_DRAWN:
-        return None
-    program = shutil.which("dot")
-    if program is None:
-        return drawing.as_svg(graph)
-    try:
-        drawn = subprocess.run(  # noqa: S603 - the installed program, and text of our own
-            [program, "-Tsvg"],
-            input=to_graphviz(graph),
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=SECONDS,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return drawing.as_svg(graph)
-    return drawn.stdout
 
 
 def as_table(graph: Structure) -> str:

@@ -84,7 +84,7 @@ class Readable(PhaseType):
         return to_graphviz(self)
 
     def _repr_svg_(self) -> str | None:
-        from emberkeep.phasetype.export import as_svg
+        from emberkeep.phasetype.drawing import as_svg
 
         return as_svg(self)
 
