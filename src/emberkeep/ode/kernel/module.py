@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from emberkeep.ode.kernel.llvm import ALIGNMENT, PART, Printer, print_tables
+from emberkeep.ode.kernel.llvm import Printer, print_tables
+from emberkeep.ode.kernel.llvm_assembly import ALIGNMENT, PART
 from emberkeep.ode.kernel.llvm_mathematics import Mathematics
 from emberkeep.startup_records import frozen
 
