@@ -280,6 +280,26 @@ def test_bits_do_not_depend_on_the_batch_or_on_memory(keep):
         assert found[name][0] == whole[name][17]
 
 
+def test_a_record_is_made_with_the_result_where_it_is_small(keep, monkeypatch):
+    one = solver(keep, PUSHED, ["w", "x"])
+    given = {"parameters": {"w": np.linspace(1, 3, 40)}, "save_at": TIMES, **LOOSE}
+    made = []
+    record = Pullback._recorded_part
+
+    def counted(self, runner, begin, end):
+        made.append((begin, end))
+        return record(self, runner, begin, end)
+
+    monkeypatch.setattr(Pullback, "_recorded_part", counted)
+    _, pullback = ode.vjp(one, (0, 1), **given)
+    found = [pullback({"x": 1.0})["w"] for _ in range(2)]
+    np.testing.assert_array_equal(*found)
+    assert not made
+    _, by_parts = ode.vjp(one, (0, 1), memory=15 * pullback.room * (8 + 2 * 8), **given)
+    np.testing.assert_array_equal(by_parts({"x": 1.0})["w"], found[0])
+    assert made == [(0, 15), (15, 30), (30, 40)]
+
+
 def test_records_without_room_are_made_again(keep):
     one = solver(keep, PUSHED, ["w"])
     job = one.without_sensitivities().job((0, 3), save_at=[1.0], parameters={"w": [1.0, 9.0]})

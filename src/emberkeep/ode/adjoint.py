@@ -1,9 +1,9 @@
 """Gradients by adjoints: what they cost does not depend on how many parameters there are.
 
-A trajectory is integrated once more, and each step is written down as it was taken; then the steps
-are gone through from the last to the first, each transposed. So gradients are exact to the
-discretisation, as forward sensitivities are: of the steps that were taken, whose lengths are held.
-Of a large batch, as many trajectories are written down at once as there is memory for.
+Each step of a trajectory is written down as it is taken; then the steps are gone through from the
+last to the first, each transposed. So gradients are exact to the discretisation, as forward
+sensitivities are: of the steps that were taken, whose lengths are held. Of a large batch, as many
+trajectories are integrated once more, and written down, at once as there is memory for.
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ class Pullback:
         self._states = (*system.states,)
         self._job, self._plain = job, solver.without_sensitivities()
         by = tuple(name for name in self.names if name not in self._states)
-        self._recorded = replace(job.plan, {"outputs": (*job.plan.outputs, RECORDED)})
+        outputs = (*job.plan.outputs, "steps", RECORDED)
+        self._recorded = replace(job.plan, {"outputs": outputs})
         is_within = job.plan.is_adaptive and job.plan.interpolates and job.times.saves is not None
         reverse: dict[str, object] = {
             "stepping": REVERSED[job.plan.stepping],
@@ -164,18 +165,24 @@ class Pullback:
         self._times = job.times if job.times.saves is not None else _ends_of(job.times)
         self._budget = budget(memory)
         self.room = room
+        self._record: Outcome | None = None  # of all trajectories, once it is there
 
     def __repr__(self) -> str:
         return f"<Pullback of {self._job.plan.system.name}: by {', '.join(self.names)}>"
 
     def solve(self) -> Result:
-        """The result that a loss is of."""
-        plan = self._job.plan
-        job = replace(self._job, {"plan": replace(plan, {"outputs": (*plan.outputs, "steps")})})
-        [outcome] = self._plain.running().run(job, [(0, job.batch.runs)], None)
+        """The result that a loss is of, with a record of its steps where that is not too large."""
+        runs, plan = self._job.batch.runs, self._recorded
+        is_recorded = runs * self._size_bytes <= min(ENOUGH, self._budget.size_bytes)
+        if not is_recorded:
+            plan = replace(plan, {"outputs": plan.outputs[:-1]})
+        job = replace(self._job, {"plan": plan, "most_records": self.room})
+        [outcome] = self._plain.running().run(job, [(0, runs)], None)
+        most = int(outcome.results["steps"][:, 0].max(initial=0)) + 1
+        if is_recorded and most <= self.room:
+            self._record = outcome
+        self.room = max(most, 2)
         result = result_of(job, outcome)
-        assert result.steps is not None
-        self.room = max(int(result.steps[:, 0].max(initial=0)) + 1, 2)
         return result.warn_of_failures() if outcome.may_have_failed else result
 
     def __call__(self, derivatives: Mapping[str, Any]) -> dict[str, Values]:
@@ -206,8 +213,8 @@ class Pullback:
         found = np.empty((runs, len(places)), weights.dtype)
         runner, begin = self._plain.running(), 0
         while begin < runs:
-            end = min(begin + self._at_once(runner, runs), runs)
-            record = self._record(runner, begin, end)
+            end = runs if self._record else min(begin + self._at_once(runner), runs)
+            record = self._record or self._recorded_part(runner, begin, end)
             if record is not None:  # else there was too little room for a trajectory, and now is
                 found[begin:end] = self._reverse(runner, record, weights, begin, end)[:, places]
                 begin = end
@@ -242,26 +249,30 @@ class Pullback:
 
     # Part by part ---------------------------------------------------------------------------------
 
-    def _at_once(self, runner: Runner, runs: int) -> int:
+    @property
+    def _size_bytes(self) -> int:
+        """What a record of one trajectory takes, with as many steps as there is room for."""
+        item = np.dtype(self._job.plan.precision).itemsize
+        return self.room * (8 + len(self._states) * item)
+
+    def _at_once(self, runner: Runner) -> int:
         """How many trajectories' steps are written down at once."""
-        plan, most = self._job.plan, self._budget.size_bytes
-        each = self.room * (8 + len(self._states) * np.dtype(plan.precision).itemsize)
+        each, most = self._size_bytes, self._budget.size_bytes
         if each > most:
+            name = self._job.plan.system.name
             raise InvalidPlan(
-                f"A record of {self.room:,} steps of one trajectory of {plan.system.name} takes "
-                f"{each:,} bytes, and there are {most:,.0f} ({self._budget.origin}). Raise "
-                f"memory=, loosen rtol and atol, or shorten the span. {REMEDY}"
+                f"A record of {self.room:,} steps of one trajectory of {name} takes {each:,} "
+                f"bytes, and there are {most:,.0f} ({self._budget.origin}). Raise memory=, loosen "
+                f"rtol and atol, or shorten the span. {REMEDY}"
             )
         enough = max(ENOUGH // each, runner.busy)
-        return int(max(min(enough, most // each, runs), 1))
+        return int(max(min(enough, most // each), 1))
 
-    def _record(self, runner: Runner, begin: int, end: int) -> Outcome | None:
+    def _recorded_part(self, runner: Runner, begin: int, end: int) -> Outcome | None:
         """Trajectories with their steps; None where these are more than there was room for."""
         job = replace(self._job, {"plan": self._recorded, "most_records": self.room})
         [record] = runner.run(job, [(begin, end)], None)
-        counts = record.results["recorded_counts"]
-        counts[record.status != SUCCESS] = 0  # of a trajectory that failed there is no gradient
-        most = int(counts.max(initial=0)) + 1
+        most = int(record.results["recorded_counts"].max(initial=0)) + 1
         if most > self.room:
             self.room = most
             return None
@@ -275,15 +286,18 @@ class Pullback:
             name: np.ascontiguousarray(record.results[name])
             for name in ("recorded_counts", "recorded_ends", "recorded_states")
         }
+        # Of a trajectory that failed there is no gradient, and no step is gone through.
+        is_good = record.status == SUCCESS
+        rows["recorded_counts"] = np.where(is_good, rows["recorded_counts"], 0)
         given: dict[str, object] = {
             "plan": self._reversed,
             "times": self._times,
-            "most_records": self.room,
+            "most_records": rows["recorded_ends"].shape[1],
             "rows": Rows(begin, {**rows, "weights": weights[begin:end]}),
         }
         [outcome] = runner.run(replace(self._job, given), [(begin, end)], None)
         found = outcome.results["gradient"]
-        found[record.status != SUCCESS] = np.nan
+        found[~is_good] = np.nan
         return found
 
 
