@@ -1,6 +1,8 @@
 """Gradients by adjoints: against closed forms, and against forward sensitivities to rounding."""
 
+import json
 import math
+import os
 import runpy
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from emberkeep import ode
 from emberkeep.errors import InvalidPlan, InvalidSystem
 from emberkeep.ode.adjoint import Pullback
 from emberkeep.ode.compilation import Compilation
+from emberkeep.ode.methods import EXPLICIT, ROSENBROCK
 from emberkeep.targets.cuda.target import CudaTarget
 
 gpu = runpy.run_path(Path(__file__).parent / "gpu_on_host.py")
@@ -90,7 +93,7 @@ def by_sensitivities(result, weights, name):
     return sum(part.reshape(len(result), -1).sum(axis=1) for part in parts)
 
 
-def agree(one, span, rtol=1e-11, **given):
+def agree(one, span, to=1e-11, **given):
     """Whether the adjoint's gradients are those of forward sensitivities."""
     forward = one.solve(span, **given)
     result, pullback = ode.vjp(one, span, **given)
@@ -101,7 +104,7 @@ def agree(one, span, rtol=1e-11, **given):
         expected = by_sensitivities(forward, weights, name)
         size = np.abs(expected).max()
         assert size > 0
-        np.testing.assert_allclose(gradient, expected, rtol=rtol, atol=rtol * size)
+        np.testing.assert_allclose(gradient, expected, rtol=to, atol=to * size)
     return found
 
 
@@ -417,6 +420,41 @@ def test_nothing_is_read_beside_what_is_given():
     command = [sys.executable, "-c", GUARDED]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout.strip()) == (0, "read nothing else"), ran.stderr[-2000:]
+
+
+WARM = """
+import json, sys
+from emberkeep import ode
+system = ode.System("dx = -k*x", {"x": 1.0}, {"k": 1.0}, name="decay")
+solver = ode.Solver(system, target="cpu", threads=1, sensitivities=["k"])
+before = set(sys.modules)
+_, pullback = ode.vjp(solver, (0, 1), save_at=[0.5])
+found = pullback({"x": 1.0})["k"]
+print(json.dumps([sorted(set(sys.modules) - before), found.tolist()]))
+"""
+
+
+def test_where_it_is_kept_nothing_is_transposed_again(tmp_path):
+    environ = {**os.environ, "EMBERKEEP_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", WARM]
+    (cold, first), (warm, second) = (
+        json.loads(subprocess.run(command, env=environ, capture_output=True, check=True).stdout)
+        for _ in range(2)
+    )
+    assert first == second
+    writing = {f"emberkeep.ode.{name}" for name in ("kernel.adjoint.reversed", "system.pullback")}
+    assert writing <= {*cold}
+    assert not writing & {*warm}
+    assert "emberkeep.ode.kernel.source" not in warm
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("method", [*EXPLICIT, *ROSENBROCK])
+def test_every_method_whose_stages_are_not_iterated(method, keep):
+    one = solver(keep, REACTIONS, ["k1", "k2", "s", "b"], method=method)
+    given = {"parameters": {"k1": np.linspace(0.1, 1, 9)}, "save_at": [0.0, 0.3, 1.7]}
+    given |= LOOSE if one.tableau.is_adaptive else {"dt": 0.02}
+    agree(one, (0, 2), to=1e-10, **given)
 
 
 # On a GPU -----------------------------------------------------------------------------------------
