@@ -62,6 +62,23 @@ def thetas(kind):
     return {"continuous": [0.5, 3.0], "discrete": [0.5, 1.0], "stiff": [1.0, 1e7]}[kind]
 
 
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_a_joint_table_is_for_all_threads(kind):
+    rewards = np.array([[1.0, 0.0], [2.0, 1.0], [0.0, 0.0]])
+    table, alone = (MAKERS[kind]().joint_table([0.5], rewards=rewards) for _ in range(2))
+    begin = Barrier(THREADS)
+
+    def work(thread):
+        begin.wait()
+        return [(n, thread % 4, table[n, thread % 4], table.beyond((n, 2))) for n in range(24)]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for found in pool.map(work, range(THREADS)):
+            for n, m, inside, outside in found:
+                assert inside == alone[n, m]
+                assert outside == alone.beyond((n, 2))
+
+
 @pytest.mark.parametrize(
     ("kind", "calls"),
     [

@@ -7,6 +7,7 @@ earned. All terms are positive: nothing is subtracted.
 
 from __future__ import annotations
 
+from _thread import allocate_lock as Lock  # noqa: N812 - without the import of `threading`
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -20,6 +21,7 @@ from emberkeep.startup_records import final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Callable, Iterator
     from typing import Any
 
@@ -71,9 +73,11 @@ class Recursion(ABC):
 
     Attributes:
         system: linear systems of the graph.
+        lock: held by who uses them, as their memory is for one thread.
     """
 
     system: Elimination
+    lock: LockType
 
     @abstractmethod
     def values(self, counts: Counts, known: Known) -> Values:
@@ -99,6 +103,7 @@ class InTime(Recursion):
     def __init__(self, graph: Structure, vectors: Values, rates: Values) -> None:
         self.system = Elimination(graph, len(vectors), rates.sum(axis=1))
         self.system.update(vectors, np.ones(len(vectors)))
+        self.lock = Lock()
         self._ends = self._ending()
         self._rates = [np.ascontiguousarray(rate)[None, :, None] for rate in rates.T]
 
@@ -128,6 +133,7 @@ class InSteps(Recursion):
         # Where something is earned the value is known: the system is left there at once, with it.
         self.system = Elimination(graph, len(vectors), earning * AT_ONCE)
         self.system.update(vectors, np.ones(len(vectors)))
+        self.lock = Lock()
         self._ends = self._ending()
         self._staying = np.maximum(1 - self.system.sums(self.system.factors.weights), 0.0)
 
@@ -190,9 +196,10 @@ class Counted(ABC):
                 f"Counts up to {counts} are {cells:,} cells, of {size:,} numbers each: more than "
                 f"{MOST_NUMBERS:,}. Ask for fewer, or for marginals of fewer kinds"
             )
-        for each in _up_to(counts):
-            if each not in self._known:
-                self._known[each] = self._recursion.values(each, self.at)
+        with self._recursion.lock:
+            for each in _up_to(counts):
+                if each not in self._known:
+                    self._known[each] = self._recursion.values(each, self.at)
 
 
 def _up_to(counts: Counts) -> Iterator[Counts]:
