@@ -12,6 +12,8 @@ call again on the same graph; "min_degree" is the same with `dyn_ordering`, whic
     coalescent-pdf [N=20]         N lineages as counts of blocks of each size (628 states), every
                                   pair merges at rate 1; at 100 times linspace(0.01, 6)
     coalescent-theta [N=20]       the same with the rate theta of a pair: 100 new thetas
+    joint [N=8] [LIMIT=2]         N lineages: probabilities of numbers of mutations above each size
+                                  of block, at the rate 1/2, up to LIMIT of each size
     islands [N=120]               N lineages, i on the left island and j on the right, all on the
                                   left at first (7,381 states): i(i-1)/2 theta0, j(j-1)/2 theta0;
                                   each moves to the other at rate theta1; ends when i + j = 1;
@@ -294,6 +296,27 @@ def coalescent_theta(n=20):
     }
 
 
+def joint(n=8, limit=2):
+    from phasic.state_indexing import Property, StateIndexer
+
+    indexer = StateIndexer(lineage=[Property("descendants", min_value=1, max_value=n)])
+    graph = built(coalescent, [n] + [0] * (n - 1))[0]
+    graph.update_weights([1.0])
+    started = time.perf_counter()
+    enlarged = graph.joint_prob_graph(indexer, reward_limit=limit, mutation_rate=1.0)
+    enlarged.update_weights([1.0, 0.5])
+    table = enlarged.joint_prob_table()
+    taken = time.perf_counter() - started
+    # Of the last column before the probability there is nothing: all of the sample has it.
+    cells = [[*map(int, row[: n - 1])] for row in table.to_numpy()]
+    return {
+        "states": enlarged.vertices_length(),
+        "table_s": taken,
+        "cells": cells,
+        "probabilities": table["prob"].tolist(),
+    }
+
+
 def islands_case(n=120):
     def make():
         graph = built(islands, [n, 0])[0]
@@ -379,6 +402,7 @@ CASES = {
     "rabbits-pdf": rabbits_pdf,
     "coalescent-pdf": coalescent_pdf,
     "coalescent-theta": coalescent_theta,
+    "joint": joint,
     "islands": islands_case,
     "islands-first": islands_first,
     "build": build,

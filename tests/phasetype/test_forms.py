@@ -108,9 +108,37 @@ def test_minimal_forms_leave_out_what_is_not_led_to():
     assert forms.minimal_form(Graph.from_matrix(moves, [0.5, 0.5])).order == 1
 
 
-def test_nonsense_is_refused_by_name(cyclic):
-    with pytest.raises(InvalidGraph, match="has a circle: 3 states"):
+@pytest.mark.parametrize("seed", range(12))
+def test_all_of_two_states_have_a_canonical_form(seed):
+    random = np.random.default_rng(seed)
+    rates = random.random((2, 2)) * 3
+    exits = random.random(2) + 0.05
+    np.fill_diagonal(rates, 0)
+    matrix = rates - np.diag(rates.sum(axis=1) + exits)
+    graph = Graph.from_matrix(matrix, random.dirichlet([1, 1]) * 0.9)
+    form = forms.canonical_form(graph)
+    assert is_in_a_row(form)
+    assert form.defect == pytest.approx(graph.defect, rel=1e-9)
+    np.testing.assert_allclose(form.pdf(TIMES), graph.pdf(TIMES), rtol=1e-9)
+
+
+def test_circles_that_no_row_can_stand_for():
+    # Three states that follow each other round and round: eigenvalues are complex.
+    matrix = np.array([[-1.0, 1.0, 0.0], [0.0, -1.0, 1.0], [0.9, 0.0, -1.0]])
+    with pytest.raises(InvalidGraph, match="eigenvalues that are complex"):
+        forms.canonical_form(Graph.from_matrix(matrix, [1.0, 0.0, 0.0]))
+
+
+def test_circles_with_real_eigenvalues(cyclic):
+    with pytest.raises(InvalidGraph, match="complex"):
         forms.canonical_form(cyclic)
+    chain = models.birth_death(3, [0.5, 0.5], [1.0, 1.0, 1.0])  # reversible: they are real
+    form = forms.canonical_form(chain)
+    assert is_in_a_row(form)
+    np.testing.assert_allclose(form.moments(5), chain.moments(5), rtol=1e-9)
+
+
+def test_nonsense_is_refused_by_name(cyclic):
     steps = Graph.from_matrix([[0.5]], [1.0], discrete=True)
     for make in (forms.canonical_form, forms.minimal_form):
         with pytest.raises(InvalidGraph, match="continuous time"):

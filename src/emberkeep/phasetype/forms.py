@@ -24,38 +24,40 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from emberkeep.phasetype.matrices import Matrices
+
     Values = np.ndarray[Any, Any]
 
 TOLERANCE = 1e-10
+ALIKE = 1e-6  # moments of what is the same
 
 
 def canonical_form(graph: Graph, theta: Any = None) -> Graph:
-    """CF1: the states of an acyclic graph in a row, each one left at a higher rate than the last.
+    """CF1: all states in a row, each one left at a higher rate than the last.
 
     States are 1, 2, …, and 0 is where it ends. States at the beginning of the row in which nothing
-    begins are left out.
+    begins are left out. Acyclic graphs all have this form, and so has each graph of two states;
+    others may have it, with as many states: what is found is then compared by moments, to 1e-6.
 
     Args:
-        graph: in continuous time, without circles.
+        graph: in continuous time.
         theta: one parameter vector.
 
     Raises:
-        InvalidGraph: it has circles, or is discrete.
+        InvalidGraph: it is discrete, or has no such form with as many states.
 
     Source: Cumani (1982), On the canonical representation of homogeneous Markov processes modelling
     failure-time distributions, Microelectronics and Reliability 22.
     """
     if graph.is_discrete:
         raise InvalidGraph("CF1 is of continuous time; this graph is discrete")
-    if len(graph.components) < len(graph):
-        number = next(len(part) for part in graph.components.vertices if len(part) > 1)
-        raise InvalidGraph(
-            f"{graph.name} has a circle: {number} states lead to each other. CF1 is of acyclic "
-            "graphs; minimal_form() is of all"
-        )
     found = as_matrices(graph, read_single(graph, theta), sparse=False)
-    rates, chances = _bidiagonal(found.matrix, found.exits, graph.components.number[found.vertices])
-    initial = found.alpha @ chances
+    if len(graph.components) == len(graph):
+        order = graph.components.number[found.vertices]
+        rates, chances = _bidiagonal(found.matrix, found.exits, order)
+        initial = found.alpha @ chances
+    else:
+        rates, initial = _by_eigenvalues(graph, found)
     first = int((initial > 0).argmax())
     rates, initial = rates[first:], initial[first:]
     count = len(rates)
@@ -71,6 +73,49 @@ def canonical_form(graph: Graph, theta: Any = None) -> Graph:
             name=f"{graph.name} (CF1)",
         )
     )
+
+
+def _by_eigenvalues(graph: Graph, given: Matrices) -> tuple[Values, Values]:
+    """Rates and beginnings of a graph with circles: rates are eigenvalues.
+
+    Raises:
+        InvalidGraph: some are complex, a probability would be negative, or moments differ.
+    """
+    dense: Values = np.asarray(given.matrix, float)
+    values = np.asarray(-np.linalg.eigvals(dense), complex)
+    if (abs(values.imag) > TOLERANCE * abs(values)).any():
+        raise InvalidGraph(
+            f"{graph.name} has circles, and eigenvalues that are complex, such as "
+            f"{values[abs(values.imag).argmax()]:.6g}: those of a row are its rates. "
+            "minimal_form() is of all"
+        )
+    rates = np.sort(values.real)
+    column = given.exits.astype(np.longdouble) / rates[-1]
+    initial = np.empty(len(rates))
+    for place in range(len(rates) - 1, -1, -1):
+        initial[place] = given.alpha @ column
+        if place:
+            moved = given.matrix @ column + rates[place] * column
+            column = moved / rates[place - 1]
+    if initial.min() < -TOLERANCE:
+        raise InvalidGraph(
+            f"{graph.name} has circles, and in a row of as many states it would begin with a "
+            f"probability of {initial.min():.3g}. minimal_form() is of all"
+        )
+    initial = np.where(initial > TOLERANCE, initial, 0.0)
+    matrix = np.diag(rates[:-1], 1) - np.diag(rates)
+    found = MatrixExponential(initial, matrix).moments(2 * len(rates))
+    expected = MatrixExponential(given.alpha, given.matrix).moments(2 * len(rates))
+    _require_moments(graph, found, expected)
+    return rates, initial
+
+
+def _require_moments(graph: Graph, found: Values, expected: Values) -> None:
+    if not np.allclose(found, expected, rtol=ALIKE, atol=0):
+        raise InvalidGraph(
+            f"What was found has other moments than {graph.name}: rates are too far apart, or too "
+            "near each other, to tell what it is"
+        )
 
 
 def _bidiagonal(matrix: Values, exits: Values, order: Values) -> tuple[Values, Values]:
@@ -169,12 +214,8 @@ def minimal_form(
     led = _krylov(matrix.T / scale, alpha, tolerance)
     alpha, matrix, closing = led.T @ alpha, led.T @ matrix @ led, led.T @ closing
     found = _with_ones(alpha, matrix, closing)
-    expected = graph.moments(2 * found.order, theta)
-    if not np.allclose(found.moments(2 * found.order), expected, rtol=1e-6, atol=0):
-        raise InvalidGraph(
-            f"What was found, of order {found.order}, has other moments than {graph.name}: rates "
-            "are too far apart for this tolerance. Pass another one"
-        )
+    count = 2 * found.order
+    _require_moments(graph, found.moments(count), graph.moments(count, theta))
     return found
 
 
