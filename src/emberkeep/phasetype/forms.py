@@ -81,15 +81,16 @@ def _by_eigenvalues(graph: Graph, given: Matrices) -> tuple[Values, Values]:
     Raises:
         InvalidGraph: some are complex, a probability would be negative, or moments differ.
     """
-    dense: Values = np.asarray(given.matrix, float)
-    values = np.asarray(-np.linalg.eigvals(dense), complex)
-    if (abs(values.imag) > TOLERANCE * abs(values)).any():
+    linear: Any = np.linalg
+    values: Any = -linear.eigvals(given.matrix)
+    turning: Values = np.abs(values.imag)
+    if (turning > TOLERANCE * np.abs(values)).any():
         raise InvalidGraph(
             f"{graph.name} has circles, and eigenvalues that are complex, such as "
-            f"{values[abs(values.imag).argmax()]:.6g}: those of a row are its rates. "
-            "minimal_form() is of all"
+            f"{values[turning.argmax()]:.6g}: those of a row are its rates. minimal_form() is of "
+            "all"
         )
-    rates = np.sort(values.real)
+    rates: Values = np.sort(values.real)
     column = given.exits.astype(np.longdouble) / rates[-1]
     initial = np.empty(len(rates))
     for place in range(len(rates) - 1, -1, -1):
