@@ -544,11 +544,14 @@ class Code:
         self.add("for_each", condition, block)
 
     @contextlib.contextmanager
-    def aside(self) -> Generator[None]:
-        """What is so rare that to make it fast is not worth a compiler's time; in a lane.
+    def aside(self, *, is_quick: bool = False) -> Generator[None]:
+        """What is rare, and keeps nothing else from being fast; in a lane.
 
         Variables that are made in it are its own, and are gone after it; of those that are the same
         in all lanes, it has no others.
+
+        Args:
+            is_quick: whether to make it fast, too, is worth a compiler's time.
         """
         assert self.in_lane
         block, before = Block(), len(self.variables)
@@ -556,7 +559,7 @@ class Code:
             yield
         own = self.variables[before:]
         self.gone.update(variable.number for variable in own)
-        self.add("aside", f"aside_{self.count()}", block, own)
+        self.add("aside", f"aside_{self.count()}", is_quick, block, own)
 
     @contextlib.contextmanager
     def count_up(self, name: str, end: Operand, at_once: int = 1) -> Generator[Value]:

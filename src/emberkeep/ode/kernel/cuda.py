@@ -246,7 +246,7 @@ class _Printer:
     def _for_each(self, condition: Value, block: Block) -> None:
         self._when(condition, block)
 
-    def _aside(self, _: str, block: Block, __: Sequence[Variable]) -> None:
+    def _aside(self, _: str, __: bool, block: Block, ___: Sequence[Variable]) -> None:  # noqa: FBT001
         # No function: its calls would take registers of the whole kernel.
         self._say("{")
         self._inner(block)

@@ -117,8 +117,15 @@ class Printer(Assembly):
         self._go(skip)
         self._begin(skip)
 
-    def _aside(self, _: str, name: str, block: Block, own: Sequence[Variable]) -> None:
-        """A function that is left as it is; it is passed what it uses."""
+    def _aside(
+        self,
+        _: str,
+        name: str,
+        is_quick: bool,  # noqa: FBT001 - as the instruction has it
+        block: Block,
+        own: Sequence[Variable],
+    ) -> None:
+        """A function that is left as it is, unless it is to be quick; it is passed what it uses."""
         inside = Contents(block)
         # Where other functions can reach them, variables would always lie in memory.
         assert {each.number for each in inside.alike} <= {each.number for each in own}
@@ -143,7 +150,8 @@ class Printer(Assembly):
         parameters = ", ".join(f"{kind} {name}" for name, (kind, _) in given.items())
         body = printer.body(block, own, names, arrays)
         self.asides += printer.asides
-        self.asides.append(f"define internal void @{name}({parameters}) #3 {{\n{body}\n}}\n")
+        how = "noinline nounwind" if is_quick else "#3"
+        self.asides.append(f"define internal void @{name}({parameters}) {how} {{\n{body}\n}}\n")
         passed = ", ".join(f"{kind} {operand}" for kind, operand in given.values())
         self._say(f"call void @{name}({passed})")
 

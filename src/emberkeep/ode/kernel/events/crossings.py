@@ -154,7 +154,7 @@ class Crossings:
         with code.when(code.any(occurs)):
             if not inner:
                 own.prepare_values(step.clock, step.signed)
-            with code.for_each(occurs), code.aside():
+            with code.for_each(occurs), code.aside(is_quick=True):
                 self._search(step, ends)
         for side, value in zip(self._sides, before, strict=True):
             side.set(code.where(accepted, value, side.get()))

@@ -54,15 +54,16 @@ class Place:
         for variable, value in zip(self.values, values, strict=True):
             variable.set(code.where(where, value, variable.get()))
 
-    def become(self, where: Value, first: Place, second: Place, code: Code) -> None:
-        """The first of two others where a condition holds, else the second."""
-        for variable, one, other in zip(
-            (self.share, *self.values),
-            (first.share, *first.values),
-            (second.share, *second.values),
-            strict=True,
-        ):
-            variable.set(code.where(where, one.get(), other.get()))
+    def put(self, share: Value, values: Sequence[Value]) -> None:
+        """Another place, in any case."""
+        self.share.set(share)
+        for variable, value in zip(self.values, values, strict=True):
+            variable.set(value)
+
+    def move(self, to: Place) -> None:
+        """Where another is."""
+        for variable, other in zip((self.share, *self.values), (to.share, *to.values), strict=True):
+            variable.set(other.get())
 
 
 def place(code: Code, name: str, share: Value, values: Sequence[Value]) -> Place:
@@ -125,27 +126,30 @@ class Enclosure:
             values_at: gives the functions at a share of the step.
             near: how near, as a share of the step.
         """
-        code, low, high, left = self._code, self._low, self.place, self._left
+        code, low, high = self._code, self._low, self.place
         reach = code.variable("reach", REAL, (high.share.get() - low.share.get()) * FREEDOM)
         share = code.variable("look_at", REAL, self._secant())
+        guess = code.variable("guessed_share", REAL)
         with code.loop():
             code.leave(high.share.get() - low.share.get() <= near)
             values = values_at(share.get())
             for largest, value in zip(self.largest, values, strict=True):
                 largest.set(code.larger(code.call("fabs", value), largest.get()))
             has_occurred = code.named("has_occurred", any_of(self.occurs(values)))
-            left.become(has_occurred, high, low, code)
-            high.set(share.get(), values, has_occurred, code)
-            low.set(share.get(), values, ~has_occurred, code)
+            for end, other, is_it in ((high, low, has_occurred), (low, high, ~has_occurred)):
+                with code.when(is_it):
+                    self._left.move(end)
+                    end.put(share.get(), values)
+                    guess.set(self._interpolated(end, other))
             width = high.share.get() - low.share.get()
             is_zero = self._is_zero()
             code.leave(is_zero & (width <= near * NOISE))
-            guess = code.where(is_zero, high.share.get(), self._interpolated(has_occurred))
             margin = code.where(is_zero, near * (NOISE / 2), near * 0.5)
-            guess = code.smaller(guess, high.share.get() - margin)
-            guess = code.larger(guess, low.share.get() + near * 0.5)
+            first = code.where(is_zero, high.share.get(), guess.get())
+            first = code.smaller(first, high.share.get() - margin)
+            first = code.larger(first, low.share.get() + near * 0.5)
             is_late = width > reach.get()
-            share.set(code.where(is_late, low.share.get() + width * 0.5, guess))
+            share.set(code.where(is_late, low.share.get() + width * 0.5, first))
             reach.set(reach.get() * 0.5)
 
     def land(
@@ -178,6 +182,8 @@ class Enclosure:
     def _is_zero(self) -> Value:
         """Whether all functions that have gone through zero are zero, to the last bit."""
         values = [each.get() for each in self.place.values]
+        if len(values) == 1:
+            return values[0].equals(0.0)
         beyond = [
             occurs & value.differs(0.0)
             for occurs, value in zip(self.occurs(values), values, strict=True)
@@ -187,6 +193,8 @@ class Enclosure:
     def _first(self, guesses: Sequence[Value]) -> Value:
         """The first of the places that are guessed for functions which have gone through zero."""
         code, first = self._code, self.place.share.get()
+        if len(guesses) == 1:
+            return guesses[0]
         happened = self.occurs([each.get() for each in self.place.values])
         for guess, occurs in zip(guesses, happened, strict=True):
             first = code.where(occurs & (guess < first), guess, first)
@@ -202,34 +210,29 @@ class Enclosure:
             guesses.append(low + width * code.where(share > 0, share, 0.5))  # or not-a-number
         return self._first(guesses)
 
-    def _interpolated(self, has_occurred: Value) -> Value:
+    def _interpolated(self, new: Place, other: Place) -> Value:
         """Where parabolas have that zero, of places as functions; or the middle.
 
         Args:
-            has_occurred: at the place that was looked at last.
+            new: the end that was looked at last.
+            other: the other end.
         """
-        code, low, high, left = self._code, self._low, self.place, self._left
-
-        def of_ends(begin: Variable, end: Variable) -> tuple[Value, Value]:
-            """Of the end that is new, and of the other one."""
-            a, b = begin.get(), end.get()
-            return code.where(has_occurred, b, a), code.where(has_occurred, a, b)
-
-        new, other = of_ends(low.share, high.share)
-        middle = (new + other) * 0.5
-        across, beyond = other - new, left.share.get() - new
+        code, begin = self._code, new.share.get()
+        middle = (begin + other.share.get()) * 0.5
+        across, beyond = other.share.get() - begin, self._left.share.get() - begin
         place_of_new = across / (across - beyond)
         stretch = beyond / across
         guesses: list[Value] = []
-        for begin, end, before in zip(low.values, high.values, left.values, strict=True):
-            value, opposite = of_ends(begin, end)
-            third = before.get()
+        for at_new, at_other, before in zip(
+            new.values, other.values, self._left.values, strict=True
+        ):
+            value, opposite, third = at_new.get(), at_other.get(), before.get()
             rise, drop = opposite - value, opposite - third
             share = rise / drop
             rest = 1.0 - share
             is_good = (share * share < place_of_new) & (rest * rest < 1.0 - place_of_new)
             parts = third / rise - stretch * (opposite / (third - value))
-            guesses.append(code.where(is_good, new + across * ((value / drop) * parts), middle))
+            guesses.append(code.where(is_good, begin + across * ((value / drop) * parts), middle))
         return self._first(guesses)
 
 
