@@ -70,15 +70,18 @@ def steps(tableau, problem, exact, order, h, end):
     return differences[0]
 
 
-def integrated(tableau, problem, y, end, first, rtol, atol, safety=0.7, worthwhile=1.2):
+SAFETY, WORTHWHILE, PERIOD = 0.7, 1.2, 4  # as kernels have them
+
+
+def integrated(tableau, problem, y, end, first, rtol, atol):
     """The end by chosen orders and lengths of steps, and how many of these were accepted."""
     slopes, _ = problem
     most, t, size, order, equal, accepted = tableau.order, 0.0, first, 1, 0, 0
-    spacing = size
+    spacing, attempts = size, 0
     differences = np.zeros((most + 3, len(y)))
     differences[:2] = y, size * slopes(0.0, np.array(y))
     while t < end:
-        h = min(size, end - t)
+        h, attempts = min(size, end - t), attempts + 1
         if h != spacing:
             differences, equal, spacing = respaced(differences, order, h / spacing), 0, h
         before, prediction = differences[0], differences[: order + 1].sum(axis=0)
@@ -90,12 +93,12 @@ def integrated(tableau, problem, y, end, first, rtol, atol, safety=0.7, worthwhi
 
         own = error(correction, order)
         if own > 1:
-            size = h * max(safety * own ** (-1 / (order + 1)), 0.2)
+            size = h * max(SAFETY * own ** (-1 / (order + 1)), 0.2)
             continue
         differences = followed(differences, order, correction)
         t, accepted, equal = t + h, accepted + 1, equal + 1
         size = h
-        if equal <= order:
+        if equal <= order or attempts % PERIOD:
             continue
         growth = {order: own ** (-1 / (order + 1))}
         if order > 1:
@@ -103,6 +106,6 @@ def integrated(tableau, problem, y, end, first, rtol, atol, safety=0.7, worthwhi
         if order < most:
             growth[order + 1] = error(differences[order + 2], order + 1) ** (-1 / (order + 2))
         best = max(growth, key=growth.__getitem__)
-        if safety * growth[best] > worthwhile:
-            size, order, equal = h * min(safety * growth[best], 10.0), best, 0
+        if SAFETY * growth[best] > WORTHWHILE:
+            size, order, equal = h * min(SAFETY * growth[best], 10.0), best, 0
     return differences[0], accepted

@@ -78,7 +78,7 @@ class Adaptive:
         self._begin()
         with code.loop():
             self._attend()
-            code.leave(self._running.get().equals(0))
+            code.leave(self._are_done())
             with code.loop():
                 self._attempt()
                 attempts = self._attempts.get() + 1
@@ -132,13 +132,15 @@ class Adaptive:
                 with code.when(is_asked):
                     self._judge(self._stiffness, outcome)
             ended = outcome.get().differs(status.RUNNING)
+            if own.multistep is not None:
+                ended |= own.run.get() < 0
             with code.when(~ended):
                 self._deadline.set(code.smaller(self._deadline.get(), self._looked_at()))
                 self._cross(stands)
             with code.when(ended):
                 self._end(outcome.get())
                 with code.when(self._waiting.get() < code.end):
-                    self._take()
+                    self._take_in_time()
         if own.layout.large:
             self._start_large()
         if self._due is not None:
@@ -239,6 +241,25 @@ class Adaptive:
             self._events.rest()
         self._rest()
         own.rest()
+
+    def _are_done(self) -> Value:
+        """Whether there is nothing left to do."""
+        are_none = self._running.get().equals(0)
+        if self._own.multistep is None:
+            return are_none
+        return are_none & (self._waiting.get() >= self._code.end)
+
+    def _take_in_time(self) -> None:
+        """The next trajectory, at once, or as soon as those of a multistep method may begin."""
+        code, multistep = self._code, self._own.multistep
+        if multistep is None:
+            self._take()
+            return
+        may_begin = multistep.may_begin()
+        with code.when(may_begin):
+            self._take()
+        with code.when(~may_begin):
+            self._deadline.set(self._attempts.get() + 1)
 
     def _take(self) -> None:
         """The next trajectory."""

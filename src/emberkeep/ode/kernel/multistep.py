@@ -2,6 +2,9 @@
 
 One matrix, and its factors, serve many steps: those of a trajectory are made anew where the formula
 asks for another one, where they are old, and where Newton's method does not find what it seeks.
+
+To factor in one lane takes as long as in all of them. So trajectories choose orders and steps, and
+get new factors, only in some of their attempts, and begin at such times that these go together.
 """
 
 from __future__ import annotations
@@ -27,8 +30,11 @@ if TYPE_CHECKING:
     from emberkeep.ode.kernel.step import At, Clock, Correction, Stepper
     from emberkeep.ode.kernel.vectors import Layout, Vector
 
-# Factors are those of M - cJ for a c that is not farther from the formula's than by this share.
+# Of a trajectory's attempts, the first of so many is for new factors, and the last for a choice.
+PERIOD = 4
+# Factors are those of M - cJ for a c that is not farther from the formula's than by this share; ...
 NEAR = 0.3
+FAR = 1.0  # ... nor, where there are no new ones yet, than by this
 MOST_AGE = 50  # attempts with the same factors
 SHORTENED = 0.5  # a step whose correction was not found
 
@@ -73,6 +79,7 @@ class Multistep:
         self._correction = layout.kept("correction", measure.states)
         self._reach = code.variable("factored_reach", REAL, 0.0)  # c; zero without factors
         self._age = code.variable("factors_age", INT, 0)
+        self._number = code.variable("attempt_number", INT, 0, uniform=True)  # of its attempts
         self._is_new = code.variable("factors_are_new", BOOL)
 
     def rest(self) -> None:
@@ -85,6 +92,15 @@ class Multistep:
         self.differences.begin(slopes, size, signed, where)
         reach = self._reach.get()
         self._reach.set(0.0 if where is None else self._code.where(where, 0.0, reach))
+
+    def may_begin(self) -> Value:
+        """Whether the next attempt is one with which a trajectory begins: alike in all lanes."""
+        return self._code.is_multiple(self._number.get(), PERIOD)
+
+    def _are_due(self, accepted: Value) -> Value:
+        """Where the step that is now attempted is followed by a choice, if it is accepted."""
+        is_last = self._code.is_multiple(self._number.get() + 1, PERIOD)
+        return self._orders.are_due(accepted) & is_last
 
     # One attempt ------------------------------------------------------------------------------
 
@@ -141,9 +157,9 @@ class Multistep:
         """Factor the matrix at a place, in lanes where that is called for."""
         code, factored = self._code, self._reach.get()
         distance, size = code.call("fabs", reach - factored), code.call("fabs", factored)
-        is_wanted = ~(distance <= size * NEAR) | (
-            reach.differs(0.0) & (self._age.get() >= MOST_AGE)
-        )
+        is_old = reach.differs(0.0) & (self._age.get() >= MOST_AGE)
+        is_wanted = (~(distance <= size * NEAR) | is_old) & self.may_begin()
+        is_wanted |= ~(distance <= size * FAR)
         self._is_new.set(is_wanted)
         with code.when(code.any(is_wanted)):
             self.jacobian.evaluate(at, self._inputs, clock(1.0))
@@ -186,7 +202,7 @@ class Multistep:
     def follow(self, accepted: Value) -> None:
         """Go to the end of the step, where it is accepted, and see what other orders would do."""
         code, differences, errors = self._code, self.differences, self._what.errors
-        due = self._orders.are_due(accepted)
+        due = self._are_due(accepted)
         with code.when(code.any(due)):
             *rows, last = differences.rows
             order = differences.order.get()
@@ -214,9 +230,10 @@ class Multistep:
         Where a correction was not found by old factors, the same step is tried with new ones.
         """
         code, is_new = self._code, self._is_new.get()
-        factor = self._orders.factor(square, accepted, self._orders.are_due(accepted))
+        factor = self._orders.factor(square, accepted, self._are_due(accepted))
         missed = self._trouble.get().differs(status.RUNNING)
         self._reach.set(code.where(missed & ~is_new, 0.0, self._reach.get()))
+        self._number.set(self._number.get() + 1)
         return code.where(missed, code.where(is_new, SHORTENED, 1.0), factor)
 
     # Within a step, before it is followed -----------------------------------------------------
