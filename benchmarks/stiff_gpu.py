@@ -1,17 +1,22 @@
 """The stiff test set on a GPU: our kernels and solves beside CUDA C++ by hand.
 
-    stiff_gpu.py [problem …]
+    stiff_gpu.py [--write] [problem …]
 
 By hand is Rodas5P with the Jacobian's zeros left out and its factors in straight lines
 (`peers/rodas5p_floor.py`, which needs SymPy). Kernels are timed by the device's clock, all
 trajectories in one launch; whole solves with transfers. Errors are those of the samples, in
 tolerances. Not among what `make bench` runs: it needs a GPU.
+
+With `--write`, tolerances are swept, and what whole solves cost at which error goes to
+`docs/pictures/stiff-gpu.json`, with pictures beside it; with those of diffrax, where it is installed.
 """
 
+import importlib.util
 import os
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,11 +24,14 @@ from typing import Any
 import numpy as np
 from measuring import HERE, Row, milliseconds, show
 from ode_gpu import ByHand, environment, kernel_alone
+from stiff import error as median_error
 
 sys.path.insert(0, str(HERE / "peers"))
 from rodas5p_floor import entry, kernel
 from stiff_models import SYSTEMS
+from stiff_peers import diffrax
 from stiff_problems import PROBLEMS, StiffProblem, ends, parameters
+from work_precision import write
 
 COUNTS = {
     "robertson": 1_048_576,
@@ -37,6 +45,9 @@ RTOL, REPEATS = 1e-6, 5
 # Of the time by hand: kernel beside kernel, and a whole solve, with all its transfers, likewise.
 AT_MOST = {"robertson": 1.15, "pollu": 1.15, "brusselator-32": 1.0, "brusselator-64": 0.8}
 WHOLE_AT_MOST = {"robertson": 1.3}
+SWEPT = tuple(10.0**-digits for digits in range(3, 11))
+DRAWN = ("robertson", "pollu", "brusselator-32")
+OF_DIFFRAX, LONGEST_S = 16_384, 2.0  # its trajectories; no tighter tolerance is tried beyond
 
 
 def error(problem: StiffProblem, found: Any) -> float:
@@ -46,7 +57,9 @@ def error(problem: StiffProblem, found: Any) -> float:
     return float(np.max(apart / (RTOL * np.maximum(np.abs(expected), problem.floor))))
 
 
-def by_hand(problem: StiffProblem, given: Any) -> tuple[float, float, Any, float]:
+def by_hand(
+    problem: StiffProblem, given: Any, rtol: float = RTOL
+) -> tuple[float, float, Any, float]:
     """The hand-written kernel's seconds, those with transfers, ends, and attempts of a step."""
     from emberkeep.targets.cuda.memory import empty_on_device, pinned_empty, to_device
 
@@ -54,7 +67,7 @@ def by_hand(problem: StiffProblem, given: Any) -> tuple[float, float, Any, float
     out = empty_on_device((len(problem.start), count), np.float64)
     tried = empty_on_device((count,), np.int32)
     values = (there.address, out.address, tried.address, count)
-    close = (problem.end, RTOL, RTOL * problem.floor)
+    close = (problem.end, rtol, rtol * problem.floor)
     hand = ByHand(entry(problem), kernel(problem), "float64")
     seconds = hand.best(count, "@PPPi3d", *values, *close)
     begun, found = pinned_empty(count), pinned_empty(out.shape)
@@ -81,6 +94,43 @@ def ours(problem: StiffProblem, method: str, given: Any) -> tuple[float, float, 
     seconds, result = kernel_alone(solver, whole)
     steps = whole(outputs=("final", "steps")).require_success().steps
     return seconds, least(whole), result.final, float(steps.sum() / len(given))
+
+
+def swept(problem: StiffProblem) -> list[dict[str, Any]]:
+    """What a trajectory costs in a whole solve, by tool, method and tolerance; and its error."""
+    from emberkeep import SolveWarning, ode
+
+    warnings.simplefilter("ignore", SolveWarning)
+    given, system = np.array(parameters(problem, COUNTS[problem.name])), SYSTEMS[problem.name]()
+    varied = {next(iter(system.parameters)): given}
+    points: list[dict[str, Any]] = []
+
+    def add(tool: str, method: str, tolerance: float, seconds: float, found: Any) -> None:
+        off = median_error(problem, found)
+        if off < 1.0:  # nor is what failed
+            cost, off = (float(f"{number:.4g}") for number in (seconds * 1e6, max(off, 1e-16)))
+            point = {"problem": problem.name, "tool": tool, "method": method}
+            points.append({**point, "tolerance": tolerance, "cpu_us": cost, "error": off})
+
+    for method in ("rodas5p", *OTHERS):
+        solver = ode.Solver(system, method=method, target="cuda")
+        for rtol in SWEPT:
+            close = {"rtol": rtol, "atol": rtol * problem.floor}
+            whole = partial(solver.solve, (0, problem.end), parameters=varied, **close)
+            found = whole().final
+            add("emberkeep", method, rtol, least(whole) / len(given), found)
+    for rtol in SWEPT:
+        _, whole, found, _ = by_hand(problem, given, rtol)
+        add("by hand", "rodas5p", rtol, whole / len(given), found)
+    if importlib.util.find_spec("diffrax"):
+        for method, count, solve in diffrax(problem, OF_DIFFRAX):
+            for rtol in SWEPT:
+                (found,) = solve(rtol)
+                taken = least(partial(solve, rtol))
+                add("diffrax", method, rtol, taken / count, found)
+                if taken > LONGEST_S:
+                    break
+    return points
 
 
 def least(solve: Callable[[], object]) -> float:
@@ -128,16 +178,25 @@ def rows_of(problem: StiffProblem) -> list[Row]:
     return rows
 
 
-def main(wanted: list[str]) -> bool:
+def main(arguments: list[str]) -> bool:
     """All problems, or those named."""
+    wanted = [name for name in arguments if name != "--write"]
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(environment(folder))
+        os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # diffrax shares the memory with us
         rows = [
             row
             for problem in PROBLEMS
             if problem.name in (wanted or COUNTS) and problem.name in COUNTS
             for row in rows_of(problem)
         ]
+        drawn = [one for one in PROBLEMS if one.name in (wanted or DRAWN)]
+        points = [point for one in drawn for point in swept(one)] if "--write" in arguments else []
+    if points:
+        from emberkeep.targets.cuda.driver import open_device
+
+        cost = "time of a trajectory in a whole solve, µs"
+        write(drawn, points, "stiff-gpu", cost, open_device().name)
     return show(rows)
 
 

@@ -32,6 +32,7 @@ from work_precision_peers import cost
 
 METHODS = ("dopri5", "tsit5", "vern7", "vern9", "dop853")
 PICTURES = HERE.parent / "docs" / "pictures"
+COST = "processor's time of a trajectory, µs"
 BATCH = 1024
 PEERS = {
     "scipy": ["numpy", "scipy"],
@@ -172,7 +173,7 @@ def compared(problem: Problem, points: list[dict[str, Any]]) -> list[Row]:
     return rows
 
 
-def draw(problems: Sequence[Any], points: list[dict[str, Any]], files: str) -> None:
+def draw(problems: Sequence[Any], points: list[dict[str, Any]], files: str, cost: str) -> None:
     """A picture of each problem; the same bytes from the same data."""
     import matplotlib as mpl
 
@@ -202,7 +203,7 @@ def draw(problems: Sequence[Any], points: list[dict[str, Any]], files: str) -> N
         axes.invert_xaxis()
         axes.set_title(problem.title)
         axes.set_xlabel("relative error at the end")
-        axes.set_ylabel("processor's time of a trajectory, µs")
+        axes.set_ylabel(cost)
         axes.grid(visible=True, which="major", alpha=0.3)
         axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
         figure.savefig(PICTURES / f"{files}-{problem.name}.svg", metadata={"Date": None})
@@ -218,16 +219,22 @@ def processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
 
 
-def write(problems: Sequence[Any], points: list[dict[str, Any]], files: str) -> None:
+def write(
+    problems: Sequence[Any],
+    points: list[dict[str, Any]],
+    files: str,
+    cost: str = COST,
+    machine: str | None = None,
+) -> None:
     """What was measured, and pictures of it; what is known of other problems stays."""
     PICTURES.mkdir(exist_ok=True)
     numbers, names = PICTURES / f"{files}.json", {problem.name for problem in problems}
     known = json.loads(numbers.read_text())["points"] if numbers.exists() else []
     points = [*(point for point in known if point["problem"] not in names), *points]
-    data = {"processor": processor(), "points": points}
+    data = {"processor": machine or processor(), "points": points}
     numbers.write_text(json.dumps(data, indent=1) + "\n")
     if importlib.util.find_spec("matplotlib"):
-        draw(problems, points, files)
+        draw(problems, points, files, cost)
     else:
         print("(the pictures are left out: there is no matplotlib)")
 

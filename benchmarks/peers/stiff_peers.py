@@ -74,8 +74,8 @@ def scipy(problem):
         yield method, len(given), solve
 
 
-def diffrax(problem):
-    """Mapped over a batch by `vmap`, on one core."""
+def diffrax(problem, count=32):
+    """Mapped over a batch by `vmap`, on one core, or on a GPU."""
     import jax
 
     jax.config.update("jax_enable_x64", True)  # noqa: FBT003 - its own signature
@@ -86,13 +86,13 @@ def diffrax(problem):
         exp=jnp.exp, sin=jnp.sin, sqrt=jnp.sqrt, where=jnp.where, concatenate=jnp.concatenate,
         stack=jnp.stack, arange=jnp.arange, zeros=jnp.zeros,
     )  # fmt: skip
-    given = jnp.array(parameters(problem, FEW.get(problem.name, 32)))
-    count = len(problem.start)
+    given = jnp.array(parameters(problem, FEW.get(problem.name, count)))
+    states = len(problem.start)
 
     def slopes(t, y, p):
         if problem.arrays is not None:
             return problem.arrays(t, y, p, functions)
-        return jnp.stack(problem.slopes(t, [y[i] for i in range(count)], p, functions))
+        return jnp.stack(problem.slopes(t, [y[i] for i in range(states)], p, functions))
 
     @jax.jit
     def batch(tolerance):
