@@ -285,3 +285,20 @@ def test_impossible_models_are_named():
     with pytest.raises(InvalidGraph, match="made with rewards"):
         earned.density(epochs.theta, 1.0)
     assert "2 epochs, 3 parameters, 1 moments" in repr(earned)
+
+
+def test_an_epoch_that_is_far_away_costs_nothing():
+    """None of its steps are taken, of which there would be too many, and it has no slopes."""
+    epochs = models.lineages(6).epochs([(0, [1.0]), (1e12, [3.0])])
+    model, times = epochs.model(), np.array([0.2, 1.5])
+    plain = models.lineages(6).model()
+    close(model.density(epochs.theta, times), plain(np.ones(1), times), rtol=1e-13)
+    slopes = jax.jacrev(model.log_density)(epochs.theta, times)
+    close(slopes[:, :1], jax.jacrev(plain.log_density)(np.ones(1), times))
+    assert not slopes[:, 1:].any()
+
+
+def test_what_a_program_depends_on_is_plain():
+    """Programs are kept under it."""
+    _, described = models.lineages(4).epochs([(0, [1.0])]).model(moments=1).tree_flatten()
+    assert {*map(type, described)} <= {int, bool}

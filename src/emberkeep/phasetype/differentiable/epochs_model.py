@@ -79,8 +79,8 @@ class EpochsModel:
         self, places: Any, powers: Any, described: tuple[Any, ...], name: str = "epochs"
     ) -> None:
         self._places, self._powers, self._described, self.name = places, powers, described, name
-        shape, self._of_rewards, several = described
-        self._shape: Shape = shape
+        *sizes, self._of_rewards, several = described  # plain values: programs are kept under them
+        self._shape = shape = Shape(*sizes)
         self.theta_length = shape.epochs * (shape.parameters + 1) - 1
         self.kinds = shape.kinds if several else None
         self.order, self.is_discrete = shape.order, shape.is_discrete
@@ -232,7 +232,7 @@ def _in_order(found: Any, starts: Any) -> Any:
     return jnp.where((jnp.diff(starts) >= 0).all(), found, jnp.nan)
 
 
-def _begun(arrays: Any, weights: Any, starts: Any) -> tuple[Any, Any]:
+def _begun(arrays: Any, weights: Any, lengths: Any) -> tuple[Any, Any]:
     """By epoch: probabilities by row when it begins; what has ended by its pulse."""
     edges, leaving, initial = weights
     chain = arrays["places"]
@@ -245,7 +245,7 @@ def _begun(arrays: Any, weights: Any, starts: Any) -> tuple[Any, Any]:
         after, ended = _pulsed(pulse, carried(chain, moves, length[None])[0])
         return after, (after, ended)
 
-    through = (edges[:-1], leaving[:-1], jnp.diff(starts), later)
+    through = (edges[:-1], leaving[:-1], lengths, later)
     _, (begins, atoms) = jax.lax.scan(step, first, through)
     return jnp.concatenate([first[None], begins]), jnp.concatenate([atom[None], atoms])
 
@@ -254,7 +254,10 @@ def _observed(shape: Shape, arrays: Any, vector: Any, times: Any, *, lasting: bo
     """What is observed at times, weights by epoch, when epochs begin, and what their pulses end."""
     theta, starts = _read(shape, vector)
     weights = weights_of(arrays["chain"], theta)
-    begins, atoms = _begun(arrays, weights, starts)
+    # What begins when all is over is not asked for, and may be far away.
+    last = jnp.where(jnp.isnan(times), 0.0, times).max(initial=0.0)
+    lengths = jnp.where(starts[1:] <= last, jnp.diff(starts), 0.0)
+    begins, atoms = _begun(arrays, weights, lengths)
     # In discrete time a step is made with what held before it.
     held = times - 1 if shape.is_discrete else times
     number = jnp.maximum((starts[:, None] <= held).sum(axis=0) - 1, 0)
@@ -390,10 +393,8 @@ def make_epochs_model(epochs: Any, rewards: Any, moments: int) -> EpochsModel:
         powers["rewards"] = on_device(np.stack(earned))
         powers["rests"] = tape_arrays(record_rests(graph, by_epoch[-1], order, recorded))
         powers["factorials"] = on_device(factorials(order))
-    shape = Shape(
-        len(epochs), graph.theta_length, order, by_epoch[0].shape[1], bool(graph.is_discrete)
-    )
-    return EpochsModel(arrays, powers, (shape, rewards is not None, several), graph.name)
+    sizes = (len(epochs), graph.theta_length, order, by_epoch[0].shape[1], bool(graph.is_discrete))
+    return EpochsModel(arrays, powers, (*sizes, rewards is not None, several), graph.name)
 
 
 def _pulse_arrays(epochs: Any, chain: Any) -> Any:
