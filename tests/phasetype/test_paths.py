@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from emberkeep.errors import InvalidGraph, TooStiff
-from emberkeep.phasetype import Graph, models
+from emberkeep.phasetype import Graph, models, paths
 
 
 @pytest.fixture
@@ -47,13 +47,17 @@ def test_paths_take_what_draws_of_the_same_seed_take(request, which):
     assert any(not len(path.vertices) for path in paths) == (graph.defect > 0)
 
 
-def test_a_path_does_not_depend_on_how_many_are_drawn(forked):
+def test_a_path_does_not_depend_on_how_many_are_drawn(forked, monkeypatch):
     for condition in ({}, {"ends": [3]}, {"duration": 1.5}, {"at": (1.0, [0, 1])}):
         few = forked.sample_paths(3, seed=1, **condition)
         many = forked.sample_paths(50, seed=1, **condition)
-        for one, other in zip(few, many, strict=False):
+        with monkeypatch.context() as patch:
+            patch.setattr(paths, "AT_ONCE", 100)
+            parts = forked.sample_paths(50, seed=1, **condition)
+        for one, other in [*zip(few, many, strict=False), *zip(parts, many, strict=True)]:
             assert (one.vertices == other.vertices).all()
             assert (one.times == other.times).all()
+    assert forked.sample_paths(0) == forked.sample_paths(0, duration=1.0) == []
 
 
 def test_a_path_goes_along_edges(forked):

@@ -35,14 +35,18 @@ def _mixed(state: Values) -> Values:
 class Uniforms:
     """Numbers between 0 and 1, neither included: for each chain a sequence of its own.
 
+    Args:
+        key: what `key_of` gave.
+        begin, end: the numbers of the chains; below, each is named by its place among them.
+
     Attributes:
-        all: the numbers of all chains.
+        all: the places of all of them.
     """
 
-    def __init__(self, seed: int | None, chains: int) -> None:
-        self.all = np.arange(chains)
-        numbers = np.arange(chains, dtype=np.uint64)
-        self._states = _mixed(np.uint64(key_of(seed)) + _mixed(numbers * STEP + np.uint64(1)))
+    def __init__(self, key: int, begin: int, end: int) -> None:
+        self.all = np.arange(end - begin)
+        numbers = np.arange(begin, end, dtype=np.uint64)
+        self._states = _mixed(np.uint64(key) + _mixed(numbers * STEP + np.uint64(1)))
 
     def next_of(self, chains: Values) -> Values:
         """The next number of each of these chains."""
