@@ -32,6 +32,17 @@ def interpolated(step: Step, theta: Value, h: Value) -> Callable[[Of], At]:
     return lambda of: _between(of, step.last or AT_END, theta, rest, h)
 
 
+def shares(step: Step, theta: Value, h: Value) -> list[tuple[str, Value]]:
+    """How much of each vector of a step is in values at a fraction of it; see `interpolated`."""
+    if step.interpolant:
+        slopes = [(name, h * _polynomial(theta, row)) for name, row in step.interpolant]
+        return [(Y, h.code.value(1.0, REAL)), *slopes]
+    rest = 1.0 - theta
+    bend = theta * rest * (1.0 - theta * 2.0)
+    first, last = theta * rest * rest * h, theta * theta * rest * h
+    return [(Y, rest + bend), (NEW, theta - bend), (FIRST, first), (step.last or AT_END, -last)]
+
+
 def _weighed(y: Vector, slopes: list[tuple[Vector, Value]], h: Value) -> At:
     def value(index: Operand) -> Value:
         total = h.code.value(0.0, REAL)

@@ -17,7 +17,9 @@ from emberkeep.ode.kernel.adjoint.pullback import (
     of_slopes_in_time,
 )
 from emberkeep.ode.kernel.code import REAL
+from emberkeep.ode.kernel.interpolation import shares
 from emberkeep.ode.kernel.step import (
+    AT_END,
     FIRST,
     NEW,
     Combination,
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from emberkeep.ode.kernel.trajectory import Trajectory
     from emberkeep.ode.kernel.vectors import Vector
 
-AT_END = "slopes_at_end"  # what values within a step need where it has no slopes there
 FACTORS = "factors"  # no vector, but made and read as these are
 SCALED = "scaled"  # a weight on its way
 
@@ -113,28 +114,16 @@ class TransposedStep:
 
     def weigh_value(self, weight: Vector, theta: Value, h: Value, within: Value) -> None:
         """A value weighs something: at the fraction theta within the step, or at its end."""
-        code, step = self._layout.code, self._own.step
+        code = self._layout.code
         if not self._has_values:
             self._add(weight.get, [(NEW, self._one())])
             return
-
-        def part(share: Value) -> Value:
-            return code.where(within, share, 0.0)
-
-        rest = 1.0 - theta
-        if step.interpolant:
-            found = [(name, part(h * _polynomial(theta, row))) for name, row in step.interpolant]
-            found.append((Y, part(self._one())))
-            found.append((NEW, code.where(within, 0.0, self._one())))
-        else:
-            bend = theta * rest * (1.0 - theta * 2.0)
-            found = [
-                (Y, part(rest + bend)),
-                (NEW, code.where(within, theta - bend, self._one())),
-                (FIRST, part(theta * rest * rest * h)),
-                (step.last or AT_END, -part(theta * theta * rest * h)),
-            ]
-        self._add(weight.get, found)
+        at_end = code.where(within, 0.0, self._one())
+        found = {
+            name: code.where(within, share, 0.0) for name, share in shares(self._own.step, theta, h)
+        }
+        found[NEW] = found[NEW] + at_end if NEW in found else at_end
+        self._add(weight.get, [*found.items()])
 
     def transpose_within(self, clock: Clock, h: Value) -> None:
         """Hand on what weighs of `compute_within`."""
@@ -312,10 +301,3 @@ def _read(operations: Iterable[Operation]) -> set[str]:
 
 def _names(terms: Terms) -> set[str]:
     return {name for name, _ in terms}
-
-
-def _polynomial(theta: Value, row: Sequence[float]) -> Value:
-    total = theta * row[-1]
-    for coefficient in row[-2::-1]:
-        total = theta * (total + coefficient)
-    return total
