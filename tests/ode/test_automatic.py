@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 from emberkeep import InvalidPlan, ode
 
@@ -77,3 +78,50 @@ def test_what_comes_of_numbers_is_not_built_ahead(keep):
             work()
     with pytest.raises(InvalidPlan, match="steps are fixed"):
         one.solve((0, 1), dt=0.1, controller="fixed")
+
+
+# Where factors fill in ---------------------------------------------------------------------------
+
+ALL, RATES = 30, np.geomspace(1.0, 1e5, 30)
+EXCHANGE = ode.System(
+    [
+        "mean = (" + " + ".join(f"x{i}" for i in range(ALL)) + f")/{ALL}",
+        *(f"dx{i} = {rate!r}*(k*mean - x{i})" for i, rate in enumerate(RATES.tolist())),
+    ],
+    {f"x{i}": 1.0 + 0.1 * i for i in range(ALL)},
+    {"k": 0.5},
+    name="exchange",
+)
+
+
+def exchanged(k):
+    """The end after a unit of time: of a linear system, whose matrix is dense."""
+    matrix = RATES[:, None] * (k / ALL - np.eye(ALL))
+    return scipy.linalg.expm(matrix) @ (1.0 + 0.1 * np.arange(ALL))
+
+
+@pytest.mark.parametrize(
+    ("rtol", "options", "method"),
+    [(1e-7, {}, "bdf"), (1e-5, {}, "rodas5p"), (1e-7, {"controller": "pi"}, "rodas5p")],
+)
+def test_factors_that_fill_in_are_kept_over_steps_where_little_is_tolerated(
+    keep, rtol, options, method
+):
+    """Unless a controller is asked for that the multistep method does not go by."""
+    k = np.array([0.2, 0.5, 0.9])
+    given = {"parameters": {"k": k}, "rtol": rtol, "atol": rtol * 1e-2, **options}
+    found = solved(keep, EXCHANGE, (0, 1), **given)
+    assert found.method == method
+    for run, each in enumerate(k):
+        np.testing.assert_allclose(
+            found.require_success().final[run], exchanged(each), rtol=100 * rtol
+        )
+
+
+def test_factors_that_stay_sparse_are_made_in_each_step(keep):
+    chain = ode.System(
+        [f"dx{i} = 1e4*(x{(i + 1) % 40} - 2*x{i} + x{i - 1 if i else 39})" for i in range(40)],
+        {f"x{i}": float(i == 0) for i in range(40)},
+        name="chain",
+    )
+    assert solved(keep, chain, (0, 1), rtol=1e-7, atol=1e-9).method == "rodas5p"

@@ -89,6 +89,9 @@ class Passed:
     is_array: bool = True
 
 
+# Of the notes of CPUs' kernels: how many products the factors of a matrix take.
+PRODUCTS = "products"
+
 # Memory to work in, which CPUs' kernels are passed after all else.
 WORK = Passed("work", BYTE)
 

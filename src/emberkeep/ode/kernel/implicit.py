@@ -84,6 +84,11 @@ class ImplicitStages(Implicit):
             )
             self._jacobian = self.multistep.jacobian
 
+    @property
+    def products(self) -> int:
+        """How many products the factors of a matrix take; once its steps are written."""
+        return 0 if self._jacobian is None else self._jacobian.matrix.products
+
     def forget(self) -> None:
         """What was before tells nothing of what comes: a start, or what is behind a jump."""
         if self._predictor is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from emberkeep.ode.kernel.adaptive import Adaptive
 from emberkeep.ode.kernel.adjoint.reversed import Reversed
-from emberkeep.ode.kernel.call import arguments
+from emberkeep.ode.kernel.call import PRODUCTS, arguments
 from emberkeep.ode.kernel.code import Code
 from emberkeep.ode.kernel.cuda import LANES, print_cuda
 from emberkeep.ode.kernel.fixed import Fixed
@@ -89,7 +89,8 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
         states = trajectory.stepped if not large else math.inf
         if named is not None and states > named:
             states = math.inf
-        return _for_cpu(plan, code, target, functions, states)
+        products = 0 if trajectory.implicit is None else trajectory.implicit.products
+        return _for_cpu(plan, code, target, functions, states, products)
     title = f"{_quiet(plan.system.name)}: {plan.tableau.name}, {plan.precision}"
     blocks = 0
     if trajectory.implicit is not None:
@@ -154,8 +155,9 @@ def _for_cpu(
     target: CpuTarget,
     functions: Sequence[UserFunction],
     states: float,
+    products: int,
 ) -> PrintedSource:
-    """The source, for steps of so many states."""
+    """The source, for steps of so many states, whose factors take so many products."""
     vectors = next(count for most, count in VECTORS if states <= most)
     lanes = max(target.vector_bits, 128) // 64 * vectors
     title = f"{_quiet(plan.system.name)}: {plan.tableau.name}, {plan.precision}, {lanes} lanes"
@@ -166,7 +168,7 @@ def _for_cpu(
         title=title,
         is_x86=target.vector_bits > 0,
     )
-    notes = {"lanes": lanes, "work": module.work}
+    notes = {"lanes": lanes, "work": module.work, PRODUCTS: products}
     listed = (*_listed(plan), ("work", "int8[]"))
     return PrintedSource(plan.system.name, module.text, listed, notes, functions)
 

@@ -54,6 +54,10 @@ class CpuRunner(Runner):
         """Find or compile what runs a plan."""
         self._kernels.of(plan)
 
+    def notes(self, plan: Plan) -> Mapping[str, Any]:
+        """What a plan's kernel says of itself."""
+        return self._kernels.of(plan).run.notes
+
     def settle(self) -> None:
         """From now on, run what is loaded."""
         self._kernels.settle()

@@ -226,6 +226,10 @@ class CudaRunner(Runner):
         with self._lock:
             self._kernels.of(plan)
 
+    def notes(self, plan: Plan) -> Mapping[str, Any]:
+        """What a plan's kernel says of itself."""
+        return self._kernels.of(plan).run.notes
+
     def settle(self) -> None:
         """From now on, run what is loaded."""
         self._kernels.settle()

@@ -172,6 +172,10 @@ class Runner(ABC):
         """Find or compile what runs a plan."""
 
     @abstractmethod
+    def notes(self, plan: Plan) -> Mapping[str, Any]:
+        """What a plan's kernel says of itself; it is found or compiled for that."""
+
+    @abstractmethod
     def settle(self) -> None:
         """From now on, run what is loaded, whatever becomes of the functions that systems call."""
 
