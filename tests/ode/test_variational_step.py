@@ -24,7 +24,7 @@ def ring(states, *, is_long=False):
     more = "".join(f"*cos({k}*x{{i}})^2" for k in range(1, 12)) if is_long else ""
     equations = [
         f"dx{i} = (x{(i + 1) % states} - x{(i - 2) % states})*x{(i - 1) % states}"
-        f"*(1 + 0.1*sin(t)) - x{i} + F{i}*scale + 0.1*scale{more.format(i=i)}"
+        f"*(1 + 0.1*sin(t)) - x{i} + F{i}*scale*(1 + t/2) + 0.1*scale*x{i}{more.format(i=i)}"
         for i in range(states)
     ]
     return ode.System(
@@ -41,11 +41,11 @@ def slopes_of(states, *, is_long=False):
     def f(t, y, p):
         n = states
         forces = np.array([p[f"F{i}"] for i in range(n)])
-        more = 0.1 * p["scale"]
+        more = 0.1 * p["scale"] * y
         if is_long:
             more = more * np.prod([np.cos(k * y) ** 2 for k in range(1, 12)], axis=0)
         pairs = (np.roll(y, -1) - np.roll(y, 2)) * np.roll(y, 1)
-        return pairs * (1 + 0.1 * np.sin(t)) - y + forces * p["scale"] + more
+        return pairs * (1 + 0.1 * np.sin(t)) - y + forces * p["scale"] * (1 + t / 2) + more
 
     return f
 
@@ -93,6 +93,85 @@ def test_it_is_the_derivative_of_the_steps_themselves(method, form, keep):
         np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12 * abs(expected).max())
 
 
+ROSENBROCK = {
+    "lines": (5, False, ["F1", "scale", "x0", "x1", "F3"]),
+    "a loop over names": (5, False, [f"F{i}" for i in range(5)] + [f"x{i}" for i in range(5)]),
+    "in memory": (5, True, ["x1", "scale", "F3", "x2", "F0"]),
+    "part of the step": (3, False, ["x1", "scale"]),
+    "large": (26, False, ["scale", "x7"]),
+}
+
+
+@pytest.mark.parametrize("form", ROSENBROCK)
+@pytest.mark.parametrize("method", ["rodas5p", "rosenbrock23", "rodas4"])
+def test_it_is_the_derivative_of_rosenbrock_steps(method, form, keep):
+    """Central differences of steps so long that the solution is wrong."""
+    states, is_long, names = ROSENBROCK[form]
+    system, h = ring(states, is_long=is_long), 2.0**-17
+    given = {"dt": 0.125, "controller": "fixed"}
+    result = solver(keep, system, names, method).solve((0.25, 0.75), **given)
+    plain = solver(keep, system, (), method)
+    start = {**system.states, **system.parameters}
+    for name in names[:: max(len(names) // 4, 1)]:
+        kind = "initial" if name in system.states else "parameters"
+        moved = {name: [start[name] + h, start[name] - h]}
+        ends = plain.solve((0.25, 0.75), **{kind: moved}, **given).final
+        expected = (ends[0] - ends[1]) / (2 * h)
+        found = result.sensitivities[name].final[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-8 * abs(expected).max())
+
+
+HIRES = """
+dy1 = -k1*y1 + k2*y2 + k3*y3 + k4; dy2 = k1*y1 - k5*y2; dy3 = -k6*y3 + k2*y4 + k7*y5
+dy4 = k3*y2 + k1*y3 - k8*y4; dy5 = -k9*y5 + k2*y6 + k2*y7
+dy6 = -k10*y6*y8 + k11*y4 + k1*y5 - k2*y6 + k11*y7; dy7 = k10*y6*y8 - k12*y7
+dy8 = -k10*y6*y8 + k12*y7
+"""
+RATES = [1.71, 0.43, 8.32, 0.0007, 8.75, 10.03, 0.035, 1.12, 1.745, 280.0, 0.69, 1.81]
+
+
+@pytest.mark.parametrize("saves", [False, True])
+def test_a_stiff_system_by_all_its_rates(saves, keep):
+    """HIRES (Hairer & Wanner, Solving ODEs II, IV.10), and differences at tight tolerances."""
+    rates = {f"k{i}": rate for i, rate in enumerate(RATES, 1)}
+    start = dict.fromkeys((f"y{i}" for i in range(1, 9)), 0.0) | {"y1": 1.0, "y8": 0.0057}
+    system = ode.System(HIRES, start, rates, name="hires")
+    given = {"rtol": 1e-10, "atol": 1e-14} | ({"save_at": [0.1, 3.0, 20.0]} if saves else {})
+    result = solver(keep, system, [*rates, "y1"], "rodas5p").solve((0, 20), **given)
+    plain, kind = solver(keep, system, (), "rodas5p"), "states" if saves else "final"
+    same = getattr(plain.solve((0, 20), **given), kind)
+    np.testing.assert_array_equal(getattr(result, kind), same)
+    for name in ("k1", "k4", "k10", "y1"):
+        value = {**rates, **start}[name]
+        h = 1e-4 * value
+        moved = {"initial" if name == "y1" else "parameters": {name: [value + h, value - h]}}
+        ends = getattr(plain.solve((0, 20), **moved, **given), kind)
+        found = getattr(result.sensitivities[name], kind)[0]
+        expected = (ends[0] - ends[1]) / (2 * h)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7 * abs(expected).max())
+
+
+def test_rates_of_a_driver_in_rosenbrock_steps(keep):
+    """x' = p_k (u(t) - x) for several p: each by itself, with u a cubic spline."""
+    n = 5
+    system = ode.System(
+        [f"dx{i} = p{i}*(u*p{i} - x{i})" for i in range(n)],
+        {f"x{i}": 0.5 for i in range(n)},
+        {f"p{i}": 1.0 + i for i in range(n)},
+        drivers={"u": "cubic"},
+        name="driven",
+    )
+    names = [f"p{i}" for i in range(n)]
+    driver = {"u": ode.Driver(np.linspace(0, 2, 9), np.cos(np.linspace(0, 2, 9)))}
+    given = {"dt": 0.125, "controller": "fixed", "drivers": driver}
+    result, h = solver(keep, system, names, "rodas5p").solve((0, 1.5), **given), 2.0**-17
+    for i, name in enumerate(names):
+        moved = {"parameters": {name: [1.0 + i + h, 1.0 + i - h]}}
+        ends = solver(keep, system, (), "rodas5p").solve((0, 1.5), **moved, **given).final
+        found = result.sensitivities[name].final[0]
+        np.testing.assert_allclose(found, (ends[0] - ends[1]) / (2 * h), rtol=1e-7, atol=1e-9)
+
+
 @pytest.fixture(scope="module")
 def chain():
     """A linear system too large for lines: x' = a S x - b x + c, with S a shift."""
@@ -128,9 +207,9 @@ def exact_chain(chain, times):
 
 
 @pytest.mark.parametrize("span", [(0, 2), (1, -0.5)])
-@pytest.mark.parametrize("method", ["tsit5", "bosh3", "dop853", "vern7"])
+@pytest.mark.parametrize("method", ["tsit5", "bosh3", "dop853", "vern7", "rkf45"])
 def test_values_within_steps(method, span, chain, keep):
-    """With an interpolant of its own, by further stages, and by both ends (Hermite)."""
+    """With an interpolant of its own, by further stages, by both ends (Hermite); and at ends."""
     times = np.linspace(*span, 23)
     given = {"rtol": 1e-8, "atol": 1e-10} if method == "bosh3" else TIGHT
     result = solver(keep, chain, ["a", "b", "x3"], method, error_norm="states").solve(
@@ -203,15 +282,20 @@ def test_a_function_that_the_jacobian_calls(keep):
 
 @pytest.mark.skipif(not gpu["HAS_COMPILER"], reason="needs a C++ compiler")
 @pytest.mark.parametrize("saves", [False, True])
-def test_a_gpus_threads_find_the_same(saves, chain, keep, tmp_path):
+@pytest.mark.parametrize("method", ["tsit5", "rodas5p"])
+def test_a_gpus_threads_find_the_same(method, saves, chain, keep, tmp_path):
     given = {"parameters": {"a": np.linspace(0.5, 1.5, 9)}, **TIGHT}
+    system, names = chain, ["a", "x3"]
     if saves:
         given["save_at"] = 0.3
-    lanes = solver(keep, chain, ["a", "x3"])
-    threads = solver(keep, chain, ["a", "x3"])
+    if method == "rodas5p":
+        system, names = ring(5), ["F1", "scale", "x0", "x1", "F3"]
+        given = {**given, "parameters": {"F1": np.linspace(2, 3, 9)}, "rtol": 1e-8}
+    lanes = solver(keep, system, names, method)
+    threads = solver(keep, system, names, method)
     threads._runner = gpu["Threads"](tmp_path)  # noqa: SLF001 - in the place of a device
     one, other = lanes.solve((0, 2), **given), threads.solve((0, 2), **given)
-    for name in ("a", "x3"):
+    for name in names:
         found, expected = other.sensitivities[name], one.sensitivities[name]
         kind = "states" if saves else "final"
         np.testing.assert_allclose(

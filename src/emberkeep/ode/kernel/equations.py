@@ -262,8 +262,12 @@ class Equations:
 
         What drives the system is part of them.
         """
+        return self.in_time(self._read.derivatives)
+
+    def in_time(self, wanted: Sequence[int]) -> list[int]:
+        """The program's values that are partial derivatives of others by time."""
         zero = self._read.program.number(0.0)
-        return self._along(self._read.derivatives, dict.fromkeys(self._system.states, zero))
+        return self._along(wanted, dict.fromkeys(self._system.states, zero))
 
     def move_in_time(self) -> bool:
         """Whether slopes have derivatives by time."""

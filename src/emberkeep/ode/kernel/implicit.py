@@ -89,6 +89,12 @@ class ImplicitStages(Implicit):
         """How many products the factors of a matrix take; once its steps are written."""
         return 0 if self._jacobian is None else self._jacobian.matrix.products
 
+    @property
+    def factors(self) -> Factors:
+        """What was factored last."""
+        assert self._factors is not None
+        return self._factors
+
     def forget(self) -> None:
         """What was before tells nothing of what comes: a start, or what is behind a jump."""
         if self._predictor is not None:

@@ -17,6 +17,7 @@ from emberkeep.ode.kernel.trajectory import Trajectory
 from emberkeep.ode.kernel.user_functions import user_functions
 from emberkeep.ode.kernel.variational_step import follows, has_values_within
 from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
+from emberkeep.ode.methods.tableau import Tableau
 from emberkeep.ode.plan import compiled
 from emberkeep.ode.system.breakpoints import breakpoints
 from emberkeep.ode.system.differentiable import (
@@ -134,8 +135,9 @@ def _sizes(plan: Plan, read: Read, target: Target) -> tuple[bool, int | None]:
     """Whether a system is large; else, where its sensitivities are, how many states it has itself.
 
     What chooses the steps of a small system is small then, too, so that they are the same steps.
-    Sensitivities that follow steps lie in arrays on a CPU, as one name after the other needs them;
-    but where there are values within steps of few, these take less time from registers.
+    Sensitivities that follow explicit steps lie in arrays on a CPU, as one name after the other
+    needs them; but where there are values within steps of few, these take less time from registers,
+    and so does what few linear systems take.
     """
 
     def is_large(states: int) -> bool:
@@ -145,7 +147,8 @@ def _sizes(plan: Plan, read: Read, target: Target) -> tuple[bool, int | None]:
     own, judged = len(plan.system.own_states), plan.system.judged
     if is_large(judged):
         return True, None
-    follow = follows(plan) and not has_values_within(plan) and isinstance(target, CpuTarget)
+    is_explicit = isinstance(plan.tableau, Tableau) and isinstance(target, CpuTarget)
+    follow = is_explicit and follows(plan) and not has_values_within(plan)
     return False, own if follow or is_large(len(plan.system.states)) else None
 
 

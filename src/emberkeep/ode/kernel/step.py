@@ -228,14 +228,6 @@ class Implicit(ABC):
         """Write one of them; see `Stepper.take`."""
 
     @abstractmethod
-    def factor_at(self, gamma: complex, at: Vector, time: Value, h: Value) -> None:
-        """Factor W = M/γ - hJ of these states, in place of the start of the step."""
-
-    @abstractmethod
-    def solve_transposed(self, right: Vector) -> None:
-        """Solve with the transpose of what was factored last, in place of the right-hand side."""
-
-    @abstractmethod
     def weighed(self, at: At, stepper: Stepper) -> At:
         """What the mass matrix makes of a vector that is given place by place."""
 

@@ -21,7 +21,7 @@ from emberkeep.ode.kernel.step import AT_END, FIRST, NEW, Slopes, Stepper, Y
 from emberkeep.ode.kernel.teams import spread
 from emberkeep.ode.kernel.variational_step import VariationalStep, follows
 from emberkeep.ode.kernel.vectors import Layout, Vector
-from emberkeep.startup_records import frozen
+from emberkeep.startup_records import frozen, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -95,7 +95,10 @@ class Trajectory:
         self.step = step_of(plan.tableau, self.equations.move_in_time, is_judged=plan.is_adaptive)
         self.vectors = {Y: self.layout.kept(Y, self.states)}
         # Sensitivities follow steps where they can, and are part of them where not.
-        self.stepped = self.own_states if follows(plan) and self.layout.has_arrays else self.states
+        is_apart = (
+            follows(plan) and self.layout.has_arrays and not (large and self.step.is_implicit)
+        )
+        self.stepped = self.own_states if is_apart else self.states
         if not self.step.begins:
             self.vectors[FIRST] = self.layout.kept(FIRST, self.stepped)
         self.parameters = self.layout.kept("p", self.inputs)
@@ -106,9 +109,9 @@ class Trajectory:
             self.implicit = ImplicitStages(
                 self.step,
                 self.layout,
-                self.equations,
+                self._stepped_equations(),
                 self.parameters,
-                Measure(self.states, self.judged, self._tolerated_at_least, self.setting),
+                Measure(self.stepped, self.judged, self._tolerated_at_least, self.setting),
                 is_adaptive=plan.is_adaptive,
             )
         self.multistep = None if self.implicit is None else self.implicit.multistep
@@ -133,11 +136,22 @@ class Trajectory:
             self.stepped,
             self.vectors if following is None else {**self.vectors, **following.vectors()},
             self.parameters,
-            self.implicit,
+            self.implicit
+            if following is None or not self.implicit
+            else following.recorded(self.implicit),
         )
         self._stride_places = stride_places(plan)
         atol = self.argument("atol")
         self._atol = None if large else [atol.get(index) for index in range(self.states)]
+
+    def _stepped_equations(self) -> Equations:
+        """Those of what steps are taken of."""
+        if self.stepped == self.states:
+            return self.equations
+        own = self.read.derivatives[: self.own_states]
+        read = replace(self.read, {"derivatives": own, "variational": None})
+        system = self.system.without_sensitivities()
+        return Equations(system, read, self.layout, self.drivers)
 
     def _following(self) -> VariationalStep | None:
         """What sensitivities follow steps by; None where they are part of these."""

@@ -11,9 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from emberkeep.ode.kernel.code import BOOL, REAL
-from emberkeep.ode.kernel.step import AT_END, FIRST, NEW, Slopes, Y
+from emberkeep.ode.kernel.step import AT_END, FIRST, NEW, Slopes, Solution, Y
 from emberkeep.ode.kernel.variational_columns import Columns, stages_of
+from emberkeep.ode.kernel.variational_solutions import Recorded
 from emberkeep.ode.kernel.vectors import Vector
+from emberkeep.ode.methods.rosenbrock import RosenbrockTableau
 from emberkeep.ode.methods.tableau import Tableau
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
     from emberkeep.ode.kernel.code import Function, LocalArray, Operand, Value
     from emberkeep.ode.kernel.equations import Equations
-    from emberkeep.ode.kernel.step import Clock, Operation, Step
+    from emberkeep.ode.kernel.implicit import ImplicitStages
+    from emberkeep.ode.kernel.step import Clock, Implicit, Operation, Step
     from emberkeep.ode.kernel.vectors import Layout
     from emberkeep.ode.plan import Plan
     from emberkeep.ode.system.reading import Read
@@ -30,16 +33,16 @@ if TYPE_CHECKING:
 def follows(plan: Plan) -> bool:
     """Whether sensitivities may follow steps of the states alone.
 
-    That is where nothing but these depends on them, and a step is a sum of slopes.
+    That is where nothing but these depends on them, and what a step does is not found by turns.
     """
-    system = plan.system
-    is_apart = system.judged < len(system.states) and not plan.events
-    return is_apart and isinstance(plan.tableau, Tableau)
+    system, method = plan.system, plan.tableau
+    is_apart = system.judged < len(system.states) and not plan.events and not system.has_mass
+    return is_apart and isinstance(method, Tableau | RosenbrockTableau)
 
 
 def has_values_within(plan: Plan) -> bool:
-    """Whether values are wanted that lie within steps."""
-    return plan.is_sampled and plan.is_adaptive and plan.interpolates
+    """Whether values are wanted of steps before it is known whether trajectories go there."""
+    return plan.is_sampled and plan.is_adaptive
 
 
 @final
@@ -101,6 +104,8 @@ class VariationalStep:
         self._code = code
         self._layout, self._equations, self._step = layout, equations, step
         self._states, self._inputs = states, inputs
+        self._implicit: ImplicitStages | None = None
+        self._recorded: Recorded | None = None
         self._own = own = len(system.own_states)
         self._size = len(system.states) - own
         self._taking, self._keeping = _operations(step)
@@ -134,21 +139,33 @@ class VariationalStep:
 
     def vectors(self) -> Mapping[str, Vector]:
         """Those of the states' step that are to be where stages are kept."""
+        y = self._states
+        own = Vector(self._own, y.cells, y.array if self._layout.large else None, y.offset)
         if not self._layout.large:
-            return {}
+            return {Y: own}
         at = [operation.at for operation in self._keeping if isinstance(operation, Slopes)]
         states = self._arrays["states"]
-        return {
+        kept = {
             name: Vector(self._own, array=states, offset=self._own * place)
             for place, name in enumerate(at[: self._most])
             if name not in (Y, NEW)
         }
+        return {**kept, Y: own}
+
+    def recorded(self, implicit: ImplicitStages) -> Implicit:
+        """What the states' step is to have its implicit operations done by."""
+        size = sum(isinstance(operation, Solution) for operation in self._taking)
+        self._implicit = implicit
+        self._recorded = Recorded(self._code, implicit, self._own, size)
+        return self._recorded
 
     # In each step -----------------------------------------------------------------------------
 
     def begin(self, clock: Clock) -> None:
         """A step begins, whose times a clock gives at shares of it."""
         self.places.times.clear()
+        if self._recorded is not None:
+            self._recorded.begin()
         if not self._step.begins:
             self.places.keep(self._states, clock(0.0))
 
@@ -190,6 +207,8 @@ class VariationalStep:
         given: dict[str, tuple[LocalArray, Operand]] = {
             name: (array, 0) for name, array in arrays.items()
         }
+        if self._recorded is not None:
+            given |= {name: (array, 0) for name, array in self._recorded.arrays().items()}
         if self._layout.large and self._inputs.array is not None:
             given["p"] = (self._inputs.array, 0)
         y = self._states
@@ -202,7 +221,9 @@ class VariationalStep:
                 given[name] = (vector.array, 0)
         if keeps not in self._functions:
             names = [name for name in self._within if keeps and name not in (Y, NEW)]
-            self._functions[keeps] = self._columns.function([*given], operations, names)
+            factors = None if self._implicit is None else self._implicit.factors
+            function = self._columns.function([*given], operations, names, factors)
+            self._functions[keeps] = function
         code.invoke(self._functions[keeps], *given.values())
 
 

@@ -221,6 +221,17 @@ class System:
             {**given, "sensitivities": wanted, "states": states, "observables": observables}
         )
 
+    def without_sensitivities(self) -> System:
+        """The user's own."""
+        if self.sensitivities is None:
+            return self
+        given = {name: getattr(self, name) for name in System.__slots__}
+        own = {name: self.states[name] for name in self.own_states}
+        observables = self.own_observables
+        return _restored(
+            {**given, "sensitivities": None, "states": own, "observables": observables}
+        )
+
     @property
     def own_states(self) -> tuple[str, ...]:
         """Names of states, without those that are derivatives of others."""

@@ -17,7 +17,7 @@ from emberkeep.startup_records import replace
 if TYPE_CHECKING:
     from emberkeep.ode.kernel.code import Value, Variable
     from emberkeep.ode.kernel.linear.jacobian import Jacobian
-    from emberkeep.ode.kernel.linear.lines import Key
+    from emberkeep.ode.kernel.linear.lines import Key, Numbers
     from emberkeep.ode.kernel.vectors import Layout, Vector
 
 MOST_PRODUCTS = 1000  # of straight lines: compilers take more than linear time
@@ -91,6 +91,20 @@ class Factors:
             self._functions.solve(right, imaginary)
         else:
             self._lines.solved(self._number, right, imaginary)
+
+    @property
+    def keys(self) -> list[Key]:
+        """Which numbers there are, where factors are straight lines."""
+        assert self._functions is None
+        return self._lines.keys()
+
+    def number(self, key: Key) -> Number:
+        """One of these numbers."""
+        return self._number(key)
+
+    def solve_by(self, number: Numbers, right: Vector) -> None:
+        """Write the solution, likewise, where the numbers are given."""
+        self._lines.solved(number, right, None)
 
     def solve_transposed(self, right: Vector) -> None:
         """Write the solution of the transposed system, likewise; all is real."""
