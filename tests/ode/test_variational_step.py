@@ -301,3 +301,22 @@ def test_a_gpus_threads_find_the_same(method, saves, chain, keep, tmp_path):
         np.testing.assert_allclose(
             getattr(found, kind), getattr(expected, kind), rtol=1e-9, atol=1e-12
         )
+
+
+@pytest.mark.parametrize("method", ["tsit5", "rosenbrock23", "rodas4"])
+def test_values_within_steps_in_a_loop_over_names(method, keep):
+    """Which more stages make than the ends of steps; against steps that end there."""
+    system = ring(5)
+    names = [*system.parameters, *system.states]
+    given = {"rtol": 1e-8, "atol": 1e-10} if method == "rosenbrock23" else TIGHT
+    one, times = solver(keep, system, names, method), [0.1, 0.35, 0.4]
+    found = one.solve((0, 0.5), save_at=times, **given)
+    for place, time in enumerate(times):
+        expected = one.solve((0, time), **given)
+        for name in names:
+            np.testing.assert_allclose(
+                found.sensitivities[name].states[0, place],
+                expected.sensitivities[name].final[0],
+                rtol=1e-5,
+                atol=1e-6,
+            )

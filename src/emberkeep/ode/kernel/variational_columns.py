@@ -57,10 +57,6 @@ def stages_of(operations: Sequence[Operation]) -> int:
     return sum(isinstance(operation, Slopes) for operation in operations)
 
 
-def _joined(values: Sequence[Sequence[Value]]) -> list[Value]:
-    return [value for stage in values for value in stage]
-
-
 def _targets(operations: Sequence[Operation]) -> list[str]:
     """The vectors that operations make; solutions take the place of others."""
     return [
@@ -271,7 +267,7 @@ class Columns:
             self._take(given, operations, kept, first, products, implicit)
 
         if not self._is_looped:
-            everything = [*_joined(values), *at_start]
+            everything = self._by_place(values, at_start)
             for number in range(self._names):
                 places = self._places_of(number)
                 take(
@@ -301,12 +297,21 @@ class Columns:
         self, work: LocalArray, values: Sequence[Sequence[Value]], at_start: Sequence[Value]
     ) -> None:
         """Put what names have alone where a loop finds it."""
-        found = [*_joined(values), *at_start]
+        found = self._by_place(values, at_start)  # others are in memory already, or of no stage
         places = {place for k in range(self._names) for place in self._places_of(k).values()}
-        missing = 0 if values else self._most * len(self._values)  # in memory already
-        for place in sorted(places):
-            if place >= missing:
-                work.set(place, found[place - missing])
+        for place in sorted(places & found.keys()):
+            work.set(place, found[place])
+
+    def _by_place(
+        self, values: Sequence[Sequence[Value]], at_start: Sequence[Value]
+    ) -> dict[int, Value]:
+        """Values by where they are among all; of as many stages as there are."""
+        found = {
+            stage * len(self._values) + place: value
+            for stage, its_values in enumerate(values)
+            for place, value in enumerate(its_values)
+        }
+        return found | dict(enumerate(at_start, self._most * len(self._values)))
 
     def _derivatives(self, given: Given, at_start: Sequence[Value], forced: Forced) -> Derivatives:
         """The implicit operations of a name."""
