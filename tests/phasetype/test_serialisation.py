@@ -65,6 +65,12 @@ def changed(graph, **fields):
         ({"edges": [[0, 1]]}, "expected 3 numbers"),
         ({"edges": [5]}, "expected 3 numbers"),
         ({"edges": []}, "cannot be reached|beginning"),
+        ({"edges": [[0, 1, 10**400]]}, "expected 3 numbers"),
+        ({"edges": [[0, 1, None]]}, "expected 3 numbers"),
+        ({"edges": [[0, 1, float("nan")]]}, "not finite"),
+        ({"initial": [10**400, 0, 0, 0]}, "expected 4 numbers"),
+        ({"states": [10**30, 1, 2, 3]}, "States must be"),
+        ({"states": [[1], [2], [3], {}]}, "States must be"),
     ],
 )
 def test_documents_that_are_no_graph_are_refused(fields, message):
@@ -139,6 +145,11 @@ def test_edges_of_phasic_without_parameters():
         ({**COALESCENT, "states": [[0.5]]}, "whole numbers"),
         ({**COALESCENT, "param_edges": [[1.0, 2.0]]}, "rows of 3"),
         ({**COALESCENT, "start_edges": [[17.0, 1.0]]}, "no vertex 17"),
+        ({**COALESCENT, "start_edges": [[1.0], [2.0, 3.0]]}, "'start_edges' is"),
+        ({**COALESCENT, "param_edges": "none"}, "'param_edges' is none"),
+        ({**COALESCENT, "states": [[1], [2, 3]]}, "'states' is"),
+        ({**COALESCENT, "param_length": "x"}, "'param_length' is 'x'"),
+        ({**COALESCENT, "n_vertices": -1}, "'n_vertices' is -1"),
     ],
 )
 def test_documents_that_are_not_phasics_are_refused(document, message):

@@ -35,7 +35,7 @@ FIELDS = {
     "edges": list,
 }
 ENDS, FEWEST = 2, 3  # numbers that an edge begins with; how many it has at least
-PHASIC_START = 0
+WHOLE: Any = (int, np.integer)
 PHASIC = ("states", "edges", "start_edges", "param_edges", "param_length", "n_vertices")
 
 
@@ -139,13 +139,19 @@ def _states(kind: str, labels: list[Any]) -> States:
 
 
 def _numbers(name: str, given: Any, count: int) -> list[float]:
+    """So many numbers.
+
+    Raises:
+        InvalidGraph: there are more or fewer, or something else.
+    """
     shown = str(given)[:80]
     values: list[Any] = [*given] if isinstance(given, list) else []  # pyright: ignore[reportUnknownArgumentType]
-    if len(values) != count or any(
-        isinstance(value, bool) or not isinstance(value, int | float) for value in values
-    ):
-        raise InvalidGraph(f"{name!r} holds {shown}; expected {count} numbers")
-    return values
+    if len(values) == count and all(type(value) in (int, float) for value in values):
+        try:
+            return [float(value) for value in values]
+        except OverflowError:
+            pass  # said below: one is larger than all floats
+    raise InvalidGraph(f"{name!r} holds {shown}; expected {count} numbers")
 
 
 def _vertices(given: Values, count: int) -> Values:
@@ -180,8 +186,8 @@ def from_phasic(document: Any, *, discrete: bool) -> Definition:
             f"Its weights are of the mode {mode!r}, which the document does not hold; expected "
             "'linear'. parameters.weighed() is for any function of parameters"
         )
-    width, count = int(data["param_length"]), int(data["n_vertices"])
-    states: Values = np.asarray(data["states"])
+    width, count = (_whole(data, name) for name in ("param_length", "n_vertices"))
+    states = _table(data, "states", int)
     if states.ndim != 2 or len(states) != count or not np.issubdtype(states.dtype, np.integer):  # noqa: PLR2004
         raise InvalidGraph(
             f"Its states have the shape {states.shape}; expected {count} rows of whole numbers"
@@ -208,9 +214,29 @@ def from_phasic(document: Any, *, discrete: bool) -> Definition:
     )
 
 
+def _whole(data: Mapping[str, Any], name: str) -> int:
+    value = data[name]
+    if isinstance(value, bool) or not isinstance(value, WHOLE) or value < 0:
+        raise InvalidGraph(f"{name!r} is {value!r:.80}; expected a whole number, not negative")
+    return int(value)
+
+
+def _table(data: Mapping[str, Any], name: str, kind: type) -> Values:
+    """An array; of whole numbers, what is none stays as it is.
+
+    Raises:
+        InvalidGraph: it cannot be one.
+    """
+    given = data.get(name, ())
+    try:
+        return np.asarray(given, None if kind is int else kind)
+    except (TypeError, ValueError, OverflowError) as problem:
+        raise InvalidGraph(f"{name!r} is {str(given)[:80]}: {problem}") from None
+
+
 def _rows(data: Mapping[str, Any], name: str, width: int) -> Values:
     """Rows of numbers; none where there are none."""
-    given = np.asarray(data.get(name, ()), float)
+    given = _table(data, name, float)
     if not given.size:
         return np.zeros((0, width))
     if given.ndim != 2 or given.shape[1] != width or not np.isfinite(given).all():  # noqa: PLR2004

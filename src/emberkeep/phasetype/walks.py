@@ -62,7 +62,7 @@ def chosen(weights: Values, drawn: Values) -> Values:
 
 def placed(sums: Values, drawn: Values) -> Values:
     """Where among cumulative sums numbers between 0 and 1 fall, in proportion."""
-    share = np.minimum(drawn * sums[-1], np.nextafter(sums[-1], 0))
+    share: Values = np.minimum(drawn * sums[-1], np.nextafter(sums[-1], 0))
     return np.searchsorted(sums, share, side="right")
 
 
