@@ -52,7 +52,7 @@ def changed(graph, **fields):
         ({"name": 3}, "'name' is 3"),
         ({"parameters": True}, "'parameters' is True"),
         ({"parameters": 1}, "expected 4 numbers"),
-        ({"parameters": -3}, "expected 0 numbers"),
+        ({"parameters": -3}, "'parameters' is -3"),
         ({"labels": "tuple"}, "said to be 'tuple'"),
         ({"labels": "colour"}, "said to be 'colour'"),
         ({"states": [3, 2, "one", 0]}, "States must be"),

@@ -36,6 +36,7 @@ FIELDS = {
 }
 ENDS, FEWEST = 2, 3  # numbers that an edge begins with; how many it has at least
 WHOLE: Any = (int, np.integer)
+MOST = 100_000_000  # vertices, or parameters
 PHASIC = ("states", "edges", "start_edges", "param_edges", "param_length", "n_vertices")
 
 
@@ -107,10 +108,10 @@ def from_json(text: str | bytes) -> Definition:
             "A graph is changed by with_edge, with_weights or with_initial"
         )
     states = _states(body["labels"], body["states"])
-    count, width = len(states), body["parameters"]
+    count, width = len(states), _whole(body, "parameters")
     initial = np.array(_numbers("initial", body["initial"], count), float)
     edges = [_numbers("edges", edge, FEWEST + width) for edge in body["edges"]]
-    table = np.array(edges, float).reshape(len(edges), FEWEST + max(width, 0))
+    table = np.array(edges, float).reshape(len(edges), FEWEST + width)
     sources, targets = _vertices(table[:, :ENDS], count).T
     return define(
         states,
@@ -216,8 +217,8 @@ def from_phasic(document: Any, *, discrete: bool) -> Definition:
 
 def _whole(data: Mapping[str, Any], name: str) -> int:
     value = data[name]
-    if isinstance(value, bool) or not isinstance(value, WHOLE) or value < 0:
-        raise InvalidGraph(f"{name!r} is {value!r:.80}; expected a whole number, not negative")
+    if isinstance(value, bool) or not isinstance(value, WHOLE) or not 0 <= value <= MOST:
+        raise InvalidGraph(f"{name!r} is {value!r:.80}; expected a whole number, at most {MOST:,}")
     return int(value)
 
 
