@@ -267,7 +267,7 @@ def test_jumps_at_times_that_nothing_moves(keep):
 # Whatever else is solved --------------------------------------------------------------------------
 
 
-def test_bits_do_not_depend_on_the_batch_or_on_memory(keep):
+def test_bits_do_not_depend_on_the_batch_on_memory_or_on_threads(keep):
     one = solver(keep, PUSHED, ["w", "x"])
     w = np.linspace(1, 3, 40)
     given = {"save_at": TIMES, **LOOSE}
@@ -277,6 +277,9 @@ def test_bits_do_not_depend_on_the_batch_or_on_memory(keep):
     little = 5 * pullback.room * (8 + 2 * 8) + 10  # for five at once
     _, by_parts = ode.vjp(one, (0, 1), parameters={"w": w}, memory=little, **given)
     np.testing.assert_array_equal(by_parts(weights)["w"], whole["w"])
+    two = solver(keep, PUSHED, ["w", "x"], threads=2)
+    _, on_threads = ode.vjp(two, (0, 1), parameters={"w": w}, **given)
+    np.testing.assert_array_equal(on_threads(weights)["w"], whole["w"])
     _, alone = ode.vjp(one, (0, 1), parameters={"w": w[17]}, **given)
     found = alone({name: each[17:18] for name, each in weights.items()})
     for name in ("w", "x"):
