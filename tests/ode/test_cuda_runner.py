@@ -75,8 +75,10 @@ class OnHost:
 
     def __init__(self, loaded, launches):
         self._runnable, self._names, self._launches = loaded.run, loaded.passed, launches
+        self.notes = {}  # no team works on a trajectory
 
-    def launch(self, runs, passed, stream, block):
+    def launch(self, runs, passed, stream, block, *, team, shared_bytes):
+        assert (team, shared_bytes) == (1, 0)
         lanes = int(self._runnable.notes["lanes"])
         blocks = -(-runs // lanes)
         work = np.empty(blocks * int(self._runnable.notes["work"]) + 64, np.int8)
@@ -226,3 +228,18 @@ def test_failures_in_any_chunk_are_told(failing, pinned, launches, keep, monkeyp
     with pytest.warns(SolveWarning, match=f"The first is number {failing}"):
         assert solver.solve(parameters={"k": rates}, **given).failed.tolist() == [failing]
     assert not solver.solve(parameters={"k": K}, **given).failed.size
+
+
+@pytest.mark.parametrize("name", ["states", "times of their own", "fixed steps"])
+def test_gradients_go_chunk_by_chunk_too(name, launches, keep, monkeypatch):
+    """What is recorded comes back, and is passed on with the rows of each chunk."""
+    given = {"t_span": (0, 1), **SOLVES[name]}
+    monkeypatch.setattr(running, "LEAST_CHUNK", 1 << 7)
+    found = []
+    for target in ("cpu", CudaTarget("sm_90")):
+        one = ode.Solver(DECAY, target=target, threads=1, keep=keep, sensitivities=["k", "y"])
+        result, pullback = ode.vjp(one, **given)
+        found.append(pullback({"x": np.cos(result["x"]), "y": 1.0}))
+    assert launches == [256, 256, 256, 233] * 2
+    for gradient in ("k", "y"):
+        np.testing.assert_array_equal(found[0][gradient], found[1][gradient])
