@@ -654,7 +654,7 @@ class TestPlans:
             ({"precision": "half"}, "precision='half' is not known; expected 'float64' or"),
             (
                 {"method_name": "euler9"},
-                "There is no method 'euler9'; expected one of bosh3",
+                "There is no method 'euler9'; expected one of bdf, bosh3",
             ),
             (
                 {"outputs": ["last"]},
