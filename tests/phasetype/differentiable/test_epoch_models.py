@@ -147,6 +147,24 @@ def test_moments_and_their_slopes(dense, pulsed):
         close(found, epochs.moments(3, rewards=by_vertex), rtol=1e-11)
 
 
+def test_what_is_earned_on_the_way(dense):
+    rng = np.random.default_rng(8)
+    rewards = rng.uniform(0.5, 2, (3, 5))
+    changing = Changing(dense, rng, pulsed=True, rewards=rewards)
+    epochs, by_vertex = changing.epochs(VECTOR), changing.by_vertex(rewards)
+    model = epochs.model(moments=1, rewards=by_vertex)
+    reference = lambda x, t: changing.at(x, t, 1)[1].sum()  # noqa: E731
+    found, back = jax.vjp(model.accumulated_rewards, VECTOR, TIMES)
+    close(found[:, 0], [np.real(reference(VECTOR, t)) for t in TIMES])
+    close(found, epochs.accumulated_rewards(TIMES, rewards=by_vertex), rtol=1e-11)
+    by_vector, by_time = jax.vmap(back)(jnp.eye(len(TIMES))[:, :, None])
+    known = [dense.slopes(lambda x, t=t: reference(x, t), VECTOR) for t in TIMES]
+    close(by_vector, known, rtol=1e-8, atol=1e-10)
+    known = [dense.slopes(lambda t: reference(VECTOR, t), t) for t in TIMES]
+    close(jnp.diag(by_time), known, rtol=1e-8, atol=1e-10)
+    assert np.isnan(model.accumulated_rewards(VECTOR, np.array([np.inf, -1.0]))).all()
+
+
 @pytest.mark.parametrize("pulsed", [False, True])
 def test_steps(dense, pulsed):
     vector = np.array([0.8, 1.3, 2.0, 0.4, 0.5, 1.5, 3.0, 5.0]) / np.repeat([4.0, 1.0], [6, 2])
@@ -165,6 +183,8 @@ def test_steps(dense, pulsed):
     close(found[:, :6], known, rtol=1e-8, atol=1e-11)
     assert not found[:, 6:].any()
     earned = epochs.model(moments=2, rewards=changing.by_vertex(rewards))
+    gathered = epochs.accumulated_rewards(steps, rewards=changing.by_vertex(rewards))
+    close(earned.accumulated_rewards(vector, steps), gathered, rtol=1e-11)
     close(earned.moments(vector)[0], np.real(changing.moments(vector, 2)))
     close(earned.moments(vector)[0], epochs.moments(2, rewards=changing.by_vertex(rewards)), 1e-11)
     known = dense.slopes(lambda x: changing.moments(theta(x), 2), vector[:6])

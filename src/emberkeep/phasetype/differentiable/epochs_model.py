@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from emberkeep.phasetype.differentiable import epoch_quantities
 from emberkeep.phasetype.differentiable.chain_tape import (
     padded,
     record_chain,
@@ -20,42 +21,19 @@ from emberkeep.phasetype.differentiable.chain_tape import (
     rounded,
 )
 from emberkeep.phasetype.differentiable.copies import Copies, factorials, make_copies
+from emberkeep.phasetype.differentiable.epoch_quantities import Shape
 from emberkeep.phasetype.differentiable.model import (
-    LEAST_ATOM,
     as_precise,
     chain_arrays,
     on_device,
     tape_arrays,
 )
-from emberkeep.phasetype.differentiable.primitives import values, weights_of
-from emberkeep.phasetype.differentiable.segments import carried, seen
 from emberkeep.phasetype.errors import InvalidGraph
 from emberkeep.phasetype.history import rewards_by_epoch
-from emberkeep.startup_records import final, frozen
+from emberkeep.startup_records import final
 from emberkeep.xla.precision import in_double, rounding
 
 MOST_ORDER = 8  # of moments: more copies would hold too little
-SMALL = 2.0**-64  # what has been earned, so scaled that it changes no digit of a probability
-
-
-@final
-@frozen
-class Shape:
-    """What a program depends on.
-
-    Attributes:
-        epochs: how many there are.
-        parameters: how many the graph has.
-        order: how many moments there are.
-        kinds: how many kinds of rewards those are of.
-        is_discrete: whether time goes in steps.
-    """
-
-    epochs: int
-    parameters: int
-    order: int
-    kinds: int
-    is_discrete: bool
 
 
 @final
@@ -111,12 +89,12 @@ class EpochsModel:
     @rounding
     def density(self, theta: Any, times: Any) -> Any:
         """The density at times; in discrete time, the probability of ending with a step."""
-        return self._of_time(_density, theta, times)
+        return self._of_time(epoch_quantities.density, theta, times)
 
     @rounding
     def log_density(self, theta: Any, times: Any) -> Any:
         """The logarithm of the density; where that is zero, minus infinity, with no gradient."""
-        return _logarithm(self._of_time(_density, theta, times))
+        return epoch_quantities.logarithm(self._of_time(epoch_quantities.density, theta, times))
 
     @rounding
     def likelihood(self, theta: Any, times: Any) -> Any:
@@ -125,12 +103,12 @@ class EpochsModel:
         That is time 0, where a chain may have ended before it begins, and the times of pulses that
         end chains.
         """
-        return self._of_time(_likelihood, theta, times)
+        return self._of_time(epoch_quantities.likelihood, theta, times)
 
     @rounding
     def survival(self, theta: Any, times: Any) -> Any:
         """The probability that it takes longer; for what was seen not to have ended yet."""
-        return self._of_time(_survival, theta, times)
+        return self._of_time(epoch_quantities.survival, theta, times)
 
     @rounding
     def moments(self, theta: Any) -> Any:
@@ -139,14 +117,37 @@ class EpochsModel:
         Raises:
             InvalidGraph: the model was made without any.
         """
+        self._require_order()
+        vector = self._vector(theta)
+        arrays = self._places | self._powers
+        found = _evaluated(
+            epoch_quantities.moments, self._shape, arrays, vector, jnp.zeros(0, vector.dtype)
+        )
+        return found if self.kinds is not None else found[0]
+
+    @rounding
+    def accumulated_rewards(self, theta: Any, times: Any) -> Any:
+        """What was earned up to times, on average; by kind of reward where there are several.
+
+        Where a time is infinite this is no number: see `moments`.
+
+        Raises:
+            InvalidGraph: the model was made without moments.
+        """
+        self._require_order()
+        at = as_precise(times)
+        arrays = self._places | self._powers
+        vector = self._vector(theta)
+        found = _evaluated(
+            epoch_quantities.accumulated, self._shape, arrays, vector, at.reshape(-1)
+        )
+        return found.reshape(*at.shape, *(() if self.kinds is None else (self.kinds,)))
+
+    def _require_order(self) -> None:
         if not self.order:
             raise InvalidGraph(
                 "The model was made without moments: make it by epochs.model(moments=2)"
             )
-        vector = self._vector(theta)
-        arrays = self._places | self._powers
-        found = _evaluated(_moments, self._shape, arrays, vector, jnp.zeros(0, vector.dtype))
-        return found if self.kinds is not None else found[0]
 
     def _of_time(self, ask: Any, theta: Any, times: Any) -> Any:
         if self._of_rewards:
@@ -198,164 +199,6 @@ def _evaluated_backward(ask: Any, shape: Shape, known: Any, sought: Any) -> Any:
 
 
 _evaluated.__wrapped__.defvjp(_evaluated_forward, _evaluated_backward)
-
-
-# What is asked ----------------------------------------------------------------------------------
-
-
-def _read(shape: Shape, vector: Any) -> tuple[Any, Any]:
-    """Parameters by epoch, and when epochs begin."""
-    many = shape.epochs * shape.parameters
-    theta = vector[:many].reshape(shape.epochs, shape.parameters)
-    if not shape.parameters:  # one that nothing depends on: there is something to look up
-        theta = jnp.zeros((shape.epochs, 1))
-    return theta, jnp.concatenate([jnp.zeros(1), vector[many:]])
-
-
-def _pulsed(pulse: Any, here: Any) -> tuple[Any, Any]:
-    """What is by row, in the last axis, after a pulse; and what has ended by it."""
-    if pulse is None:
-        return here, jnp.zeros(here.shape[:-1])
-    size = here.shape[-1]
-    moved = here[..., pulse["sources"]] * pulse["values"]
-    after = jnp.zeros((*here.shape[:-1], size + 1)).at[..., pulse["targets"]].add(moved)
-    return after[..., :size], after[..., size]
-
-
-def _first_and_later(pulses: Any) -> tuple[Any, Any]:
-    first = jax.tree.map(lambda part: part[0], pulses)
-    return first, jax.tree.map(lambda part: part[1:], pulses)
-
-
-def _in_order(found: Any, starts: Any) -> Any:
-    """No number where an epoch begins before the one before it."""
-    return jnp.where((jnp.diff(starts) >= 0).all(), found, jnp.nan)
-
-
-def _begun(arrays: Any, weights: Any, lengths: Any) -> tuple[Any, Any]:
-    """By epoch: probabilities by row when it begins; what has ended by its pulse."""
-    edges, leaving, initial = weights
-    chain = arrays["places"]
-    pulse, later = _first_and_later(arrays["pulses"])
-    first, atom = _pulsed(pulse, initial[0])
-
-    def step(here: Any, epoch: Any) -> Any:
-        *held, length, pulse = epoch
-        moves = tuple(part[None] for part in (*held, here))
-        after, ended = _pulsed(pulse, carried(chain, moves, length[None])[0])
-        return after, (after, ended)
-
-    through = (edges[:-1], leaving[:-1], lengths, later)
-    _, (begins, atoms) = jax.lax.scan(step, first, through)
-    return jnp.concatenate([first[None], begins]), jnp.concatenate([atom[None], atoms])
-
-
-def _observed(shape: Shape, arrays: Any, vector: Any, times: Any, *, lasting: bool) -> Any:
-    """What is observed at times, weights by epoch, when epochs begin, and what their pulses end."""
-    theta, starts = _read(shape, vector)
-    weights = weights_of(arrays["chain"], theta)
-    # What begins when all is over is not asked for, and may be far away.
-    last = jnp.where(jnp.isnan(times), 0.0, times).max(initial=0.0)
-    lengths = jnp.where(starts[1:] <= last, jnp.diff(starts), 0.0)
-    begins, atoms = _begun(arrays, weights, lengths)
-    # In discrete time a step is made with what held before it.
-    held = times - 1 if shape.is_discrete else times
-    number = jnp.maximum((starts[:, None] <= held).sum(axis=0) - 1, 0)
-    inside = number == jnp.arange(shape.epochs)[:, None]
-    since = jnp.where(inside, times - starts[:, None], -1.0)
-    watched = jnp.ones_like(weights[1]) if lasting else weights[1]
-    found = seen(arrays["places"], (*weights[:2], begins, watched), since)
-    found = _in_order(jnp.where(inside, found, 0.0).sum(axis=0), starts)
-    return found, weights, starts, atoms
-
-
-def _density(shape: Shape, arrays: Any, vector: Any, times: Any) -> Any:
-    found, weights, starts, atoms = _observed(shape, arrays, vector, times, lasting=False)
-    if not shape.is_discrete:
-        return found
-    found = jnp.where(times == 0, 1 - weights[2][0].sum(), found)  # it has ended before it begins
-    return found + jnp.where(times == starts[:, None], atoms[:, None], 0.0).sum(axis=0)
-
-
-def _likelihood(shape: Shape, arrays: Any, vector: Any, times: Any) -> Any:
-    if shape.is_discrete:
-        return _density(shape, arrays, vector, times)
-    found, weights, starts, atoms = _observed(shape, arrays, vector, times, lasting=False)
-    before = jnp.where(times == 0, 1 - weights[2][0].sum(), 0.0)
-    ended = before + jnp.where(times == starts[:, None], atoms[:, None], 0.0).sum(axis=0)
-    return jnp.where(ended > LEAST_ATOM, ended, found)
-
-
-def _survival(shape: Shape, arrays: Any, vector: Any, times: Any) -> Any:
-    # In discrete time what is seen at a step is what is left before the next one.
-    later = jnp.floor(times) + 1 if shape.is_discrete else times
-    at = jnp.where(times < 0, 1.0, later)
-    found = _observed(shape, arrays, vector, at, lasting=True)[0]
-    return jnp.where(times < 0, 1.0, found)
-
-
-def _logarithm(found: Any) -> Any:
-    is_zero = found == 0
-    # The inner choice keeps an infinite slope out of the gradient, where it would be NaN.
-    return jnp.where(is_zero, -jnp.inf, jnp.log(jnp.where(is_zero, 1.0, found)))
-
-
-def _moments(shape: Shape, arrays: Any, vector: Any, _: Any) -> Any:
-    """By kind and order, without epsilons."""
-    theta, starts = _read(shape, vector)
-    weights = weights_of(arrays["chain"], theta)
-    copies, rewards = arrays["copies"], arrays["rewards"]
-    most = rewards.max(axis=(0, 2)) * jax.lax.stop_gradient(starts[-1])  # that can be earned before
-    scale = jnp.where(most > 0, SMALL / jnp.where(most > 0, most, 1.0), 1.0)
-    powers = jnp.arange(shape.order + 1)
-    gains = (scale[:, None] * rewards)[:, :, None, :] ** powers[:, None]
-    gains = gains / arrays["factorials"][:, None]
-    here = _earned(shape, arrays, weights, starts, gains)
-    held = jnp.concatenate([here, jnp.zeros((shape.kinds, 1))], axis=1)
-    units = scale[:, None] ** powers
-    masses = held[:, copies["where"]] / units[:, :, None]
-    ended = here[:, copies["ended"]] / units[:, 1:]
-    rests = values(arrays["rests"], theta[-1:])[0].reshape(shape.kinds, shape.order, -1)
-    rests = rests / arrays["factorials"][1:, None]
-    rests = jnp.concatenate([jnp.ones_like(rests[:, :1]), rests], axis=1)
-    found = [
-        ended[:, k - 1]
-        + sum((masses[:, low] * rests[:, k - low]).sum(axis=1) for low in range(k + 1))
-        for k in range(1, shape.order + 1)
-    ]
-    return _in_order(jnp.stack(found, axis=1) * arrays["factorials"][1:], starts)
-
-
-def _earned(shape: Shape, arrays: Any, weights: Any, starts: Any, gains: Any) -> Any:
-    """By kind and row of all copies, when the last epoch begins."""
-    copies, (edges, leaving, initial) = arrays["copies"], weights
-    chain = {name: copies[name] for name in ("counts", "starts", "sources", "targets", "ends")}
-    out = jnp.zeros((shape.epochs, leaving.shape[1] + 1))
-    out = out.at[:, arrays["places"]["sources"]].add(edges)[:, :-1] + leaving
-    one = jnp.ones((shape.epochs, 1))
-    moves = jnp.concatenate([edges, leaving, jnp.maximum(1 - out, 0.0), one, 0 * one], axis=1)
-    whole, where = len(copies["leaving"]), copies["where"]
-    pulse, later = _first_and_later(arrays["pulses"])
-
-    def pulsed(pulse: Any, here: Any) -> Any:
-        if pulse is None:
-            return here
-        held = jnp.concatenate([here, jnp.zeros((shape.kinds, 1))], axis=1)
-        after, ended = _pulsed(pulse, held[:, where])
-        held = held.at[:, where].set(after)[:, :whole]
-        return held.at[:, copies["ended"]].add(ended[:, 1:])
-
-    def step(here: Any, epoch: Any) -> Any:
-        by_step, by_gain, leaves, length, pulse = epoch
-        by_edge = by_step[copies["moves"]] * by_gain.reshape(shape.kinds, -1)[:, copies["gains"]]
-        leaves = jnp.append(leaves, 0.0)[copies["leaving"]]
-        leaves = jnp.broadcast_to(leaves, (shape.kinds, whole))
-        lengths = jnp.broadcast_to(length, (shape.kinds,))
-        return pulsed(pulse, carried(chain, (by_edge, leaves, here), lengths)), None
-
-    begin = jnp.zeros((shape.kinds, whole + 1)).at[:, where[0]].set(initial[0])[:, :whole]
-    through = (moves[:-1], gains[:-1], leaving[:-1], jnp.diff(starts), later)
-    return jax.lax.scan(step, pulsed(pulse, begin), through)[0]
 
 
 # Making them ------------------------------------------------------------------------------------
