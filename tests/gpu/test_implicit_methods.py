@@ -11,7 +11,7 @@ pytestmark = pytest.mark.gpu
 METHODS = sorted(
     name for name in {*ROSENBROCK, *IMPLICIT} if getattr(numbers_of(name), "is_diagonal", True)
 )
-SOME = ["rosenbrock23", "rodas4p", "rodas5pe", "ros34pw2", "sdirk4", "kvaerno5", "tr-bdf2"]
+SOME = ["rosenbrock23", "rodas4p", "rodas5pe", "ros34pw2", "sdirk4", "kvaerno5", "tr-bdf2", "bdf"]
 MANY = 13  # pairs of states: more than are written out
 PAIR = "du{0} = -2*t*u{0}^2 + k*(v{0} - (1 + t)*u{0})*v{0}; dv{0} = u{0} - 2*t*u{0}*v{0}"
 PROTHERO = ode.System(
