@@ -383,7 +383,7 @@ class Machine:
         if self._one(condition):
             self._go(block)
 
-    def do_aside(self, _name, block, _own):
+    def do_aside(self, _name, _is_quick, block, _own):
         self._go(block)
 
     def do_loop(self, block):

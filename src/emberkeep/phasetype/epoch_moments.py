@@ -146,8 +146,8 @@ def _between_powers(
                 steps = (begin * count + vertices, to + vertices, gained / rate)
             there = steps[2] > 0
             parts.append((steps[0][there], steps[1][there], steps[2][there]))
-    joined = [np.concatenate(part) for part in zip(*parts, strict=True)]
-    return Moves(*joined, np.tile(moves.staying, len(powers)))
+    sources, targets, factors = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Moves(sources, targets, factors, np.tile(moves.staying, len(powers)))
 
 
 def rest(system: Elimination, rewards: Values, powers: list[Power]) -> Values:

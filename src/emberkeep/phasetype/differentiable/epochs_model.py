@@ -176,9 +176,8 @@ class EpochsModel:
 # Calls, of either precision ---------------------------------------------------------------------
 
 
-@partial(jax.jit, static_argnums=(0, 1))
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _evaluated(ask: Any, shape: Shape, arrays: Any, vector: Any, times: Any) -> Any:
+def _differentiable(ask: Any, shape: Shape, arrays: Any, vector: Any, times: Any) -> Any:
     return ask(shape, arrays, vector.astype(jnp.float64), times.astype(jnp.float64))
 
 
@@ -198,7 +197,8 @@ def _evaluated_backward(ask: Any, shape: Shape, known: Any, sought: Any) -> Any:
     return jax.tree.map(lambda _: None, arrays), *rounded_
 
 
-_evaluated.__wrapped__.defvjp(_evaluated_forward, _evaluated_backward)
+_differentiable.defvjp(_evaluated_forward, _evaluated_backward)
+_evaluated = jax.jit(_differentiable, static_argnums=(0, 1))
 
 
 # Making them ------------------------------------------------------------------------------------
