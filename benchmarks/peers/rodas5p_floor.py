@@ -5,7 +5,7 @@
 A thread is a trajectory. What one would write by hand with patience: the Jacobian's zeros are left
 out, the matrix is factored along an order of Markowitz's, in straight lines and with all pivots on
 the diagonal, and nothing is in memory but what registers cannot hold: without the 1 in its bounds,
-a compiler takes 32 of them for POLLU, and six times as long. NVRTC compiles it, or
+a compiler takes 32 of them for POLLU, and five times as long. NVRTC compiles it, or
 `nvcc -O3 -arch=native -cubin`; its entry is `entry(problem)`, its arguments those of `TEMPLATE`.
 It needs SymPy.
 """

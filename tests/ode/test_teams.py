@@ -296,3 +296,21 @@ def test_a_team_computes_what_one_thread_does(data):
     spread(code, shared, owners, 3)
     for found in gone_through(code, 3):
         assert found == expected
+
+
+def test_what_sets_states_outside_the_straight_line_is_left_to_one_thread():
+    code = Code()
+    state = code.variable("x", REAL, 1.0)
+    with code.loop(), code.loop():
+        with code.when(code.any(state.get() < 0.5)):
+            state.set(2.0)
+        code.leave(code.any(state.get() > 1))
+    assert spread(code, [state], [0], 2) is None
+
+
+def test_what_needs_more_shared_memory_than_a_gpu_has_is_left_to_one_thread(monkeypatch):
+    assert "team" in source(knot(11), outputs=None, saves=False).notes
+    monkeypatch.setattr("emberkeep.ode.kernel.source.MOST_SHARED_BYTES", 1000)
+    found = source(knot(11), outputs=None, saves=False)
+    assert "team" not in found.notes
+    assert "told" not in found.text

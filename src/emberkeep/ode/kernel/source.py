@@ -50,6 +50,7 @@ SHORT_STATES, SHORT_BLOCKS = 4, 4
 # 69, 52. All of it is one straight line, which compilers take seconds for: no more than so much.
 TEAMS = ((10, 2), (24, 4), (48, 8))
 MOST_SHARED_STATES, MOST_SHARED_INSTRUCTIONS, MOST_SHARED_PRODUCTS = 64, 1000, 1000
+MOST_SHARED_BYTES = 64 << 10  # of a block, on the least of the GPUs that compilers still know
 
 # Vectors of a row of lanes, for systems of up to so many states: enough that processors need not
 # wait for one result before they begin the next, and few enough for registers and the nearest
@@ -67,13 +68,12 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
     read = plan.system.read()
     if plan.system.sensitivities is not None:
         require_differentiable(plan.system, read, crosses=plan.is_adaptive)
+    of_team = None if isinstance(target, CpuTarget) else _for_team(plan, read)
+    if of_team is not None:
+        return of_team
     large, named = _sizes(plan, read, target)
-    trajectory = None if isinstance(target, CpuTarget) else _shared_out(plan, read)
-    is_shared = trajectory is not None
-    if trajectory is None:
-        code = Code(is_single=plan.precision == "float32")
-        trajectory = Trajectory(code, plan, read, large=large, named=named)
-    code = trajectory.code
+    code = Code(is_single=plan.precision == "float32")
+    trajectory = Trajectory(code, plan, read, large=large, named=named)
     if plan.system.sensitivities is not None:
         require_differentiable_events(plan.system, read, trajectory.looked_at)
     if plan.is_reversed:
@@ -92,17 +92,30 @@ def kernel_source(plan: Plan, target: Target) -> PrintedSource:
             states = math.inf
         products = 0 if trajectory.implicit is None else trajectory.implicit.products
         return _for_cpu(plan, code, target, functions, states, products)
-    title = f"{_quiet(plan.system.name)}: {plan.tableau.name}, {plan.precision}"
     blocks = 0
     if trajectory.implicit is not None:
         blocks = SHORT_BLOCKS if len(plan.system.states) <= SHORT_STATES else 1
-    team = trajectory.team() if is_shared else None
-    text = print_cuda(code, title, blocks=blocks, team=team)
-    notes: dict[str, int] = {}
-    if team is not None:
-        item = 4 if code.is_single else 8
-        notes = {"team": team.size, "shared_bytes": team.places * LANES * item}
-    return PrintedSource(plan.system.name, text, _listed(plan), notes, functions)
+    text = print_cuda(code, _title(plan), blocks=blocks)
+    return PrintedSource(plan.system.name, text, _listed(plan), {}, functions)
+
+
+def _title(plan: Plan) -> str:
+    return f"{_quiet(plan.system.name)}: {plan.tableau.name}, {plan.precision}"
+
+
+def _for_team(plan: Plan, read: Read) -> PrintedSource | None:
+    """The source for several threads of a GPU together; None where one is to do it all."""
+    trajectory = _shared_out(plan, read)
+    if trajectory is None:
+        return None
+    Adaptive(trajectory, Outputs(trajectory, plan)).write()
+    team = trajectory.team()
+    shared_bytes = 0 if team is None else team.places * LANES * 8
+    if team is None or shared_bytes > MOST_SHARED_BYTES:
+        return None
+    text = print_cuda(trajectory.code, _title(plan), blocks=1, team=team)
+    notes = {"team": team.size, "shared_bytes": shared_bytes}
+    return PrintedSource(plan.system.name, text, _listed(plan), notes)
 
 
 def _shared_out(plan: Plan, read: Read) -> Trajectory | None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, final
 
-from emberkeep.ode.kernel.code import Block, Value, Variable, items
+from emberkeep.ode.kernel.code import Block, Value, Variable, all_instructions, items
 from emberkeep.startup_records import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from emberkeep.ode.kernel.code import Code
 
@@ -48,7 +48,7 @@ class Team:
     meetings: int
 
 
-def spread(code: Code, shared: Sequence[Variable], owners: Sequence[int], size: int) -> Team:
+def spread(code: Code, shared: Sequence[Variable], owners: Sequence[int], size: int) -> Team | None:
     """Spread the loop over steps, each of which is one straight line, over a team.
 
     Args:
@@ -56,11 +56,16 @@ def spread(code: Code, shared: Sequence[Variable], owners: Sequence[int], size: 
         shared: variables that only one thread sets there.
         owners: the thread of each.
         size: how many threads there are.
+
+    Returns:
+        None where a step is more than that: what each thread does for itself sets what is shared.
     """
     outer = _last_loop(code.body)
     loop = _last_loop(outer)
     by_number = {one.number: owner for one, owner in zip(shared, owners, strict=True)}
     spreading = _Spreading(loop, by_number, code.owners, size)
+    if not spreading.is_straight:
+        return None
     blocks, places, meetings = spreading.result()
     homes = {one.number: place for place, one in enumerate(shared)}
     team = Team(size, (*shared,), homes, by_number, places, meetings)
@@ -84,6 +89,9 @@ class _Spreading:
         self._last: dict[int, tuple[Variable, Value]] = {}  # what variables are set to
         self._same: dict[int, Value] = {}  # values that are others: of variables set before
         self._rest = self._read(block.instructions)
+        self.is_straight = all(
+            self._is_kept(instruction) for instruction in _instructions(self._rest)
+        )
         self._maker = {made.number: place for place, (_, made, *_) in enumerate(self._straight)}
         self._all = frozenset(range(size))
         self._owners: dict[int, frozenset[int]] = {}
@@ -108,6 +116,10 @@ class _Spreading:
             else:
                 return [*instructions[place:]]
         return []
+
+    def _is_kept(self, instruction: Instruction) -> bool:
+        """Whether an instruction leaves what is shared: one thread may be ahead of others."""
+        return instruction[0] != "set" or instruction[1].number not in self._shared
 
     def _known(self, item: Any) -> Any:
         """What an instruction is applied to; what a variable was set to, in place of reading it."""
@@ -298,13 +310,14 @@ class _Spreading:
         return found
 
 
+def _instructions(instructions: Sequence[Instruction]) -> Iterator[Instruction]:
+    """Instructions, and those within them."""
+    block = Block()
+    block.instructions = [*instructions]
+    return all_instructions(block)
+
+
 def _used(instructions: Sequence[Instruction]) -> list[Value]:
     """Values that instructions, and those within them, are applied to."""
-    found: list[Value] = []
-    for instruction in instructions:
-        for item in items(instruction):
-            if isinstance(item, Block):
-                found += _used(item.instructions)
-            elif isinstance(item, Value):
-                found.append(item)
-    return found
+    inner = _instructions(instructions)
+    return [item for each in inner for item in items(each) if isinstance(item, Value)]

@@ -181,8 +181,11 @@ class Trajectory:
         self.code.is_shared = True
         return matrix.products <= most_products
 
-    def team(self) -> Team:
-        """Spread what is written by now over the threads that states are shared out to."""
+    def team(self) -> Team | None:
+        """Spread what is written by now over the threads that states are shared out to.
+
+        None where that is no straight line.
+        """
         shares = self.layout.shares
         assert shares is not None
         states = [cell for cell in self.vectors[Y].cells or () if isinstance(cell, Variable)]
