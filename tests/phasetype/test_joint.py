@@ -1,5 +1,6 @@
 """Joint probabilities of numbers of events: tables, marginals, conditionals, what is left out."""
 
+import pickle
 from itertools import product
 from math import comb
 
@@ -152,6 +153,15 @@ def test_marginals_are_sums(cyclic):
     swapped = table.marginal(1, 0)
     assert swapped[3, 2] == table[2, 3]
     assert swapped.marginal(1)[4] == pytest.approx(table.marginal(0)[4], rel=1e-14)
+
+
+def test_a_table_survives_a_pickle(cyclic):
+    table = cyclic.joint_table(rewards=REWARDS)
+    for one in (table, table.conditional({0: 2})):
+        again = pickle.loads(pickle.dumps(one))
+        assert again.kinds == one.kinds
+        limits = (3,) * one.kinds
+        np.testing.assert_array_equal(again.array(limits), one.array(limits))
 
 
 def test_conditionals_are_ratios(cyclic):

@@ -93,6 +93,13 @@ class JointTable:
         certain = np.ones((1, steps.system.pattern.rows, 1))
         self._beyond = Beyond(steps, kinds, others, certain)
 
+    def __getstate__(self) -> tuple[Structure, Values, Values, Counts]:
+        """What the table is of; what has been computed is computed again."""
+        return self._graph, self._theta, self._columns, self._given
+
+    def __setstate__(self, state: tuple[Structure, Values, Values, Counts]) -> None:
+        self._define(*state)
+
     def _chance(self, others: Counted) -> float:
         return float(others.from_start(self._given)[0]) + self._defect
 
